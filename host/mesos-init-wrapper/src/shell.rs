@@ -1,0 +1,375 @@
+//! Lets /bin/sh read a file of defaults and brings back the variables.
+//!
+//! The shell prints them NUL-separated into a pipe. While it reads the file, that
+//! pipe is not its stdout: anything that the file prints goes to the log instead.
+//! The shell is the same on every system in only a few ways, so the script that
+//! it runs uses nothing that dash, bash and busybox do not share.
+
+use std::ffi::OsStr;
+use std::io::{self, Read};
+use std::os::fd::AsFd;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
+use crate::environment::{self, Variables};
+use crate::files;
+use crate::report::{Exit, Failure, Problem};
+use crate::secret;
+
+const SHELL: &str = "/bin/sh";
+
+/// `-a` exports every variable that the file sets. `-e` stops at a command that
+/// fails, so that `MASTER=$(...)` does not quietly end up empty. With the
+/// redirection the shell keeps the pipe on a descriptor that no command inherits.
+/// The variable added at the end proves that the list is whole. All is one line,
+/// understood before the file is read, so that no alias of the file can change it.
+const SCRIPT: &str = r#"set -ae; . "$1" >&2; exec /usr/bin/env -0 _mesos_init_wrapper_read=1"#;
+
+const PROOF: &str = "_mesos_init_wrapper_read";
+
+/// A pipe can hold this much at the most, unless root has raised the limit.
+const PIPE: usize = 1 << 20;
+
+/// How long to wait before looking again whether the shell still runs. This
+/// matters only if a file leaves a process behind that keeps the pipes open.
+const LOOK_AGAIN_MS: u8 = 50;
+
+/// Reads one file; `hear` gets every line that it prints.
+///
+/// Gives nothing if the file does not exist.
+pub fn read(
+    file: &Path,
+    variables: &Variables,
+    hear: &mut dyn FnMut(&Path, &str),
+) -> Result<Option<Variables>, Failure> {
+    read_with(SHELL, file, variables, hear)
+}
+
+fn read_with(
+    shell: &str,
+    file: &Path,
+    variables: &Variables,
+    hear: &mut dyn FnMut(&Path, &str),
+) -> Result<Option<Variables>, Failure> {
+    let config = |problem| Failure::new(Exit::Config, problem);
+    let Some(content) = files::read_if_there(file).map_err(config)? else {
+        return Ok(None);
+    };
+    check(file, &content).map_err(config)?;
+
+    let mut lines = Lines::default();
+    let heard = source(shell, file, variables, &mut |bytes| {
+        lines.add(bytes, &mut |line| hear(file, line));
+    });
+    lines.finish(&mut |line| hear(file, line));
+
+    let (status, printed) = heard.map_err(|error| {
+        let what = format!("{shell} cannot read {}: {error}", file.display());
+        Failure::new(Exit::System, Problem::new(what))
+    })?;
+    let mut found = environment::split(&printed);
+    if found.remove(OsStr::new(PROOF)).is_none() {
+        return Err(config(failed(file, status, &lines.last)));
+    }
+    Ok(Some(variables.updated(file, found)))
+}
+
+/// Finds what the shell would not complain about, and the daemon not explain.
+fn check(file: &Path, content: &[u8]) -> Result<(), Problem> {
+    if content.windows(2).any(|pair| pair == b"\r\n") {
+        let what = format!("{} has the line ends of Windows", file.display());
+        return Err(Problem::new(what).hint(format!("sed -i 's/\\r$//' {}", file.display())));
+    }
+    Ok(())
+}
+
+fn source(
+    shell: &str,
+    file: &Path,
+    variables: &Variables,
+    hear: &mut dyn FnMut(&[u8]),
+) -> io::Result<(ExitStatus, Vec<u8>)> {
+    let child = Command::new(shell)
+        .arg0("sh") // a shell of many talents looks at this to know that it is sh
+        .args(["-c", SCRIPT, "sh"])
+        .arg(file)
+        .env_clear()
+        .envs(variables.iter().map(|(name, it)| (name, &it.value)))
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()?;
+    converse(child, hear)
+}
+
+/// Collects stdout and passes on stderr until the shell has ended.
+///
+/// Its end counts, not that of the pipes: a process that the file has left in
+/// the background may keep those open for ever.
+fn converse(mut child: Child, hear: &mut dyn FnMut(&[u8])) -> io::Result<(ExitStatus, Vec<u8>)> {
+    let mut printed = Vec::new();
+    let mut stdout = child.stdout.take();
+    let mut stderr = child.stderr.take();
+    let mut buffer = vec![0; PIPE];
+    loop {
+        // Asked before reading: what it wrote before it ended is in the pipes now.
+        let ended = child.try_wait()?;
+        let patience = if ended.is_some() { 0 } else { LOOK_AGAIN_MS };
+        let (first, second) = wait_for(stdout.as_ref(), stderr.as_ref(), patience)?;
+        if first {
+            printed.extend_from_slice(take(&mut stdout, &mut buffer)?);
+        }
+        if second {
+            hear(take(&mut stderr, &mut buffer)?);
+        }
+        if let Some(status) = ended {
+            return Ok((status, printed));
+        }
+        if stdout.is_none() && stderr.is_none() {
+            return Ok((child.wait()?, printed));
+        }
+    }
+}
+
+/// Says which of two pipes can be read without waiting.
+fn wait_for(
+    first: Option<&impl AsFd>,
+    second: Option<&impl AsFd>,
+    milliseconds: u8,
+) -> io::Result<(bool, bool)> {
+    let watch = |fd| PollFd::new(fd, PollFlags::POLLIN);
+    let mut watched: Vec<PollFd> = Vec::with_capacity(2);
+    watched.extend(first.map(|pipe| watch(pipe.as_fd())));
+    watched.extend(second.map(|pipe| watch(pipe.as_fd())));
+    match poll(&mut watched, PollTimeout::from(milliseconds)) {
+        Ok(_) | Err(Errno::EINTR) => {}
+        Err(errno) => return Err(errno.into()),
+    }
+    let mut ready = watched.iter().map(|it| it.any().unwrap_or(false));
+    let mut next = |watched: bool| watched && ready.next().unwrap_or(false);
+    Ok((next(first.is_some()), next(second.is_some())))
+}
+
+/// Reads once from a pipe, and forgets it at its end.
+fn take<'a>(pipe: &mut Option<impl Read>, buffer: &'a mut [u8]) -> io::Result<&'a [u8]> {
+    let Some(open) = pipe else { return Ok(&[]) };
+    let count = open.read(buffer)?;
+    if count == 0 {
+        *pipe = None;
+    }
+    Ok(&buffer[..count])
+}
+
+fn failed(file: &Path, status: ExitStatus, last_lines: &[String]) -> Problem {
+    let how = if status.success() {
+        "it ended the shell before its own end".to_owned()
+    } else {
+        format!("the shell stopped with {status}")
+    };
+    let said = match last_lines {
+        [] => "it printed nothing".to_owned(),
+        lines => format!("it said: {}", lines.join(" / ")),
+    };
+    let file = file.display();
+    Problem::new(format!("{file} cannot be used: {how}; {said}")).hint(format!(
+        "try it with: sh -aexc '. {file}'; a command that fails stops the reading, \
+         so a test that may fail belongs into an if, or ends with || true",
+    ))
+}
+
+/// Turns what is heard into lines, and remembers the last ones.
+#[derive(Default)]
+struct Lines {
+    unfinished: Vec<u8>,
+    last: Vec<String>,
+}
+
+impl Lines {
+    /// Enough for a syntax error and the line that bash adds to it.
+    const KEPT: usize = 3;
+    const LONGEST: usize = 4096;
+
+    fn add(&mut self, bytes: &[u8], hear: &mut dyn FnMut(&str)) {
+        for &byte in bytes {
+            if byte == b'\n' || self.unfinished.len() == Self::LONGEST {
+                self.finish(hear);
+            }
+            if byte != b'\n' {
+                self.unfinished.push(byte);
+            }
+        }
+    }
+
+    fn finish(&mut self, hear: &mut dyn FnMut(&str)) {
+        let bytes = std::mem::take(&mut self.unfinished);
+        let line = String::from_utf8_lossy(&bytes).trim_end().to_owned();
+        if line.is_empty() {
+            return;
+        }
+        // bash repeats the line that it does not understand: that may be a password.
+        let line = if secret::is_assignment(&line) {
+            "(a line that may hold a secret is left out)".to_owned()
+        } else {
+            secret::without_userinfo(&line)
+        };
+        hear(&line);
+        if self.last.len() == Self::KEPT {
+            self.last.remove(0);
+        }
+        self.last.push(line);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lines_of(chunks: &[&str]) -> (Vec<String>, Vec<String>) {
+        let mut heard = Vec::new();
+        let mut lines = Lines::default();
+        for chunk in chunks {
+            lines.add(chunk.as_bytes(), &mut |line| heard.push(line.to_owned()));
+        }
+        lines.finish(&mut |line| heard.push(line.to_owned()));
+        (heard, lines.last)
+    }
+
+    #[test]
+    fn lines_are_put_together_from_pieces() {
+        let (heard, _) = lines_of(&["a", "b\n\nc", "\nd"]);
+        assert_eq!(heard, ["ab", "c", "d"]);
+    }
+
+    #[test]
+    fn only_the_last_lines_are_kept() {
+        let (heard, last) = lines_of(&["1\n2\n3\n4\n"]);
+        assert_eq!(heard.len(), 4);
+        assert_eq!(last, ["2", "3", "4"]);
+    }
+
+    #[test]
+    fn a_line_without_end_does_not_fill_the_memory() {
+        let (heard, _) = lines_of(&[&"x".repeat(10_000)]);
+        assert_eq!(heard.len(), 3);
+        assert_eq!(heard.concat().len(), 10_000);
+    }
+
+    #[test]
+    fn a_line_that_may_hold_a_secret_is_left_out() {
+        let (heard, last) = lines_of(&["MESOS_CREDENTIAL=hunter2 (\nzk://a:hunter2@h:1/m\n"]);
+        assert!(!format!("{heard:?}{last:?}").contains("hunter2"));
+        assert!(heard[1].contains("h:1/m"), "{heard:?}");
+        let harmless = "cat: /etc/mesos/credential: No such file or directory";
+        assert_eq!(lines_of(&[harmless]).0, [harmless]);
+    }
+
+    /// CentOS has bash as sh, Debian dash, small images busybox. What is installed is tried.
+    fn shells() -> impl Iterator<Item = &'static str> {
+        [SHELL, "/bin/bash", "/bin/dash", "/bin/busybox"]
+            .into_iter()
+            .filter(|shell| Path::new(shell).exists())
+    }
+
+    /// What a file sets, as `NAME=VALUE`, and what it prints; or how it fails.
+    fn outcome(shell: &str, content: &str) -> Result<(Vec<String>, Vec<String>), String> {
+        let folder = tempfile::tempdir().expect("temporary folder");
+        let file = folder.path().join("defaults");
+        fs_err::write(&file, content).expect("file");
+        let path = ("PATH".into(), "/usr/bin:/bin".into());
+        let before: Variables = [path, ("GIVEN".into(), "1".into())].into_iter().collect();
+        let mut heard = Vec::new();
+        let after = read_with(shell, &file, &before, &mut |_, line| heard.push(line.to_owned()));
+        let after =
+            after.map_err(|failure| failure.problems[0].to_string())?.expect("the file exists");
+        let set_here = after
+            .iter()
+            .filter(|(_, variable)| variable.set_in.is_some())
+            .map(|(name, variable)| format!("{}={}", name.display(), variable.value.display()));
+        Ok((set_here.collect(), heard))
+    }
+
+    #[test]
+    fn every_shell_brings_the_same_variables() {
+        let rows: &[(&str, &[&str], &[&str])] = &[
+            ("", &[], &[]),
+            ("A=1\nB=\"$A 2\"\nC='$A'\nD=`echo 4`\n", &["A=1", "B=1 2", "C=$A", "D=4"], &[]),
+            ("A='x\ny'\n# B=2\nexport C=é", &["A=x\ny", "C=é"], &[]),
+            ("echo A=1; echo B=2 >&2\nprintf 'C=3\\0D=4\\0'", &[], &["A=1", "B=2", "C=3\0D=4\0"]),
+            ("f() { A=1; }\nf\nset -- x y\ncd /\n", &["A=1"], &[]),
+            ("A=1\nreturn 0\nA=2\n", &["A=1"], &[]),
+            ("env() { :; }\nalias exec=false\nA=1\ntrap 'echo no' EXIT\n", &["A=1"], &[]),
+            ("exec >/dev/null 2>&1\nA=1\necho no\n", &["A=1"], &[]),
+            ("if test -e /none; then A=1; fi\ntest -e /none || true\n", &[], &[]),
+            ("GIVEN=2\nNEW=${GIVEN}3\n", &["GIVEN=2", "NEW=23"], &[]),
+            ("set +a\nA=1\n", &[], &[]),
+        ];
+        for shell in shells() {
+            for (content, variables, lines) in rows {
+                let (set, heard) = outcome(shell, content).expect(content);
+                assert_eq!(set, *variables, "{shell}: {content}");
+                assert_eq!(heard, *lines, "{shell}: {content}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_shell_tells_what_is_wrong() {
+        for shell in shells() {
+            for (content, expected) in [
+                ("A='1\n", "unterminated|unexpected eof"),
+                ("if true\nA=1\n", "syntax error"),
+                ("A=(1 2\n", "syntax error|unexpected"),
+                ("A=$(cat /does/not/exist)\nB=2\n", "/does/not/exist"),
+                ("false\n", "exit status: 1"),
+                ("exit 0\n", "before its own end"),
+                ("exit 3\n", "exit status: 3"),
+                ("kill -9 $$\n", "signal: 9"),
+                ("no-such-command\n", "no-such-command"),
+                (". /does/not/exist\n", "/does/not/exist"),
+            ] {
+                let problem = outcome(shell, content).expect_err(content);
+                let found = problem.to_lowercase();
+                assert!(found.contains("/defaults cannot be used"), "{problem}");
+                let any = expected.split('|').any(|text| found.contains(text));
+                assert!(any, "{shell}: {content}: {problem}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_long_list_and_long_output_do_not_block_each_other() {
+        let content = "i=0\nwhile [ $i -lt 3000 ]; do i=$((i + 1)); eval \"V$i=$i$X\"; \
+                       echo 0123456789012345678901234567890123456789 >&2; done\n";
+        let content = format!("X={}\n{content}", "x".repeat(100));
+        for shell in shells() {
+            let (set, heard) = outcome(shell, &content).expect("variables");
+            assert_eq!((set.len(), heard.len()), (3002, 3000), "{shell}");
+        }
+    }
+
+    #[test]
+    fn a_process_in_the_background_is_not_waited_for() {
+        // It ends when the test's fifo is opened for writing: after the reading.
+        for shell in shells() {
+            let folder = tempfile::tempdir().expect("temporary folder");
+            let fifo = folder.path().join("fifo");
+            let made = Command::new("mkfifo").arg(&fifo).status();
+            assert!(made.expect("mkfifo").success());
+            let content = format!("( read x < {} ) &\nA=1\n", fifo.display());
+            let (set, _) = outcome(shell, &content).expect("variables");
+            assert_eq!(set, ["A=1"], "{shell}");
+            fs_err::write(&fifo, "go\n").expect("fifo");
+        }
+    }
+
+    #[test]
+    fn line_ends_of_windows_are_found() {
+        let problem = check(Path::new("/f"), b"A=1\r\n").expect_err("a problem");
+        assert!(problem.to_string().contains("Windows"));
+        assert_eq!(check(Path::new("/f"), b"A=1\nB='\r'\n"), Ok(()));
+    }
+}

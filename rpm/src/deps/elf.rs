@@ -1,0 +1,236 @@
+//! Requires and Provides of ELF files, by the rules of rpm's `elfdeps`.
+//!
+//! Only the tables that are asked for are read, through a cache over the open file: a library with
+//! a gigabyte of debug sections costs no more than a stripped one.
+
+use std::path::Path;
+
+use object::{
+    Endianness,
+    elf::{self, FileHeader32, FileHeader64},
+    read::{
+        ReadCache, ReadRef,
+        elf::{FileHeader, SectionTable},
+    },
+};
+
+use super::FileFacts;
+
+/// A version of a library's symbols that an ELF file asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Needed {
+    /// SONAME of the library.
+    pub library: String,
+    /// Symbol version, such as `GLIBC_2.17`.
+    pub version: String,
+}
+
+/// What the dynamic section says.
+#[derive(Clone, Debug, Default)]
+pub struct Elf {
+    /// 64 bit class.
+    pub is_64: bool,
+    /// `e_type` is ET_DYN: a library or a position independent program.
+    pub is_dynamic_object: bool,
+    /// `e_type` is ET_EXEC or ET_DYN.
+    pub is_linked: bool,
+    /// `e_machine`.
+    pub machine: u16,
+    /// DT_SONAME.
+    pub soname: Option<String>,
+    /// DT_NEEDED, in order.
+    pub needed: Vec<String>,
+    /// Symbol versions asked for.
+    pub versions_needed: Vec<Needed>,
+    /// Symbol versions offered.
+    pub versions_defined: Vec<String>,
+    /// Whether it names a program interpreter.
+    pub has_interpreter: bool,
+    /// Whether it holds a symbol table that strip would remove.
+    pub has_symbols: bool,
+    has_debug_tag: bool,
+    has_hash: bool,
+    has_gnu_hash: bool,
+}
+
+/// Reads an open ELF file; `None` if it is damaged or foreign, which is for others to complain of.
+pub(super) fn read(file: fs_err::File) -> Option<Elf> {
+    let cache = ReadCache::new(file.into_parts().0);
+    let data: &ReadCache<_> = &cache;
+    match data.read_bytes_at(4, 1).ok()?[0] {
+        1 => parse::<FileHeader32<Endianness>, _>(data, false),
+        2 => parse::<FileHeader64<Endianness>, _>(data, true),
+        _ => None,
+    }
+}
+
+fn parse<'d, H, R>(data: R, is_64: bool) -> Option<Elf>
+where
+    H: FileHeader<Endian = Endianness>,
+    R: ReadRef<'d>,
+{
+    let header = H::parse(data).ok()?;
+    let endian = header.endian().ok()?;
+    let sections = header.sections(endian, data).ok()?;
+    let kind = header.e_type(endian);
+    let mut out = Elf {
+        is_64,
+        is_dynamic_object: kind == elf::ET_DYN,
+        is_linked: kind == elf::ET_DYN || kind == elf::ET_EXEC,
+        machine: header.e_machine(endian).0,
+        ..Elf::default()
+    };
+    let segments = header.program_headers(endian, data).ok()?;
+    out.has_interpreter = segments.iter().any(|s| {
+        use object::read::elf::ProgramHeader;
+        s.p_type(endian) == elf::PT_INTERP
+    });
+    out.has_symbols = sections.iter().any(|s| {
+        use object::read::elf::SectionHeader;
+        s.sh_type(endian) == elf::SHT_SYMTAB
+    });
+    dynamic(&sections, endian, data, &mut out)?;
+    versions(&sections, endian, data, &mut out)?;
+    Some(out)
+}
+
+fn dynamic<'d, H, R>(
+    sections: &SectionTable<'d, H, R>,
+    endian: Endianness,
+    data: R,
+    out: &mut Elf,
+) -> Option<()>
+where
+    H: FileHeader<Endian = Endianness>,
+    R: ReadRef<'d>,
+{
+    let table = sections.dynamic_table(endian, data).ok()?;
+    for entry in table.iter() {
+        match entry.tag {
+            elf::DT_NEEDED => out.needed.push(text(table.string(entry).ok()?)?),
+            elf::DT_SONAME => out.soname = Some(text(table.string(entry).ok()?)?),
+            elf::DT_DEBUG => out.has_debug_tag = true,
+            elf::DT_HASH => out.has_hash = true,
+            elf::DT_GNU_HASH => out.has_gnu_hash = true,
+            _ => {}
+        }
+    }
+    Some(())
+}
+
+fn versions<'d, H, R>(
+    sections: &SectionTable<'d, H, R>,
+    endian: Endianness,
+    data: R,
+    out: &mut Elf,
+) -> Option<()>
+where
+    H: FileHeader<Endian = Endianness>,
+    R: ReadRef<'d>,
+{
+    if let Some((mut needs, link)) = sections.gnu_verneed(endian, data).ok()? {
+        let strings = sections.strings(endian, data, link).ok()?;
+        while let Some((need, mut versions)) = needs.next().ok()? {
+            let library = text(need.file(endian, strings).ok()?)?;
+            while let Some(version) = versions.next().ok()? {
+                let version = text(version.name(endian, strings).ok()?)?;
+                out.versions_needed.push(Needed { library: library.clone(), version });
+            }
+        }
+    }
+    if let Some((mut defs, link)) = sections.gnu_verdef(endian, data).ok()? {
+        let strings = sections.strings(endian, data, link).ok()?;
+        while let Some((def, mut names)) = defs.next().ok()? {
+            // The base version repeats the SONAME.
+            let base = def.vd_flags.get(endian).0 & elf::VER_FLG_BASE.0 != 0;
+            if let Some(name) = names.next().ok()?
+                && !base
+            {
+                out.versions_defined.push(text(name.name(endian, strings).ok()?)?);
+            }
+        }
+    }
+    Some(())
+}
+
+/// A name out of a string table; what is not a plain word is a sign of damage.
+fn text(bytes: &[u8]) -> Option<String> {
+    let text = std::str::from_utf8(bytes).ok()?;
+    let plain = |c: char| !c.is_control() && !c.is_whitespace();
+    (text.len() <= 4096 && text.chars().all(plain)).then(|| text.to_owned())
+}
+
+/// Names of the symbols that a 64 bit ELF file asks for in this version, in the table's order.
+/// Empty where the file does not tell.
+///
+/// # Errors
+/// An I/O error that names the file.
+pub fn symbols_of(path: &Path, need: &Needed) -> std::io::Result<Vec<String>> {
+    let file = fs_err::File::open(path)?;
+    let cache = ReadCache::new(file.into_parts().0);
+    Ok(versioned_symbols(&cache, need).unwrap_or_default())
+}
+
+fn versioned_symbols<'d, R: ReadRef<'d>>(data: R, need: &Needed) -> Option<Vec<String>> {
+    let header = FileHeader64::<Endianness>::parse(data).ok()?;
+    let endian = header.endian().ok()?;
+    let sections = header.sections(endian, data).ok()?;
+    let versions = sections.versions(endian, data).ok()??;
+    let symbols = sections.symbols(endian, data, elf::SHT_DYNSYM).ok()?;
+    let mut names = Vec::new();
+    for (index, symbol) in symbols.enumerate() {
+        let version = versions.version_index(endian, index);
+        let Ok(Some(version)) = versions.version(version.index()) else { continue };
+        if version.name() == need.version.as_bytes()
+            && version.file() == Some(need.library.as_bytes())
+        {
+            names.extend(symbols.symbol_name(endian, symbol).ok().and_then(text));
+        }
+    }
+    Some(names)
+}
+
+impl Elf {
+    /// Adds what rpm's `elfdeps` would print. `executable`: any execute bit in the packaged mode.
+    pub(super) fn dependencies(&self, executable: bool, basename: &str, facts: &mut FileFacts) {
+        if !self.is_linked {
+            return;
+        }
+        let marker = if self.is_64 { "(64bit)" } else { "" };
+        let versioned = |library: &str, version: &str| format!("{library}({version}){marker}");
+        let plain = |library: &str| match self.is_64 {
+            true => format!("{library}(){marker}"),
+            false => library.to_owned(),
+        };
+        // A program that nobody may run needs nothing; a library's bits do not matter.
+        if !self.has_interpreter || executable {
+            for library in self.needed.iter().filter(|l| is_plausible(l)) {
+                facts.require(plain(library));
+            }
+            for need in self.versions_needed.iter().filter(|n| is_plausible(&n.library)) {
+                facts.require(versioned(&need.library, &need.version));
+            }
+            if self.has_gnu_hash && !self.has_hash {
+                facts.require("rtld(GNU_HASH)");
+            }
+        }
+        if self.is_dynamic_object && !self.has_debug_tag {
+            let soname = self.soname.as_deref().unwrap_or(basename);
+            if is_plausible(soname) {
+                facts.provide(plain(soname));
+            }
+        }
+        if let Some(soname) = self.soname.as_deref().filter(|s| is_plausible(s)) {
+            for version in &self.versions_defined {
+                facts.provide(versioned(soname, version));
+            }
+        }
+    }
+}
+
+/// rpm's rough test for names that other packages can link against: `lib*.so*`, and the dynamic
+/// linker itself. Anything else is a plug-in, whose name is its own affair.
+fn is_plausible(soname: &str) -> bool {
+    let known = ["lib", "ld.", "ld-", "ld64.", "ld64-"];
+    soname.contains(".so") && known.iter().any(|p| soname.starts_with(p))
+}

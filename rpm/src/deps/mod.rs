@@ -1,0 +1,94 @@
+//! Dependencies read from the files themselves, by rpmbuild's rules and without running anything:
+//! no linker, no `ldd`, so nothing of the build host leaks in.
+//!
+//! An ordered chain of small readers looks at each regular file; each adds what it knows.
+
+mod class;
+mod elf;
+mod pkgconfig;
+mod script;
+
+use std::{
+    io::{Read, Seek, SeekFrom},
+    path::Path,
+};
+
+use rpm::DependencyFlags;
+
+pub use class::{COLOR_32, COLOR_64};
+pub use elf::{Elf, Needed, symbols_of};
+
+use crate::{
+    Result,
+    spec::Dependency,
+    stage::{Entry, Kind, StagedRoot},
+};
+
+/// What was read from one file.
+#[derive(Clone, Debug, Default)]
+pub struct FileFacts {
+    /// What it needs.
+    pub requires: Vec<Dependency>,
+    /// What it offers.
+    pub provides: Vec<Dependency>,
+    /// A description in the manner of file(1), for FILECLASS.
+    pub class: String,
+    /// 0 for files without machine code, else [`COLOR_32`] or [`COLOR_64`].
+    pub color: u32,
+    /// The ELF file behind the dependencies, for the ABI gate.
+    pub elf: Option<Elf>,
+}
+
+impl FileFacts {
+    fn require(&mut self, name: impl Into<String>) {
+        self.requires.push(Dependency::any(name, DependencyFlags::FIND_REQUIRES));
+    }
+
+    fn provide(&mut self, name: impl Into<String>) {
+        self.provides.push(Dependency::any(name, DependencyFlags::FIND_PROVIDES));
+    }
+}
+
+/// How much of a file its class is read from; file(1) looks at more, but decides here.
+const HEAD: u64 = 4096;
+
+/// Reads what every entry of `root` needs, offers, and is; in the entries' order.
+///
+/// # Errors
+/// An I/O error that names the file. A file that only looks like ELF is no error, as with rpm.
+pub fn discover(root: &StagedRoot) -> Result<Vec<FileFacts>> {
+    root.entries.iter().map(facts).collect()
+}
+
+fn facts(entry: &Entry) -> Result<FileFacts> {
+    let mut facts = FileFacts::default();
+    match &entry.kind {
+        Kind::Dir => facts.class = "directory".into(),
+        Kind::Link { .. } | Kind::Ghost => {}
+        Kind::File { source, .. } => {
+            let mut file = fs_err::File::open(source)?;
+            let mut head = Vec::with_capacity(HEAD as usize);
+            file.by_ref().take(HEAD).read_to_end(&mut head)?;
+            let executable = entry.mode & 0o111 != 0;
+            if head.starts_with(b"\x7fELF") {
+                file.seek(SeekFrom::Start(0))?;
+                facts.elf = elf::read(file);
+            }
+            (facts.class, facts.color) = class::of(&head, facts.elf.as_ref());
+            if let Some(elf) = facts.elf.take() {
+                elf.dependencies(executable, basename(&entry.path), &mut facts);
+                facts.elf = Some(elf);
+            } else if executable {
+                script::dependencies(&head, &mut facts);
+            }
+            if pkgconfig::is_one(&entry.path) {
+                pkgconfig::dependencies(&entry.path, Path::new(source), &mut facts)?;
+            }
+        }
+    }
+    Ok(facts)
+}
+
+fn basename(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or(path)
+}

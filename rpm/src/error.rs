@@ -1,0 +1,122 @@
+//! What can go wrong in this crate. Every message says what was being done to which thing; where
+//! there is something a user can do about it, [`Error::help`] says what.
+
+use std::{fmt, io, path::PathBuf};
+
+/// The crate's result type.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// A failure, by the part of the work it came from.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A package description is malformed or contradicts itself.
+    #[error(transparent)]
+    Spec(#[from] SpecError),
+    /// A file could not be read or written. The message names it.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// The files of a package could not be brought together, or cannot be put into an RPM.
+    #[error("package {package}: {message}")]
+    Stage {
+        /// Name of the RPM.
+        package: String,
+        /// What is wrong.
+        message: String,
+        /// What to do about it.
+        help: Option<String>,
+    },
+    /// A file is not an RPM, or not one that this crate will touch.
+    #[error("{path}: {message}")]
+    Format {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        message: String,
+    },
+    /// A key cannot be used.
+    #[error("{message}")]
+    Key {
+        /// What is wrong with it.
+        message: String,
+        /// What to do about it.
+        help: Option<String>,
+    },
+    /// A signature could not be made.
+    #[error("signing failed: {0}")]
+    Sign(String),
+}
+
+impl Error {
+    /// What the user can do about it, if there is something definite.
+    pub fn help(&self) -> Option<&str> {
+        match self {
+            Self::Spec(e) => e.help.as_deref(),
+            Self::Stage { help, .. } | Self::Key { help, .. } => help.as_deref(),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn stage(package: &str, message: impl Into<String>) -> Self {
+        Self::Stage { package: package.into(), message: message.into(), help: None }
+    }
+
+    pub(crate) fn stage_help(
+        package: &str,
+        message: impl Into<String>,
+        help: impl Into<String>,
+    ) -> Self {
+        Self::Stage { package: package.into(), message: message.into(), help: Some(help.into()) }
+    }
+
+    pub(crate) fn format(path: impl Into<PathBuf>, message: impl Into<String>) -> Self {
+        Self::Format { path: path.into(), message: message.into() }
+    }
+
+    pub(crate) fn key(message: impl Into<String>, help: impl Into<String>) -> Self {
+        Self::Key { message: message.into(), help: Some(help.into()) }
+    }
+}
+
+/// A fault in a package description, with its place in the file where that is known.
+#[derive(Debug)]
+pub struct SpecError {
+    /// The file.
+    pub path: PathBuf,
+    /// Line and column, both from 1.
+    pub place: Option<(usize, usize)>,
+    /// The line itself.
+    pub line: Option<String>,
+    /// What is wrong.
+    pub message: String,
+    /// What to do about it, e.g. the key that was probably meant.
+    pub help: Option<String>,
+}
+
+impl SpecError {
+    pub(crate) fn new(path: impl Into<PathBuf>, message: impl Into<String>) -> Self {
+        Self { path: path.into(), place: None, line: None, message: message.into(), help: None }
+    }
+
+    pub(crate) fn with_help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+}
+
+impl fmt::Display for SpecError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.path.display())?;
+        if let Some((line, column)) = self.place {
+            write!(f, ":{line}:{column}")?;
+        }
+        write!(f, ": {}", self.message)?;
+        if let (Some((line, column)), Some(text)) = (self.place, &self.line) {
+            let gutter = line.to_string().len();
+            write!(f, "\n{line} | {text}\n{:gutter$} | {:>column$}", "", "^")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for SpecError {}

@@ -1,0 +1,183 @@
+//! Requires, Provides, Conflicts and Obsoletes: the author's, the discovered and the implied, in
+//! rpmbuild's order, with the dictionary that says which file each came from.
+
+use rpm::{DependencyFlags as F, FileFlags, IndexTag as T};
+
+use super::{Parts, Tags};
+use crate::{
+    deps::FileFacts,
+    payload::{Format, Inodes},
+    scriptlet::Scriptlets,
+    spec::{Arch, Dependency, Package},
+    stage::StagedRoot,
+};
+
+/// All dependencies of a package: sorted, without repetition.
+#[derive(Clone, Debug, Default)]
+pub struct Dependencies {
+    /// Requires.
+    pub requires: Vec<Dependency>,
+    /// Provides.
+    pub provides: Vec<Dependency>,
+    /// Conflicts.
+    pub conflicts: Vec<Dependency>,
+    /// Obsoletes.
+    pub obsoletes: Vec<Dependency>,
+}
+
+impl Dependencies {
+    /// Brings together what the author wrote, what the files say, and what follows from both.
+    pub fn of(
+        package: &Package,
+        root: &StagedRoot,
+        facts: &[FileFacts],
+        inodes: &Inodes,
+        scriptlets: &Scriptlets,
+        format: Format,
+    ) -> Self {
+        let mut requires = package.requires.clone();
+        let mut provides = package.provides.clone();
+        requires.extend(scriptlets.requires.iter().cloned());
+        if package.require_sh {
+            requires.push(Dependency::any("/bin/sh", F::ANY));
+        }
+        if package.auto_req {
+            requires.extend(facts.iter().flat_map(|f| f.requires.iter().cloned()));
+            provides.extend(facts.iter().flat_map(|f| f.provides.iter().cloned()));
+        }
+        let evr = package.evr();
+        provides.push(Dependency::exact(&package.name, &evr, F::ANY));
+        if package.arch == Arch::X86_64 {
+            provides.push(Dependency::exact(format!("{}(x86-64)", package.name), &evr, F::ANY));
+        }
+        if root.entries.iter().any(|e| e.flags.contains(FileFlags::CONFIG)) {
+            let own = Dependency::exact(format!("config({})", package.name), &evr, F::CONFIG);
+            requires.push(own.clone());
+            provides.push(own);
+        }
+        requires.extend(features(package, root, inodes, scriptlets, format));
+        Self {
+            requires: tidy(requires),
+            provides: tidy(provides),
+            conflicts: tidy(package.conflicts.clone()),
+            obsoletes: tidy(package.obsoletes.clone()),
+        }
+    }
+}
+
+fn tidy(mut list: Vec<Dependency>) -> Vec<Dependency> {
+    list.sort_by(|a, b| a.sort_key().cmp(&b.sort_key()));
+    list.dedup();
+    list
+}
+
+/// `rpmlib()` requirements: exactly those that the package makes use of, each with the version
+/// that introduced it. All are known to rpm 4.11.3; none newer is ever used.
+fn features(
+    package: &Package,
+    root: &StagedRoot,
+    inodes: &Inodes,
+    scriptlets: &Scriptlets,
+    format: Format,
+) -> Vec<Dependency> {
+    let all = || {
+        package
+            .requires
+            .iter()
+            .chain(&package.provides)
+            .chain(&package.conflicts)
+            .chain(&package.obsoletes)
+    };
+    let has_files = !root.entries.is_empty();
+    let tilde = package.version.contains('~')
+        || package.release.contains('~')
+        || all().any(|d| d.version.contains('~'));
+    let features = [
+        ("CompressedFileNames", "3.0.4-1", true),
+        ("FileDigests", "4.6.0-1", has_files),
+        ("PayloadFilesHavePrefix", "4.0-1", true),
+        ("PayloadIsXz", "5.2-1", format == Format::Xz),
+        ("PartialHardlinkSets", "4.0.4-1", inodes.links.iter().any(|n| *n > 1)),
+        ("FileCaps", "4.6.1-1", root.entries.iter().any(|e| e.caps.is_some())),
+        ("TildeInVersions", "4.10.0-1", tilde),
+        ("BuiltinLuaScripts", "4.2.2-1", scriptlets.iter().any(|(_, s)| s.program[0] == "<lua>")),
+        (
+            "ScriptletInterpreterArgs",
+            "4.0.3-1",
+            scriptlets.iter().any(|(_, s)| s.program.len() > 1),
+        ),
+        ("ScriptletExpansion", "4.9.0-1", scriptlets.iter().any(|(_, s)| s.flags != 0)),
+    ];
+    let used = features.into_iter().filter(|(_, _, used)| *used);
+    used.map(|(name, version, _)| Dependency {
+        name: format!("rpmlib({name})"),
+        flags: F::RPMLIB | F::LESS | F::EQUAL,
+        version: version.into(),
+    })
+    .collect()
+}
+
+pub(super) fn write(tags: &mut Tags, parts: &Parts<'_>) {
+    let own = parts.dependencies;
+    list(
+        tags,
+        &own.provides,
+        [T::RPMTAG_PROVIDENAME, T::RPMTAG_PROVIDEFLAGS, T::RPMTAG_PROVIDEVERSION],
+    );
+    list(
+        tags,
+        &own.requires,
+        [T::RPMTAG_REQUIRENAME, T::RPMTAG_REQUIREFLAGS, T::RPMTAG_REQUIREVERSION],
+    );
+    list(
+        tags,
+        &own.conflicts,
+        [T::RPMTAG_CONFLICTNAME, T::RPMTAG_CONFLICTFLAGS, T::RPMTAG_CONFLICTVERSION],
+    );
+    list(
+        tags,
+        &own.obsoletes,
+        [T::RPMTAG_OBSOLETENAME, T::RPMTAG_OBSOLETEFLAGS, T::RPMTAG_OBSOLETEVERSION],
+    );
+    if parts.package.auto_req {
+        dictionary(tags, parts);
+    }
+}
+
+fn list(tags: &mut Tags, list: &[Dependency], [name, flags, version]: [T; 3]) {
+    if list.is_empty() {
+        return;
+    }
+    tags.strings(name, list.iter().map(|d| &d.name));
+    tags.ints(flags, list.iter().map(|d| d.flags.bits()));
+    tags.strings(version, list.iter().map(|d| &d.version));
+}
+
+/// DEPENDSDICT and the two arrays that point into it: which file each dependency came from.
+fn dictionary(tags: &mut Tags, parts: &Parts<'_>) {
+    let place = |list: &[Dependency], d: &Dependency, kind: u8| {
+        let at = list.binary_search_by(|other| other.sort_key().cmp(&d.sort_key()));
+        at.ok().map(|i| (u32::from(kind) << 24) | i as u32)
+    };
+    let mut words = Vec::new();
+    let mut starts = Vec::new();
+    let mut counts = Vec::new();
+    for facts in parts.facts {
+        let provides =
+            facts.provides.iter().filter_map(|d| place(&parts.dependencies.provides, d, b'P'));
+        let requires =
+            facts.requires.iter().filter_map(|d| place(&parts.dependencies.requires, d, b'R'));
+        let mut own: Vec<_> = provides.chain(requires).collect();
+        own.sort_unstable();
+        own.dedup();
+        starts.push(if own.is_empty() { 0 } else { words.len() as u32 });
+        counts.push(own.len() as u32);
+        words.extend(own);
+    }
+    if words.is_empty() {
+        return;
+    }
+    tags.ints(T::RPMTAG_FILEDEPENDSX, starts);
+    tags.ints(T::RPMTAG_FILEDEPENDSN, counts);
+    tags.ints(T::RPMTAG_DEPENDSDICT, words);
+}

@@ -1,0 +1,29 @@
+//! RPM packages exact for CentOS 7: described in TOML, written, signed, indexed and verified.
+//!
+//! Data flows one way, and each type says what has been done:
+//!
+//! [`spec::Package`] (what the author wrote, checked) → [`stage::StagedRoot`] (which files go
+//! where) → [`package::UnsignedRpm`] → [`signature::SignedRpm`] → [`repodata`]. [`verify`] reads
+//! it all back and trusts nothing.
+//!
+//! The crate runs no program, opens no connection, prints nothing and knows no package by name.
+//! What CentOS 7 accepts, and why each limit here is what it is, stands beside the code that
+//! applies it.
+
+pub mod abi;
+pub mod cargo_manifest;
+pub mod deps;
+pub mod error;
+pub mod header;
+pub mod openpgp;
+pub mod package;
+pub mod payload;
+pub mod read;
+pub mod repodata;
+pub mod scriptlet;
+pub mod signature;
+pub mod spec;
+pub mod stage;
+pub mod verify;
+
+pub use error::{Error, Result};

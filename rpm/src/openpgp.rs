@@ -1,0 +1,318 @@
+//! OpenPGP keys and signatures, as far as rpm 4.11 of CentOS 7 can check them.
+//!
+//! It knows RSA (and DSA, which nobody should use any more) and looks at a certificate's primary
+//! key only: a signature by a subkey is that of an unknown key to it. Keys that would produce
+//! such signatures are refused before anything is signed.
+
+use std::{
+    fmt,
+    io::{self, Read},
+};
+
+use pgp::{
+    composed::{
+        ArmorOptions, Deserializable, DetachedSignature, KeyType, SecretKeyParamsBuilder,
+        SignedPublicKey, SignedSecretKey,
+    },
+    crypto::hash::HashAlgorithm,
+    packet::{
+        Packet, PacketParser, PacketTrait, Signature, SignatureConfig, SignatureType, Subpacket,
+        SubpacketData,
+    },
+    types::{KeyDetails, Password, PublicParams, Timestamp},
+};
+use rsa::traits::PublicKeyParts;
+use zeroize::Zeroizing;
+
+use crate::{Error, Result};
+
+/// Makes signatures. A key file and a key in the user's gpg look the same from here.
+pub trait Signer: Send + Sync {
+    /// The certificate that checks the signatures.
+    fn certificate(&self) -> &Certificate;
+
+    /// An OpenPGP signature packet over `data`, binary, dated `time` or, where the key is younger
+    /// than that, at the key's creation.
+    ///
+    /// # Errors
+    /// [`Error::Sign`] or an I/O error.
+    fn sign(&self, data: &mut dyn Read, time: u32) -> Result<Vec<u8>>;
+}
+
+/// A secret key held in memory.
+pub struct SecretKey {
+    key: SignedSecretKey,
+    password: Password,
+    certificate: Certificate,
+}
+
+impl fmt::Debug for SecretKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SecretKey({})", self.certificate.fingerprint())
+    }
+}
+
+/// RSA with 4096 bits and SHA-256: the strongest that CentOS 7's rpm checks without trouble.
+const KEY_BITS: u32 = 4096;
+
+impl SecretKey {
+    /// Makes a new RSA key of 4096 bits without a passphrase.
+    ///
+    /// # Errors
+    /// [`Error::Key`] if the system's random numbers fail.
+    pub fn generate(user_id: &str) -> Result<Self> {
+        let failed = |e: &dyn fmt::Display| Error::key(format!("no key could be made: {e}"), "");
+        let key = SecretKeyParamsBuilder::default()
+            .key_type(KeyType::Rsa(KEY_BITS))
+            .can_certify(true)
+            .can_sign(true)
+            .primary_user_id(user_id.into())
+            .build()
+            .map_err(|e| failed(&e))?
+            .generate(rand_core::OsRng)
+            .map_err(|e| failed(&e))?;
+        Self::checked(key, Password::empty())
+    }
+
+    /// Reads an armored secret key. `passphrase` is asked for only if the key has one.
+    ///
+    /// # Errors
+    /// [`Error::Key`] for what is no such key, a key that rpm 4.11 cannot check, or a wrong
+    /// passphrase.
+    pub fn from_armored(
+        text: &str,
+        passphrase: impl FnOnce() -> Result<Zeroizing<String>>,
+    ) -> Result<Self> {
+        let (key, _) = SignedSecretKey::from_string(text).map_err(|e| {
+            Error::key(
+                format!("this is not an armored OpenPGP secret key: {e}"),
+                "export one with `gpg --armor --export-secret-keys ID`",
+            )
+        })?;
+        check_algorithm(key.primary_key.public_params())?;
+        if !key.primary_key.secret_params().is_encrypted() {
+            return Self::checked(key, Password::empty());
+        }
+        let passphrase = passphrase()?;
+        let password = Password::from(passphrase.as_str());
+        let unlocked = key.primary_key.unlock(&password, |_, _| Ok(()));
+        if !matches!(unlocked, Ok(Ok(()))) {
+            return Err(Error::key(
+                "the passphrase does not open the secret key",
+                "check the passphrase; nothing was signed",
+            ));
+        }
+        Self::checked(key, password)
+    }
+
+    fn checked(key: SignedSecretKey, password: Password) -> Result<Self> {
+        let certificate = Certificate::new(key.to_public_key())?;
+        certificate.check_for_signing()?;
+        Ok(Self { key, password, certificate })
+    }
+
+    /// The key with its secret part, armored, unprotected if it was generated here.
+    ///
+    /// # Errors
+    /// [`Error::Key`] if it cannot be written out.
+    pub fn to_armored(&self) -> Result<Zeroizing<String>> {
+        let armored = self.key.to_armored_string(ArmorOptions::default());
+        Ok(Zeroizing::new(armored.map_err(|e| Error::key(e.to_string(), ""))?))
+    }
+}
+
+impl Signer for SecretKey {
+    fn certificate(&self) -> &Certificate {
+        &self.certificate
+    }
+
+    fn sign(&self, data: &mut dyn Read, time: u32) -> Result<Vec<u8>> {
+        let key = &self.key.primary_key;
+        let failed = |e: pgp::errors::Error| Error::Sign(e.to_string());
+        let time = time.max(key.created_at().as_secs());
+        let mut config =
+            SignatureConfig::v4(SignatureType::Binary, key.algorithm(), HashAlgorithm::Sha256);
+        config.hashed_subpackets = vec![
+            Subpacket::regular(SubpacketData::SignatureCreationTime(Timestamp::from_secs(time)))
+                .map_err(failed)?,
+            Subpacket::regular(SubpacketData::IssuerFingerprint(key.fingerprint()))
+                .map_err(failed)?,
+        ];
+        // rpm 4.11 finds the key by this one.
+        config.unhashed_subpackets = vec![
+            Subpacket::regular(SubpacketData::IssuerKeyId(key.legacy_key_id())).map_err(failed)?,
+        ];
+        let signature = config.sign(key, &self.password, data).map_err(failed)?;
+        let mut packet = Vec::new();
+        signature.to_writer_with_header(&mut packet).map_err(failed)?;
+        Ok(packet)
+    }
+}
+
+/// A public key.
+#[derive(Clone, Debug)]
+pub struct Certificate {
+    key: SignedPublicKey,
+}
+
+impl Certificate {
+    fn new(key: SignedPublicKey) -> Result<Self> {
+        key.verify_bindings().map_err(|e| {
+            Error::key(format!("the key's own signatures do not hold: {e}"), "export the key again")
+        })?;
+        Ok(Self { key })
+    }
+
+    /// Reads the first key of an armored text.
+    ///
+    /// # Errors
+    /// [`Error::Key`] for what is no such key, or one that rpm 4.11 cannot use.
+    pub fn from_armored(text: &str) -> Result<Self> {
+        let (key, _) = SignedPublicKey::from_string(text).map_err(|e| {
+            Error::key(
+                format!("this is not an armored OpenPGP public key: {e}"),
+                "export one with `gpg --armor --export ID`",
+            )
+        })?;
+        check_algorithm(key.primary_key.public_params())?;
+        Self::new(key)
+    }
+
+    /// The certificate as CentOS 7's rpm wants it for import: armored, RSA primary key.
+    ///
+    /// # Errors
+    /// [`Error::Key`] if it cannot be written out.
+    pub fn to_armored(&self) -> Result<String> {
+        self.key
+            .to_armored_string(ArmorOptions::default())
+            .map_err(|e| Error::key(e.to_string(), ""))
+    }
+
+    /// Fingerprint in lower-case hex.
+    pub fn fingerprint(&self) -> String {
+        self.key.fingerprint().to_string()
+    }
+
+    /// The user ids, in the key's order.
+    pub fn user_ids(&self) -> Vec<String> {
+        let ids = self.key.details.users.iter();
+        ids.map(|u| crate::spec::printable(&String::from_utf8_lossy(u.id.id()))).collect()
+    }
+
+    /// When the key was made, in seconds since 1970.
+    pub fn created(&self) -> u32 {
+        self.key.created_at().as_secs()
+    }
+
+    /// Whether the primary key may sign: a key without a statement on it may.
+    ///
+    /// # Errors
+    /// [`Error::Key`] with the reason.
+    pub fn check_for_signing(&self) -> Result<()> {
+        check_algorithm(self.key.primary_key.public_params())?;
+        let selfs = || self.key.details.users.iter().flat_map(|u| &u.signatures);
+        let flags: Vec<_> = selfs().map(Signature::key_flags).collect();
+        let states_use = flags.iter().any(|f| f.sign() || f.certify() || f.encrypt_comms());
+        if states_use && !flags.iter().any(pgp::packet::KeyFlags::sign) {
+            return Err(Error::key(
+                "the primary key may not sign; rpm 4.11 of CentOS 7 knows no signatures by subkeys",
+                "use a key whose primary key is marked for signing",
+            ));
+        }
+        if !self.key.details.revocation_signatures.is_empty() {
+            return Err(Error::key("the key is revoked", "use another key"));
+        }
+        Ok(())
+    }
+
+    /// Checks one signature packet over `data`.
+    ///
+    /// # Errors
+    /// [`Mismatch`] with the reason.
+    pub fn verify(&self, packet: &[u8], data: impl Read) -> std::result::Result<(), Mismatch> {
+        let signature = parse_signature(packet)?;
+        let by: Vec<_> = signature.issuer_key_id().iter().map(|id| id.to_string()).collect();
+        let fingerprints = signature.issuer_fingerprint();
+        let own = self.key.legacy_key_id();
+        let is_own = by.iter().any(|id| *id == own.to_string())
+            || fingerprints.iter().any(|f| **f == self.key.fingerprint());
+        if !is_own {
+            return Err(Mismatch::OtherKey(
+                by.first().cloned().unwrap_or_else(|| "unknown".into()),
+            ));
+        }
+        signature.verify(&self.key.primary_key, data).map_err(|_| Mismatch::Wrong)
+    }
+}
+
+/// Why a signature does not hold.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Mismatch {
+    /// It is no signature that rpm 4.11 could check.
+    #[error("is not an RSA signature that CentOS 7 can check")]
+    Unusable,
+    /// It was made by another key.
+    #[error("was made by another key ({0})")]
+    OtherKey(String),
+    /// It belongs to other data.
+    #[error("does not match the content")]
+    Wrong,
+}
+
+fn parse_signature(packet: &[u8]) -> std::result::Result<Signature, Mismatch> {
+    let parsed = PacketParser::new(io::Cursor::new(packet)).next();
+    let Some(Ok(Packet::Signature(signature))) = parsed else { return Err(Mismatch::Unusable) };
+    let config = signature.config().ok_or(Mismatch::Unusable)?;
+    let is_rsa = config.pub_alg == pgp::crypto::public_key::PublicKeyAlgorithm::RSA;
+    match is_rsa && config.typ() == SignatureType::Binary {
+        true => Ok(signature),
+        false => Err(Mismatch::Unusable),
+    }
+}
+
+/// The signature packet inside an armored detached signature (`repomd.xml.asc`).
+///
+/// # Errors
+/// [`Mismatch::Unusable`] for anything else.
+pub fn packet_from_armor(text: &[u8]) -> std::result::Result<Vec<u8>, Mismatch> {
+    let (signature, _) =
+        DetachedSignature::from_armor_single(text).map_err(|_| Mismatch::Unusable)?;
+    let mut packet = Vec::new();
+    signature.signature.to_writer_with_header(&mut packet).map_err(|_| Mismatch::Unusable)?;
+    Ok(packet)
+}
+
+/// Armors a signature packet.
+///
+/// # Errors
+/// [`Error::Sign`] if `packet` is none.
+pub fn armor(packet: &[u8]) -> Result<String> {
+    let signature = parse_signature(packet).map_err(|e| Error::Sign(e.to_string()))?;
+    let detached = DetachedSignature::new(signature);
+    detached.to_armored_string(ArmorOptions::default()).map_err(|e| Error::Sign(e.to_string()))
+}
+
+fn check_algorithm(params: &PublicParams) -> Result<()> {
+    let name = match params {
+        PublicParams::RSA(rsa) => {
+            let bits = rsa.key.n().bits();
+            if bits >= 2048 {
+                return Ok(());
+            }
+            return Err(Error::key(
+                format!("the RSA key has {bits} bits, which is too weak to be trusted"),
+                "make one with 4096 bits: `gpg --quick-generate-key NAME rsa4096 sign`",
+            ));
+        }
+        PublicParams::DSA(_) => "DSA",
+        PublicParams::ECDSA(_) => "ECDSA",
+        PublicParams::EdDSALegacy(_) | PublicParams::Ed25519(_) | PublicParams::Ed448(_) => "EdDSA",
+        _ => "an algorithm",
+    };
+    Err(Error::key(
+        format!(
+            "the key is {name}, whose signatures rpm 4.11 of CentOS 7 cannot check or should not trust"
+        ),
+        "use an RSA key of 4096 bits: `gpg --quick-generate-key NAME rsa4096 sign`",
+    ))
+}

@@ -1,0 +1,218 @@
+//! From a staged root to an RPM on disk that lacks nothing but its signatures.
+//!
+//! The header comes before the payload and describes it, yet its length is known beforehand:
+//! digests have a fixed width and sizes are known from staging. So room is left for it, the
+//! payload is streamed behind the gap in one pass, and the header is written last.
+
+use std::{
+    io::{BufWriter, Read, Seek, SeekFrom, Write},
+    path::{Path, PathBuf},
+};
+
+use md5::{Digest, Md5};
+use rpm::{Lead, PackageMetadata};
+
+use crate::{
+    Error, Result,
+    deps::{self, FileFacts},
+    header::{self, Dependencies, Parts},
+    payload::{self, Compression, Inodes, PayloadFacts},
+    scriptlet::Scriptlets,
+    signature::{self, Digests},
+    spec::Package,
+    stage::StagedRoot,
+};
+
+/// Choices that are not the package's own.
+#[derive(Clone, Debug)]
+pub struct WriteOptions {
+    /// How the payload is compressed.
+    pub compression: Compression,
+    /// BUILDHOST. Fixed, so that it does not depend on the machine.
+    pub build_host: String,
+    /// Overrides the time that everything bears (SOURCE_DATE_EPOCH), in seconds since 1970.
+    pub source_date: Option<u32>,
+}
+
+impl Default for WriteOptions {
+    fn default() -> Self {
+        Self {
+            compression: Compression::default(),
+            build_host: "localhost".into(),
+            source_date: None,
+        }
+    }
+}
+
+/// An RPM with all digests and no signature.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnsignedRpm {
+    /// The file.
+    pub path: PathBuf,
+    /// Its size in bytes.
+    pub size: u64,
+}
+
+/// A package with everything about it found out, ready to be written.
+pub struct Prepared<'a> {
+    package: &'a Package,
+    root: &'a StagedRoot,
+    facts: Vec<FileFacts>,
+    inodes: Inodes,
+    scriptlets: Scriptlets,
+    dependencies: Dependencies,
+    options: &'a WriteOptions,
+}
+
+impl<'a> Prepared<'a> {
+    /// Reads the files' dependencies and joins them with the package's own.
+    ///
+    /// # Errors
+    /// An I/O error that names the file, or a contradiction in the package's scriptlets.
+    pub fn new(
+        package: &'a Package,
+        root: &'a StagedRoot,
+        options: &'a WriteOptions,
+    ) -> Result<Self> {
+        let facts = deps::discover(root)?;
+        let inodes = Inodes::of(root);
+        let scriptlets = Scriptlets::of(package)?;
+        let format = options.compression.format;
+        let dependencies = Dependencies::of(package, root, &facts, &inodes, &scriptlets, format);
+        Ok(Self { package, root, facts, inodes, scriptlets, dependencies, options })
+    }
+
+    /// What each entry of the staged root needs, offers and is.
+    pub fn facts(&self) -> &[FileFacts] {
+        &self.facts
+    }
+
+    /// What the package needs and offers.
+    pub fn dependencies(&self) -> &Dependencies {
+        &self.dependencies
+    }
+
+    /// Writes the RPM to `path`, which must not exist. What is left there after an error is
+    /// not an RPM; the caller removes it.
+    ///
+    /// # Errors
+    /// An I/O error that names the file, or [`Error::Stage`] if a file changed meanwhile.
+    pub fn write(&self, path: &Path) -> Result<UnsignedRpm> {
+        let archive_size = payload::archive_size(self.root, &self.inodes);
+        let draft = self.head(&self.draft_payload(), &Digests::default(), archive_size)?;
+        let mut file = fs_err::File::create_new(path)?;
+        file.seek(SeekFrom::Start(draft.len() as u64))?;
+        let facts = payload::write(
+            &self.package.name,
+            self.root,
+            &self.inodes,
+            self.time(),
+            self.options.compression,
+            BufWriter::with_capacity(1 << 20, &mut file),
+        )?;
+        let header = self.header_bytes(&facts)?;
+        let digests = Digests::take(
+            &header,
+            payload_md5(&header, path, draft.len(), facts.size)?,
+            facts.size,
+        );
+        let head = self.head(&facts, &digests, archive_size)?;
+        if head.len() != draft.len() {
+            // Only a fault in this crate can lead here; better no package than a damaged one.
+            return Err(Error::stage(
+                &self.package.name,
+                "the header's length changed while it was written",
+            ));
+        }
+        file.seek(SeekFrom::Start(0))?;
+        file.write_all(&head)?;
+        file.sync_all()?;
+        Ok(UnsignedRpm { path: path.to_owned(), size: head.len() as u64 + facts.size })
+    }
+
+    fn time(&self) -> u32 {
+        self.options.source_date.unwrap_or_else(|| self.package.source_date())
+    }
+
+    /// Stand-ins as wide as the real values.
+    fn draft_payload(&self) -> PayloadFacts {
+        let digest = "0".repeat(64);
+        let is_file = |e: &crate::stage::Entry| matches!(e.kind, crate::stage::Kind::File { .. });
+        let of = |e| if is_file(e) { digest.clone() } else { String::new() };
+        PayloadFacts {
+            file_digests: self.root.entries.iter().map(of).collect(),
+            archive_digest: digest.clone(),
+            digest,
+            size: 0,
+        }
+    }
+
+    fn main_header(&self, payload: &PayloadFacts) -> rpm::Header<rpm::IndexTag> {
+        header::build(&Parts {
+            package: self.package,
+            root: self.root,
+            facts: &self.facts,
+            inodes: &self.inodes,
+            scriptlets: &self.scriptlets,
+            dependencies: &self.dependencies,
+            payload,
+            compression: self.options.compression,
+            build_host: &self.options.build_host,
+            time: self.time(),
+        })
+    }
+
+    fn header_bytes(&self, payload: &PayloadFacts) -> Result<Vec<u8>> {
+        let whole = self.metadata(payload, &Digests::default(), 0);
+        Ok(whole.header_bytes().map_err(|e| std::io::Error::other(e.to_string()))?)
+    }
+
+    /// Lead, signature header and main header, as they stand at the file's beginning.
+    fn head(
+        &self,
+        payload: &PayloadFacts,
+        digests: &Digests,
+        archive_size: u64,
+    ) -> Result<Vec<u8>> {
+        let mut out = Vec::new();
+        let metadata = self.metadata(payload, digests, archive_size);
+        metadata.write(&mut out).map_err(|e| std::io::Error::other(e.to_string()))?;
+        Ok(out)
+    }
+
+    fn metadata(
+        &self,
+        payload: &PayloadFacts,
+        digests: &Digests,
+        archive_size: u64,
+    ) -> PackageMetadata {
+        let package = self.package;
+        PackageMetadata {
+            lead: Lead::new(&format!("{}-{}-{}", package.name, package.version, package.release)),
+            signature: signature::unsigned_header(digests, archive_size),
+            header: self.main_header(payload),
+        }
+    }
+}
+
+/// MD5 of header and payload, the one digest of the payload that rpm 4.11 knows. It begins with
+/// the header, which is complete only when the payload has been written: hence a second pass,
+/// over the compressed bytes alone.
+fn payload_md5(header: &[u8], path: &Path, offset: usize, size: u64) -> Result<[u8; 16]> {
+    let mut md5 = Md5::new();
+    md5.update(header);
+    let mut file = fs_err::File::open(path)?;
+    file.seek(SeekFrom::Start(offset as u64))?;
+    let mut buffer = vec![0; 1 << 18];
+    let mut left = size;
+    while left > 0 {
+        let most = buffer.len().min(left as usize);
+        let n = file.read(&mut buffer[..most])?;
+        if n == 0 {
+            return Err(std::io::Error::from(std::io::ErrorKind::UnexpectedEof).into());
+        }
+        md5.update(&buffer[..n]);
+        left -= n as u64;
+    }
+    Ok(md5.finalize().into())
+}

@@ -1,0 +1,105 @@
+//! Compression of the payload: xz in blocks of fixed size on several threads, or gzip.
+//!
+//! Blocks have one size whatever the number of threads, so the bytes do not depend on it. All
+//! blocks lie in one xz stream: rpm 4.11 reads no further than the first stream's end.
+
+use std::io::{self, Write};
+
+use flate2::write::GzEncoder;
+use liblzma::{
+    stream::{Check, MtStreamBuilder},
+    write::XzEncoder,
+};
+
+/// How the payload is compressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Compression {
+    /// The format.
+    pub format: Format,
+    /// 0 to 9.
+    pub level: u32,
+    /// Threads to use; changes the time it takes and nothing else.
+    pub threads: u32,
+}
+
+/// The formats that rpm 4.11 reads and that are worth writing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// PAYLOADCOMPRESSOR `xz`.
+    Xz,
+    /// PAYLOADCOMPRESSOR `gzip`.
+    Gzip,
+}
+
+impl Format {
+    /// As in PAYLOADCOMPRESSOR.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Xz => "xz",
+            Self::Gzip => "gzip",
+        }
+    }
+}
+
+impl Default for Compression {
+    /// xz at level 2, as CentOS 7's own packages are.
+    fn default() -> Self {
+        Self { format: Format::Xz, level: 2, threads: 1 }
+    }
+}
+
+/// Dictionary sizes of xz's presets in MiB (xz(1), table of presets), by level.
+const DICTIONARY_MIB: [u64; 10] = [1, 1, 2, 4, 4, 8, 8, 16, 32, 64];
+
+impl Compression {
+    /// Starts compressing to `out`.
+    pub(super) fn encoder<W: Write>(self, out: W) -> io::Result<Encoder<W>> {
+        let level = self.level.min(9);
+        Ok(match self.format {
+            Format::Xz => {
+                // Three dictionaries, xz's own choice: smaller blocks compress worse, larger ones
+                // leave threads idle at the end.
+                let block = (3 * DICTIONARY_MIB[level as usize]).max(1) << 20;
+                let stream = MtStreamBuilder::new()
+                    .preset(level)
+                    .block_size(block)
+                    .check(Check::Crc32)
+                    .threads(self.threads.max(1))
+                    .encoder()?;
+                Encoder::Xz(XzEncoder::new_stream(out, stream))
+            }
+            Format::Gzip => Encoder::Gzip(GzEncoder::new(out, flate2::Compression::new(level))),
+        })
+    }
+}
+
+/// A compressor around its output.
+pub(super) enum Encoder<W: Write> {
+    Xz(XzEncoder<W>),
+    Gzip(GzEncoder<W>),
+}
+
+impl<W: Write> Encoder<W> {
+    pub(super) fn finish(self) -> io::Result<W> {
+        match self {
+            Self::Xz(encoder) => encoder.finish(),
+            Self::Gzip(encoder) => encoder.finish(),
+        }
+    }
+}
+
+impl<W: Write> Write for Encoder<W> {
+    fn write(&mut self, data: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Xz(encoder) => encoder.write(data),
+            Self::Gzip(encoder) => encoder.write(data),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::Xz(encoder) => encoder.flush(),
+            Self::Gzip(encoder) => encoder.flush(),
+        }
+    }
+}

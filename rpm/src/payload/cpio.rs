@@ -1,0 +1,229 @@
+//! The `newc` cpio archive: written as rpm writes it, read with every length distrusted.
+//!
+//! A member is a header of 110 ASCII characters (magic `070701`, then thirteen numbers of eight
+//! hex digits), its name with a NUL, padding to 4 bytes, the content, padding to 4 bytes.
+//! Source: rpm's `lib/cpio.c`, cpio(5).
+
+use std::io::{self, Read, Write};
+
+const HEADER: usize = 110;
+const TRAILER: &str = "TRAILER!!!";
+/// Bytes of the archive's last member.
+pub(super) const TRAILER_SIZE: u64 = padded((HEADER + TRAILER.len() + 1) as u64);
+/// PATH_MAX, with the leading dot and the NUL: rpm refuses longer names as well.
+const MAX_NAME: usize = 4096 + 2;
+
+const fn padded(size: u64) -> u64 {
+    size.next_multiple_of(4)
+}
+
+/// The fields of a member that rpm gives a meaning to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MemberHeader {
+    /// Inode number; names of one file share it.
+    pub inode: u32,
+    /// `st_mode`.
+    pub mode: u16,
+    /// Number of names.
+    pub links: u32,
+    /// Seconds since 1970.
+    pub mtime: u32,
+    /// Bytes of content.
+    pub size: u32,
+}
+
+/// Bytes that a file of this path and content takes in the archive.
+pub(super) fn member_size(path: &str, content: u64) -> u64 {
+    // The name is stored as `.` + path + NUL.
+    padded((HEADER + path.len() + 2) as u64) + padded(content)
+}
+
+/// Begins a member. The content follows, then [`pad`].
+pub(super) fn start(out: &mut impl Write, member: &MemberHeader, name: &str) -> io::Result<()> {
+    let MemberHeader { inode, mode, links, mtime, size } = *member;
+    let name_size = name.len() + 1;
+    // In order: ino, mode, uid, gid, nlink, mtime, filesize, dev (major, minor), rdev (major,
+    // minor), namesize, check. rpm takes owners from its header and calls the device 1.
+    let header = format!(
+        "070701{inode:08x}{mode:08x}{:08x}{:08x}{links:08x}{mtime:08x}{size:08x}{:08x}{:08x}{:08x}{:08x}{name_size:08x}{:08x}",
+        0, 0, 0, 1, 0, 0, 0
+    );
+    out.write_all(header.as_bytes())?;
+    out.write_all(name.as_bytes())?;
+    out.write_all(&[0])?;
+    pad(out, (HEADER + name_size) as u64)
+}
+
+/// Fills up to a multiple of 4 bytes.
+pub(super) fn pad(out: &mut impl Write, written: u64) -> io::Result<()> {
+    out.write_all(&[0; 3][..(padded(written) - written) as usize])
+}
+
+/// Ends the archive.
+pub(super) fn trailer(out: &mut impl Write) -> io::Result<()> {
+    let name_size = TRAILER.len() + 1;
+    let header = format!(
+        "070701{:08x}{:08x}{:08x}{:08x}{:08x}{:048x}{name_size:08x}{:08x}",
+        0, 0, 0, 0, 1, 0, 0
+    );
+    out.write_all(header.as_bytes())?;
+    out.write_all(TRAILER.as_bytes())?;
+    out.write_all(&[0])?;
+    pad(out, (HEADER + name_size) as u64)
+}
+
+/// A member of an archive that is being read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Member {
+    /// Name as stored, usually `./path`.
+    pub name: String,
+    /// Its fields.
+    pub header: MemberHeader,
+}
+
+/// Reads an archive member by member.
+pub struct Reader<R> {
+    inner: R,
+    /// Content and padding of the current member that are still to be read.
+    content: u64,
+    padding: u64,
+    done: bool,
+}
+
+impl<R: Read> Reader<R> {
+    /// Reads from `inner`, which must stand at the archive's beginning.
+    pub fn new(inner: R) -> Self {
+        Self { inner, content: 0, padding: 0, done: false }
+    }
+
+    /// The next member, or `None` after the last. What was not read of the previous member's
+    /// content is skipped.
+    ///
+    /// # Errors
+    /// `InvalidData` for anything that is not an archive as rpm writes it.
+    pub fn next_member(&mut self) -> io::Result<Option<Member>> {
+        if self.done {
+            return Ok(None);
+        }
+        let rest = self.content + self.padding;
+        self.content = 0;
+        self.padding = 0;
+        if io::copy(&mut (&mut self.inner).take(rest), &mut io::sink())? != rest {
+            return Err(invalid("the archive ends inside a member"));
+        }
+        let mut header = [0; HEADER];
+        self.inner.read_exact(&mut header)?;
+        if &header[..6] != b"070701" {
+            return Err(invalid("a member does not begin with cpio's magic number"));
+        }
+        let field = |i: usize| number(&header[6 + 8 * i..][..8]);
+        let name = self.name(field(11)? as usize)?;
+        if name == TRAILER {
+            self.done = true;
+            return Ok(None);
+        }
+        let mode = u16::try_from(field(1)?).map_err(|_| invalid("a member's mode is too large"))?;
+        let member = MemberHeader {
+            inode: field(0)?,
+            mode,
+            links: field(4)?,
+            mtime: field(5)?,
+            size: field(6)?,
+        };
+        self.content = member.size.into();
+        self.padding = padded(self.content) - self.content;
+        Ok(Some(Member { name, header: member }))
+    }
+
+    fn name(&mut self, size: usize) -> io::Result<String> {
+        if !(2..=MAX_NAME).contains(&size) {
+            return Err(invalid("a member's name has an impossible length"));
+        }
+        let mut name = vec![0; size + padded((HEADER + size) as u64) as usize - HEADER - size];
+        self.inner.read_exact(&mut name)?;
+        name.truncate(size);
+        if name.pop() != Some(0) || name.contains(&0) {
+            return Err(invalid("a member's name is not terminated where it should be"));
+        }
+        String::from_utf8(name).map_err(|_| invalid("a member's name is not UTF-8"))
+    }
+
+    /// Gives back the source, which stands behind the last thing read.
+    pub fn into_inner(self) -> R {
+        self.inner
+    }
+}
+
+/// Reads the content of the current member.
+impl<R: Read> Read for Reader<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let most = self.content.min(buffer.len() as u64) as usize;
+        let n = self.inner.read(&mut buffer[..most])?;
+        if n == 0 && most > 0 {
+            return Err(invalid("the archive ends inside a file"));
+        }
+        self.content -= n as u64;
+        Ok(n)
+    }
+}
+
+fn number(digits: &[u8]) -> io::Result<u32> {
+    let text =
+        std::str::from_utf8(digits).ok().filter(|t| t.bytes().all(|b| b.is_ascii_hexdigit()));
+    text.and_then(|t| u32::from_str_radix(t, 16).ok())
+        .ok_or_else(|| invalid("a member's header holds no number where one belongs"))
+}
+
+fn invalid(message: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn archive() -> Vec<u8> {
+        let mut out = Vec::new();
+        let file = MemberHeader { inode: 1, mode: 0o100_644, links: 1, mtime: 7, size: 5 };
+        start(&mut out, &file, "./a").unwrap();
+        out.extend(b"hello");
+        pad(&mut out, 5).unwrap();
+        start(&mut out, &MemberHeader { inode: 2, mode: 0o040_755, size: 0, ..file }, "./d")
+            .unwrap();
+        trailer(&mut out).unwrap();
+        out
+    }
+
+    #[test]
+    fn written_and_read_back() {
+        let bytes = archive();
+        assert_eq!(bytes.len() as u64, member_size("/a", 5) + member_size("/d", 0) + TRAILER_SIZE);
+        let mut reader = Reader::new(&bytes[..]);
+        let first = reader.next_member().unwrap().unwrap();
+        assert_eq!((first.name.as_str(), first.header.mtime), ("./a", 7));
+        let mut content = String::new();
+        reader.read_to_string(&mut content).unwrap();
+        assert_eq!(content, "hello");
+        assert_eq!(reader.next_member().unwrap().unwrap().name, "./d");
+        assert!(reader.next_member().unwrap().is_none());
+        assert!(reader.into_inner().is_empty());
+    }
+
+    #[test]
+    fn damage_is_an_error_and_never_a_panic() {
+        let whole = archive();
+        for cut in 0..whole.len() {
+            let mut reader = Reader::new(&whole[..cut]);
+            let mut outcome = Ok(());
+            while outcome.is_ok() {
+                match reader.next_member() {
+                    Ok(Some(_)) => {}
+                    Ok(None) => break,
+                    Err(e) => outcome = Err(e),
+                }
+            }
+            // The padding behind the trailer's name belongs to the archive.
+            assert!(outcome.is_err(), "cut at {cut}");
+        }
+    }
+}

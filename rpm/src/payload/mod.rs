@@ -1,0 +1,221 @@
+//! The payload: a cpio archive in the `newc` format, compressed, streamed to disk.
+//!
+//! Every file is read once. While it passes, its digest, that of the archive and that of the
+//! compressed stream are taken; nothing is held that grows with the payload.
+
+mod compress;
+mod cpio;
+
+use std::io::{self, Read, Write};
+
+use sha2::{Digest, Sha256};
+
+pub use compress::{Compression, Format};
+pub use cpio::{Member, MemberHeader, Reader};
+
+use crate::{
+    Error, Result,
+    stage::{Entry, Kind, StagedRoot},
+};
+
+/// What was learnt while the payload was written.
+#[derive(Clone, Debug, Default)]
+pub struct PayloadFacts {
+    /// SHA-256 of each entry's content, in hex; empty for all that is no regular file.
+    pub file_digests: Vec<String>,
+    /// SHA-256 of the compressed payload, in hex.
+    pub digest: String,
+    /// SHA-256 of the archive before compression, in hex.
+    pub archive_digest: String,
+    /// Bytes after compression.
+    pub size: u64,
+}
+
+/// Inode numbers and link counts, as rpm invents them: numbered from 1 in order of the entries,
+/// names of one file sharing the number of the first.
+#[derive(Clone, Debug)]
+pub struct Inodes {
+    /// For each entry, its inode number.
+    pub numbers: Vec<u32>,
+    /// For each entry, how many entries share its number.
+    pub links: Vec<u32>,
+    /// For each entry, whether it is the last of its number. The archive holds the content there.
+    pub last: Vec<bool>,
+}
+
+impl Inodes {
+    /// Numbers the entries of `root`.
+    pub fn of(root: &StagedRoot) -> Self {
+        let mut first = std::collections::HashMap::new();
+        let mut numbers = Vec::with_capacity(root.entries.len());
+        for (i, entry) in root.entries.iter().enumerate() {
+            let own = i as u32 + 1;
+            numbers.push(match &entry.kind {
+                Kind::File { inode: Some(inode), .. } => *first.entry(*inode).or_insert(own),
+                _ => own,
+            });
+        }
+        let mut links = std::collections::HashMap::<u32, u32>::new();
+        for number in &numbers {
+            *links.entry(*number).or_default() += 1;
+        }
+        let mut seen = std::collections::HashSet::new();
+        let mut last: Vec<_> = numbers.iter().rev().map(|n| seen.insert(*n)).collect();
+        last.reverse();
+        Self { links: numbers.iter().map(|n| links[n]).collect(), numbers, last }
+    }
+}
+
+/// Size in bytes of the archive before compression, known before anything is read.
+pub fn archive_size(root: &StagedRoot, inodes: &Inodes) -> u64 {
+    let members = root.entries.iter().enumerate().filter(|(_, e)| e.kind != Kind::Ghost);
+    let size =
+        |(i, e): (usize, &Entry)| cpio::member_size(&e.path, content_size(e, inodes.last[i]));
+    members.map(size).sum::<u64>() + cpio::TRAILER_SIZE
+}
+
+fn content_size(entry: &Entry, last: bool) -> u64 {
+    match &entry.kind {
+        Kind::File { size, .. } if last => *size,
+        Kind::Link { target } => target.len() as u64,
+        _ => 0,
+    }
+}
+
+/// Writes the payload of `root` to `out`.
+///
+/// # Errors
+/// An I/O error that names the file, or [`Error::Stage`] if a file changed since it was staged.
+pub fn write(
+    package: &str,
+    root: &StagedRoot,
+    inodes: &Inodes,
+    mtime: u32,
+    compression: Compression,
+    out: impl Write,
+) -> Result<PayloadFacts> {
+    let compressed = Digesting::new(out);
+    let mut archive = Digesting::new(compression.encoder(compressed)?);
+    let mut buffer = vec![0; 128 * 1024];
+    let mut digests = vec![String::new(); root.entries.len()];
+    for (i, entry) in root.entries.iter().enumerate() {
+        if entry.kind == Kind::Ghost {
+            continue;
+        }
+        let size = content_size(entry, inodes.last[i]);
+        let header = MemberHeader {
+            inode: inodes.numbers[i],
+            mode: full_mode(entry),
+            links: inodes.links[i],
+            mtime,
+            size: size as u32,
+        };
+        cpio::start(&mut archive, &header, &format!(".{}", entry.path))?;
+        match &entry.kind {
+            Kind::File { source, size, .. } if inodes.last[i] => {
+                digests[i] = copy(package, source, *size, &mut archive, &mut buffer)?;
+            }
+            Kind::Link { target } => archive.write_all(target.as_bytes())?,
+            _ => {}
+        }
+        cpio::pad(&mut archive, size)?;
+    }
+    cpio::trailer(&mut archive)?;
+    let (encoder, archive_digest, _) = archive.finish();
+    let (mut out, digest, size) = encoder.finish()?.finish();
+    out.flush()?;
+    share_digests(inodes, &mut digests);
+    Ok(PayloadFacts { file_digests: digests, digest, archive_digest, size })
+}
+
+/// All names of one file bear the digest of its content.
+fn share_digests(inodes: &Inodes, digests: &mut [String]) {
+    let of_content: std::collections::HashMap<u32, String> = (0..digests.len())
+        .filter(|i| inodes.last[*i] && inodes.links[*i] > 1)
+        .map(|i| (inodes.numbers[i], digests[i].clone()))
+        .collect();
+    for (digest, number) in digests.iter_mut().zip(&inodes.numbers) {
+        if let Some(shared) = of_content.get(number) {
+            digest.clone_from(shared);
+        }
+    }
+}
+
+/// Permission bits and file type, as in `st_mode`.
+pub fn full_mode(entry: &Entry) -> u16 {
+    entry.mode
+        | match entry.kind {
+            Kind::File { .. } | Kind::Ghost => 0o100_000,
+            Kind::Dir => 0o040_000,
+            Kind::Link { .. } => 0o120_000,
+        }
+}
+
+fn copy(
+    package: &str,
+    source: &std::path::Path,
+    size: u64,
+    out: &mut impl Write,
+    buffer: &mut [u8],
+) -> Result<String> {
+    let mut file = fs_err::File::open(source)?.take(size + 1);
+    let mut hash = Sha256::new();
+    let mut total = 0;
+    loop {
+        let n = match file.read(buffer) {
+            Ok(0) => break,
+            Ok(n) => n,
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
+            Err(e) => return Err(e.into()),
+        };
+        total += n as u64;
+        if total > size {
+            break;
+        }
+        hash.update(&buffer[..n]);
+        out.write_all(&buffer[..n])?;
+    }
+    if total != size {
+        return Err(Error::stage_help(
+            package,
+            format!("{} changed while it was being packaged", source.display()),
+            "run again when nothing writes to the file",
+        ));
+    }
+    Ok(hex(&hash.finalize()))
+}
+
+/// Lower-case hexadecimal, as all of rpm's digests are written.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
+}
+
+/// Takes the SHA-256 and the size of all that is written through it.
+struct Digesting<W> {
+    inner: W,
+    hash: Sha256,
+    size: u64,
+}
+
+impl<W: Write> Digesting<W> {
+    fn new(inner: W) -> Self {
+        Self { inner, hash: Sha256::new(), size: 0 }
+    }
+
+    fn finish(self) -> (W, String, u64) {
+        (self.inner, hex(&self.hash.finalize()), self.size)
+    }
+}
+
+impl<W: Write> Write for Digesting<W> {
+    fn write(&mut self, data: &[u8]) -> io::Result<usize> {
+        let n = self.inner.write(data)?;
+        self.hash.update(&data[..n]);
+        self.size += n as u64;
+        Ok(n)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
+}

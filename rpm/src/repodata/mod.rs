@@ -1,0 +1,72 @@
+//! The metadata of a yum repository: `primary`, `filelists` and `other`, each gzipped XML with a
+//! SHA-256, tied together by `repomd.xml` and its detached signature.
+//!
+//! yum 3.4.3 reads exactly these; it makes its own databases of them. Whatever changes from run
+//! to run (times, order) is fixed, so that the same packages give the same bytes.
+
+mod package_xml;
+mod repomd;
+
+use std::path::Path;
+
+pub use package_xml::IndexedRpm;
+pub use repomd::{Problem, verify};
+
+use crate::{
+    Result,
+    openpgp::{self, Signer},
+    signature::SignedRpm,
+};
+
+/// A written `repodata/`.
+#[derive(Clone, Debug)]
+pub struct Repository {
+    /// The packages, in order of their file names.
+    pub packages: Vec<IndexedRpm>,
+    /// The `revision` of repomd.xml: the newest build time, in seconds since 1970.
+    pub revision: u32,
+}
+
+/// Indexes `packages`, whose files lie directly in `dir`, into `dir/repodata`, which must not
+/// exist.
+///
+/// # Errors
+/// [`crate::Error::Format`] for a file that is no RPM, a failure to sign, or an I/O error.
+pub fn write(dir: &Path, packages: &[SignedRpm], signer: &dyn Signer) -> Result<Repository> {
+    let indexed: Vec<_> =
+        packages.iter().map(|p| IndexedRpm::read(&p.path)).collect::<Result<_>>()?;
+    write_indexed(dir, indexed, signer)
+}
+
+/// As [`write()`], for packages that have been read already.
+///
+/// # Errors
+/// As [`write()`].
+pub fn write_indexed(
+    dir: &Path,
+    mut packages: Vec<IndexedRpm>,
+    signer: &dyn Signer,
+) -> Result<Repository> {
+    packages.sort_by(|a, b| a.file_name.cmp(&b.file_name));
+    let revision = packages.iter().map(|p| p.build_time).max().unwrap_or(0);
+    let repodata = dir.join("repodata");
+    fs_err::create_dir(&repodata)?;
+    let mut files = Vec::new();
+    for (name, xml) in package_xml::all(&packages)? {
+        files.push(repomd::store(&repodata, name, &xml)?);
+    }
+    let repomd = repomd::xml(&files, revision)?;
+    let signature = signer.sign(&mut &repomd[..], revision)?;
+    fs_err::write(repodata.join("repomd.xml"), &repomd)?;
+    fs_err::write(repodata.join("repomd.xml.asc"), openpgp::armor(&signature)?)?;
+    Ok(Repository { packages, revision })
+}
+
+/// SHA-256 of a file in hex, as the metadata states it.
+///
+/// # Errors
+/// An I/O error that names the file.
+pub fn digest(path: &Path) -> Result<String> {
+    let missing = || std::io::Error::from(std::io::ErrorKind::NotFound);
+    Ok(repomd::digest_of(path)?.ok_or_else(missing)?)
+}

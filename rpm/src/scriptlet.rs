@@ -1,0 +1,231 @@
+//! Scriptlets from their meaning: units, users, ldconfig and firewalld become shell with the
+//! semantics of CentOS 7's own macros, and the requirements that go with it.
+//!
+//! Sources: systemd 219's `macros.systemd` for units, Fedora's packaging guidelines of the time
+//! for accounts, firewalld 0.6's `%firewalld_reload`. What they promise, and what the tests hold
+//! us to: an upgrade restarts what ran and never stops or disables it; a removal stops and
+//! disables; a first install follows the host's presets, which on CentOS 7 enable nothing.
+
+use rpm::{DependencyFlags, IndexTag};
+
+use crate::{
+    Error, Result,
+    spec::{Dependency, Package, Script, Scripts, User},
+};
+
+/// The tags of one kind of scriptlet.
+#[derive(Clone, Copy, Debug)]
+pub struct Tags {
+    /// Its text.
+    pub body: IndexTag,
+    /// Its interpreter.
+    pub program: IndexTag,
+    /// Its flags.
+    pub flags: IndexTag,
+    /// Marks requirements that must hold when it runs.
+    pub origin: DependencyFlags,
+}
+
+/// Everything that runs when the package comes or goes.
+#[derive(Clone, Debug, Default)]
+pub struct Scriptlets {
+    /// The author's and the generated ones, joined.
+    pub scripts: Scripts,
+    /// What must be installed for them to run.
+    pub requires: Vec<Dependency>,
+}
+
+impl Scriptlets {
+    /// Joins what the author wrote with what the package's units, users and so on ask for.
+    ///
+    /// # Errors
+    /// [`Error::Stage`] if text must be added to a scriptlet of the author's that is no shell.
+    pub fn of(package: &Package) -> Result<Self> {
+        let own = &package.scripts;
+        let parts = Parts::of(package);
+        let join = |name, own: &Option<Script>, before: &[String], after: &[String]| {
+            join(package, name, own.as_ref(), before, after)
+        };
+        let mut scripts = Scripts {
+            pre: join("pre", &own.pre, &parts.users, &[])?,
+            post: join("post", &own.post, &parts.ldconfig, &parts.post)?,
+            preun: join("preun", &own.preun, &parts.preun, &[])?,
+            postun: join("postun", &own.postun, &parts.ldconfig, &parts.postun)?,
+            pretrans: own.pretrans.clone(),
+            posttrans: own.posttrans.clone(),
+        };
+        for script in [&mut scripts.post, &mut scripts.postun] {
+            run_directly(script);
+        }
+        let mut out = Self { scripts, requires: Vec::new() };
+        out.requires = out.requirements(package);
+        Ok(out)
+    }
+
+    /// The scriptlets that exist, each with its tags.
+    pub fn iter(&self) -> impl Iterator<Item = (Tags, &Script)> {
+        use IndexTag as T;
+        let s = &self.scripts;
+        let all = [
+            (
+                &s.pre,
+                T::RPMTAG_PREIN,
+                T::RPMTAG_PREINPROG,
+                T::RPMTAG_PREINFLAGS,
+                DependencyFlags::SCRIPT_PRE,
+            ),
+            (
+                &s.post,
+                T::RPMTAG_POSTIN,
+                T::RPMTAG_POSTINPROG,
+                T::RPMTAG_POSTINFLAGS,
+                DependencyFlags::SCRIPT_POST,
+            ),
+            (
+                &s.preun,
+                T::RPMTAG_PREUN,
+                T::RPMTAG_PREUNPROG,
+                T::RPMTAG_PREUNFLAGS,
+                DependencyFlags::SCRIPT_PREUN,
+            ),
+            (
+                &s.postun,
+                T::RPMTAG_POSTUN,
+                T::RPMTAG_POSTUNPROG,
+                T::RPMTAG_POSTUNFLAGS,
+                DependencyFlags::SCRIPT_POSTUN,
+            ),
+            (
+                &s.pretrans,
+                T::RPMTAG_PRETRANS,
+                T::RPMTAG_PRETRANSPROG,
+                T::RPMTAG_PRETRANSFLAGS,
+                DependencyFlags::PRETRANS,
+            ),
+            (
+                &s.posttrans,
+                T::RPMTAG_POSTTRANS,
+                T::RPMTAG_POSTTRANSPROG,
+                T::RPMTAG_POSTTRANSFLAGS,
+                DependencyFlags::POSTTRANS,
+            ),
+        ];
+        all.into_iter().filter_map(|(script, body, program, flags, origin)| {
+            Some((Tags { body, program, flags, origin }, script.as_ref()?))
+        })
+    }
+
+    fn requirements(&self, package: &Package) -> Vec<Dependency> {
+        let mut out = Vec::new();
+        for (tags, script) in self.iter() {
+            let program = &script.program[0];
+            // Lua runs inside rpm itself.
+            if program != "<lua>" {
+                out.push(Dependency::any(program, DependencyFlags::INTERP | tags.origin));
+            }
+        }
+        if !package.users.is_empty() {
+            out.push(Dependency::any("shadow-utils", DependencyFlags::SCRIPT_PRE));
+            out.push(Dependency::any("/usr/bin/getent", DependencyFlags::SCRIPT_PRE));
+        }
+        if !package.units.is_empty() {
+            let times = [
+                DependencyFlags::SCRIPT_POST,
+                DependencyFlags::SCRIPT_PREUN,
+                DependencyFlags::SCRIPT_POSTUN,
+            ];
+            out.extend(times.map(|time| Dependency::any("systemd", time)));
+        }
+        out
+    }
+}
+
+/// Generated text, by where it belongs.
+#[derive(Default)]
+struct Parts {
+    users: Vec<String>,
+    ldconfig: Vec<String>,
+    post: Vec<String>,
+    preun: Vec<String>,
+    postun: Vec<String>,
+}
+
+impl Parts {
+    fn of(package: &Package) -> Self {
+        let mut parts =
+            Self { users: package.users.iter().map(account).collect(), ..Self::default() };
+        if package.ldconfig {
+            parts.ldconfig.push(LDCONFIG.into());
+        }
+        if !package.units.is_empty() {
+            let units = package.units.join(" ");
+            parts.post.push(format!(
+                "if [ $1 -eq 1 ]; then\n    systemctl preset {units} >/dev/null 2>&1 || :\nfi"
+            ));
+            parts.preun.push(format!(
+                "if [ $1 -eq 0 ]; then\n    systemctl --no-reload disable {units} >/dev/null 2>&1 || :\n    \
+                 systemctl stop {units} >/dev/null 2>&1 || :\nfi"
+            ));
+            parts.postun.push(format!(
+                "systemctl daemon-reload >/dev/null 2>&1 || :\nif [ $1 -ge 1 ]; then\n    \
+                 systemctl try-restart {units} >/dev/null 2>&1 || :\nfi"
+            ));
+        }
+        if package.firewalld {
+            let reload = "test -f /usr/bin/firewall-cmd && firewall-cmd --reload --quiet || :";
+            parts.post.push(reload.into());
+            parts.postun.push(reload.into());
+        }
+        parts
+    }
+}
+
+const LDCONFIG: &str = "/sbin/ldconfig";
+
+/// A system account. Its failure must stop the install: rpm would lay the files down as root's.
+fn account(user: &User) -> String {
+    let User { name, group, home, comment, shell } = user;
+    format!(
+        "getent group {group} >/dev/null || groupadd -r {group} || exit 1\n\
+         getent passwd {name} >/dev/null || \
+         useradd -r -g {group} -d {home} -s {shell} -c '{comment}' {name} || exit 1"
+    )
+}
+
+fn join(
+    package: &Package,
+    name: &str,
+    own: Option<&Script>,
+    before: &[String],
+    after: &[String],
+) -> Result<Option<Script>> {
+    if before.is_empty() && after.is_empty() {
+        return Ok(own.cloned());
+    }
+    let own_body = match own {
+        Some(script) if script.program != ["/bin/sh"] => {
+            return Err(Error::stage_help(
+                &package.name,
+                format!(
+                    "the %{name} scriptlet runs under {}, but users, units, ldconfig or firewalld add shell to it",
+                    script.program.join(" ")
+                ),
+                "write that scriptlet for /bin/sh, or all of it by hand",
+            ));
+        }
+        Some(script) => Some(script.body.clone()),
+        None => None,
+    };
+    let parts: Vec<_> =
+        before.iter().cloned().chain(own_body).chain(after.iter().cloned()).collect();
+    Ok(Some(Script { body: parts.join("\n"), program: vec!["/bin/sh".into()], flags: 0 }))
+}
+
+/// A scriptlet that does nothing but call ldconfig needs no shell: `%post -p /sbin/ldconfig`.
+fn run_directly(script: &mut Option<Script>) {
+    if let Some(script) = script
+        && script.body == LDCONFIG
+    {
+        *script = Script { body: String::new(), program: vec![LDCONFIG.into()], flags: 0 };
+    }
+}

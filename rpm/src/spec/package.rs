@@ -1,0 +1,217 @@
+//! A package as its author described it: checked, with all defaults applied.
+
+use std::path::PathBuf;
+
+use rpm::FileFlags;
+
+use super::Dependency;
+
+/// One RPM to be made.
+#[derive(Clone, Debug)]
+pub struct Package {
+    /// Name of the RPM.
+    pub name: String,
+    /// Epoch; almost always `None`.
+    pub epoch: Option<u32>,
+    /// Version, without a hyphen.
+    pub version: String,
+    /// Release, with the distribution's suffix: `1.el7`.
+    pub release: String,
+    /// What it runs on.
+    pub arch: Arch,
+    /// One line.
+    pub summary: String,
+    /// Some paragraphs.
+    pub description: String,
+    /// Licence, by the name that the distribution uses for it.
+    pub license: String,
+    /// Home page.
+    pub url: Option<String>,
+    /// Who distributes it.
+    pub vendor: Option<String>,
+    /// Who packaged it.
+    pub packager: Option<String>,
+    /// RPM group; yum 3.4.3 shows it.
+    pub group: String,
+    /// Requires written by the author; the discovered ones come later.
+    pub requires: Vec<Dependency>,
+    /// Provides written by the author.
+    pub provides: Vec<Dependency>,
+    /// Conflicts.
+    pub conflicts: Vec<Dependency>,
+    /// Obsoletes.
+    pub obsoletes: Vec<Dependency>,
+    /// Whether dependencies are read from the files.
+    pub auto_req: bool,
+    /// Whether `/bin/sh` is required even when no scriptlet or file asks for it, as
+    /// cargo-generate-rpm does unless told not to. Off here unless asked for.
+    pub require_sh: bool,
+    /// Scriptlets written out by the author.
+    pub scripts: Scripts,
+    /// systemd units of the package that the scriptlets look after.
+    pub units: Vec<String>,
+    /// System accounts made before the files are laid down.
+    pub users: Vec<User>,
+    /// Run ldconfig after changes.
+    pub ldconfig: bool,
+    /// Let a running firewalld read its definitions again after changes.
+    pub firewalld: bool,
+    /// Whether the RPM may be given to others.
+    pub redistributable: bool,
+    /// The files.
+    pub assets: Vec<Asset>,
+    /// Newest first. The newest date is the package's build time.
+    pub changelog: Vec<ChangelogEntry>,
+    /// The description's folder; relative paths of assets start there.
+    pub spec_dir: PathBuf,
+    /// The crate whose program is packaged, relative to the workspace.
+    pub crate_dir: Option<PathBuf>,
+}
+
+impl Package {
+    /// `[epoch:]version-release`, as dependencies spell it.
+    pub fn evr(&self) -> String {
+        let epoch = self.epoch.map(|e| format!("{e}:")).unwrap_or_default();
+        format!("{epoch}{}-{}", self.version, self.release)
+    }
+
+    /// `name-version-release.arch`: the file's name without its ending.
+    pub fn nvra(&self) -> String {
+        format!("{}-{}-{}.{}", self.name, self.version, self.release, self.arch.as_str())
+    }
+
+    /// Names of the programs that the compile step must produce.
+    pub fn programs(&self) -> impl Iterator<Item = &str> {
+        self.assets.iter().filter_map(|a| match &a.content {
+            Content::Files { pattern, base: Base::Build } => Some(pattern.as_str()),
+            _ => None,
+        })
+    }
+
+    /// Noon UTC of the newest changelog entry, in seconds since 1970: the time that everything in
+    /// the package bears, so that it depends on no clock.
+    pub fn source_date(&self) -> u32 {
+        self.changelog.iter().map(|c| c.time).max().unwrap_or(0)
+    }
+}
+
+/// What an RPM runs on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Arch {
+    /// CentOS 7's main architecture.
+    X86_64,
+    /// No machine code inside.
+    Noarch,
+}
+
+impl Arch {
+    /// As in the file's name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::X86_64 => "x86_64",
+            Self::Noarch => "noarch",
+        }
+    }
+}
+
+/// One `%changelog` entry.
+#[derive(Clone, Debug)]
+pub struct ChangelogEntry {
+    /// Noon UTC of the day, in seconds since 1970, as rpmbuild writes it.
+    pub time: u32,
+    /// `Name <address> - version-release`
+    pub author: String,
+    /// The lines, each beginning with `- `.
+    pub text: String,
+}
+
+/// A scriptlet as the author wrote it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Script {
+    /// Its text; may be empty where the program alone is run.
+    pub body: String,
+    /// Interpreter and arguments.
+    pub program: Vec<String>,
+    /// `RPMSCRIPT_FLAG_*`.
+    pub flags: u32,
+}
+
+/// The scriptlets that rpm 4.11 knows.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Scripts {
+    /// `%pre`
+    pub pre: Option<Script>,
+    /// `%post`
+    pub post: Option<Script>,
+    /// `%preun`
+    pub preun: Option<Script>,
+    /// `%postun`
+    pub postun: Option<Script>,
+    /// `%pretrans`
+    pub pretrans: Option<Script>,
+    /// `%posttrans`
+    pub posttrans: Option<Script>,
+}
+
+/// A system account.
+#[derive(Clone, Debug)]
+pub struct User {
+    /// Login name.
+    pub name: String,
+    /// Primary group.
+    pub group: String,
+    /// Home directory; not created by the account.
+    pub home: String,
+    /// Full name.
+    pub comment: String,
+    /// Login shell.
+    pub shell: String,
+}
+
+/// One entry of `assets`.
+#[derive(Clone, Debug)]
+pub struct Asset {
+    /// What is put there.
+    pub content: Content,
+    /// Where: absolute; a directory if it ends in `/`.
+    pub dest: String,
+    /// Permission bits; `None` takes 0755 for what its owner may execute or enter, 0644 otherwise.
+    pub mode: Option<u16>,
+    /// Owner.
+    pub user: String,
+    /// Group.
+    pub group: String,
+    /// `%config`, `%doc`, ...
+    pub flags: FileFlags,
+    /// File capabilities in libcap's notation.
+    pub caps: Option<String>,
+}
+
+/// What an asset puts into the package.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Content {
+    /// Files that match this pattern.
+    Files {
+        /// Path or pattern, relative to `base`.
+        pattern: String,
+        /// Which folder the pattern starts from.
+        base: Base,
+    },
+    /// An owned directory.
+    Dir,
+    /// A symbolic link to this target.
+    Link(String),
+    /// A path that is owned but not shipped.
+    Ghost,
+}
+
+/// Where the files of an asset come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Base {
+    /// The folder of package.toml.
+    Spec,
+    /// The crate's folder.
+    Crate,
+    /// What the compile step produced.
+    Build,
+}

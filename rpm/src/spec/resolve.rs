@@ -1,0 +1,384 @@
+//! From the keys as written to checked [`Package`]s.
+
+use std::path::{Path, PathBuf};
+
+use rpm::FileFlags;
+
+use super::{
+    Spec, dependency, dir_of,
+    package::{Arch, Asset, Base, Content, Package, Script, Scripts, User},
+    schema::{RawAsset, RawConfig, RawPackage, RawSpec, RawUser, ScriptSource},
+};
+use crate::{Result, cargo_manifest::Manifest, error::SpecError, spec::changelog};
+
+/// Checks everything that can be checked without looking at the packages' files.
+pub(super) fn resolve(raw: RawSpec, path: &Path, workspace: &Path) -> Result<Spec> {
+    let crate_dir = raw.build.map(|b| relative(&b.crate_dir, "build.crate")).transpose();
+    let crate_dir = crate_dir.map_err(|e| SpecError::new(path, e))?;
+    let changelog = changelog::resolve(&raw.changelog).map_err(|e| SpecError::new(path, e))?;
+    let mut packages = Vec::new();
+    for (name, own) in raw.package {
+        let from_crate = own.cargo == Some(true);
+        let extra = own.extra_assets.clone().unwrap_or_default();
+        let mut layers = own.over(raw.common.clone());
+        let mut crate_assets = Vec::new();
+        if from_crate {
+            let Some(dir) = &crate_dir else {
+                return Err(SpecError::new(
+                    path,
+                    format!("package.{name}: `cargo = true` without `[build] crate`"),
+                )
+                .into());
+            };
+            let manifest = Manifest::load(workspace, dir)?.generate_rpm()?;
+            crate_assets = manifest.assets.clone().unwrap_or_default();
+            layers = layers.over(RawPackage { assets: None, ..manifest });
+        }
+        let context = Context { name: &name, dir: dir_of(path), crate_dir: crate_dir.as_deref() };
+        let package = context
+            .package(layers, crate_assets, extra, &changelog)
+            .map_err(|e| SpecError::new(path, format!("package.{name}: {e}")))?;
+        packages.push(package);
+    }
+    if packages.is_empty() {
+        return Err(SpecError::new(path, "there is no [package.NAME] table").into());
+    }
+    Ok(Spec { path: path.to_owned(), crate_dir, packages })
+}
+
+struct Context<'a> {
+    name: &'a str,
+    dir: &'a Path,
+    crate_dir: Option<&'a Path>,
+}
+
+type Checked<T> = std::result::Result<T, String>;
+
+impl Context<'_> {
+    fn package(
+        &self,
+        raw: RawPackage,
+        crate_assets: Vec<RawAsset>,
+        extra: Vec<RawAsset>,
+        changelog: &[super::ChangelogEntry],
+    ) -> Checked<Package> {
+        refuse_weak_dependencies(&raw)?;
+        let arch = match raw.arch.as_deref() {
+            Some("x86_64") => Arch::X86_64,
+            Some("noarch") => Arch::Noarch,
+            None if self.crate_dir.is_some() => Arch::X86_64,
+            None => return Err("`arch` is missing: x86_64 or noarch".into()),
+            Some(other) => return Err(format!("arch: `{other}` is neither x86_64 nor noarch")),
+        };
+        let summary = line("summary", required("summary", raw.summary.clone())?)?;
+        let table = |key: &str, t: &Option<_>| match t {
+            Some(t) => dependency::from_table(key, t),
+            None => Ok(Vec::new()),
+        };
+        let mut assets =
+            self.assets("assets", raw.assets.clone().unwrap_or_default(), Base::Spec)?;
+        assets.extend(self.assets("assets of the crate", crate_assets, Base::Crate)?);
+        assets.extend(self.assets("extra-assets", extra, Base::Spec)?);
+        Ok(Package {
+            name: package_name(self.name, raw.name.as_deref())?,
+            epoch: raw.epoch,
+            version: version("version", required("version", raw.version.clone())?)?,
+            release: version("release", raw.release.clone().unwrap_or_else(|| "1.el7".into()))?,
+            arch,
+            description: text("description", raw.description.clone().unwrap_or(summary.clone()))?,
+            summary,
+            license: line("license", required("license", raw.license.clone())?)?,
+            url: raw.url.clone().map(|v| line("url", v)).transpose()?,
+            vendor: raw.vendor.clone().map(|v| line("vendor", v)).transpose()?,
+            packager: raw.packager.clone().map(|v| line("packager", v)).transpose()?,
+            group: line("group", raw.group.clone().unwrap_or_else(|| "Unspecified".into()))?,
+            requires: table("requires", &raw.requires)?,
+            provides: table("provides", &raw.provides)?,
+            conflicts: table("conflicts", &raw.conflicts)?,
+            obsoletes: table("obsoletes", &raw.obsoletes)?,
+            auto_req: auto_req(raw.auto_req.as_deref())?,
+            require_sh: raw.require_sh.unwrap_or(false),
+            units: raw
+                .units
+                .clone()
+                .unwrap_or_default()
+                .into_iter()
+                .map(unit)
+                .collect::<Checked<_>>()?,
+            users: raw
+                .users
+                .clone()
+                .unwrap_or_default()
+                .into_iter()
+                .map(user)
+                .collect::<Checked<_>>()?,
+            ldconfig: raw.ldconfig.unwrap_or(false),
+            firewalld: raw.firewalld.unwrap_or(false),
+            redistributable: raw.redistributable.unwrap_or(true),
+            scripts: self.scripts(raw)?,
+            assets,
+            changelog: changelog.to_vec(),
+            spec_dir: self.dir.to_owned(),
+            crate_dir: self.crate_dir.map(Path::to_owned),
+        })
+    }
+
+    fn scripts(&self, raw: RawPackage) -> Checked<Scripts> {
+        let script = |source: Option<ScriptSource>,
+                      flags: Option<u32>,
+                      program: Option<Vec<String>>|
+         -> Checked<Option<Script>> {
+            let body = match source {
+                Some(source) => self.script_text(&source.0)?,
+                None if program.is_some() => String::new(),
+                None => return Ok(None),
+            };
+            let program = program.unwrap_or_else(|| vec!["/bin/sh".into()]);
+            if !program.first().is_some_and(|p| p.starts_with('/') || p == "<lua>") {
+                return Err("a scriptlet's program must be an absolute path".into());
+            }
+            Ok(Some(Script { body, program, flags: flags.unwrap_or(0) }))
+        };
+        Ok(Scripts {
+            pre: script(
+                raw.pre_install_script,
+                raw.pre_install_script_flags,
+                raw.pre_install_script_prog,
+            )?,
+            post: script(
+                raw.post_install_script,
+                raw.post_install_script_flags,
+                raw.post_install_script_prog,
+            )?,
+            preun: script(
+                raw.pre_uninstall_script,
+                raw.pre_uninstall_script_flags,
+                raw.pre_uninstall_script_prog,
+            )?,
+            postun: script(
+                raw.post_uninstall_script,
+                raw.post_uninstall_script_flags,
+                raw.post_uninstall_script_prog,
+            )?,
+            pretrans: script(
+                raw.pre_trans_script,
+                raw.pre_trans_script_flags,
+                raw.pre_trans_script_prog,
+            )?,
+            posttrans: script(
+                raw.post_trans_script,
+                raw.post_trans_script_flags,
+                raw.post_trans_script_prog,
+            )?,
+        })
+    }
+
+    /// As in cargo-generate-rpm, the value is the script or names a file that holds it. Only what
+    /// looks like a path inside the description's folder is tried as one.
+    fn script_text(&self, source: &str) -> Checked<String> {
+        let text = match relative(source, "script") {
+            Ok(path) if !source.contains(char::is_whitespace) && self.dir.join(&path).is_file() => {
+                fs_err::read_to_string(self.dir.join(path)).map_err(|e| e.to_string())?
+            }
+            _ => source.to_owned(),
+        };
+        self::text("script", text)
+    }
+
+    fn assets(&self, key: &str, raw: Vec<RawAsset>, base: Base) -> Checked<Vec<Asset>> {
+        raw.into_iter()
+            .enumerate()
+            .map(|(i, a)| asset(a, base).map_err(|e| format!("{key}[{i}]: {e}")))
+            .collect()
+    }
+}
+
+fn asset(raw: RawAsset, base: Base) -> Checked<Asset> {
+    let dest = destination(&raw.dest)?;
+    let content = match (&raw.source, raw.dir, &raw.link, raw.ghost) {
+        (Some(pattern), false, None, false) => files(pattern, base)?,
+        (None, true, None, false) => Content::Dir,
+        (None, false, Some(target), false) => Content::Link(line("link", target.clone())?),
+        (None, false, None, true) => Content::Ghost,
+        _ => {
+            return Err("give exactly one of `source`, `dir = true`, `link`, `ghost = true`".into());
+        }
+    };
+    if dest.ends_with('/') && !matches!(content, Content::Files { .. }) {
+        return Err(format!("dest: `{dest}` must be a path, without `/` at its end"));
+    }
+    let mode = match raw.mode.as_deref().map(|m| u16::from_str_radix(m.trim_start_matches("0o"), 8))
+    {
+        None => None,
+        Some(Ok(mode)) if mode <= 0o7777 => Some(mode),
+        Some(_) => return Err("mode: give the permissions in octal, such as \"755\"".into()),
+    };
+    let mut flags = config_flags(&raw.config)?;
+    flags.set(FileFlags::DOC, raw.doc);
+    flags.set(FileFlags::LICENSE, raw.license);
+    flags.set(FileFlags::GHOST, content == Content::Ghost);
+    let caps = raw.caps.map(|c| match rpm::FileCaps::new(c.clone()) {
+        Ok(_) => Ok(c),
+        Err(e) => Err(format!("caps: {e}")),
+    });
+    Ok(Asset {
+        content,
+        dest,
+        mode,
+        user: account(raw.user.unwrap_or_else(|| "root".into()))?,
+        group: account(raw.group.unwrap_or_else(|| "root".into()))?,
+        flags,
+        caps: caps.transpose()?,
+    })
+}
+
+fn files(pattern: &str, base: Base) -> Checked<Content> {
+    // cargo-generate-rpm's spelling for what cargo built, whatever the target and profile.
+    let (base, pattern) = match (base, pattern.strip_prefix("target/release/")) {
+        (Base::Crate, Some(rest)) => (Base::Build, rest),
+        _ => (base, pattern),
+    };
+    relative(pattern, "source")?;
+    Ok(Content::Files { pattern: pattern.to_owned(), base })
+}
+
+fn config_flags(raw: &RawConfig) -> Checked<FileFlags> {
+    let words: &[String] = match raw {
+        RawConfig::Flag(false) => return Ok(FileFlags::empty()),
+        RawConfig::Flag(true) => &[],
+        RawConfig::One(word) => std::slice::from_ref(word),
+        RawConfig::Several(words) => words,
+    };
+    words.iter().try_fold(FileFlags::CONFIG, |flags, word| match word.as_str() {
+        "noreplace" => Ok(flags | FileFlags::NOREPLACE),
+        "missingok" => Ok(flags | FileFlags::MISSINGOK),
+        _ => Err(format!("config: `{word}` is neither noreplace nor missingok")),
+    })
+}
+
+fn refuse_weak_dependencies(raw: &RawPackage) -> Checked<()> {
+    let weak = [
+        ("recommends", &raw.recommends),
+        ("suggests", &raw.suggests),
+        ("supplements", &raw.supplements),
+        ("enhances", &raw.enhances),
+    ];
+    match weak.iter().find(|(_, value)| value.is_some()) {
+        Some((key, _)) => Err(format!(
+            "{key}: rpm 4.11 of CentOS 7 has no weak dependencies; use `requires` or say it in the description"
+        )),
+        None => Ok(()),
+    }
+}
+
+fn auto_req(value: Option<&str>) -> Checked<bool> {
+    match value {
+        None | Some("auto" | "builtin") => Ok(true),
+        Some("no" | "disabled") => Ok(false),
+        Some(other) => Err(format!("auto-req: `{other}` is neither auto nor no")),
+    }
+}
+
+fn required(key: &str, value: Option<String>) -> Checked<String> {
+    value.ok_or_else(|| format!("`{key}` is missing"))
+}
+
+fn package_name(key: &str, written: Option<&str>) -> Checked<String> {
+    if let Some(written) = written.filter(|w| *w != key) {
+        return Err(format!("the crate calls the package `{written}`; the names must agree"));
+    }
+    let legal = |c: char| c.is_ascii_alphanumeric() || "._+-".contains(c);
+    if !key.starts_with(|c: char| c.is_ascii_alphanumeric())
+        || !key.chars().all(legal)
+        || key.len() > 128
+    {
+        return Err("the name may hold letters, digits and `._+-` only".into());
+    }
+    Ok(key.to_owned())
+}
+
+fn version(key: &str, value: String) -> Checked<String> {
+    // `^` orders versions only from rpm 4.15 on; `-` divides version from release.
+    let legal = |c: char| c.is_ascii_alphanumeric() || "._+~".contains(c);
+    if value.is_empty() || !value.chars().all(legal) {
+        return Err(format!("{key}: `{value}` may hold letters, digits and `._+~` only"));
+    }
+    Ok(value)
+}
+
+fn line(key: &str, value: String) -> Checked<String> {
+    if value.trim().is_empty() || value.chars().any(char::is_control) {
+        return Err(format!("{key}: must be one line of text"));
+    }
+    Ok(value)
+}
+
+fn text(key: &str, value: String) -> Checked<String> {
+    if value.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\t')) {
+        return Err(format!("{key}: holds control characters"));
+    }
+    Ok(value.trim_end().to_owned())
+}
+
+fn account(value: String) -> Checked<String> {
+    let legal = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "_-".contains(c);
+    if !value.starts_with(|c: char| c.is_ascii_lowercase() || c == '_')
+        || !value.chars().all(legal)
+        || value.len() > 31
+    {
+        return Err(format!("`{value}` is not the name of a user or group"));
+    }
+    Ok(value)
+}
+
+fn user(raw: RawUser) -> Checked<User> {
+    let plain = |key: &str, value: String| {
+        let value = line(key, value)?;
+        match value.contains(['\'', ':']) {
+            true => Err(format!("users: {key} must not hold `'` or `:`")),
+            false => Ok(value),
+        }
+    };
+    Ok(User {
+        group: account(raw.group.unwrap_or_else(|| raw.name.clone()))?,
+        name: account(raw.name)?,
+        home: destination(&raw.home)?,
+        comment: plain("comment", raw.comment)?,
+        shell: plain("shell", raw.shell.unwrap_or_else(|| "/sbin/nologin".into()))?,
+    })
+}
+
+fn unit(name: String) -> Checked<String> {
+    let legal = |c: char| c.is_ascii_alphanumeric() || "._@-\\:".contains(c);
+    let kinds = [".service", ".socket", ".timer", ".path", ".target", ".mount"];
+    if !name.chars().all(legal) || !kinds.iter().any(|k| name.ends_with(k)) {
+        return Err(format!("units: `{name}` is not the name of a systemd unit"));
+    }
+    Ok(name)
+}
+
+/// An absolute path without anything that could make it mean another one.
+fn destination(path: &str) -> Checked<String> {
+    let inner =
+        path.strip_prefix('/').ok_or_else(|| format!("`{path}` is not an absolute path"))?;
+    let inner = inner.strip_suffix('/').unwrap_or(inner);
+    let sane = |part: &str| {
+        !part.is_empty() && part != "." && part != ".." && !part.chars().any(char::is_control)
+    };
+    if !inner.split('/').all(sane) || path.len() > 4095 {
+        return Err(format!("`{}` is not a plain absolute path", super::printable(path)));
+    }
+    Ok(path.to_owned())
+}
+
+/// A path that stays below the folder it starts from, by its spelling.
+fn relative(path: &str, key: &str) -> Checked<PathBuf> {
+    let sane = |part: &str| !part.is_empty() && part != ".." && !part.chars().any(char::is_control);
+    if !path.split('/').all(sane) {
+        return Err(format!(
+            "{key}: `{}` must be a relative path that stays inside its folder",
+            super::printable(path)
+        ));
+    }
+    Ok(PathBuf::from(path))
+}

@@ -1,0 +1,175 @@
+//! The shape of `package.toml`, key by key, before anything is checked beyond its type.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+/// A whole `package.toml`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawSpec {
+    /// Defaults for every package of the file.
+    #[serde(default)]
+    pub(crate) common: RawPackage,
+    /// Newest first.
+    #[serde(default)]
+    pub(crate) changelog: Vec<RawChange>,
+    /// How the files come to be that are not in the folder already.
+    pub(crate) build: Option<RawBuild>,
+    /// The RPMs, by name.
+    pub(crate) package: BTreeMap<String, RawPackage>,
+}
+
+/// `[[changelog]]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawChange {
+    pub(crate) date: toml::value::Datetime,
+    pub(crate) author: String,
+    pub(crate) text: Vec<String>,
+}
+
+/// `[build]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawBuild {
+    /// A crate of this workspace, compiled for CentOS 7's ABI on the host.
+    #[serde(rename = "crate")]
+    pub(crate) crate_dir: String,
+}
+
+/// A scriptlet, in place or in a file beside the description, as in cargo-generate-rpm.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct ScriptSource(pub(crate) String);
+
+/// Declares the table of one package and how the table of a lower layer shows through it.
+macro_rules! package_table {
+    ($($(#[$meta:meta])* $field:ident: $type:ty,)*) => {
+        /// `[package.NAME]`, `[common]`, and `[package.metadata.generate-rpm]` of a crate.
+        #[derive(Clone, Debug, Default, Deserialize)]
+        #[serde(deny_unknown_fields)]
+        pub(crate) struct RawPackage {
+            $($(#[$meta])* pub(crate) $field: Option<$type>,)*
+        }
+
+        impl RawPackage {
+            /// What is not set here is taken from `below`. Lists and tables are not joined.
+            pub(crate) fn over(self, below: Self) -> Self {
+                Self { $($field: self.$field.or(below.$field),)* }
+            }
+        }
+    };
+}
+
+package_table! {
+    // The keys of cargo-generate-rpm.
+    name: String,
+    version: String,
+    release: String,
+    epoch: u32,
+    license: String,
+    summary: String,
+    url: String,
+    vendor: String,
+    assets: Vec<RawAsset>,
+    requires: BTreeMap<String, String>,
+    provides: BTreeMap<String, String>,
+    conflicts: BTreeMap<String, String>,
+    obsoletes: BTreeMap<String, String>,
+    recommends: toml::Value,
+    suggests: toml::Value,
+    supplements: toml::Value,
+    enhances: toml::Value,
+    #[serde(rename = "auto-req")]
+    auto_req: String,
+    #[serde(rename = "require-sh")]
+    require_sh: bool,
+    pre_install_script: ScriptSource,
+    pre_install_script_flags: u32,
+    pre_install_script_prog: Vec<String>,
+    post_install_script: ScriptSource,
+    post_install_script_flags: u32,
+    post_install_script_prog: Vec<String>,
+    pre_uninstall_script: ScriptSource,
+    pre_uninstall_script_flags: u32,
+    pre_uninstall_script_prog: Vec<String>,
+    post_uninstall_script: ScriptSource,
+    post_uninstall_script_flags: u32,
+    post_uninstall_script_prog: Vec<String>,
+    pre_trans_script: ScriptSource,
+    pre_trans_script_flags: u32,
+    pre_trans_script_prog: Vec<String>,
+    post_trans_script: ScriptSource,
+    post_trans_script_flags: u32,
+    post_trans_script_prog: Vec<String>,
+
+    // What it lacks.
+    /// Take the keys of the crate's `[package.metadata.generate-rpm]` where none is given here.
+    cargo: bool,
+    /// Assets beside those of the crate.
+    #[serde(rename = "extra-assets")]
+    extra_assets: Vec<RawAsset>,
+    description: String,
+    arch: String,
+    group: String,
+    packager: String,
+    units: Vec<String>,
+    users: Vec<RawUser>,
+    ldconfig: bool,
+    firewalld: bool,
+    redistributable: bool,
+}
+
+/// One of `assets`: cargo-generate-rpm's keys, and `dir`, `link`, `ghost`, `license` beside them.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawAsset {
+    pub(crate) source: Option<String>,
+    pub(crate) dest: String,
+    pub(crate) mode: Option<String>,
+    pub(crate) user: Option<String>,
+    pub(crate) group: Option<String>,
+    pub(crate) caps: Option<String>,
+    #[serde(default)]
+    pub(crate) config: RawConfig,
+    #[serde(default)]
+    pub(crate) doc: bool,
+    /// A licence text.
+    #[serde(default)]
+    pub(crate) license: bool,
+    /// A directory to own.
+    #[serde(default)]
+    pub(crate) dir: bool,
+    /// Target of a symbolic link.
+    pub(crate) link: Option<String>,
+    /// Owned, but not shipped.
+    #[serde(default)]
+    pub(crate) ghost: bool,
+}
+
+/// cargo-generate-rpm's `config`: a flag, or one or several of its refinements.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged)]
+pub(crate) enum RawConfig {
+    Flag(bool),
+    One(String),
+    Several(Vec<String>),
+}
+
+impl Default for RawConfig {
+    fn default() -> Self {
+        Self::Flag(false)
+    }
+}
+
+/// A system account that the package's files or daemons need.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawUser {
+    pub(crate) name: String,
+    pub(crate) group: Option<String>,
+    pub(crate) home: String,
+    pub(crate) comment: String,
+    pub(crate) shell: Option<String>,
+}

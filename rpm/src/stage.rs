@@ -1,0 +1,449 @@
+//! The staged root: which file goes where with which attributes, before anything is written.
+//!
+//! Sources are looked up below three folders only (the description's, the crate's, the compile
+//! step's output); a pattern or symbolic link that leads out of its folder is refused, so that a
+//! description cannot pack what is none of its business.
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    os::unix::fs::MetadataExt,
+    path::{Path, PathBuf},
+};
+
+use globset::{GlobBuilder, GlobMatcher};
+use rpm::FileFlags;
+use walkdir::WalkDir;
+
+use crate::{
+    Error, Result,
+    spec::{Asset, Base, Content, Package, printable},
+};
+
+/// The largest file that rpm 4.11's cpio archive can hold: sizes there are 32 bit numbers, and
+/// `rpmlib(LargeFiles)` came with rpm 4.12.
+pub const MAX_FILE: u64 = u32::MAX as u64;
+
+/// Everything that an RPM will hold, in the order in which rpm stores it: by path, bytewise.
+#[derive(Clone, Debug)]
+pub struct StagedRoot {
+    /// The entries; paths are unique.
+    pub entries: Vec<Entry>,
+}
+
+/// One path in a package.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Absolute path on the host it will be installed on.
+    pub path: String,
+    /// What is there.
+    pub kind: Kind,
+    /// Permission bits.
+    pub mode: u16,
+    /// Owner.
+    pub user: String,
+    /// Group.
+    pub group: String,
+    /// `%config`, `%doc`, ...
+    pub flags: FileFlags,
+    /// File capabilities in libcap's notation.
+    pub caps: Option<String>,
+}
+
+/// What stands at a path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A regular file.
+    File {
+        /// Where its content is read from.
+        source: PathBuf,
+        /// Size in bytes when it was staged.
+        size: u64,
+        /// Device and inode, where the source has several names: names that share them become
+        /// hard links of one another.
+        inode: Option<(u64, u64)>,
+    },
+    /// A directory.
+    Dir,
+    /// A symbolic link.
+    Link {
+        /// Its target, unresolved.
+        target: String,
+    },
+    /// Owned but not shipped.
+    Ghost,
+}
+
+/// Folders that the patterns of a package's assets start from.
+#[derive(Clone, Debug)]
+pub struct Roots {
+    /// The folder of package.toml.
+    pub spec: PathBuf,
+    /// The crate's folder.
+    pub crate_dir: Option<PathBuf>,
+    /// What the compile step produced.
+    pub build: Option<PathBuf>,
+}
+
+/// Directories that the package `filesystem` of CentOS 7 owns: a package that owns one of them as
+/// well can change or remove what the whole system stands on.
+const FILESYSTEM_DIRS: &[&str] = &[
+    "/",
+    "/bin",
+    "/boot",
+    "/dev",
+    "/etc",
+    "/etc/X11",
+    "/etc/opt",
+    "/etc/pki",
+    "/etc/pm",
+    "/etc/sysconfig",
+    "/etc/xdg",
+    "/home",
+    "/lib",
+    "/lib64",
+    "/media",
+    "/mnt",
+    "/opt",
+    "/proc",
+    "/root",
+    "/run",
+    "/sbin",
+    "/srv",
+    "/sys",
+    "/tmp",
+    "/usr",
+    "/usr/bin",
+    "/usr/etc",
+    "/usr/games",
+    "/usr/include",
+    "/usr/lib",
+    "/usr/lib/games",
+    "/usr/lib/sse2",
+    "/usr/lib64",
+    "/usr/libexec",
+    "/usr/local",
+    "/usr/local/bin",
+    "/usr/local/etc",
+    "/usr/local/include",
+    "/usr/local/lib",
+    "/usr/local/lib64",
+    "/usr/local/libexec",
+    "/usr/local/sbin",
+    "/usr/local/share",
+    "/usr/local/share/man",
+    "/usr/local/src",
+    "/usr/sbin",
+    "/usr/share",
+    "/usr/share/applications",
+    "/usr/share/doc",
+    "/usr/share/info",
+    "/usr/share/licenses",
+    "/usr/share/locale",
+    "/usr/share/man",
+    "/usr/share/man/man1",
+    "/usr/share/man/man2",
+    "/usr/share/man/man3",
+    "/usr/share/man/man4",
+    "/usr/share/man/man5",
+    "/usr/share/man/man6",
+    "/usr/share/man/man7",
+    "/usr/share/man/man8",
+    "/usr/share/misc",
+    "/usr/src",
+    "/usr/tmp",
+    "/var",
+    "/var/adm",
+    "/var/cache",
+    "/var/db",
+    "/var/empty",
+    "/var/games",
+    "/var/gopher",
+    "/var/lib",
+    "/var/lib/games",
+    "/var/lib/misc",
+    "/var/lib/rpm-state",
+    "/var/local",
+    "/var/lock",
+    "/var/log",
+    "/var/mail",
+    "/var/nis",
+    "/var/opt",
+    "/var/preserve",
+    "/var/run",
+    "/var/spool",
+    "/var/spool/lpd",
+    "/var/spool/mail",
+    "/var/tmp",
+    "/var/yp",
+];
+
+impl StagedRoot {
+    /// Looks up the files of every asset.
+    ///
+    /// # Errors
+    /// [`Error::Stage`] for a pattern that matches nothing, leads out of its folder, collides
+    /// with another, or names something that an RPM cannot hold.
+    pub fn collect(package: &Package, roots: &Roots) -> Result<Self> {
+        let mut entries = BTreeMap::new();
+        for asset in &package.assets {
+            for entry in resolve(package, asset, roots)? {
+                let path = entry.path.clone();
+                if let Some(other) = entries.insert(path.clone(), entry.clone())
+                    && other != entry
+                {
+                    return Err(Error::stage(
+                        &package.name,
+                        format!("{path} is put there by two assets"),
+                    ));
+                }
+            }
+        }
+        let root = Self { entries: entries.into_values().collect() };
+        root.check_parents(package)?;
+        Ok(root)
+    }
+
+    /// The files that are there before anything is built: all but the build's own output.
+    ///
+    /// # Errors
+    /// As [`StagedRoot::collect`].
+    pub fn inputs(package: &Package, roots: &Roots) -> Result<Vec<PathBuf>> {
+        let from_build = |a: &&Asset| matches!(a.content, Content::Files { base: Base::Build, .. });
+        let mut paths = Vec::new();
+        for asset in package.assets.iter().filter(|a| !from_build(a)) {
+            let entries = resolve(package, asset, roots)?;
+            paths.extend(Self { entries }.sources().map(Path::to_owned));
+        }
+        paths.sort();
+        paths.dedup();
+        Ok(paths)
+    }
+
+    /// What stands below a file or a link cannot be installed.
+    fn check_parents(&self, package: &Package) -> Result<()> {
+        let solid = |e: &&Entry| !matches!(e.kind, Kind::Dir | Kind::Ghost);
+        for entry in self.entries.iter().filter(solid) {
+            let below = format!("{}/", entry.path);
+            if let Some(child) = self.entries.iter().find(|e| e.path.starts_with(&below)) {
+                return Err(Error::stage(
+                    &package.name,
+                    format!("{} lies below {}, which is not a directory", child.path, entry.path),
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// The source files that this root is read from.
+    pub fn sources(&self) -> impl Iterator<Item = &Path> {
+        self.entries.iter().filter_map(|e| match &e.kind {
+            Kind::File { source, .. } => Some(source.as_path()),
+            _ => None,
+        })
+    }
+}
+
+fn resolve(package: &Package, asset: &Asset, roots: &Roots) -> Result<Vec<Entry>> {
+    let make = |path: String, kind: Kind, default_mode: u16| Entry {
+        path,
+        kind,
+        mode: asset.mode.unwrap_or(default_mode),
+        user: asset.user.clone(),
+        group: asset.group.clone(),
+        flags: asset.flags,
+        caps: asset.caps.clone(),
+    };
+    Ok(match &asset.content {
+        Content::Dir => {
+            if FILESYSTEM_DIRS.contains(&asset.dest.as_str()) {
+                return Err(Error::stage_help(
+                    &package.name,
+                    format!("{} belongs to CentOS 7's package filesystem", asset.dest),
+                    "leave the directory out; what lies in it may be packaged all the same",
+                ));
+            }
+            vec![make(asset.dest.clone(), Kind::Dir, 0o755)]
+        }
+        Content::Link(target) => {
+            vec![make(asset.dest.clone(), Kind::Link { target: target.clone() }, 0o777)]
+        }
+        Content::Ghost => vec![make(asset.dest.clone(), Kind::Ghost, 0o644)],
+        Content::Files { pattern, base } => {
+            let found = Finder::new(package, *base, roots)?.find(pattern)?;
+            let many = is_pattern(pattern);
+            let mut entries = Vec::new();
+            for file in found {
+                let path = destination(package, asset, &file, many)?;
+                entries.push(make(path, file.kind, if file.executable { 0o755 } else { 0o644 }));
+            }
+            entries
+        }
+    })
+}
+
+/// Where a found file goes. Below a pattern's fixed part the folders are kept, as
+/// cargo-generate-rpm keeps them.
+fn destination(package: &Package, asset: &Asset, file: &Found, many: bool) -> Result<String> {
+    let path = if many {
+        if !asset.dest.ends_with('/') {
+            return Err(Error::stage_help(
+                &package.name,
+                format!("dest `{}` of a pattern must be a directory", asset.dest),
+                format!("write `{}/`", asset.dest),
+            ));
+        }
+        format!("{}{}", asset.dest, file.below)
+    } else if asset.dest.ends_with('/') {
+        let name = file.below.rsplit('/').next().unwrap_or(&file.below);
+        format!("{}{name}", asset.dest)
+    } else {
+        asset.dest.clone()
+    };
+    Ok(path)
+}
+
+fn is_pattern(text: &str) -> bool {
+    text.contains(['*', '?', '[', '{'])
+}
+
+/// A source file that a pattern matched.
+struct Found {
+    /// Its path below the pattern's fixed part.
+    below: String,
+    kind: Kind,
+    executable: bool,
+}
+
+/// Finds files below one folder and nowhere else.
+struct Finder<'a> {
+    package: &'a Package,
+    base: PathBuf,
+    name: Base,
+}
+
+impl fmt::Display for Finder<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let what = match self.name {
+            Base::Spec => "the description's folder",
+            Base::Crate => "the crate's folder",
+            Base::Build => "the build's output",
+        };
+        write!(f, "{what} ({})", self.base.display())
+    }
+}
+
+impl<'a> Finder<'a> {
+    fn new(package: &'a Package, name: Base, roots: &Roots) -> Result<Self> {
+        let base = match name {
+            Base::Spec => Some(&roots.spec),
+            Base::Crate => roots.crate_dir.as_ref(),
+            Base::Build => roots.build.as_ref(),
+        };
+        let base = base.ok_or_else(|| {
+            Error::stage(&package.name, "an asset is taken from a build, but nothing is built")
+        })?;
+        Ok(Self { package, base: fs_err::canonicalize(base)?, name })
+    }
+
+    fn find(&self, pattern: &str) -> Result<Vec<Found>> {
+        let missing = || {
+            Error::stage_help(
+                &self.package.name,
+                format!("no file matches `{}` in {self}", printable(pattern)),
+                "check the asset's `source`, which is relative to that folder",
+            )
+        };
+        if !is_pattern(pattern) {
+            let path = self.base.join(pattern);
+            if fs_err::symlink_metadata(&path).is_err() {
+                return Err(missing());
+            }
+            return Ok(vec![self.file(&path, pattern)?]);
+        }
+        let fixed = fixed_part(pattern);
+        let matcher = self.matcher(pattern)?;
+        let start = self.base.join(fixed);
+        if !start.is_dir() {
+            return Err(missing());
+        }
+        self.inside(&start)?;
+        let mut found = Vec::new();
+        for item in WalkDir::new(&start).min_depth(1).sort_by_file_name() {
+            let item = item.map_err(std::io::Error::from)?;
+            let whole = item.path().strip_prefix(&self.base).unwrap_or(item.path());
+            if item.file_type().is_dir() || !matcher.is_match(whole) {
+                continue;
+            }
+            let below = item.path().strip_prefix(&start).unwrap_or(item.path());
+            let below = below.to_str().ok_or_else(|| self.not_utf8(item.path()))?;
+            found.push(self.file(item.path(), below)?);
+        }
+        if found.is_empty() { Err(missing()) } else { Ok(found) }
+    }
+
+    fn matcher(&self, pattern: &str) -> Result<GlobMatcher> {
+        GlobBuilder::new(pattern)
+            .literal_separator(true)
+            .build()
+            .map(|g| g.compile_matcher())
+            .map_err(|e| Error::stage(&self.package.name, format!("source: {e}")))
+    }
+
+    fn file(&self, path: &Path, below: &str) -> Result<Found> {
+        let real = self.inside(path)?;
+        let meta = fs_err::metadata(&real)?;
+        let name = path.display();
+        if meta.is_dir() {
+            return Err(Error::stage_help(
+                &self.package.name,
+                format!("{name} is a directory"),
+                format!("take its files with `{below}/**`"),
+            ));
+        }
+        if !meta.is_file() {
+            // Opening a FIFO would wait for ever, and a device is not content.
+            return Err(Error::stage(&self.package.name, format!("{name} is not a regular file")));
+        }
+        if meta.len() > MAX_FILE {
+            return Err(Error::stage_help(
+                &self.package.name,
+                format!(
+                    "{name} has {} bytes; rpm 4.11 of CentOS 7 holds at most {MAX_FILE} per file",
+                    meta.len()
+                ),
+                "split or strip the file",
+            ));
+        }
+        let inode = (meta.nlink() > 1).then(|| (meta.dev(), meta.ino()));
+        let kind = Kind::File { source: real, size: meta.len(), inode };
+        Ok(Found { below: below.to_owned(), kind, executable: meta.mode() & 0o100 != 0 })
+    }
+
+    /// The file behind all links, provided that it still lies inside the folder.
+    fn inside(&self, path: &Path) -> Result<PathBuf> {
+        let real = fs_err::canonicalize(path)?;
+        if real.starts_with(&self.base) {
+            return Ok(real);
+        }
+        Err(Error::stage_help(
+            &self.package.name,
+            format!("{} leads to {}, outside {self}", path.display(), real.display()),
+            "copy the file into the folder; assets from elsewhere are refused",
+        ))
+    }
+
+    fn not_utf8(&self, path: &Path) -> Error {
+        Error::stage(
+            &self.package.name,
+            format!("{path:?} is not valid UTF-8, which the header's ENCODING promises"),
+        )
+    }
+}
+
+/// The leading folders of a pattern that hold no wildcard.
+fn fixed_part(pattern: &str) -> PathBuf {
+    let mut folders: Vec<_> = pattern.split('/').collect();
+    folders.pop();
+    folders.into_iter().take_while(|part| !is_pattern(part)).collect()
+}

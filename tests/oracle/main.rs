@@ -1,0 +1,16 @@
+//! The oracle ring: what this crate writes, judged by the real rpm and createrepo_c.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stderr,
+    missing_docs,
+    unreachable_pub
+)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod fixtures;
+mod metadata;
+mod signatures;

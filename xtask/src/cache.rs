@@ -1,0 +1,96 @@
+//! Results of steps, kept by key.
+//!
+//! A result is a folder. It is made under `tmp/`, synced, and put in place with one rename: what
+//! has a name is whole, however the run ended. Nothing is ever changed in place.
+
+use std::path::{Path, PathBuf};
+
+use crate::{
+    failure::{Class, Classify, Result},
+    key::Key,
+    workspace::Workspace,
+};
+
+/// The store of results.
+#[derive(Clone, Debug)]
+pub(crate) struct Cache {
+    dir: PathBuf,
+    tmp: PathBuf,
+}
+
+impl Cache {
+    /// Opens the store of a checkout. The caller holds the lock.
+    pub(crate) fn open(workspace: &Workspace) -> Result<Self> {
+        let own = Self { dir: workspace.cache(), tmp: workspace.tmp() };
+        fs_err::create_dir_all(&own.dir).class(Class::Output)?;
+        // What a killed run left half done.
+        if own.tmp.exists() {
+            fs_err::remove_dir_all(&own.tmp).class(Class::Output)?;
+        }
+        fs_err::create_dir_all(&own.tmp).class(Class::Output)?;
+        Ok(own)
+    }
+
+    /// The store as it is, for looking only.
+    pub(crate) fn peek(workspace: &Workspace) -> Self {
+        Self { dir: workspace.cache(), tmp: workspace.tmp() }
+    }
+
+    /// The result of the step `kind` under `key`, if it is there.
+    pub(crate) fn get(&self, kind: &str, key: &Key) -> Option<PathBuf> {
+        let path = self.path(kind, key);
+        path.is_dir().then_some(path)
+    }
+
+    /// Makes a result: `fill` gets an empty folder, which becomes the result if it succeeds.
+    pub(crate) fn make(
+        &self,
+        kind: &str,
+        key: &Key,
+        fill: impl FnOnce(&Path) -> Result<()>,
+    ) -> Result<PathBuf> {
+        let tmp = self.tmp.join(format!("{kind}-{}", key.short()));
+        fs_err::create_dir(&tmp).class(Class::Output)?;
+        fill(&tmp)?;
+        let path = self.path(kind, key);
+        fs_err::create_dir_all(self.dir.join(kind)).class(Class::Output)?;
+        fs_err::rename(&tmp, &path).class(Class::Output)?;
+        sync(&self.dir.join(kind))?;
+        Ok(path)
+    }
+
+    fn path(&self, kind: &str, key: &Key) -> PathBuf {
+        self.dir.join(kind).join(key.to_string())
+    }
+
+    /// All results as (kind, key, folder).
+    pub(crate) fn list(&self) -> Result<Vec<(String, String, PathBuf)>> {
+        let mut out = Vec::new();
+        for kind in children(&self.dir)? {
+            for result in children(&kind)? {
+                out.push((name(&kind), name(&result), result));
+            }
+        }
+        Ok(out)
+    }
+}
+
+fn children(dir: &Path) -> Result<Vec<PathBuf>> {
+    match fs_err::read_dir(dir) {
+        Ok(entries) => entries
+            .map(|e| e.map(|e| e.path()))
+            .collect::<std::io::Result<_>>()
+            .class(Class::Output),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(e) => Err(e).class(Class::Output),
+    }
+}
+
+fn name(path: &Path) -> String {
+    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+/// Makes a rename last through a loss of power.
+pub(crate) fn sync(dir: &Path) -> Result<()> {
+    fs_err::File::open(dir).and_then(|d| d.sync_all()).class(Class::Output)
+}

@@ -1,0 +1,121 @@
+//! The command line: names and help, nothing else.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::failure::EXIT_CODES;
+
+/// Signed RPMs and a yum repository of Mesos with Calico networking for CentOS 7.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", version, after_long_help = EXIT_CODES)]
+pub(crate) struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+    /// One JSON object a line on standard output, for machines.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// The checkout to work on.
+    #[arg(long, global = true, hide = true)]
+    pub(crate) root: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Show every step that `rpm` would take, with its inputs, key and state.
+    Plan(PlanArgs),
+    /// Build, sign, index and verify the RPMs (all of them, or those named).
+    Rpm(RpmArgs),
+    /// Check digests and signatures of an RPM, or of a whole repository.
+    Verify(VerifyArgs),
+    /// Write and sign the repodata of a folder of signed RPMs.
+    Index(IndexArgs),
+    /// Say what is missing on this machine, and how to get it.
+    Doctor,
+    /// Measure the main job against peers found on this machine.
+    Bench(BenchArgs),
+    /// Remove results of former runs that the present plan has no use for.
+    Clean(CleanArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PlanArgs {
+    /// Packages to plan for; all if none is named.
+    pub(crate) packages: Vec<String>,
+    /// The graph for Graphviz.
+    #[arg(long, conflicts_with = "json")]
+    pub(crate) dot: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RpmArgs {
+    /// Packages to build; all if none is named. The repository then holds just these.
+    pub(crate) packages: Vec<String>,
+    /// Where the repository goes.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    /// Address under which hosts will find the repository; stands in its .repo file
+    /// [default: file:///srv/mesos-calico/el7].
+    #[arg(long, value_name = "URL")]
+    pub(crate) base_url: Option<String>,
+    /// How many steps run at once [default: the number of cores].
+    #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(crate) jobs: Option<u16>,
+    /// Fetch nothing from any network.
+    #[arg(long)]
+    pub(crate) offline: bool,
+    /// Hold nothing back: build everything from pinned sources and sign it with a given key, or
+    /// fail and publish nothing.
+    #[arg(long)]
+    pub(crate) release: bool,
+    #[command(flatten)]
+    pub(crate) key: KeyArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct KeyArgs {
+    /// Sign with this armored secret key [default: a development key made on first use].
+    #[arg(long, value_name = "FILE", conflicts_with = "gpg_key")]
+    pub(crate) key: Option<PathBuf>,
+    /// Read the key's passphrase from this open file descriptor.
+    #[arg(long, value_name = "N", requires = "key", conflicts_with = "passphrase_env")]
+    pub(crate) passphrase_fd: Option<u32>,
+    /// Read the key's passphrase from this environment variable.
+    #[arg(long, value_name = "NAME", requires = "key")]
+    pub(crate) passphrase_env: Option<String>,
+    /// Sign with this key of gpg, through its agent (for keys on cards).
+    #[arg(long, value_name = "ID")]
+    pub(crate) gpg_key: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct VerifyArgs {
+    /// A repository or an RPM [default: dist/el7].
+    pub(crate) path: Option<PathBuf>,
+    /// The armored public key to trust [default: the one in the repository].
+    #[arg(long, value_name = "FILE")]
+    pub(crate) public_key: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct IndexArgs {
+    /// The folder of RPMs.
+    pub(crate) dir: PathBuf,
+    #[command(flatten)]
+    pub(crate) key: KeyArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BenchArgs {
+    /// How often each thing is measured; the fastest counts.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=100))]
+    pub(crate) runs: u16,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CleanArgs {
+    /// Remove all results, logs and tools; keys and the repository stay.
+    #[arg(long)]
+    pub(crate) all: bool,
+}

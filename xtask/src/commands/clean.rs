@@ -1,0 +1,69 @@
+//! `clean`: removes results that the present plan has no use for.
+
+use std::{collections::HashSet, path::Path};
+
+use el7rpm::openpgp::{SecretKey, Signer};
+use zeroize::Zeroizing;
+
+use crate::{
+    cache::Cache,
+    cli::CleanArgs,
+    events::Reporter,
+    failure::{Class, Classify, Result},
+    keys,
+    lock::Lock,
+    plan::{Circumstances, Plan},
+    terminal,
+    workspace::Workspace,
+};
+
+pub(super) fn run(
+    args: &CleanArgs,
+    workspace: &Workspace,
+    reporter: &dyn Reporter,
+    json: bool,
+) -> Result<()> {
+    let _lock = Lock::take(workspace, reporter)?;
+    let removed = if args.all { everything(workspace)? } else { unused(workspace)? };
+    if json {
+        terminal::json(&serde_json::json!({ "event": "cleaned", "removed": removed }));
+    } else {
+        terminal::text(&format!("removed {removed} old results\n"));
+    }
+    Ok(())
+}
+
+fn everything(workspace: &Workspace) -> Result<usize> {
+    let count = Cache::peek(workspace).list()?.len();
+    for dir in ["cache", "tmp", "logs", "tools", "host", "zigbuild"] {
+        remove(&workspace.state.join(dir))?;
+    }
+    Ok(count)
+}
+
+fn unused(workspace: &Workspace) -> Result<usize> {
+    let cache = Cache::open(workspace)?;
+    let text = fs_err::read_to_string(keys::development_path(workspace)).map(Zeroizing::new);
+    let key = text.ok().and_then(|t| SecretKey::from_armored(&t, || Ok(Zeroizing::default())).ok());
+    let fingerprint = key.map(|k| k.certificate().fingerprint()).unwrap_or_default();
+    let specs = workspace.specs()?;
+    let plan =
+        Plan::of(&specs, &Circumstances { workspace, wanted: &[], signing_key: &fingerprint })?;
+    let used: HashSet<_> =
+        plan.steps.iter().map(|s| (s.work.kind().to_owned(), s.key.to_string())).collect();
+    let mut removed = 0;
+    for (kind, key, dir) in cache.list()? {
+        if !used.contains(&(kind, key)) {
+            remove(&dir)?;
+            removed += 1;
+        }
+    }
+    Ok(removed)
+}
+
+fn remove(dir: &Path) -> Result<()> {
+    match fs_err::remove_dir_all(dir) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(e).class(Class::Output),
+        _ => Ok(()),
+    }
+}

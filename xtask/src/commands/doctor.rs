@@ -1,0 +1,141 @@
+//! `doctor`: everything that the main job asks of this machine, all at once, with the remedy.
+
+use serde::Serialize;
+
+use crate::{
+    failure::{Class, Failure, Result},
+    host_builder, keys, terminal,
+    tools::{Zig, on_path},
+    workspace::Workspace,
+};
+
+#[derive(Serialize)]
+struct Check {
+    what: &'static str,
+    state: State,
+    detail: String,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+enum State {
+    Ok,
+    /// The run will see to it, or can do without.
+    Note,
+    Missing,
+}
+
+pub(super) fn run(workspace: &Workspace, json: bool) -> Result<()> {
+    let checks = [
+        rust(),
+        target(),
+        python(workspace),
+        zig(workspace),
+        descriptions(workspace),
+        key(workspace),
+        gpg(),
+    ];
+    if json {
+        terminal::json(&checks);
+    } else {
+        let line = |c: &Check| {
+            let state = match c.state {
+                State::Ok => "ok",
+                State::Note => "note",
+                State::Missing => "MISSING",
+            };
+            format!("  {state:<8}{:<26}{}\n", c.what, c.detail)
+        };
+        terminal::text(&checks.iter().map(line).collect::<String>());
+    }
+    match checks.iter().filter(|c| c.state == State::Missing).count() {
+        0 => Ok(()),
+        n => Err(Failure::new(Class::Tool, format!("{n} of {} things are missing", checks.len()))
+            .help("the list says how to get each")),
+    }
+}
+
+fn check(what: &'static str, state: State, detail: impl Into<String>) -> Check {
+    Check { what, state, detail: detail.into() }
+}
+
+fn rust() -> Check {
+    match host_builder::rustc_identity() {
+        Ok(version) => check("Rust", State::Ok, version.lines().next().unwrap_or_default()),
+        Err(failure) => check("Rust", State::Missing, failure.message.as_str()),
+    }
+}
+
+fn target() -> Check {
+    const TARGET: &str = "x86_64-unknown-linux-gnu";
+    let sysroot =
+        duct::cmd!("rustc", "--print", "sysroot").stderr_null().read().unwrap_or_default();
+    let there = std::path::Path::new(&sysroot).join("lib/rustlib").join(TARGET).is_dir();
+    match there {
+        true => check("Rust's target", State::Ok, TARGET),
+        false => check("Rust's target", State::Missing, format!("rustup target add {TARGET}")),
+    }
+}
+
+fn python(workspace: &Workspace) -> Check {
+    let pip = duct::cmd!("python3", "-m", "pip", "--version").stdout_capture().stderr_null().read();
+    match pip {
+        Ok(version) => check("Python's pip", State::Ok, version),
+        Err(_) if Zig::locate(workspace).is_there() => {
+            check("Python's pip", State::Note, "not there; zig is, so it is not needed")
+        }
+        Err(_) => check(
+            "Python's pip",
+            State::Missing,
+            "apt-get install python3-pip, to install zig with",
+        ),
+    }
+}
+
+fn zig(workspace: &Workspace) -> Check {
+    let zig = Zig::locate(workspace);
+    match zig.is_there() {
+        true => check("zig and cargo-zigbuild", State::Ok, zig.zig.display().to_string()),
+        false => check(
+            "zig and cargo-zigbuild",
+            State::Note,
+            "will be installed under target/ when needed",
+        ),
+    }
+}
+
+fn descriptions(workspace: &Workspace) -> Check {
+    match workspace.specs() {
+        Ok(specs) => {
+            let packages = specs.iter().map(|s| s.packages.len()).sum::<usize>();
+            check(
+                "descriptions",
+                State::Ok,
+                format!("{packages} packages in {} files", specs.len()),
+            )
+        }
+        Err(failure) => check("descriptions", State::Missing, failure.message.as_str()),
+    }
+}
+
+fn key(workspace: &Workspace) -> Check {
+    match keys::development_path(workspace).is_file() {
+        true => check(
+            "development key",
+            State::Ok,
+            keys::development_path(workspace).display().to_string(),
+        ),
+        false => check(
+            "development key",
+            State::Note,
+            "will be made when needed; releases need --key or --gpg-key",
+        ),
+    }
+}
+
+fn gpg() -> Check {
+    match on_path("gpg") {
+        Some(path) => check("gpg", State::Ok, path.display().to_string()),
+        None => check("gpg", State::Note, "not there; only --gpg-key needs it"),
+    }
+}

@@ -1,0 +1,32 @@
+//! One file a command.
+
+mod bench;
+mod clean;
+mod doctor;
+mod index;
+mod plan;
+mod rpm;
+mod verify;
+
+use crate::{
+    cli::{Cli, Command},
+    failure::Result,
+    terminal,
+    workspace::Workspace,
+};
+
+/// Runs the command that was asked for.
+pub(crate) fn run(cli: Cli) -> Result<()> {
+    let workspace = Workspace::find(cli.root)?;
+    let json = cli.json;
+    let reporter = terminal::reporter(json);
+    match cli.command {
+        Command::Plan(args) => plan::run(&args, &workspace, json),
+        Command::Rpm(args) => rpm::run(&args, &workspace, reporter.as_ref(), json),
+        Command::Verify(args) => verify::run(&args, &workspace, json),
+        Command::Index(args) => index::run(&args, &workspace, reporter.as_ref(), json),
+        Command::Doctor => doctor::run(&workspace, json),
+        Command::Bench(args) => bench::run(&args, &workspace, json),
+        Command::Clean(args) => clean::run(&args, &workspace, reporter.as_ref(), json),
+    }
+}

@@ -1,0 +1,79 @@
+//! `verify`: every digest and signature of an RPM or of a repository.
+
+use std::path::Path;
+
+use el7rpm::{openpgp::Certificate, verify};
+use serde::Serialize;
+
+use crate::{
+    cli::VerifyArgs,
+    failure::{Class, Classify, Failure, Result},
+    publish::{PUBLIC_KEY, verify_repository},
+    terminal,
+    workspace::Workspace,
+};
+
+#[derive(Serialize)]
+struct Verified {
+    event: &'static str,
+    key: String,
+    user_ids: Vec<String>,
+    packages: Vec<String>,
+}
+
+pub(super) fn run(args: &VerifyArgs, workspace: &Workspace, json: bool) -> Result<()> {
+    let path = args.path.clone().unwrap_or_else(|| workspace.default_out());
+    let is_dir = fs_err::metadata(&path).class(Class::Usage)?.is_dir();
+    let dir = if is_dir { &path } else { path.parent().unwrap_or(Path::new(".")) };
+    let (certificate, trusted) = match &args.public_key {
+        Some(file) => (read_certificate(file)?, true),
+        None => (read_certificate(&dir.join(PUBLIC_KEY))?, false),
+    };
+    let reports = if is_dir {
+        verify_repository(&path, &certificate)?
+    } else {
+        vec![verify_rpm(&path, &certificate)?]
+    };
+    let packages: Vec<_> = reports.iter().map(|r| r.nevra.clone()).collect();
+    let key = certificate.fingerprint();
+    if json {
+        terminal::json(&Verified {
+            event: "verified",
+            key,
+            user_ids: certificate.user_ids(),
+            packages,
+        });
+        return Ok(());
+    }
+    let mut text: String = packages.iter().map(|p| format!("  OK  {p}\n")).collect();
+    text += &format!(
+        "all digests and signatures hold; key {key} ({})\n",
+        certificate.user_ids().join(", ")
+    );
+    if !trusted {
+        text += "the key is the one that lies beside them: compare its fingerprint, or give --public-key\n";
+    }
+    terminal::text(&text);
+    Ok(())
+}
+
+fn read_certificate(path: &Path) -> Result<Certificate> {
+    let help = "give the public key to trust with --public-key FILE";
+    let text = fs_err::read_to_string(path).class(Class::Key).map_err(|f| f.help(help))?;
+    Ok(Certificate::from_armored(&text)?)
+}
+
+fn verify_rpm(path: &Path, certificate: &Certificate) -> Result<verify::Report> {
+    let report = verify::verify(path, certificate).class(Class::Verify)?;
+    if report.is_good() {
+        return Ok(report);
+    }
+    let mut failure = Failure::new(
+        Class::Verify,
+        format!("{} does not stand up to verification", path.display()),
+    )
+    .help("do not install it; build or fetch it again");
+    failure.last_lines =
+        report.failures().map(|(check, outcome)| format!("{check} {outcome}")).collect();
+    Err(failure)
+}

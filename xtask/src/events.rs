@@ -1,0 +1,56 @@
+//! What happens during a run, as values. Reporters turn them into bars, lines or JSON.
+
+use std::{path::PathBuf, time::Duration};
+
+use serde::{Serialize, Serializer};
+
+/// Something happened.
+#[derive(Debug, Serialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+pub(crate) enum Event<'a> {
+    /// Another run holds the lock.
+    Waiting { path: PathBuf },
+    /// The run begins.
+    Started { steps: usize },
+    /// Something worth knowing that stops nothing.
+    Note { message: &'a str },
+    /// A step begins.
+    StepStarted { step: &'a str },
+    /// A step printed a line.
+    StepOutput { step: &'a str, line: &'a str },
+    /// A step ended.
+    StepFinished {
+        step: &'a str,
+        outcome: Outcome,
+        #[serde(serialize_with = "millis", rename = "millis")]
+        time: Duration,
+    },
+    /// A package will not be built.
+    HeldBack { package: &'a str, reason: &'a str },
+    /// The run ended well.
+    Finished(&'a crate::terminal::report::Report),
+}
+
+/// How a step ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Outcome {
+    /// Its result was there already.
+    Cached,
+    /// It was carried out.
+    Built,
+    /// It could not be carried out here.
+    HeldBack,
+    /// It failed.
+    Failed,
+}
+
+fn millis<S: Serializer>(time: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_u64(time.as_millis() as u64)
+}
+
+/// Takes events, from any thread.
+pub(crate) trait Reporter: Sync {
+    /// Takes one.
+    fn event(&self, event: &Event<'_>);
+}

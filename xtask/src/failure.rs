@@ -1,0 +1,223 @@
+//! Why a command failed, in the terms that a user can act on: class, package, step, command, how
+//! it ended, its last words, the whole log, and what to do next.
+
+use std::{
+    fmt::{self, Write},
+    ops::{Deref, DerefMut},
+    path::PathBuf,
+};
+
+use serde::Serialize;
+
+pub(crate) type Result<T, E = Failure> = std::result::Result<T, E>;
+
+/// Classes of failure; each has an exit code of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Class {
+    /// The request makes no sense.
+    Usage,
+    /// A package description is wrong.
+    Spec,
+    /// Something that a package is made from is missing or unreadable.
+    Source,
+    /// A tool is missing or cannot be installed.
+    Tool,
+    /// Compiling failed.
+    Compile,
+    /// The files cannot be made into an RPM for CentOS 7.
+    Package,
+    /// The key is unusable, or signing failed.
+    Key,
+    /// A check of the result failed.
+    Verify,
+    /// The result cannot be written.
+    Output,
+    /// `--release`, and something would have to be held back.
+    HeldBack,
+}
+
+/// Shown by `--help`.
+pub(crate) const EXIT_CODES: &str = "\
+Exit codes:
+   0  done (packages may have been held back; the table says so)
+   2  usage
+   3  a package.toml is wrong
+   4  a source or input is missing or unreadable
+   5  a tool is missing
+   6  compiling failed
+   7  packaging failed
+   8  key or signing
+   9  verification failed
+  10  the output cannot be written
+  11  --release, and a package would have to be held back";
+
+impl Class {
+    pub(crate) fn exit_code(self) -> u8 {
+        match self {
+            Self::Usage => 2,
+            Self::Spec => 3,
+            Self::Source => 4,
+            Self::Tool => 5,
+            Self::Compile => 6,
+            Self::Package => 7,
+            Self::Key => 8,
+            Self::Verify => 9,
+            Self::Output => 10,
+            Self::HeldBack => 11,
+        }
+    }
+}
+
+/// A failure, with all that is known about it. Boxed, since it travels in every result.
+#[derive(Clone, Debug, Serialize)]
+#[serde(transparent)]
+pub(crate) struct Failure(Box<Details>);
+
+/// What is known about a failure.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Details {
+    pub(crate) class: Class,
+    pub(crate) message: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) package: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) step: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) command: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) status: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) last_lines: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) log: Option<PathBuf>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) help: Option<String>,
+}
+
+impl Failure {
+    pub(crate) fn new(class: Class, message: impl Into<String>) -> Self {
+        Self(Box::new(Details {
+            class,
+            message: message.into(),
+            package: None,
+            step: None,
+            command: None,
+            status: None,
+            last_lines: Vec::new(),
+            log: None,
+            help: None,
+        }))
+    }
+
+    pub(crate) fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    /// Names the step, unless a closer one has been named already.
+    pub(crate) fn in_step(mut self, step: &str, package: Option<&str>) -> Self {
+        self.step.get_or_insert_with(|| step.to_owned());
+        if let Some(package) = package {
+            self.package.get_or_insert_with(|| package.to_owned());
+        }
+        self
+    }
+}
+
+impl Deref for Failure {
+    type Target = Details;
+
+    fn deref(&self) -> &Details {
+        &self.0
+    }
+}
+
+impl DerefMut for Failure {
+    fn deref_mut(&mut self) -> &mut Details {
+        &mut self.0
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "error: {}", self.message)?;
+        let fields = [
+            ("package", &self.package),
+            ("step", &self.step),
+            ("command", &self.command),
+            ("ended", &self.status),
+        ];
+        for (name, value) in fields {
+            if let Some(value) = value {
+                write!(f, "\n  {name}: {value}")?;
+            }
+        }
+        if !self.last_lines.is_empty() {
+            f.write_str("\n  last lines:")?;
+            for line in &self.last_lines {
+                f.write_str("\n    ")?;
+                f.write_str(line)?;
+            }
+        }
+        if let Some(log) = &self.log {
+            write!(f, "\n  log: {}", log.display())?;
+        }
+        if let Some(help) = &self.help {
+            f.write_char('\n')?;
+            write!(f, "  help: {help}")?;
+        }
+        Ok(())
+    }
+}
+
+/// The class that an error of the library has when nothing closer is known.
+impl From<el7rpm::Error> for Failure {
+    fn from(error: el7rpm::Error) -> Self {
+        let class = match &error {
+            el7rpm::Error::Spec(_) => Class::Spec,
+            el7rpm::Error::Io(_) => Class::Source,
+            el7rpm::Error::Key { .. } | el7rpm::Error::Sign(_) => Class::Key,
+            el7rpm::Error::Format { .. } => Class::Verify,
+            _ => Class::Package,
+        };
+        let mut failure = Self::new(class, error.to_string());
+        failure.help = error.help().filter(|h| !h.is_empty()).map(str::to_owned);
+        failure
+    }
+}
+
+/// For I/O: the class depends on what was being done, which only the caller knows.
+pub(crate) trait Classify<T> {
+    /// Turns an error into a failure of this class.
+    fn class(self, class: Class) -> Result<T>;
+}
+
+impl<T> Classify<T> for std::io::Result<T> {
+    fn class(self, class: Class) -> Result<T> {
+        self.map_err(|e| {
+            let failure = Failure::new(class, e.to_string());
+            match e.kind() {
+                std::io::ErrorKind::PermissionDenied => {
+                    failure.help("check who owns the folder, or choose another one")
+                }
+                std::io::ErrorKind::StorageFull => {
+                    failure.help("free some space; `cargo xtask clean` removes old results")
+                }
+                _ => failure,
+            }
+        })
+    }
+}
+
+impl<T> Classify<T> for el7rpm::Result<T> {
+    fn class(self, class: Class) -> Result<T> {
+        self.map_err(|e| match e {
+            el7rpm::Error::Io(e) => match Err::<T, _>(e).class(class) {
+                Err(failure) => failure,
+                Ok(_) => Failure::new(class, "no error"),
+            },
+            other => other.into(),
+        })
+    }
+}

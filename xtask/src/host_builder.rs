@@ -1,0 +1,154 @@
+//! The host builder: compiles a crate of host/ for CentOS 7 without a container, with
+//! cargo-zigbuild against glibc 2.17.
+
+use std::{
+    collections::BTreeSet,
+    ffi::OsString,
+    path::{Path, PathBuf},
+};
+
+use el7rpm::cargo_manifest::Manifest;
+
+use crate::{
+    events::{Event, Reporter},
+    failure::{Class, Classify, Failure, Result},
+    key::{Key, KeyBuilder},
+    process::Process,
+    tools::Zig,
+    workspace::Workspace,
+};
+
+/// The machine that the programs run on.
+const TARGET: &str = "x86_64-unknown-linux-gnu";
+/// CentOS 7's glibc.
+const GLIBC: &str = "2.17";
+/// Changes when the way of building does.
+const VERSION: u32 = 1;
+
+/// A crate to compile.
+#[derive(Clone, Debug)]
+pub(crate) struct HostBuild {
+    /// Its folder, relative to the workspace.
+    pub(crate) crate_dir: PathBuf,
+    /// The programs that packages want of it.
+    pub(crate) programs: BTreeSet<String>,
+}
+
+/// The compiler's own description of itself.
+pub(crate) fn rustc_identity() -> Result<String> {
+    let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+    duct::cmd!(rustc, "-vV").stderr_capture().read().map_err(|e| {
+        Failure::new(Class::Tool, format!("rustc cannot be run: {e}"))
+            .help("install Rust with rustup")
+    })
+}
+
+impl HostBuild {
+    /// Everything that the programs are made from.
+    pub(crate) fn key(&self, workspace: &Workspace, rustc: &str, zig: &Zig) -> Result<Key> {
+        let mut key = KeyBuilder::new("compile", VERSION)
+            .text("target", &format!("{TARGET}.{GLIBC}"))
+            .text("rustc", rustc)
+            .text("zig", &zig.identity);
+        for file in ["Cargo.toml", "Cargo.lock", ".cargo/config.toml", "rust-toolchain.toml"] {
+            key = key.file(file, &workspace.root.join(file))?;
+        }
+        let crates =
+            Manifest::local_closure(&workspace.root, &self.crate_dir).class(Class::Source)?;
+        for dir in crates {
+            key = key.tree(&dir.to_string_lossy(), &workspace.root.join(&dir))?;
+        }
+        for program in &self.programs {
+            key = key.text("program", program);
+        }
+        Ok(key.finish())
+    }
+
+    /// Compiles, and puts the programs into `out`.
+    pub(crate) fn run(
+        &self,
+        workspace: &Workspace,
+        zig: &Zig,
+        offline: bool,
+        step: &str,
+        reporter: &dyn Reporter,
+        out: &Path,
+    ) -> Result<()> {
+        let target_dir = workspace.state.join("host");
+        let name = self.crate_dir.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let mut args: Vec<OsString> =
+            ["zigbuild", "--release", "--locked", "--target"].map(OsString::from).to_vec();
+        args.push(format!("{TARGET}.{GLIBC}").into());
+        args.extend([
+            "--manifest-path".into(),
+            workspace.root.join(&self.crate_dir).join("Cargo.toml").into(),
+        ]);
+        args.extend(["--target-dir".into(), target_dir.clone().into()]);
+        if offline {
+            args.push("--offline".into());
+        }
+        let process = Process {
+            program: zig.cargo_zigbuild.clone(),
+            args,
+            dir: &workspace.root,
+            set: self.environment(workspace, zig),
+            removed: steers_the_build,
+            log: workspace.logs().join(format!("compile-{name}.log")),
+            class: Class::Compile,
+        };
+        process.run(|line| reporter.event(&Event::StepOutput { step, line })).map_err(with_help)?;
+        let built = target_dir.join(TARGET).join("release");
+        for program in &self.programs {
+            fs_err::copy(built.join(program), out.join(program)).map_err(|e| {
+                Failure::new(
+                    Class::Compile,
+                    format!(
+                        "{} does not build the program `{program}`: {e}",
+                        self.crate_dir.display()
+                    ),
+                )
+                .help("check the asset's `source` and the crate's [[bin]]")
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Paths of this machine stay out of the programs, so that every checkout builds the same.
+    fn environment(&self, workspace: &Workspace, zig: &Zig) -> Vec<(OsString, OsString)> {
+        let cargo_home = std::env::var_os("CARGO_HOME")
+            .map(PathBuf::from)
+            .or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cargo")));
+        let remap = |from: &Path, to: &str| format!("--remap-path-prefix={}={to}", from.display());
+        let mut flags = vec![remap(&workspace.root, "/src")];
+        flags.extend(cargo_home.map(|home| remap(&home, "/cargo")));
+        vec![
+            ("CARGO_ENCODED_RUSTFLAGS".into(), flags.join("\x1f").into()),
+            ("CARGO_ZIGBUILD_ZIG_PATH".into(), zig.zig.clone().into()),
+            ("CARGO_ZIGBUILD_CACHE_DIR".into(), workspace.state.join("zigbuild").into()),
+            ("SOURCE_DATE_EPOCH".into(), "0".into()),
+            ("LC_ALL".into(), "C".into()),
+        ]
+    }
+}
+
+/// Variables through which a shell could change what is built. Those that say where cargo lives,
+/// and how it reaches its registry, stay.
+fn steers_the_build(name: &str) -> bool {
+    let kept = ["CARGO_HOME", "CARGO_HTTP_", "CARGO_NET_", "CARGO_REGISTR", "CARGO_TERM_"];
+    let steering =
+        ["RUSTFLAGS", "RUSTC", "CARGO_", "CFLAGS", "CXXFLAGS", "LDFLAGS", "CC_", "AR_", "ZIG_"];
+    matches!(name, "CC" | "CXX" | "AR" | "LD")
+        || (steering.iter().any(|s| name.starts_with(s))
+            && !kept.iter().any(|k| name.starts_with(k)))
+}
+
+fn with_help(failure: Failure) -> Failure {
+    let says = |text: &str| failure.last_lines.iter().any(|l| l.contains(text));
+    if says("can't find crate for `core`") || says("can't find crate for `std`") {
+        return failure.help(format!("rustup target add {TARGET}"));
+    }
+    if says("needs to be updated but --locked") {
+        return failure.help("run `cargo update --workspace` and commit Cargo.lock");
+    }
+    failure.help("mend the program's source; everything else that was built is kept")
+}

@@ -1,0 +1,107 @@
+//! Step keys: the SHA-256 of everything that can change a step's output. Two runs with the same
+//! key give the same result, so the second does nothing.
+
+use std::{fmt, path::Path};
+
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+use walkdir::WalkDir;
+
+use crate::failure::{Class, Classify, Failure, Result};
+
+/// The identity of a step's result, in lower-case hex.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+pub(crate) struct Key(String);
+
+impl Key {
+    /// Enough of it for people to tell two apart.
+    pub(crate) fn short(&self) -> &str {
+        &self.0[..12]
+    }
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Gathers what goes into a key. Each part is labelled and measured, so that no two different
+/// lists of parts run together into the same bytes.
+pub(crate) struct KeyBuilder {
+    hash: Sha256,
+}
+
+impl KeyBuilder {
+    /// For a step of this kind; `version` changes when the step's own meaning does.
+    pub(crate) fn new(step: &str, version: u32) -> Self {
+        let mut own = Self { hash: Sha256::new() };
+        own.part("step", step.as_bytes());
+        own.part("version", &version.to_be_bytes());
+        own
+    }
+
+    fn part(&mut self, label: &str, value: &[u8]) {
+        for bytes in [label.as_bytes(), value] {
+            self.hash.update((bytes.len() as u64).to_be_bytes());
+            self.hash.update(bytes);
+        }
+    }
+
+    pub(crate) fn text(mut self, label: &str, value: &str) -> Self {
+        self.part(label, value.as_bytes());
+        self
+    }
+
+    pub(crate) fn key(self, label: &str, key: &Key) -> Self {
+        self.text(label, &key.0)
+    }
+
+    /// A file's content and whether it may be executed. A missing file counts as such.
+    pub(crate) fn file(mut self, label: &str, path: &Path) -> Result<Self> {
+        use std::os::unix::fs::PermissionsExt;
+        match fs_err::read(path) {
+            Ok(content) => {
+                self.part(label, &Sha256::digest(&content));
+                let mode = fs_err::metadata(path).class(Class::Source)?.permissions().mode();
+                self.part("executable", &[u8::from(mode & 0o100 != 0)]);
+            }
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => self.part(label, b"missing"),
+            Err(e) => return Err(Failure::new(Class::Source, e.to_string())),
+        }
+        Ok(self)
+    }
+
+    /// All files below `dir`, in order of their names, without what builds leave there.
+    pub(crate) fn tree(mut self, label: &str, dir: &Path) -> Result<Self> {
+        self.part(label, b"tree");
+        let visit = |e: &walkdir::DirEntry| e.depth() == 0 || e.file_name() != "target";
+        for entry in WalkDir::new(dir).sort_by_file_name().into_iter().filter_entry(visit) {
+            let entry = entry.map_err(std::io::Error::from).class(Class::Source)?;
+            if entry.file_type().is_dir() {
+                continue;
+            }
+            let name = entry.path().strip_prefix(dir).unwrap_or(entry.path());
+            let name = name.to_string_lossy().into_owned();
+            self = self.file(&name, entry.path())?;
+        }
+        Ok(self)
+    }
+
+    pub(crate) fn finish(self) -> Key {
+        Key(self.hash.finalize().iter().map(|b| format!("{b:02x}")).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_do_not_run_together() {
+        let key = |a: &str, b: &str| KeyBuilder::new("s", 1).text("l", a).text("l", b).finish();
+        assert_ne!(key("ab", "c"), key("a", "bc"));
+        assert_eq!(key("a", "b"), key("a", "b"));
+        assert_ne!(KeyBuilder::new("s", 1).finish(), KeyBuilder::new("s", 2).finish());
+    }
+}

@@ -1,0 +1,118 @@
+//! Which key signs: a file, the user's gpg, or the checkout's own development key.
+
+mod gpg;
+
+use std::{
+    io::{IsTerminal, Read, Write},
+    os::unix::fs::OpenOptionsExt,
+    path::{Path, PathBuf},
+};
+
+use el7rpm::openpgp::{SecretKey, Signer};
+use zeroize::Zeroizing;
+
+use crate::{
+    cli::KeyArgs,
+    events::{Event, Reporter},
+    failure::{Class, Classify, Failure, Result},
+    workspace::Workspace,
+};
+
+/// A key that is ready to sign.
+pub(crate) struct Keys {
+    pub(crate) signer: Box<dyn Signer>,
+    /// Whether it is the development key, which nobody but this checkout should trust.
+    pub(crate) development: bool,
+}
+
+/// User id of development keys: it must be plain to whoever meets it that it is not for release.
+const DEVELOPMENT_ID: &str =
+    "mesos-calico DEVELOPMENT KEY - not for release <development@localhost>";
+
+/// Loads the key that the command line asks for.
+pub(crate) fn load(args: &KeyArgs, workspace: &Workspace, reporter: &dyn Reporter) -> Result<Keys> {
+    if let Some(id) = &args.gpg_key {
+        return Ok(Keys { signer: Box::new(gpg::GpgKey::find(id)?), development: false });
+    }
+    if let Some(path) = &args.key {
+        let text = Zeroizing::new(fs_err::read_to_string(path).class(Class::Key)?);
+        let key = SecretKey::from_armored(&text, || passphrase(args, path)).class(Class::Key);
+        return Ok(Keys { signer: Box::new(key?), development: false });
+    }
+    Ok(Keys { signer: Box::new(development(workspace, reporter)?), development: true })
+}
+
+/// Where the development key lies.
+pub(crate) fn development_path(workspace: &Workspace) -> PathBuf {
+    workspace.state.join("keys/development.asc")
+}
+
+fn development(workspace: &Workspace, reporter: &dyn Reporter) -> Result<SecretKey> {
+    let path = development_path(workspace);
+    match fs_err::read_to_string(&path) {
+        Ok(text) => SecretKey::from_armored(&Zeroizing::new(text), || Ok(Zeroizing::default()))
+            .map_err(|e| {
+                let message = format!("the development key {} is unusable: {e}", path.display());
+                Failure::new(Class::Key, message)
+                    .help("remove the file; the next run makes a new key")
+            }),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
+            reporter.event(&Event::Note {
+                message: "making a development key (once; takes some seconds)",
+            });
+            let key = SecretKey::generate(DEVELOPMENT_ID)?;
+            store(&path, &key.to_armored()?)?;
+            Ok(key)
+        }
+        Err(e) => Err(e).class(Class::Key),
+    }
+}
+
+/// Readable by its owner alone from the first byte on, and whole or not there.
+fn store(path: &Path, text: &str) -> Result<()> {
+    let dir = path.parent().unwrap_or(Path::new("."));
+    fs_err::create_dir_all(dir).class(Class::Key)?;
+    let tmp = path.with_extension("tmp");
+    if tmp.exists() {
+        fs_err::remove_file(&tmp).class(Class::Key)?;
+    }
+    let mut file = fs_err::OpenOptions::new();
+    file.write(true).create_new(true);
+    file.options_mut().mode(0o600);
+    let mut file = file.open(&tmp).class(Class::Key)?;
+    file.write_all(text.as_bytes()).class(Class::Key)?;
+    file.sync_all().class(Class::Key)?;
+    fs_err::rename(&tmp, path).class(Class::Key)
+}
+
+/// The passphrase, from where the command line says; asked for on the terminal otherwise.
+fn passphrase(args: &KeyArgs, key: &Path) -> el7rpm::Result<Zeroizing<String>> {
+    let no = |message: String| el7rpm::Error::Key {
+        message,
+        help: Some(
+            "give it by --passphrase-fd N or --passphrase-env NAME, or run on a terminal".into(),
+        ),
+    };
+    if let Some(name) = &args.passphrase_env {
+        let value = std::env::var(name)
+            .map_err(|_| no(format!("the variable {name} holds no passphrase")))?;
+        return Ok(Zeroizing::new(value));
+    }
+    if let Some(fd) = args.passphrase_fd {
+        let mut text = Zeroizing::new(String::new());
+        let file = fs_err::File::open(format!("/dev/fd/{fd}"));
+        let read = file.and_then(|f| f.take(4096).read_to_string(&mut text));
+        read.map_err(|e| no(format!("no passphrase can be read from file descriptor {fd}: {e}")))?;
+        let line = text.lines().next().unwrap_or_default();
+        return Ok(Zeroizing::new(line.to_owned()));
+    }
+    if !std::io::stdin().is_terminal() {
+        return Err(no(format!(
+            "the key {} has a passphrase, and there is no terminal to ask for it",
+            key.display()
+        )));
+    }
+    let prompt = format!("Passphrase of {}: ", key.display());
+    let answer = rpassword::prompt_password(prompt).map_err(|e| no(e.to_string()))?;
+    Ok(Zeroizing::new(answer))
+}

@@ -1,0 +1,144 @@
+//! Runs a program: every line into a log file and to the reporter, and a failure that shows what
+//! matters of it.
+
+use std::{
+    collections::VecDeque,
+    ffi::OsString,
+    io::{BufRead, BufReader, Write},
+    path::{Path, PathBuf},
+};
+
+use crate::failure::{Class, Classify, Failure, Result};
+
+/// A program to run.
+pub(crate) struct Process<'a> {
+    pub(crate) program: PathBuf,
+    pub(crate) args: Vec<OsString>,
+    pub(crate) dir: &'a Path,
+    /// Variables to set; all others are inherited, except those that `removed` names.
+    pub(crate) set: Vec<(OsString, OsString)>,
+    /// Says of a variable's name whether the program must not see it.
+    pub(crate) removed: fn(&str) -> bool,
+    pub(crate) log: PathBuf,
+    /// Class of the failure if the program fails.
+    pub(crate) class: Class,
+}
+
+/// Lines kept for an error message.
+const KEPT: usize = 8;
+
+impl Process<'_> {
+    /// Runs it to its end, handing each line to `line`.
+    pub(crate) fn run(&self, mut line: impl FnMut(&str)) -> Result<()> {
+        let mut log = self.open_log()?;
+        let mut expression =
+            duct::cmd(&self.program, &self.args).dir(self.dir).stdin_null().stderr_to_stdout();
+        for (name, _) in std::env::vars_os() {
+            if name.to_str().is_some_and(self.removed) {
+                expression = expression.env_remove(name);
+            }
+        }
+        for (name, value) in &self.set {
+            expression = expression.env(name, value);
+        }
+        let reader = expression
+            .unchecked()
+            .reader()
+            .map_err(|e| self.failure(&format!("could not be started: {e}"), Lines::default()))?;
+        let mut lines = Lines::default();
+        let mut input = BufReader::new(&reader);
+        let mut buffer = Vec::new();
+        while input.read_until(b'\n', &mut buffer).class(self.class)? > 0 {
+            log.write_all(&buffer).class(Class::Output)?;
+            let text = plain(&buffer);
+            line(&text);
+            lines.push(text);
+            buffer.clear();
+        }
+        let status = reader.try_wait().class(self.class)?.map(|output| output.status);
+        match status {
+            Some(status) if status.success() => Ok(()),
+            Some(status) => Err(self.failure(&status.to_string(), lines)),
+            None => Err(self.failure("its end could not be seen", lines)),
+        }
+    }
+
+    fn open_log(&self) -> Result<fs_err::File> {
+        if let Some(dir) = self.log.parent() {
+            fs_err::create_dir_all(dir).class(Class::Output)?;
+        }
+        let mut log = fs_err::File::create(&self.log).class(Class::Output)?;
+        writeln!(log, "$ {}", self.command()).class(Class::Output)?;
+        Ok(log)
+    }
+
+    fn command(&self) -> String {
+        let program = self.program.display().to_string();
+        let args = self.args.iter().map(|a| a.to_string_lossy().into_owned());
+        std::iter::once(program).chain(args).collect::<Vec<_>>().join(" ")
+    }
+
+    fn failure(&self, status: &str, lines: Lines) -> Failure {
+        let name = self.program.file_name().unwrap_or_default().to_string_lossy();
+        let mut failure = Failure::new(self.class, format!("{name} failed"));
+        failure.command = Some(self.command());
+        failure.status = Some(status.to_owned());
+        failure.last_lines = lines.telling();
+        failure.log = Some(self.log.clone());
+        failure
+    }
+}
+
+/// The lines that an error message may want: the first complaint and the last words.
+#[derive(Default)]
+struct Lines {
+    first_error: Vec<String>,
+    last: VecDeque<String>,
+}
+
+impl Lines {
+    fn push(&mut self, line: String) {
+        let begins = line.trim_start().starts_with("error") || line.contains(": error:");
+        let goes_on = !self.first_error.is_empty() && self.first_error.len() < KEPT;
+        if goes_on || (self.first_error.is_empty() && begins) {
+            self.first_error.push(line);
+            return;
+        }
+        if !line.is_empty() {
+            self.last.push_back(line);
+        }
+        if self.last.len() > KEPT {
+            self.last.pop_front();
+        }
+    }
+
+    fn telling(self) -> Vec<String> {
+        let gap = (!self.first_error.is_empty() && !self.last.is_empty()).then(|| "...".to_owned());
+        self.first_error.into_iter().chain(gap).chain(self.last).collect()
+    }
+}
+
+/// A line without its end and without anything that would steer the terminal.
+fn plain(bytes: &[u8]) -> String {
+    let text = String::from_utf8_lossy(bytes);
+    text.trim_end().chars().filter(|c| !c.is_control() || *c == '\t').collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_error_is_not_drowned() {
+        let mut lines = Lines::default();
+        let noise = (0..50).map(|i| format!("make[{i}]: Leaving directory"));
+        for line in ["gcc -c a.cpp".into(), "a.cpp:3:1: error: no".into()].into_iter().chain(noise)
+        {
+            lines.push(line);
+        }
+        let telling = lines.telling();
+        assert_eq!(telling[0], "a.cpp:3:1: error: no");
+        assert_eq!(telling.last().unwrap(), "make[49]: Leaving directory");
+        assert!(telling.len() <= 2 * KEPT + 1);
+    }
+}

@@ -1,0 +1,210 @@
+//! Runs steps as soon as what they need is there, several at once.
+//!
+//! A step that cannot be carried out on this machine holds back those that need it; a step that
+//! fails stops the run once the steps under way have ended.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{Condvar, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use crate::{
+    events::{Event, Outcome, Reporter},
+    failure::{Class, Failure},
+};
+
+/// A step to run.
+pub(crate) struct Task<'a> {
+    /// What it is called.
+    pub(crate) name: String,
+    /// Indices of the tasks whose results it needs.
+    pub(crate) needs: Vec<usize>,
+    /// Does it.
+    pub(crate) run: Box<dyn FnOnce() -> Result<Done, Trouble> + Send + 'a>,
+}
+
+/// A step ended well.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Done {
+    /// Its result was there.
+    Cached,
+    /// It was carried out.
+    Built,
+}
+
+/// A step did not end well.
+#[derive(Debug)]
+pub(crate) enum Trouble {
+    /// It cannot be done here; what needs it is held back for this reason.
+    Unavailable(Failure),
+    /// It failed.
+    Failed(Failure),
+}
+
+impl From<Failure> for Trouble {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
+    }
+}
+
+/// How a task ended.
+#[derive(Clone, Debug)]
+pub(crate) struct Ended {
+    pub(crate) outcome: Outcome,
+    pub(crate) time: Duration,
+    /// Why it was held back.
+    pub(crate) reason: Option<Failure>,
+}
+
+struct State<'a> {
+    waiting: Vec<Option<Task<'a>>>,
+    ended: Vec<Option<Ended>>,
+    failure: Option<Failure>,
+}
+
+/// Runs all tasks on `jobs` threads.
+///
+/// # Errors
+/// The first failure.
+pub(crate) fn run(
+    tasks: Vec<Task<'_>>,
+    jobs: usize,
+    reporter: &dyn Reporter,
+) -> Result<Vec<Ended>, Failure> {
+    let count = tasks.len();
+    let state = Mutex::new(State {
+        waiting: tasks.into_iter().map(Some).collect(),
+        ended: vec![None; count],
+        failure: None,
+    });
+    let changed = Condvar::new();
+    std::thread::scope(|scope| {
+        for _ in 0..jobs.clamp(1, count.max(1)) {
+            scope.spawn(|| work(&state, &changed, reporter));
+        }
+    });
+    let state = state.into_inner().unwrap_or_else(PoisonError::into_inner);
+    match state.failure {
+        Some(failure) => Err(failure),
+        None => Ok(state.ended.into_iter().flatten().collect()),
+    }
+}
+
+fn work(state: &Mutex<State<'_>>, changed: &Condvar, reporter: &dyn Reporter) {
+    let mut guard = state.lock().unwrap_or_else(PoisonError::into_inner);
+    loop {
+        if guard.failure.is_some() || guard.waiting.iter().all(Option::is_none) {
+            return;
+        }
+        let Some((index, task)) = guard.next() else {
+            guard = changed.wait(guard).unwrap_or_else(PoisonError::into_inner);
+            continue;
+        };
+        let held_back = guard.reason_to_hold_back(&task);
+        drop(guard);
+        let ended = match held_back {
+            Some(reason) => {
+                Ok(Ended { outcome: Outcome::HeldBack, time: Duration::ZERO, reason: Some(reason) })
+            }
+            None => carry_out(task, reporter),
+        };
+        guard = state.lock().unwrap_or_else(PoisonError::into_inner);
+        match ended {
+            Ok(ended) => guard.ended[index] = Some(ended),
+            Err(failure) => guard.failure = Some(guard.failure.take().unwrap_or(failure)),
+        }
+        changed.notify_all();
+    }
+}
+
+impl<'a> State<'a> {
+    /// Takes the first task whose needs are there.
+    fn next(&mut self) -> Option<(usize, Task<'a>)> {
+        let ready = |t: &Option<Task<'_>>| {
+            t.as_ref().is_some_and(|t| t.needs.iter().all(|n| self.ended[*n].is_some()))
+        };
+        let index = self.waiting.iter().position(ready)?;
+        Some((index, self.waiting[index].take()?))
+    }
+
+    fn reason_to_hold_back(&self, task: &Task<'_>) -> Option<Failure> {
+        task.needs.iter().find_map(|n| self.ended[*n].as_ref()?.reason.clone())
+    }
+}
+
+fn carry_out(task: Task<'_>, reporter: &dyn Reporter) -> Result<Ended, Failure> {
+    reporter.event(&Event::StepStarted { step: &task.name });
+    let start = Instant::now();
+    // A fault of our own must end the run like any other failure, not leave the others waiting.
+    let result = catch_unwind(AssertUnwindSafe(task.run)).unwrap_or_else(|_| {
+        let message = "this is a fault in xtask; the lines above say where";
+        Err(Failure::new(Class::Package, message).into())
+    });
+    let time = start.elapsed();
+    let (outcome, reason, failure) = match result {
+        Ok(Done::Cached) => (Outcome::Cached, None, None),
+        Ok(Done::Built) => (Outcome::Built, None, None),
+        Err(Trouble::Unavailable(reason)) => (Outcome::HeldBack, Some(reason), None),
+        Err(Trouble::Failed(failure)) => (Outcome::Failed, None, Some(failure)),
+    };
+    reporter.event(&Event::StepFinished { step: &task.name, outcome, time });
+    match failure {
+        Some(failure) => Err(failure.in_step(&task.name, None)),
+        None => Ok(Ended { outcome, time, reason }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Silent;
+    impl Reporter for Silent {
+        fn event(&self, _: &Event<'_>) {}
+    }
+
+    fn task<'a>(
+        needs: &[usize],
+        run: impl FnOnce() -> Result<Done, Trouble> + Send + 'a,
+    ) -> Task<'a> {
+        Task { name: "t".into(), needs: needs.to_vec(), run: Box::new(run) }
+    }
+
+    #[test]
+    fn needs_come_first() {
+        let order = Mutex::new(Vec::new());
+        let log = |i| {
+            let order = &order;
+            move || {
+                order.lock().unwrap().push(i);
+                Ok(Done::Built)
+            }
+        };
+        let tasks = vec![task(&[2], log(0)), task(&[0], log(1)), task(&[], log(2))];
+        assert_eq!(run(tasks, 4, &Silent).unwrap().len(), 3);
+        assert_eq!(*order.lock().unwrap(), [2, 0, 1]);
+    }
+
+    #[test]
+    fn what_is_unavailable_holds_back_all_that_needs_it() {
+        let unavailable = || Err(Trouble::Unavailable(Failure::new(Class::Tool, "no zig")));
+        let tasks = vec![
+            task(&[], unavailable),
+            task(&[0], || unreachable!()),
+            task(&[1], || unreachable!()),
+            task(&[], || Ok(Done::Cached)),
+        ];
+        let ended = run(tasks, 2, &Silent).unwrap();
+        assert_eq!(ended[2].reason.as_ref().unwrap().message, "no zig");
+        assert_eq!(ended[3].outcome, Outcome::Cached);
+    }
+
+    #[test]
+    fn a_failure_stops_the_run() {
+        let fail = || Err(Trouble::Failed(Failure::new(Class::Compile, "no")));
+        let failure =
+            run(vec![task(&[], fail), task(&[0], || unreachable!())], 1, &Silent).unwrap_err();
+        assert_eq!((failure.message.as_str(), failure.step.as_deref()), ("no", Some("t")));
+    }
+}

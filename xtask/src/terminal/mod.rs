@@ -1,0 +1,67 @@
+//! Everything that is printed: progress while it works, the report at the end, the failure if
+//! there is one. Results go to standard output, all else to standard error.
+
+#![allow(clippy::print_stdout, clippy::print_stderr)]
+
+mod bars;
+mod lines;
+pub(crate) mod report;
+
+use std::io::{IsTerminal, Write};
+
+use serde::Serialize;
+
+use crate::{
+    events::{Event, Reporter},
+    failure::Failure,
+};
+
+/// The reporter that fits: JSON where it was asked for, bars on a terminal, lines elsewhere.
+pub(crate) fn reporter(json: bool) -> Box<dyn Reporter> {
+    if json {
+        Box::new(Json)
+    } else if std::io::stderr().is_terminal()
+        && std::env::var_os("TERM").is_some_and(|t| t != "dumb")
+    {
+        Box::new(bars::Bars::new())
+    } else {
+        Box::new(lines::Lines)
+    }
+}
+
+/// Prints a result that is text already.
+pub(crate) fn text(text: &str) {
+    // A reader that went away, as `head` does, is no reason to complain.
+    let _ = std::io::stdout().write_all(text.as_bytes());
+}
+
+/// Prints a value as one line of JSON.
+pub(crate) fn json(value: &impl Serialize) {
+    let line = serde_json::to_string(value).unwrap_or_default();
+    text(&(line + "\n"));
+}
+
+/// Prints a failure.
+pub(crate) fn failure(failure: &Failure, as_json: bool) {
+    #[derive(Serialize)]
+    struct Failed<'a> {
+        event: &'static str,
+        exit_code: u8,
+        #[serde(flatten)]
+        failure: &'a Failure,
+    }
+    if as_json {
+        json(&Failed { event: "failed", exit_code: failure.class.exit_code(), failure });
+    } else {
+        let _ = writeln!(std::io::stderr(), "{failure}");
+    }
+}
+
+/// Events as they are, one JSON object a line.
+struct Json;
+
+impl Reporter for Json {
+    fn event(&self, event: &Event<'_>) {
+        json(event);
+    }
+}

@@ -1,0 +1,105 @@
+//! The table at the end of a run: what was made, how long it took, what was held back and why,
+//! where it lies, and what to type next.
+
+use std::{fmt::Write, path::PathBuf};
+
+use serde::Serialize;
+
+/// The outcome of a run.
+#[derive(Debug, Serialize)]
+pub(crate) struct Report {
+    /// One row an RPM.
+    pub(crate) packages: Vec<Row>,
+    /// The repository.
+    pub(crate) repository: PathBuf,
+    /// Whether it was written, or was there already.
+    pub(crate) written: bool,
+    /// Fingerprint of the signing key.
+    pub(crate) signed_by: String,
+    /// Whether that is the development key.
+    pub(crate) development: bool,
+    /// The whole run, in milliseconds.
+    pub(crate) millis: u128,
+}
+
+/// What became of one RPM.
+#[derive(Debug, Serialize)]
+pub(crate) struct Row {
+    pub(crate) package: String,
+    /// File name; `None` if held back.
+    pub(crate) file: Option<String>,
+    /// In bytes.
+    pub(crate) size: Option<u64>,
+    /// Steps that were carried out, with their time in milliseconds.
+    pub(crate) steps: Vec<(String, u128)>,
+    /// Why it was held back.
+    pub(crate) held_back: Option<String>,
+    /// How to get it after all.
+    pub(crate) help: Option<String>,
+}
+
+impl Report {
+    /// For people.
+    pub(crate) fn text(&self) -> String {
+        let mut out = String::new();
+        let width = |f: fn(&Row) -> usize| self.packages.iter().map(f).max().unwrap_or(0);
+        let file = width(|r| r.file.as_deref().unwrap_or(&r.package).chars().count());
+        for row in &self.packages {
+            let name = row.file.as_deref().unwrap_or(&row.package);
+            let size = row.size.map(size).unwrap_or_default();
+            let _ = writeln!(out, "  {name:<file$}  {size:>9}  {}", row.state());
+        }
+        for row in self.packages.iter().filter(|r| r.held_back.is_some()) {
+            if let Some(help) = &row.help {
+                let _ = writeln!(out, "  to get {}: {help}", row.package);
+            }
+        }
+        let dir = self.repository.display();
+        let took = self.millis as f64 / 1000.0;
+        let _ = match self.written {
+            true => writeln!(out, "repository: {dir} (written and verified in {took:.1} s)"),
+            false => writeln!(out, "repository: {dir} (nothing to do: all is up to date)"),
+        };
+        let kind = if self.development { "the development key, not for release" } else { "key" };
+        let _ = writeln!(out, "signed by:  {} ({kind})", self.signed_by);
+        let _ = writeln!(
+            out,
+            "next:       copy the folder to a host, then: cd el7 && sudo rpm --import RPM-GPG-KEY-mesos-calico && sudo yum -y install ./*.rpm"
+        );
+        out
+    }
+}
+
+impl Row {
+    fn state(&self) -> String {
+        if let Some(reason) = &self.held_back {
+            return format!("HELD BACK: {reason}");
+        }
+        if self.steps.is_empty() {
+            return "cached".into();
+        }
+        let step =
+            |(name, millis): &(String, u128)| format!("{name} {:.1} s", *millis as f64 / 1000.0);
+        self.steps.iter().map(step).collect::<Vec<_>>().join(", ")
+    }
+}
+
+fn size(bytes: u64) -> String {
+    match bytes {
+        0..10_000 => format!("{bytes} B"),
+        10_000..10_000_000 => format!("{:.1} kB", bytes as f64 / 1e3),
+        _ => format!("{:.1} MB", bytes as f64 / 1e6),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes() {
+        assert_eq!(size(9_999), "9999 B");
+        assert_eq!(size(12_345), "12.3 kB");
+        assert_eq!(size(123_456_789), "123.5 MB");
+    }
+}

@@ -1,0 +1,73 @@
+//! Where things are: the checkout, its descriptions, and the folders that runs leave behind.
+
+use std::path::{Path, PathBuf};
+
+use el7rpm::spec::Spec;
+
+use crate::failure::{Class, Classify, Failure, Result};
+
+/// A checkout.
+#[derive(Clone, Debug)]
+pub(crate) struct Workspace {
+    /// Its root.
+    pub(crate) root: PathBuf,
+    /// Results, logs and keys of our own, under cargo's target folder.
+    pub(crate) state: PathBuf,
+}
+
+impl Workspace {
+    /// The checkout that this program was built from, or the one named on the command line.
+    pub(crate) fn find(root: Option<PathBuf>) -> Result<Self> {
+        let built_from = || Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let root = fs_err::canonicalize(root.unwrap_or_else(built_from)).class(Class::Usage)?;
+        let target = std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
+        let target = target.map_or_else(|| root.join("target"), |t| root.join(t));
+        Ok(Self { state: target.join("xtask"), root })
+    }
+
+    /// Reads every `specs/*/package.toml`, in order of the folders' names.
+    pub(crate) fn specs(&self) -> Result<Vec<Spec>> {
+        let dir = self.root.join("specs");
+        let mut paths = Vec::new();
+        for entry in fs_err::read_dir(&dir).class(Class::Spec)? {
+            let path = entry.class(Class::Spec)?.path().join("package.toml");
+            if path.is_file() {
+                paths.push(path);
+            }
+        }
+        paths.sort();
+        if paths.is_empty() {
+            return Err(Failure::new(
+                Class::Spec,
+                format!("there is no package.toml in {}", dir.display()),
+            ));
+        }
+        let load = |path: &PathBuf| Spec::load(path, &self.root).class(Class::Spec);
+        paths.iter().map(load).collect()
+    }
+
+    /// Results of steps, by key.
+    pub(crate) fn cache(&self) -> PathBuf {
+        self.state.join("cache")
+    }
+
+    /// Half-done results; emptied at the start of each run.
+    pub(crate) fn tmp(&self) -> PathBuf {
+        self.state.join("tmp")
+    }
+
+    /// Output of the commands that steps run.
+    pub(crate) fn logs(&self) -> PathBuf {
+        self.state.join("logs")
+    }
+
+    /// Where the repository goes unless told otherwise.
+    pub(crate) fn default_out(&self) -> PathBuf {
+        self.root.join("dist/el7")
+    }
+
+    /// A path as the user would write it from the checkout.
+    pub(crate) fn relative<'a>(&self, path: &'a Path) -> &'a Path {
+        path.strip_prefix(&self.root).unwrap_or(path)
+    }
+}
