@@ -26,6 +26,16 @@ pub enum Error {
         /// What to do about it.
         help: Option<String>,
     },
+    /// A file that a package is made from is missing, or is none that may be packaged.
+    #[error("package {package}: {message}")]
+    Source {
+        /// Name of the RPM.
+        package: String,
+        /// What is wrong.
+        message: String,
+        /// What to do about it.
+        help: Option<String>,
+    },
     /// A file is not an RPM, or not one that this crate will touch.
     #[error("{path}: {message}")]
     Format {
@@ -52,7 +62,9 @@ impl Error {
     pub fn help(&self) -> Option<&str> {
         match self {
             Self::Spec(e) => e.help.as_deref(),
-            Self::Stage { help, .. } | Self::Key { help, .. } => help.as_deref(),
+            Self::Stage { help, .. } | Self::Source { help, .. } | Self::Key { help, .. } => {
+                help.as_deref()
+            }
             _ => None,
         }
     }
@@ -67,6 +79,14 @@ impl Error {
         help: impl Into<String>,
     ) -> Self {
         Self::Stage { package: package.into(), message: message.into(), help: Some(help.into()) }
+    }
+
+    pub(crate) fn source(
+        package: &str,
+        message: impl Into<String>,
+        help: impl Into<String>,
+    ) -> Self {
+        Self::Source { package: package.into(), message: message.into(), help: Some(help.into()) }
     }
 
     pub(crate) fn format(path: impl Into<PathBuf>, message: impl Into<String>) -> Self {

@@ -348,7 +348,7 @@ impl<'a> Finder<'a> {
 
     fn find(&self, pattern: &str) -> Result<Vec<Found>> {
         let missing = || {
-            Error::stage_help(
+            Error::source(
                 &self.package.name,
                 format!("no file matches `{}` in {self}", printable(pattern)),
                 "check the asset's `source`, which is relative to that folder",
@@ -395,7 +395,7 @@ impl<'a> Finder<'a> {
         let meta = fs_err::metadata(&real)?;
         let name = path.display();
         if meta.is_dir() {
-            return Err(Error::stage_help(
+            return Err(Error::source(
                 &self.package.name,
                 format!("{name} is a directory"),
                 format!("take its files with `{below}/**`"),
@@ -403,7 +403,11 @@ impl<'a> Finder<'a> {
         }
         if !meta.is_file() {
             // Opening a FIFO would wait for ever, and a device is not content.
-            return Err(Error::stage(&self.package.name, format!("{name} is not a regular file")));
+            return Err(Error::source(
+                &self.package.name,
+                format!("{name} is not a regular file"),
+                "a package is made of files; leave devices, sockets and FIFOs out",
+            ));
         }
         if meta.len() > MAX_FILE {
             return Err(Error::stage_help(
@@ -426,7 +430,7 @@ impl<'a> Finder<'a> {
         if real.starts_with(&self.base) {
             return Ok(real);
         }
-        Err(Error::stage_help(
+        Err(Error::source(
             &self.package.name,
             format!("{} leads to {}, outside {self}", path.display(), real.display()),
             "copy the file into the folder; assets from elsewhere are refused",

@@ -10,3 +10,12 @@
 
 #[path = "../support/mod.rs"]
 mod support;
+
+mod bad_input;
+mod checkout;
+mod firewalld;
+mod host_program;
+mod install;
+mod interrupted;
+mod keys;
+mod runs;

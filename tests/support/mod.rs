@@ -1,5 +1,8 @@
 //! What both rings share: the tools that must be there, scratch folders, and test keys.
 
+// Each ring uses its own part of it.
+#![allow(dead_code)]
+
 use std::{
     path::{Path, PathBuf},
     process::{Command, Output},
@@ -19,10 +22,10 @@ pub fn have(test: &str, tools: &[&str]) -> bool {
 
 /// As [`have`], for tests that only root can run.
 pub fn have_as_root(test: &str, tools: &[&str]) -> bool {
-    if rustix_is_root() { have(test, tools) } else { skip(test, "needs root") }
+    if is_root() { have(test, tools) } else { skip(test, "needs root") }
 }
 
-fn rustix_is_root() -> bool {
+fn is_root() -> bool {
     use std::os::unix::fs::MetadataExt;
     fs_err::metadata("/proc/self").is_ok_and(|m| m.uid() == 0)
 }

@@ -108,9 +108,19 @@ pub(crate) struct IndexArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct BenchArgs {
+    /// What to measure.
+    #[arg(default_value = "main")]
+    pub(crate) what: Benchmark,
     /// How often each thing is measured; the fastest counts.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=100))]
     pub(crate) runs: u16,
+}
+
+/// The benchmarks.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+pub(crate) enum Benchmark {
+    /// The main job: a run with nothing to do, and one with a changed file.
+    Main,
 }
 
 #[derive(Debug, Args)]

@@ -174,15 +174,24 @@ impl fmt::Display for Failure {
 /// The class that an error of the library has when nothing closer is known.
 impl From<el7rpm::Error> for Failure {
     fn from(error: el7rpm::Error) -> Self {
+        use el7rpm::Error as E;
+        let help = error.help().filter(|h| !h.is_empty()).map(str::to_owned);
         let class = match &error {
-            el7rpm::Error::Spec(_) => Class::Spec,
-            el7rpm::Error::Io(_) => Class::Source,
-            el7rpm::Error::Key { .. } | el7rpm::Error::Sign(_) => Class::Key,
-            el7rpm::Error::Format { .. } => Class::Verify,
+            E::Spec(_) => Class::Spec,
+            E::Io(_) | E::Source { .. } => Class::Source,
+            E::Key { .. } | E::Sign(_) => Class::Key,
+            E::Format { .. } => Class::Verify,
             _ => Class::Package,
         };
-        let mut failure = Self::new(class, error.to_string());
-        failure.help = error.help().filter(|h| !h.is_empty()).map(str::to_owned);
+        let mut failure = match error {
+            E::Stage { package, message, .. } | E::Source { package, message, .. } => {
+                let mut failure = Self::new(class, message);
+                failure.package = Some(package);
+                failure
+            }
+            other => Self::new(class, other.to_string()),
+        };
+        failure.help = help;
         failure
     }
 }

@@ -1,13 +1,13 @@
 //! Step keys: the SHA-256 of everything that can change a step's output. Two runs with the same
 //! key give the same result, so the second does nothing.
 
-use std::{fmt, path::Path};
+use std::{fmt, io::Read, path::Path};
 
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use walkdir::WalkDir;
 
-use crate::failure::{Class, Classify, Failure, Result};
+use crate::failure::{Class, Classify, Result};
 
 /// The identity of a step's result, in lower-case hex.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
@@ -60,15 +60,25 @@ impl KeyBuilder {
     /// A file's content and whether it may be executed. A missing file counts as such.
     pub(crate) fn file(mut self, label: &str, path: &Path) -> Result<Self> {
         use std::os::unix::fs::PermissionsExt;
-        match fs_err::read(path) {
-            Ok(content) => {
-                self.part(label, &Sha256::digest(&content));
-                let mode = fs_err::metadata(path).class(Class::Source)?.permissions().mode();
-                self.part("executable", &[u8::from(mode & 0o100 != 0)]);
+        let mut file = match fs_err::File::open(path) {
+            Ok(file) => file,
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
+                self.part(label, b"missing");
+                return Ok(self);
             }
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => self.part(label, b"missing"),
-            Err(e) => return Err(Failure::new(Class::Source, e.to_string())),
+            Err(e) => return Err(e).class(Class::Source),
+        };
+        let mode = file.metadata().class(Class::Source)?.permissions().mode();
+        let mut content = Sha256::new();
+        let mut buffer = vec![0; 1 << 16];
+        loop {
+            match file.read(&mut buffer).class(Class::Source)? {
+                0 => break,
+                n => content.update(&buffer[..n]),
+            }
         }
+        self.part(label, &content.finalize());
+        self.part("executable", &[u8::from(mode & 0o100 != 0)]);
         Ok(self)
     }
 

@@ -18,6 +18,8 @@ use crate::{
 pub(crate) struct Task<'a> {
     /// What it is called.
     pub(crate) name: String,
+    /// Whether its result is there already: then there is nothing to announce.
+    pub(crate) cached: bool,
     /// Indices of the tasks whose results it needs.
     pub(crate) needs: Vec<usize>,
     /// Does it.
@@ -134,7 +136,9 @@ impl<'a> State<'a> {
 }
 
 fn carry_out(task: Task<'_>, reporter: &dyn Reporter) -> Result<Ended, Failure> {
-    reporter.event(&Event::StepStarted { step: &task.name });
+    if !task.cached {
+        reporter.event(&Event::StepStarted { step: &task.name });
+    }
     let start = Instant::now();
     // A fault of our own must end the run like any other failure, not leave the others waiting.
     let result = catch_unwind(AssertUnwindSafe(task.run)).unwrap_or_else(|_| {
@@ -168,7 +172,7 @@ mod tests {
         needs: &[usize],
         run: impl FnOnce() -> Result<Done, Trouble> + Send + 'a,
     ) -> Task<'a> {
-        Task { name: "t".into(), needs: needs.to_vec(), run: Box::new(run) }
+        Task { name: "t".into(), cached: false, needs: needs.to_vec(), run: Box::new(run) }
     }
 
     #[test]

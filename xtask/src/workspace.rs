@@ -29,7 +29,10 @@ impl Workspace {
     pub(crate) fn specs(&self) -> Result<Vec<Spec>> {
         let dir = self.root.join("specs");
         let mut paths = Vec::new();
-        for entry in fs_err::read_dir(&dir).class(Class::Spec)? {
+        let entries = fs_err::read_dir(&dir).class(Class::Spec);
+        let entries = entries
+            .map_err(|f| f.help("run this in a checkout: descriptions are specs/*/package.toml"))?;
+        for entry in entries {
             let path = entry.class(Class::Spec)?.path().join("package.toml");
             if path.is_file() {
                 paths.push(path);

@@ -106,6 +106,7 @@ fn carry_out(
     };
     let tasks = plan.steps.iter().enumerate().map(|(index, step)| Task {
         name: step.name.clone(),
+        cached: step.cached,
         needs: step.needs.clone(),
         run: Box::new({
             let context = &context;

@@ -1,0 +1,30 @@
+# Short names for what `cargo xtask` does, as the deployment guide of 2015 knew them.
+
+.PHONY: help rpm builder-rpm test lint bench clean
+
+help:
+	@echo 'make rpm          signed RPMs in a signed yum repository: dist/el7'
+	@echo 'make builder-rpm  the same, under its name of 2015'
+	@echo 'make test         all tests; installs what they compare with, where it can'
+	@echo 'make lint         formatting, clippy, licences and advisories of dependencies'
+	@echo 'make bench        speed, as ratios against peers'
+	@echo 'make clean        remove old results'
+	@echo 'cargo xtask --help says the rest'
+
+rpm builder-rpm:
+	cargo xtask rpm
+
+test:
+	sh tests/install-tools.sh
+	sh tests/run.sh
+
+lint:
+	cargo fmt --check
+	cargo clippy --workspace --all-targets -- -D warnings
+	sh tests/deny.sh
+
+bench:
+	cargo xtask bench
+
+clean:
+	cargo xtask clean

@@ -1,0 +1,172 @@
+//! Keys: which are taken, which are refused and why, and that no secret gets out.
+
+use std::{
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use crate::{checkout::Checkout, support};
+
+/// A gpg of our own, with a key of this kind.
+struct Gpg {
+    home: tempfile::TempDir,
+}
+
+impl Gpg {
+    fn new() -> Self {
+        let own = Self { home: tempfile::tempdir().unwrap() };
+        use std::os::unix::fs::PermissionsExt;
+        fs_err::set_permissions(own.home.path(), std::fs::Permissions::from_mode(0o700)).unwrap();
+        own
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new("gpg");
+        command.env("GNUPGHOME", self.home.path()).args(["--batch", "--pinentry-mode", "loopback"]);
+        command
+    }
+
+    fn make(&self, name: &str, kind: &str, usage: &str, passphrase: &str) {
+        support::ok(self.command().args([
+            "--passphrase",
+            passphrase,
+            "--quick-generate-key",
+            name,
+            kind,
+            usage,
+        ]));
+    }
+
+    fn export(&self, name: &str, passphrase: &str, to: &Path) -> PathBuf {
+        let path = to.join(format!("{name}.secret.asc"));
+        let text = support::ok(self.command().args([
+            "--passphrase",
+            passphrase,
+            "--armor",
+            "--export-secret-keys",
+            name,
+        ]));
+        fs_err::write(&path, text).unwrap();
+        path
+    }
+}
+
+impl Drop for Gpg {
+    fn drop(&mut self) {
+        let _ = Command::new("gpgconf")
+            .env("GNUPGHOME", self.home.path())
+            .args(["--kill", "all"])
+            .status();
+    }
+}
+
+#[test]
+fn a_passphrase_comes_from_a_variable_or_a_descriptor_and_a_wrong_one_is_an_error() {
+    if !support::have("passphrases", &["gpg", "sh"]) {
+        return;
+    }
+    let (checkout, gpg) = (Checkout::new(), Gpg::new());
+    gpg.make("protected", "rsa2048", "sign", "geheim");
+    let key = gpg.export("protected", "geheim", checkout.dir.path());
+    let key = key.to_str().unwrap();
+
+    let (code, message) = checkout.judge(&support::run(
+        checkout.xtask(&["rpm", "--key", key, "--passphrase-env", "PASS"]).env("PASS", "falsch"),
+    ));
+    assert_eq!(
+        message,
+        "error: the passphrase does not open the secret key\n  help: check the passphrase; nothing was signed"
+    );
+    assert_eq!(code, 8);
+    assert!(!checkout.path("dist").exists());
+    let (code, message) =
+        checkout.judge(&support::run(checkout.xtask(&["rpm", "--key", key]).stdin(Stdio::null())));
+    assert_eq!(
+        message.replace("[ROOT]/protected.secret.asc", "KEY"),
+        "error: the key KEY has a passphrase, and there is no terminal to ask for it\n  help: give it by --passphrase-fd N or --passphrase-env NAME, or run on a terminal"
+    );
+    assert_eq!(code, 8);
+
+    support::ok(
+        checkout.xtask(&["rpm", "--key", key, "--passphrase-env", "PASS"]).env("PASS", "geheim"),
+    );
+    let xtask = env!("CARGO_BIN_EXE_xtask");
+    let root = checkout.dir.path().display();
+    let script =
+        format!("echo geheim | {xtask} --root {root} rpm notes --key {key} --passphrase-fd 0");
+    support::ok(Command::new("sh").args(["-c", &script]));
+    checkout.ok(&["verify"]);
+    for file in crate::checkout::walk(&checkout.path("target/xtask")) {
+        let bytes = fs_err::read(checkout.path("target/xtask").join(&file)).unwrap();
+        assert!(!bytes.windows(6).any(|w| w == b"geheim"), "the passphrase stands in {file}");
+    }
+}
+
+#[test]
+fn keys_that_centos_7_cannot_check_are_refused() {
+    if !support::have("refused keys", &["gpg"]) {
+        return;
+    }
+    let (checkout, gpg) = (Checkout::new(), Gpg::new());
+    for (kind, usage, says) in [
+        ("ed25519", "sign", "the key is EdDSA, whose signatures rpm 4.11"),
+        ("nistp256", "sign", "the key is ECDSA, whose signatures rpm 4.11"),
+        ("rsa1024", "sign", "the RSA key has 1024 bits"),
+        ("rsa2048", "cert", "the primary key may not sign"),
+    ] {
+        let name = format!("{kind}-{usage}");
+        gpg.make(&name, kind, usage, "");
+        let key = gpg.export(&name, "", checkout.dir.path());
+        let (code, message) = checkout.fails(&["rpm", "--key", key.to_str().unwrap()]);
+        assert_eq!(code, 8, "{message}");
+        assert!(message.contains(says), "{message}");
+    }
+    checkout.write("rubbish.asc", "no key");
+    let (code, message) = checkout.fails(&["rpm", "--key", "rubbish.asc"]);
+    assert_eq!(code, 8);
+    assert!(message.contains("not an armored OpenPGP secret key"), "{message}");
+    assert_eq!(checkout.fails(&["rpm", "--key", "none.asc"]).0, 8);
+    assert!(!checkout.path("dist").exists());
+}
+
+#[test]
+fn gpg_and_its_agent_sign_as_well() {
+    if !support::have("--gpg-key", &["gpg"]) {
+        return;
+    }
+    let (checkout, gpg) = (Checkout::new(), Gpg::new());
+    gpg.make("release", "rsa4096", "sign", "");
+    let run = |args: &[&str]| {
+        let mut command = checkout.xtask(args);
+        command.env("GNUPGHOME", gpg.home.path());
+        command
+    };
+    support::ok(&mut run(&["rpm", "--release", "--gpg-key", "release"]));
+    checkout.ok(&["verify"]);
+    let (code, message) = checkout.judge(&support::run(&mut run(&["rpm", "--gpg-key", "nobody"])));
+    assert_eq!(code, 8);
+    assert!(message.contains("gpg has no key nobody"), "{message}");
+}
+
+#[test]
+fn a_release_needs_a_real_key() {
+    let checkout = Checkout::new();
+    let (code, message) = checkout.fails(&["rpm", "--release"]);
+    assert_eq!(
+        message,
+        "error: a release cannot be signed with the development key\n  help: give the release's key with --key FILE or --gpg-key ID"
+    );
+    assert_eq!(code, 8);
+    checkout.ok(&["rpm", "--release", "--key", support::key_file("b").to_str().unwrap()]);
+}
+
+#[test]
+fn the_development_key_is_named_as_such_and_private() {
+    use std::os::unix::fs::PermissionsExt;
+    let checkout = Checkout::new();
+    let key = checkout.path("target/xtask/keys/development.asc");
+    fs_err::remove_file(&key).unwrap();
+    assert!(checkout.ok(&["rpm"]).contains("the development key, not for release"));
+    assert_eq!(fs_err::metadata(&key).unwrap().permissions().mode() & 0o777, 0o600);
+    assert!(checkout.ok(&["verify"]).contains("DEVELOPMENT KEY - not for release"));
+}

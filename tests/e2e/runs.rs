@@ -1,0 +1,175 @@
+//! Runs after runs: nothing is done twice, only what changed is done again, and the repository is
+//! always whole.
+
+use crate::{
+    checkout::{Checkout, built, walk},
+    support,
+};
+
+#[test]
+fn a_second_run_does_nothing_and_says_so() {
+    let checkout = Checkout::new();
+    let first = built(&checkout.events(&[]));
+    assert_eq!(
+        first,
+        [
+            "package mesos-calico-firewalld",
+            "package notes",
+            "sign mesos-calico-firewalld",
+            "sign notes"
+        ]
+    );
+    checkout.ok(&["verify"]);
+    let again = checkout.events(&[]);
+    assert_eq!(built(&again), [""; 0]);
+    assert_eq!(again.last().unwrap()["written"], false);
+    assert!(checkout.ok(&["rpm"]).contains("nothing to do"));
+}
+
+#[test]
+fn a_changed_file_rebuilds_one_package_and_the_index() {
+    let checkout = Checkout::new();
+    checkout.ok(&["rpm"]);
+    let listing = || walk(&checkout.path("dist/el7"));
+    let before = listing();
+    let xml = "specs/mesos-calico-firewalld/services/mesos-calico-bgp.xml";
+    let text = fs_err::read_to_string(checkout.path(xml)).unwrap();
+    checkout.write(xml, text.replace("Calico BGP", "Calico's BGP"));
+    let events = checkout.events(&[]);
+    assert_eq!(built(&events), ["package mesos-calico-firewalld", "sign mesos-calico-firewalld"]);
+    assert_eq!(events.last().unwrap()["written"], true);
+    assert_ne!(listing(), before, "the metadata's names hold their digests");
+    checkout.ok(&["verify"]);
+    // Back again: everything is known already.
+    checkout.write(xml, text);
+    assert_eq!(built(&checkout.events(&[])), [""; 0]);
+    assert_eq!(listing(), before);
+}
+
+#[test]
+fn what_was_tampered_with_is_noticed_and_mended() {
+    let checkout = Checkout::new();
+    checkout.ok(&["rpm"]);
+    let rpm = checkout.path("dist/el7/notes-1-1.el7.noarch.rpm");
+    let mut bytes = fs_err::read(&rpm).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    fs_err::write(&rpm, &bytes).unwrap();
+    let (code, message) = checkout.fails(&["verify"]);
+    assert_eq!(code, 9);
+    assert!(
+        message.contains("notes-1-1.el7.noarch.rpm: payload SHA-256 does not match"),
+        "{message}"
+    );
+    assert_eq!(checkout.events(&[]).last().unwrap()["written"], true);
+    checkout.ok(&["verify"]);
+}
+
+#[test]
+fn a_subset_gives_a_repository_of_just_that() {
+    let checkout = Checkout::new();
+    checkout.ok(&["rpm", "notes"]);
+    let rpms: Vec<_> =
+        walk(&checkout.path("dist/el7")).into_iter().filter(|f| f.ends_with(".rpm")).collect();
+    assert_eq!(rpms, ["notes-1-1.el7.noarch.rpm"]);
+}
+
+#[test]
+fn two_checkouts_give_the_same_bytes() {
+    let read = || {
+        let checkout = Checkout::new();
+        checkout.ok(&["rpm"]);
+        let dir = checkout.path("dist/el7");
+        // release.json names step keys, which know the checkout they were made in.
+        let files = walk(&dir).into_iter().filter(|f| f != "release.json");
+        files.map(|f| (f.clone(), fs_err::read(dir.join(f)).unwrap())).collect::<Vec<_>>()
+    };
+    assert!(read() == read());
+}
+
+#[test]
+fn two_runs_at_once_do_not_harm_each_other() {
+    let checkout = Checkout::new();
+    let mut runs: Vec<_> = (0..4).map(|_| checkout.xtask(&["rpm"]).spawn().unwrap()).collect();
+    for run in &mut runs {
+        assert!(run.wait().unwrap().success());
+    }
+    checkout.ok(&["verify"]);
+}
+
+#[test]
+fn the_second_run_waits_and_says_so() {
+    let checkout = Checkout::new();
+    let path = checkout.path("target/xtask/lock");
+    let lock = fs_err::OpenOptions::new().create(true).append(true).open(path).unwrap();
+    lock.file().lock().unwrap();
+    let mut run =
+        checkout.xtask(&["rpm", "--json"]).stdout(std::process::Stdio::piped()).spawn().unwrap();
+    let mut lines = std::io::BufRead::lines(std::io::BufReader::new(run.stdout.take().unwrap()));
+    let first = lines.next().unwrap().unwrap();
+    assert!(first.contains("\"event\":\"waiting\""), "{first}");
+    drop(lock);
+    assert!(lines.last().unwrap().unwrap().contains("\"event\":\"finished\""));
+    assert!(run.wait().unwrap().success());
+}
+
+#[test]
+fn foreign_files_are_never_replaced() {
+    let checkout = Checkout::new();
+    checkout.write("mine/thesis.txt", "years of work");
+    let (code, message) = checkout.fails(&["rpm", "--out", "mine"]);
+    assert_eq!(code, 10);
+    assert!(message.contains("holds `thesis.txt`"), "{message}");
+    checkout.ok(&["rpm"]);
+    checkout.write("dist/el7/thesis.txt", "years of work");
+    assert_eq!(checkout.fails(&["rpm", "notes"]).0, 10);
+    assert!(checkout.path("dist/el7/thesis.txt").exists());
+}
+
+#[test]
+fn the_plan_in_all_its_forms() {
+    let checkout = Checkout::new();
+    let text = checkout.ok(&["plan"]);
+    assert!(
+        text.contains("reads  specs/notes/README") && text.contains("4 steps, 4 to do"),
+        "{text}"
+    );
+    checkout.ok(&["rpm"]);
+    assert!(checkout.ok(&["plan"]).contains("4 steps, 0 to do"));
+    assert!(checkout.ok(&["plan", "--dot"]).starts_with("digraph plan {"));
+    let json: serde_json::Value = serde_json::from_str(&checkout.ok(&["plan", "--json"])).unwrap();
+    assert_eq!(json["steps"].as_array().unwrap().len(), 4);
+    assert!(!checkout.path("dist/el7.new").exists());
+}
+
+#[test]
+fn clean_keeps_what_is_in_use() {
+    let checkout = Checkout::new();
+    checkout.ok(&["rpm"]);
+    checkout.write("specs/notes/README", "Other notes\n");
+    checkout.ok(&["rpm"]);
+    assert!(checkout.ok(&["clean"]).contains("removed 2 old results"));
+    assert_eq!(built(&checkout.events(&[])), [""; 0]);
+    checkout.ok(&["clean", "--all"]);
+    assert_eq!(built(&checkout.events(&[])).len(), 4);
+    assert!(support::key_file("a").exists());
+}
+
+#[test]
+fn index_takes_only_what_its_key_has_signed() {
+    let checkout = Checkout::new();
+    checkout.ok(&["rpm"]);
+    let copy = checkout.path("copy");
+    fs_err::create_dir(&copy).unwrap();
+    for file in walk(&checkout.path("dist/el7")).iter().filter(|f| f.ends_with(".rpm")) {
+        fs_err::copy(checkout.path("dist/el7").join(file), copy.join(file)).unwrap();
+    }
+    checkout.ok(&["index", "copy"]);
+    checkout.ok(&["index", "copy"]);
+    let public = support::public_key_file("a");
+    checkout.ok(&["verify", "copy", "--public-key", public.to_str().unwrap()]);
+    let other = support::key_file("b");
+    let (code, message) = checkout.fails(&["index", "copy", "--key", other.to_str().unwrap()]);
+    assert_eq!(code, 9);
+    assert!(message.contains("was made by another key"), "{message}");
+    checkout.ok(&["verify", "copy", "--public-key", public.to_str().unwrap()]);
+}

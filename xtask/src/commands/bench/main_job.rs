@@ -1,0 +1,144 @@
+//! The main job on data packages, against rpmbuild and createrepo_c doing the same.
+
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use super::{Row, fastest, time};
+use crate::{
+    failure::{Class, Classify, Result},
+    keys,
+    tools::on_path,
+    workspace::Workspace,
+};
+
+/// A copy of the checkout's data packages, so that nothing of the user's is touched.
+struct Scratch {
+    dir: PathBuf,
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = fs_err::remove_dir_all(&self.dir);
+    }
+}
+
+const PACKAGE: &str = "mesos-calico-firewalld";
+const CHANGED: &str = "services/mesos-calico-bgp.xml";
+
+pub(super) fn measure(workspace: &Workspace, runs: u16) -> Result<Vec<Row>> {
+    let scratch = Scratch::new(workspace)?;
+    time(&mut scratch.xtask()?)?;
+    let createrepo = on_path("createrepo_c");
+    let rpmbuild = on_path("rpmbuild").filter(|_| createrepo.is_some());
+    let absent = |what: &str| Some(format!("no peer: {what} is not installed"));
+
+    let nothing = fastest(runs, || time(&mut scratch.xtask()?))?;
+    let update = createrepo
+        .as_ref()
+        .map(|_| fastest(runs, || time(&mut scratch.createrepo(true))))
+        .transpose()?;
+    let mut edition = 0;
+    let changed = fastest(runs, || {
+        edition += 1;
+        scratch.change(edition)?;
+        time(&mut scratch.xtask()?)
+    })?;
+    let pipeline = rpmbuild.map(|_| {
+        fastest(
+            runs,
+            || Ok(time(&mut scratch.rpmbuild()?)? + time(&mut scratch.createrepo(false))?),
+        )
+    });
+    Ok(vec![
+        Row {
+            what: "nothing to do (goal: under 0.5 s)",
+            seconds: nothing,
+            peer: update.map(|s| ("createrepo_c --update alone", s)),
+            without_peer: absent("createrepo_c"),
+        },
+        Row {
+            what: "one changed file to repository (under 2 s)",
+            seconds: changed,
+            peer: pipeline.transpose()?.map(|s| ("rpmbuild and createrepo_c, unsigned", s)),
+            without_peer: absent("rpmbuild"),
+        },
+    ])
+}
+
+impl Scratch {
+    fn new(workspace: &Workspace) -> Result<Self> {
+        let own = Self { dir: workspace.state.join(format!("bench-{}", std::process::id())) };
+        let from = workspace.root.join("specs").join(PACKAGE);
+        for entry in walkdir::WalkDir::new(&from) {
+            let entry = entry.map_err(std::io::Error::from).class(Class::Source)?;
+            let to = own.spec().join(entry.path().strip_prefix(&from).unwrap_or(entry.path()));
+            if entry.file_type().is_dir() {
+                fs_err::create_dir_all(to).class(Class::Output)?;
+            } else {
+                fs_err::copy(entry.path(), to).class(Class::Output)?;
+            }
+        }
+        // The key, if there is one: making another would take longer than all the rest.
+        let key = keys::development_path(workspace);
+        if key.exists() {
+            let to = own.dir.join("target/xtask/keys");
+            fs_err::create_dir_all(&to).class(Class::Output)?;
+            fs_err::copy(key, to.join("development.asc")).class(Class::Output)?;
+        }
+        Ok(own)
+    }
+
+    fn spec(&self) -> PathBuf {
+        self.dir.join("specs").join(PACKAGE)
+    }
+
+    fn xtask(&self) -> Result<Command> {
+        let mut command = Command::new(std::env::current_exe().class(Class::Tool)?);
+        command.arg("--root").arg(&self.dir).arg("rpm").env_remove("CARGO_TARGET_DIR");
+        Ok(command)
+    }
+
+    fn change(&self, edition: u32) -> Result<()> {
+        let path = self.spec().join(CHANGED);
+        let text = fs_err::read_to_string(&path).class(Class::Source)?;
+        let body = text.split("<!--").next().unwrap_or(&text);
+        fs_err::write(path, format!("{body}<!-- {edition} -->\n")).class(Class::Output)
+    }
+
+    fn createrepo(&self, update: bool) -> Command {
+        let mut command = Command::new("createrepo_c");
+        command.arg("--quiet");
+        if update {
+            command.arg("--update");
+        }
+        command.arg("--outputdir").arg(self.dir.join("peer")).arg(self.dir.join("dist/el7"));
+        let _ = fs_err::create_dir_all(self.dir.join("peer"));
+        command
+    }
+
+    /// The same package from a .spec file.
+    fn rpmbuild(&self) -> Result<Command> {
+        let path = self.dir.join("peer.spec");
+        fs_err::write(&path, peer_spec(&self.spec())).class(Class::Output)?;
+        let mut command = Command::new("rpmbuild");
+        command
+            .arg("-bb")
+            .arg("--define")
+            .arg(format!("_topdir {}", self.dir.join("rpmbuild").display()))
+            .arg(path);
+        Ok(command)
+    }
+}
+
+fn peer_spec(files: &Path) -> String {
+    format!(
+        "%global _binary_payload w2.xzdio\nName: {PACKAGE}\nVersion: 0.1.0\nRelease: 1.el7\nSummary: peer\n\
+         License: ASL 2.0\nBuildArch: noarch\n%description\npeer\n%install\n\
+         mkdir -p %{{buildroot}}/usr/lib/firewalld/services\n\
+         cp {}/services/*.xml %{{buildroot}}/usr/lib/firewalld/services\n\
+         %files\n/usr/lib/firewalld\n",
+        files.display()
+    )
+}
