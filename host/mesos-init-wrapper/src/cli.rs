@@ -9,11 +9,11 @@ use crate::report::{Exit, Failure, Problem};
 use crate::role::Role;
 
 /// All of the help; it is also the reference for the configuration.
-pub const HELP: &str = include_str!("help.txt");
+pub(crate) const HELP: &str = include_str!("help.txt");
 
 /// What the command line asks for.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Command {
+pub(crate) enum Command {
     /// Show the help.
     Help,
     /// Show the version.
@@ -30,7 +30,7 @@ pub enum Command {
 }
 
 /// Reads the arguments; the first is the program's own name.
-pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, Failure> {
+pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, Failure> {
     parse_all(lexopt::Parser::from_iter(arguments)).map_err(|error| {
         let problem = Problem::new(error.to_string()).hint(
             "usage: mesos-init-wrapper [--print] master|slave; \

@@ -14,7 +14,7 @@ const SHELLS_OWN: &[&str] = &["PWD", "OLDPWD", "SHLVL", "_"];
 
 /// The value of a variable and where it comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Variable {
+pub(crate) struct Variable {
     /// Its value.
     pub value: OsString,
     /// The file that set it; none if the wrapper was started with it.
@@ -23,26 +23,26 @@ pub struct Variable {
 
 /// All variables, by name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Variables(BTreeMap<OsString, Variable>);
+pub(crate) struct Variables(BTreeMap<OsString, Variable>);
 
 impl Variables {
     /// The variables that the wrapper was started with.
-    pub fn inherited() -> Self {
+    pub(crate) fn inherited() -> Self {
         std::env::vars_os().collect()
     }
 
     /// A variable that has a value; an empty one counts as not set.
-    pub fn get(&self, name: &str) -> Option<&Variable> {
+    pub(crate) fn get(&self, name: &str) -> Option<&Variable> {
         self.0.get(OsStr::new(name)).filter(|variable| !variable.value.is_empty())
     }
 
     /// All variables, sorted by name.
-    pub fn iter(&self) -> impl Iterator<Item = (&OsStr, &Variable)> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&OsStr, &Variable)> {
         self.0.iter().map(|(name, variable)| (name.as_os_str(), variable))
     }
 
     /// All variables with names that can be a flag, as that flag would be called.
-    pub fn mesos_flags(&self) -> impl Iterator<Item = (String, &str, &Variable)> {
+    pub(crate) fn mesos_flags(&self) -> impl Iterator<Item = (String, &str, &Variable)> {
         self.0.iter().filter_map(|(name, variable)| {
             let name = name.to_str()?;
             let flag = name.strip_prefix("MESOS_")?.to_ascii_lowercase();
@@ -51,7 +51,7 @@ impl Variables {
     }
 
     /// The variables after `file` was read, given everything that the shell had then.
-    pub fn updated(&self, file: &Path, shell: BTreeMap<OsString, OsString>) -> Self {
+    pub(crate) fn updated(&self, file: &Path, shell: BTreeMap<OsString, OsString>) -> Self {
         // A name that a shell cannot write is none of its business: dash drops
         // these, and bash makes some of its own to export functions.
         let mut variables: BTreeMap<_, _> = self
@@ -82,7 +82,7 @@ impl FromIterator<(OsString, OsString)> for Variables {
 }
 
 /// Splits what `env -0` prints.
-pub fn split(printed: &[u8]) -> BTreeMap<OsString, OsString> {
+pub(crate) fn split(printed: &[u8]) -> BTreeMap<OsString, OsString> {
     printed
         .split(|&byte| byte == 0)
         .filter_map(|pair| {

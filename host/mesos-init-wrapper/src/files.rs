@@ -15,7 +15,7 @@ const LARGEST: u64 = 1 << 20;
 
 /// One thing in a configuration folder.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Entry {
+pub(crate) enum Entry {
     /// A regular file, or a symbolic link to one.
     File(OsString, PathBuf),
     /// A folder, or a symbolic link to one.
@@ -27,7 +27,7 @@ pub enum Entry {
 /// Everything in a folder, sorted by name; nothing if there is no such folder.
 ///
 /// An entry that should be a file but cannot be looked at is a problem of its own.
-pub fn list(folder: &Path) -> Result<Vec<Result<Entry, Problem>>, Problem> {
+pub(crate) fn list(folder: &Path) -> Result<Vec<Result<Entry, Problem>>, Problem> {
     let entries = match fs_err::read_dir(folder) {
         Ok(entries) => entries,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
@@ -83,7 +83,7 @@ fn leftover(name: &str) -> Option<&'static str> {
 }
 
 /// Reads a regular file that may be missing.
-pub fn read_if_there(path: &Path) -> Result<Option<Vec<u8>>, Problem> {
+pub(crate) fn read_if_there(path: &Path) -> Result<Option<Vec<u8>>, Problem> {
     match fs_err::metadata(path) {
         Ok(found) if found.is_file() => read(path).map(Some),
         Ok(_) => Err(Problem::new(format!("{} is not a regular file", path.display()))),
@@ -94,7 +94,7 @@ pub fn read_if_there(path: &Path) -> Result<Option<Vec<u8>>, Problem> {
 }
 
 /// Reads a file that is known to be a regular one.
-pub fn read(path: &Path) -> Result<Vec<u8>, Problem> {
+pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Problem> {
     let file = fs_err::File::open(path).map_err(|error| unreadable(&error))?;
     let mut content = Vec::new();
     // The limit holds while reading, not by the size that the file claims to have.

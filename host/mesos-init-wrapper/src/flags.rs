@@ -15,7 +15,7 @@ use crate::role::Role;
 
 /// One flag of the daemon.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Flag {
+pub(crate) struct Flag {
     /// Its name without the dashes.
     pub name: String,
     /// Its value; a switch has none.
@@ -26,7 +26,7 @@ pub struct Flag {
 
 /// Where a setting comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Origin {
+pub(crate) enum Origin {
     /// A file with its value, or a folder with its items.
     Path(PathBuf),
     /// A variable of this name, and the file that set it if any did.
@@ -35,7 +35,7 @@ pub enum Origin {
 
 impl Origin {
     /// The origin of what a variable says.
-    pub fn variable(name: &str, variable: &Variable) -> Self {
+    pub(crate) fn variable(name: &str, variable: &Variable) -> Self {
         Self::Variable(name.to_owned(), variable.set_in.clone())
     }
 }
@@ -54,7 +54,7 @@ impl fmt::Display for Origin {
 
 impl Flag {
     /// The flag as one argument.
-    pub fn argument(&self) -> OsString {
+    pub(crate) fn argument(&self) -> OsString {
         let mut argument = OsString::from(format!("--{}", self.name));
         if let Some(value) = &self.value {
             argument.push("=");
@@ -74,7 +74,7 @@ fn subject(name: &str) -> String {
 }
 
 /// The flags that stand in short variables such as LOGS.
-pub fn from_variables(role: Role, variables: &Variables) -> Vec<Flag> {
+pub(crate) fn from_variables(role: Role, variables: &Variables) -> Vec<Flag> {
     role.variables()
         .iter()
         .filter_map(|&(name, flag)| {
@@ -89,7 +89,7 @@ pub fn from_variables(role: Role, variables: &Variables) -> Vec<Flag> {
 }
 
 /// A setting as the daemon will see it, from a flag or a MESOS_ variable.
-pub struct Setting {
+pub(crate) struct Setting {
     /// Its value; a switch has none.
     pub value: Option<OsString>,
     /// Who gave it.
@@ -97,11 +97,11 @@ pub struct Setting {
 }
 
 /// Every setting, by what it is about.
-pub struct Settings(BTreeMap<String, Vec<Setting>>);
+pub(crate) struct Settings(BTreeMap<String, Vec<Setting>>);
 
 impl Settings {
     /// Collects what the daemon will find.
-    pub fn new(flags: &[Flag], variables: &Variables) -> Self {
+    pub(crate) fn new(flags: &[Flag], variables: &Variables) -> Self {
         let mut settings: BTreeMap<String, Vec<Setting>> = BTreeMap::new();
         for flag in flags {
             settings
@@ -119,12 +119,12 @@ impl Settings {
     }
 
     /// The first setting of a flag.
-    pub fn get(&self, flag: &str) -> Option<&Setting> {
+    pub(crate) fn get(&self, flag: &str) -> Option<&Setting> {
         self.0.get(flag)?.first()
     }
 
     /// One problem for every flag that is given more than once.
-    pub fn duplicates(&self) -> impl Iterator<Item = Problem> {
+    pub(crate) fn duplicates(&self) -> impl Iterator<Item = Problem> {
         self.0.iter().filter(|(_, settings)| settings.len() > 1).map(|(flag, settings)| {
             let places: Vec<_> =
                 settings.iter().map(|setting| setting.origin.to_string()).collect();

@@ -14,7 +14,7 @@ const LONGEST_ARGUMENT: usize = 128 * 1024 - 1;
 
 /// What was found in the folder.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Found {
+pub(crate) struct Found {
     /// The flags, in the order of their names.
     pub flags: Vec<Flag>,
     /// What was left alone, and what looks odd.
@@ -24,7 +24,7 @@ pub struct Found {
 }
 
 /// Reads the folder; `role` says which of its folders hold items.
-pub fn read(folder: &Path, role: Role) -> Found {
+pub(crate) fn read(folder: &Path, role: Role) -> Found {
     let mut found = Found::default();
     for entry in found.entries(folder) {
         match entry {

@@ -16,7 +16,7 @@ use crate::plan::Plan;
 use crate::report::{Exit, Failure, Problem};
 
 /// Sets the limits and executes the daemon; returns only if that fails.
-pub fn launch(plan: &Plan) -> Result<Infallible, Failure> {
+pub(crate) fn launch(plan: &Plan) -> Result<Infallible, Failure> {
     let strings = prepare(plan).map_err(|problem| Failure::new(Exit::Config, problem))?;
     for limit in &plan.limits {
         limit.apply().map_err(|why| {

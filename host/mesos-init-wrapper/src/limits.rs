@@ -35,7 +35,7 @@ const fn kind(letter: char, name: &'static str, unit: rlim_t, resource: Resource
 
 /// A limit to be set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limit {
+pub(crate) struct Limit {
     letter: char,
     name: &'static str,
     resource: Resource,
@@ -45,7 +45,7 @@ pub struct Limit {
 }
 
 /// Reads a text such as `-n 8192 -Sc unlimited`.
-pub fn parse(text: &str) -> Result<Vec<Limit>, String> {
+pub(crate) fn parse(text: &str) -> Result<Vec<Limit>, String> {
     let mut limits = Vec::new();
     let mut words = text.split_whitespace();
     let mut for_all = "";
@@ -97,7 +97,7 @@ fn number(text: &str, kind: &Kind) -> Result<rlim_t, String> {
 
 impl Limit {
     /// Sets the limit for this process, and so for the daemon that it becomes.
-    pub fn apply(&self) -> Result<(), String> {
+    pub(crate) fn apply(&self) -> Result<(), String> {
         let refused = |errno: Errno, why: String| {
             let errno = errno.desc();
             format!("cannot set the limit of {self}: {errno}{why}")

@@ -17,7 +17,7 @@ use crate::{shell, zk};
 
 /// Everything about a start.
 #[derive(Debug)]
-pub struct Plan {
+pub(crate) struct Plan {
     /// Which daemon.
     pub role: Role,
     /// Its program.
@@ -35,7 +35,7 @@ pub struct Plan {
 }
 
 /// Reads the configuration; `hear` gets each line that a file of defaults prints.
-pub fn make(
+pub(crate) fn make(
     role: Role,
     layout: &Layout,
     inherited: Variables,

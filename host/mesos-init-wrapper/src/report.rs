@@ -13,7 +13,7 @@ use std::path::Path;
 /// The numbers are those of sysexits.h and, for the last two, of the shell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
-pub enum Exit {
+pub(crate) enum Exit {
     /// The command line of the wrapper itself is wrong (EX_USAGE).
     Usage = 64,
     /// The system refused something that should always work (EX_OSERR).
@@ -28,19 +28,19 @@ pub enum Exit {
 
 /// One thing that is wrong, and what to do about it.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Problem {
+pub(crate) struct Problem {
     what: String,
     hint: Option<String>,
 }
 
 impl Problem {
     /// States what is wrong, and where.
-    pub fn new(what: impl Into<String>) -> Self {
+    pub(crate) fn new(what: impl Into<String>) -> Self {
         Self { what: what.into(), hint: None }
     }
 
     /// Adds what to do next.
-    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
     }
@@ -58,7 +58,7 @@ impl fmt::Display for Problem {
 
 /// The end of a run: an exit status and all that led to it.
 #[derive(Debug)]
-pub struct Failure {
+pub(crate) struct Failure {
     /// The status to exit with.
     pub exit: Exit,
     /// What was noted on the way, which may be the cause.
@@ -69,12 +69,12 @@ pub struct Failure {
 
 impl Failure {
     /// A failure with a single cause.
-    pub fn new(exit: Exit, problem: Problem) -> Self {
+    pub(crate) fn new(exit: Exit, problem: Problem) -> Self {
         Self { exit, notes: Vec::new(), problems: vec![problem] }
     }
 
     /// Prints the notes, and every problem with its hint on a line of its own.
-    pub fn print(&self) {
+    pub(crate) fn print(&self) {
         for note in &self.notes {
             note.log();
         }
@@ -89,7 +89,7 @@ impl Failure {
 
 /// Something worth knowing that does not stop the start.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Note {
+pub(crate) enum Note {
     /// Probably a mistake.
     Warning(String),
     /// Unusual, but legitimate.
@@ -100,7 +100,7 @@ pub enum Note {
 
 impl Note {
     /// Logs the note, unless it is only for `--print`.
-    pub fn log(&self) {
+    pub(crate) fn log(&self) {
         match self {
             Note::Warning(text) => say(&format!("warning: {text}")),
             Note::Notice(text) => say(&format!("notice: {text}")),
@@ -110,7 +110,7 @@ impl Note {
 }
 
 /// Passes on a line that a file printed while the shell read it.
-pub fn overheard(file: &Path, line: &str) {
+pub(crate) fn overheard(file: &Path, line: &str) {
     say(&format!("{}: {line}", file.display()));
 }
 
@@ -118,7 +118,7 @@ pub fn overheard(file: &Path, line: &str) {
 ///
 /// Control characters are escaped: a file name with a newline in it must not
 /// look like a second message. That nobody may be listening is no reason to stop.
-pub fn say(text: &str) {
+pub(crate) fn say(text: &str) {
     let line = format!("mesos-init-wrapper: {}\n", one_line(text));
     let _ = std::io::stderr().lock().write_all(line.as_bytes());
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 /// Which daemon to start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
+pub(crate) enum Role {
     /// `mesos-master`.
     Master,
     /// `mesos-slave`, which the documentation also calls the agent.
@@ -13,7 +13,7 @@ pub enum Role {
 
 impl Role {
     /// The word for it on the command line and in file names.
-    pub fn word(self) -> &'static str {
+    pub(crate) fn word(self) -> &'static str {
         match self {
             Role::Master => "master",
             Role::Slave => "slave",
@@ -21,12 +21,12 @@ impl Role {
     }
 
     /// The name of the program and of its systemd unit.
-    pub fn daemon(self) -> String {
+    pub(crate) fn daemon(self) -> String {
         format!("mesos-{}", self.word())
     }
 
     /// The short variables that stand for flags, and the flag of each.
-    pub fn variables(self) -> &'static [(&'static str, &'static str)] {
+    pub(crate) fn variables(self) -> &'static [(&'static str, &'static str)] {
         match self {
             Role::Master => &[
                 ("ZK", "zk"),
@@ -45,7 +45,7 @@ impl Role {
     }
 
     /// The flag that /etc/mesos/zk gives a value to.
-    pub fn zookeeper_flag(self) -> &'static str {
+    pub(crate) fn zookeeper_flag(self) -> &'static str {
         match self {
             Role::Master => "zk",
             Role::Slave => "master",
@@ -53,7 +53,7 @@ impl Role {
     }
 
     /// The folders in the folder of flags that hold one item per file.
-    pub fn item_folders(self) -> &'static [&'static str] {
+    pub(crate) fn item_folders(self) -> &'static [&'static str] {
         match self {
             Role::Master => &[],
             Role::Slave => &["attributes", "resources"],
@@ -63,43 +63,43 @@ impl Role {
 
 /// The places that are read, all under one root.
 #[derive(Debug)]
-pub struct Layout {
+pub(crate) struct Layout {
     root: PathBuf,
 }
 
 impl Layout {
     /// `root` is `/`, except in tests and when looking at another system.
-    pub fn new(root: impl Into<PathBuf>) -> Self {
+    pub(crate) fn new(root: impl Into<PathBuf>) -> Self {
         Self { root: root.into() }
     }
 
     /// Defaults for both daemons.
-    pub fn common_defaults(&self) -> PathBuf {
+    pub(crate) fn common_defaults(&self) -> PathBuf {
         self.root.join("etc/default/mesos")
     }
 
     /// Folder of defaults that packages ship for one daemon.
-    pub fn package_defaults(&self, role: Role) -> PathBuf {
+    pub(crate) fn package_defaults(&self, role: Role) -> PathBuf {
         self.defaults_folder().join(format!("mesos-{}.d", role.word()))
     }
 
     /// The administrator's defaults for one daemon, which win.
-    pub fn defaults(&self, role: Role) -> PathBuf {
+    pub(crate) fn defaults(&self, role: Role) -> PathBuf {
         self.defaults_folder().join(format!("mesos-{}", role.word()))
     }
 
     /// The file with the ZooKeeper URL.
-    pub fn zookeeper(&self) -> PathBuf {
+    pub(crate) fn zookeeper(&self) -> PathBuf {
         self.root.join("etc/mesos/zk")
     }
 
     /// The folder in which every file is a flag.
-    pub fn flags(&self, role: Role) -> PathBuf {
+    pub(crate) fn flags(&self, role: Role) -> PathBuf {
         self.root.join(format!("etc/mesos-{}", role.word()))
     }
 
     /// The daemon itself.
-    pub fn program(&self, role: Role) -> PathBuf {
+    pub(crate) fn program(&self, role: Role) -> PathBuf {
         self.root.join("usr/sbin").join(role.daemon())
     }
 

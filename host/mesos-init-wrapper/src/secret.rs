@@ -4,7 +4,7 @@
 //! with holes, which is why the log shows names of settings and never values.
 
 /// What is shown in the place of a secret.
-pub const HIDDEN: &str = "(hidden)";
+pub(crate) const HIDDEN: &str = "(hidden)";
 
 const WORDS: &[&str] = &["credential", "passwd", "password", "secret"];
 
@@ -15,12 +15,12 @@ fn is_secret(text: &str) -> bool {
 }
 
 /// Whether a line looks as if it gave a value to a secret.
-pub fn is_assignment(line: &str) -> bool {
+pub(crate) fn is_assignment(line: &str) -> bool {
     is_secret(line) && line.contains(['=', '"'])
 }
 
 /// The value of a setting as it may be shown.
-pub fn shown(name: &str, value: &str) -> String {
+pub(crate) fn shown(name: &str, value: &str) -> String {
     // JSON brings names of its own.
     let is_json = value.trim_start().starts_with(['{', '[']);
     if is_secret(name) || (is_json && is_secret(value)) {
@@ -31,7 +31,7 @@ pub fn shown(name: &str, value: &str) -> String {
 }
 
 /// Hides user and password in every URL of a text.
-pub fn without_userinfo(text: &str) -> String {
+pub(crate) fn without_userinfo(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(start) = rest.find("://") {

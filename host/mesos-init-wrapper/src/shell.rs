@@ -41,7 +41,7 @@ const LOOK_AGAIN_MS: u8 = 50;
 /// Reads one file; `hear` gets every line that it prints.
 ///
 /// Gives nothing if the file does not exist.
-pub fn read(
+pub(crate) fn read(
     file: &Path,
     variables: &Variables,
     hear: &mut dyn FnMut(&Path, &str),

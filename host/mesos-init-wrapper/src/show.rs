@@ -11,7 +11,7 @@ use crate::secret;
 const PREFIXES: &[&str] = &["MESOS_", "ETCD_", "LIBPROCESS_"];
 
 /// All of the plan, with secrets hidden.
-pub fn explain(plan: &Plan) -> String {
+pub(crate) fn explain(plan: &Plan) -> String {
     let mut text = String::new();
     section(&mut text, "Command:", [command(plan)]);
     section(
@@ -44,7 +44,7 @@ pub fn explain(plan: &Plan) -> String {
 }
 
 /// One line for the log: names without values, for a value may be a secret.
-pub fn summary(plan: &Plan) -> String {
+pub(crate) fn summary(plan: &Plan) -> String {
     let flags = plan.flags.iter().map(|flag| format!("--{}", flag.name));
     let variables = daemon_variables(plan).map(|(name, ..)| name.to_owned());
     let mut names: Vec<String> = flags.chain(variables).collect();

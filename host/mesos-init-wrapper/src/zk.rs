@@ -13,7 +13,7 @@ const SHAPE: &str = "it has the form zk://HOST:PORT,HOST:PORT,.../PATH, \
                      for example zk://10.0.0.1:2181/mesos";
 
 /// Reads the URL; nothing if the file is missing or holds only comments.
-pub fn read(path: &Path) -> Result<Option<String>, Problem> {
+pub(crate) fn read(path: &Path) -> Result<Option<String>, Problem> {
     let Some(content) = files::read_if_there(path)? else {
         return Ok(None);
     };
@@ -44,7 +44,7 @@ pub fn read(path: &Path) -> Result<Option<String>, Problem> {
 /// Checks a value that claims to be a ZooKeeper URL; `origin` says where it stands.
 ///
 /// Other ways to name a master (`HOST:PORT`, `file://PATH`) are left to the daemon.
-pub fn check(value: &str, origin: &str) -> Result<(), Problem> {
+pub(crate) fn check(value: &str, origin: &str) -> Result<(), Problem> {
     let Some(rest) = value.trim().strip_prefix("zk://") else {
         return Ok(());
     };
