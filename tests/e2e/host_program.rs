@@ -2,7 +2,10 @@
 
 use std::{path::PathBuf, process::Command};
 
-use crate::{checkout::repository, support};
+use crate::{
+    checkout::{Checkout, built, repository, walk},
+    support,
+};
 
 /// Builds the real packages, signed by the test key, for this address.
 pub fn real_packages(base_url: &str, out: &std::path::Path) {
@@ -39,4 +42,96 @@ fn the_wrapper_is_built_for_centos_7_and_nothing_newer() {
     let root = repository();
     let root = root.to_str().unwrap().as_bytes();
     assert!(!bytes.windows(root.len()).any(|w| w == root));
+}
+
+/// A checkout with one crate, which has no dependencies.
+fn with_crate(source: &str) -> Checkout {
+    let checkout = Checkout::new();
+    checkout.write("Cargo.toml", "[workspace]\nmembers = [\"host/*\"]\nresolver = \"3\"\n");
+    checkout
+        .write("Cargo.lock", "version = 4\n\n[[package]]\nname = \"tiny\"\nversion = \"1.0.0\"\n");
+    checkout.write("host/tiny/src/main.rs", source);
+    checkout.write(
+        "host/tiny/Cargo.toml",
+        "[package]\nname = \"tiny\"\nversion = \"1.0.0\"\nedition = \"2024\"\ndescription = \"Tiny\"\nlicense = \"MIT\"\n\
+         [package.metadata.generate-rpm]\n\
+         assets = [{ source = \"target/release/tiny\", dest = \"/usr/bin/tiny\", mode = \"755\" }]\n",
+    );
+    checkout.write(
+        "specs/tiny/package.toml",
+        "[build]\ncrate = \"host/tiny\"\n[package.tiny]\ncargo = true\n\
+         [[changelog]]\ndate = 2026-11-22\nauthor = \"A\"\ntext = [\"t\"]\n",
+    );
+    checkout
+}
+
+/// The real checkout's zig, which is there once the real packages have been built.
+fn lend_tools(checkout: &Checkout) {
+    let scratch = tempfile::tempdir().unwrap();
+    real_packages("file:///srv/x", &scratch.path().join("el7"));
+    let target = std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
+    let tools = target.unwrap_or_else(|| repository().join("target")).join("xtask/tools");
+    fs_err::os::unix::fs::symlink(tools, checkout.path("target/xtask/tools")).unwrap();
+}
+
+#[test]
+fn what_cannot_be_built_here_is_held_back_and_a_release_fails() {
+    let checkout = with_crate("fn main() {}");
+    // A PATH with rustc, but with neither zig nor Python.
+    let rust: Vec<_> = ["rustc", "cargo"].iter().map(|t| support::on_path(t).unwrap()).collect();
+    let path = std::env::join_paths(rust.iter().filter_map(|p| p.parent())).unwrap();
+    let output = support::run(checkout.xtask(&["rpm", "--offline"]).env("PATH", &path));
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{text}");
+    assert!(text.contains("HELD BACK: zig and cargo-zigbuild are not installed"), "{text}");
+    assert!(text.contains("to get tiny: install Python's pip"), "{text}");
+    assert!(checkout.path("dist/el7/notes-1-1.el7.noarch.rpm").exists());
+    checkout.ok(&["verify"]);
+
+    let before = walk(&checkout.path("dist/el7"));
+    let key = support::key_file("b");
+    let args = ["rpm", "--offline", "--release", "--key", key.to_str().unwrap()];
+    let (code, message) = checkout.judge(&support::run(checkout.xtask(&args).env("PATH", &path)));
+    assert_eq!(code, 11, "{message}");
+    assert!(message.contains("tiny: zig and cargo-zigbuild are not installed"), "{message}");
+    assert_eq!(walk(&checkout.path("dist/el7")), before);
+}
+
+#[test]
+fn a_compile_error_is_shown_with_step_command_status_log_and_help() {
+    if !support::have("compile error", &["python3"]) {
+        return;
+    }
+    let checkout = with_crate("fn main() { let x: u32 = \"no\"; }");
+    lend_tools(&checkout);
+    let (code, message) = checkout.fails(&["rpm"]);
+    assert_eq!(code, 6, "{message}");
+    for part in [
+        "step: compile host/tiny",
+        "command: ",
+        "x86_64-unknown-linux-gnu.2.17",
+        "ended: exit status: 101",
+        "error[E0308]: mismatched types",
+        "log: [ROOT]/target/xtask/logs/compile-tiny.log",
+        "help: ",
+    ] {
+        assert!(message.contains(part), "{part} is not in\n{message}");
+    }
+    assert!(!checkout.path("dist").exists());
+    assert!(checkout.path("target/xtask/logs/compile-tiny.log").exists());
+    // Mended, the rest of the work is still there.
+    checkout.write("host/tiny/src/main.rs", "fn main() {}");
+    assert!(built(&checkout.events(&[])).contains(&"compile host/tiny".to_owned()));
+    assert_eq!(built(&checkout.events(&[])), [""; 0]);
+}
+
+#[test]
+fn the_abi_gate_refuses_what_centos_7_could_not_start() {
+    let checkout = Checkout::new();
+    checkout.write("specs/notes/README", fs_err::read("/bin/true").unwrap());
+    let (code, message) = checkout.fails(&["rpm"]);
+    assert_eq!(code, 7, "{message}");
+    assert!(message.contains("/usr/share/doc/notes/README needs version GLIBC_2."), "{message}");
+    assert!(message.contains("of libc.so.6, which CentOS 7 does not have (for "), "{message}");
+    assert!(message.contains("package: notes"), "{message}");
 }
