@@ -90,14 +90,14 @@ impl Rpm {
         self.front.len() as u64
     }
 
-    /// The compressed payload, from its beginning.
+    /// The compressed payload, from its beginning, not buffered.
     ///
     /// # Errors
     /// An I/O error that names the file.
     pub fn payload(&self) -> Result<impl Read> {
         let mut file = fs_err::File::open(&self.path)?;
         file.seek(SeekFrom::Start(self.payload_offset()))?;
-        Ok(BufReader::with_capacity(1 << 18, file))
+        Ok(file)
     }
 
     /// BUILDTIME, in seconds since 1970; 0 where there is none.

@@ -13,7 +13,7 @@
 //! leave out, its `rpm -K` says nothing about the payload at all.
 
 use std::{
-    io::{self, Read, Seek, SeekFrom, Write},
+    io::{self, BufReader, Read, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
 };
 
@@ -101,7 +101,8 @@ pub fn sign(unsigned: &UnsignedRpm, signer: &dyn Signer, path: &Path) -> Result<
     let header = rpm.header_bytes();
     let time = rpm.build_time();
     let of_header = signer.sign(&mut &header[..], time)?;
-    let of_all = signer.sign(&mut header.chain(rpm.payload()?), time)?;
+    let of_all =
+        signer.sign(&mut header.chain(BufReader::with_capacity(1 << 18, rpm.payload()?)), time)?;
 
     let kept = rpm.metadata.signature.get_all_entries();
     let kept = kept.map_err(|e| Error::format(&unsigned.path, e.to_string()))?;

@@ -5,8 +5,9 @@
 
 use std::{
     fmt,
-    io::{self, Read},
+    io::{self, BufReader, Read},
     path::{Path, PathBuf},
+    sync::mpsc::{SyncSender, sync_channel},
 };
 
 use md5::{Digest, Md5};
@@ -129,17 +130,13 @@ pub fn verify(path: &Path, certificate: &Certificate) -> Result<Report> {
         ),
         (Check::HeaderSignature, check_signature(&rpm, SigTag::RPMSIGTAG_RSA, certificate, header)),
     ];
-    let mut pass = Pass { inner: rpm.payload()?, md5: Md5::new(), sha256: Sha256::new(), size: 0 };
-    pass.md5.update(header);
-    let of_all = check_signature(&rpm, SigTag::RPMSIGTAG_PGP, certificate, header.chain(&mut pass));
-    // The signature may have been refused without reading.
-    io::copy(&mut pass, &mut io::sink())?;
-    let size = header.len() as u64 + pass.size;
-    let md5 = signature.get_entry_data_as_binary(SigTag::RPMSIGTAG_MD5).ok();
+    let (md5, sha256, payload_size, of_all) = over_payload(&rpm, certificate)?;
+    let size = header.len() as u64 + payload_size;
+    let stated_md5 = signature.get_entry_data_as_binary(SigTag::RPMSIGTAG_MD5).ok();
     let payload = rpm.strings(IndexTag::RPMTAG_PAYLOADSHA256);
     checks.push((Check::Size, Outcome::of(stated_size(&rpm).as_ref(), &size)));
-    checks.push((Check::Md5, Outcome::of(md5, pass.md5.finalize().as_slice())));
-    let digest = hex(&pass.sha256.finalize());
+    checks.push((Check::Md5, Outcome::of(stated_md5, md5.as_slice())));
+    let digest = hex(&sha256);
     checks.push((Check::PayloadSha256, Outcome::of(payload.first().copied(), digest.as_str())));
     checks.push((Check::PackageSignature, of_all));
     Ok(Report { path: path.to_owned(), nevra: rpm.nevra(), checks })
@@ -161,10 +158,42 @@ fn stated_size(rpm: &Rpm) -> Option<u64> {
     short.or_else(|| signature.get_entry_data_as_u64(SigTag::RPMSIGTAG_LONGSIZE).ok())
 }
 
+/// Reads the payload once. MD5, the slowest of the three digests, is taken on a thread of its own.
+fn over_payload(
+    rpm: &Rpm,
+    certificate: &Certificate,
+) -> Result<([u8; 16], [u8; 32], u64, Outcome)> {
+    let header = rpm.header_bytes();
+    std::thread::scope(|scope| {
+        // A short queue: memory stays the same however far one side is ahead.
+        let (sender, receiver) = sync_channel::<Vec<u8>>(4);
+        let md5 = scope.spawn(move || {
+            let mut md5 = Md5::new_with_prefix(header);
+            receiver.iter().for_each(|chunk| md5.update(chunk));
+            md5.finalize().into()
+        });
+        let mut pass = Pass { inner: rpm.payload()?, md5: sender, sha256: Sha256::new(), size: 0 };
+        let mut input = BufReader::with_capacity(CHUNK, &mut pass);
+        let tag = SigTag::RPMSIGTAG_PGP;
+        let of_all = check_signature(rpm, tag, certificate, header.chain(&mut input));
+        // The signature may have been refused without reading.
+        io::copy(&mut input, &mut io::sink())?;
+        let Pass { md5: sender, sha256, size, .. } = pass;
+        drop(sender);
+        let md5 = md5
+            .join()
+            .map_err(|_| io::Error::other("the thread that takes the MD5 ended early"))?;
+        Ok((md5, sha256.finalize().into(), size, of_all))
+    })
+}
+
+/// Bytes read at a time.
+const CHUNK: usize = 1 << 18;
+
 /// Takes digests of all that is read through it.
 struct Pass<R> {
     inner: R,
-    md5: Md5,
+    md5: SyncSender<Vec<u8>>,
     sha256: Sha256,
     size: u64,
 }
@@ -172,8 +201,11 @@ struct Pass<R> {
 impl<R: Read> Read for Pass<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let n = self.inner.read(buffer)?;
-        self.md5.update(&buffer[..n]);
-        self.sha256.update(&buffer[..n]);
+        let chunk = &buffer[..n];
+        if n > 0 && self.md5.send(chunk.to_vec()).is_err() {
+            return Err(io::Error::other("the thread that takes the MD5 ended early"));
+        }
+        self.sha256.update(chunk);
         self.size += n as u64;
         Ok(n)
     }

@@ -35,6 +35,9 @@ pub(crate) enum Command {
     Doctor,
     /// Measure the main job against peers found on this machine.
     Bench(BenchArgs),
+    /// Write one package, for `bench`.
+    #[command(hide = true)]
+    BenchWrite(BenchWriteArgs),
     /// Remove results of former runs that the present plan has no use for.
     Clean(CleanArgs),
 }
@@ -111,9 +114,9 @@ pub(crate) struct BenchArgs {
     /// What to measure.
     #[arg(default_value = "main")]
     pub(crate) what: Benchmark,
-    /// How often each thing is measured; the fastest counts.
-    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=100))]
-    pub(crate) runs: u16,
+    /// How often each thing is measured; the fastest counts [default: 5, or 2 of large ones].
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=100))]
+    pub(crate) runs: Option<u16>,
 }
 
 /// The benchmarks.
@@ -121,6 +124,26 @@ pub(crate) struct BenchArgs {
 pub(crate) enum Benchmark {
     /// The main job: a run with nothing to do, and one with a changed file.
     Main,
+    /// Writing and verifying a package of 1 GB; takes some minutes and 6 GB of disk.
+    Package,
+}
+
+/// The hidden command that `bench package` times.
+#[derive(Debug, Args)]
+pub(crate) struct BenchWriteArgs {
+    /// Folder with a package.toml.
+    pub(crate) dir: PathBuf,
+    /// The RPM to write.
+    pub(crate) out: PathBuf,
+    /// Compress with gzip instead of xz.
+    #[arg(long)]
+    pub(crate) gzip: bool,
+    /// Compression level.
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(0..=9))]
+    pub(crate) level: u32,
+    /// Threads to compress with.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) threads: u32,
 }
 
 #[derive(Debug, Args)]

@@ -1,6 +1,10 @@
 //! Carries out one step of the plan. Each puts its result into the cache, under the step's key.
 
-use std::{collections::BTreeSet, path::PathBuf};
+use std::{
+    collections::BTreeSet,
+    path::PathBuf,
+    sync::{Mutex, PoisonError},
+};
 
 use el7rpm::{
     abi::AbiTable,
@@ -28,8 +32,38 @@ pub(crate) struct Context<'a> {
     pub(crate) signer: &'a dyn Signer,
     pub(crate) reporter: &'a dyn Reporter,
     pub(crate) offline: bool,
-    /// Threads that one package may compress with.
-    pub(crate) threads: u32,
+    /// Threads that all packages in flight compress with.
+    pub(crate) budget: Budget,
+}
+
+/// A number of threads, shared out among the packages that are being written.
+pub(crate) struct Budget {
+    free: Mutex<u32>,
+}
+
+/// Threads that one package holds until it is written.
+struct Share<'a> {
+    budget: &'a Budget,
+    threads: u32,
+}
+
+impl Budget {
+    pub(crate) fn new(threads: u32) -> Self {
+        Self { free: Mutex::new(threads) }
+    }
+
+    /// All that no other package holds, but at least one: a step has a core of its own anyway.
+    fn take(&self) -> Share<'_> {
+        let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
+        let taken = std::mem::take(&mut *free);
+        Share { budget: self, threads: taken }
+    }
+}
+
+impl Drop for Share<'_> {
+    fn drop(&mut self) {
+        *self.budget.free.lock().unwrap_or_else(PoisonError::into_inner) += self.threads;
+    }
 }
 
 impl Context<'_> {
@@ -85,7 +119,8 @@ impl Context<'_> {
         let root = StagedRoot::collect(package, &plan::roots(self.workspace, package, build))
             .class(Class::Source)?;
         let mut options = work.options.clone();
-        options.compression.threads = self.threads;
+        let share = self.budget.take();
+        options.compression.threads = share.threads.max(1);
         let prepared = Prepared::new(package, &root, &options).class(Class::Package)?;
         abi_gate(&root, &prepared)?;
         self.cache.make("package", &step.key, |out| {

@@ -1,15 +1,16 @@
-//! Compression of the payload: xz in blocks of fixed size on several threads, or gzip.
+//! Compression of the payload: xz or gzip, in blocks of fixed size on several threads.
 //!
 //! Blocks have one size whatever the number of threads, so the bytes do not depend on it. All
 //! blocks lie in one xz stream: rpm 4.11 reads no further than the first stream's end.
 
 use std::io::{self, Write};
 
-use flate2::write::GzEncoder;
 use liblzma::{
     stream::{Check, MtStreamBuilder},
     write::XzEncoder,
 };
+
+use super::gzip::GzipEncoder;
 
 /// How the payload is compressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,7 +69,7 @@ impl Compression {
                     .encoder()?;
                 Encoder::Xz(XzEncoder::new_stream(out, stream))
             }
-            Format::Gzip => Encoder::Gzip(GzEncoder::new(out, flate2::Compression::new(level))),
+            Format::Gzip => Encoder::Gzip(GzipEncoder::new(out, level, self.threads)?),
         })
     }
 }
@@ -76,7 +77,7 @@ impl Compression {
 /// A compressor around its output.
 pub(super) enum Encoder<W: Write> {
     Xz(XzEncoder<W>),
-    Gzip(GzEncoder<W>),
+    Gzip(GzipEncoder<W>),
 }
 
 impl<W: Write> Encoder<W> {

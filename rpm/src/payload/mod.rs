@@ -5,6 +5,7 @@
 
 mod compress;
 mod cpio;
+mod gzip;
 
 use std::io::{self, Read, Write};
 

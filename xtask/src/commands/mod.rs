@@ -27,6 +27,7 @@ pub(crate) fn run(cli: Cli) -> Result<()> {
         Command::Index(args) => index::run(&args, &workspace, reporter.as_ref(), json),
         Command::Doctor => doctor::run(&workspace, json),
         Command::Bench(args) => bench::run(&args, &workspace, json),
+        Command::BenchWrite(args) => bench::write(&args),
         Command::Clean(args) => clean::run(&args, &workspace, reporter.as_ref(), json),
     }
 }

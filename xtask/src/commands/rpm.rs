@@ -16,7 +16,7 @@ use crate::{
     plan::{Circumstances, Plan, Work},
     publish::{self, DEFAULT_BASE_URL, Publication},
     schedule::{self, Ended, Task},
-    steps::Context,
+    steps::{Budget, Context},
     terminal::{
         self,
         report::{Report, Row},
@@ -102,7 +102,7 @@ fn carry_out(
         signer: keys.signer.as_ref(),
         reporter,
         offline: args.offline,
-        threads: jobs as u32,
+        budget: Budget::new(jobs as u32),
     };
     let tasks = plan.steps.iter().enumerate().map(|(index, step)| Task {
         name: step.name.clone(),

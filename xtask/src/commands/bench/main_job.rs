@@ -5,7 +5,7 @@ use std::{
     process::Command,
 };
 
-use super::{Row, fastest, time};
+use super::{Row, Scratch, fastest, time};
 use crate::{
     failure::{Class, Classify, Result},
     keys,
@@ -14,25 +14,23 @@ use crate::{
 };
 
 /// A copy of the checkout's data packages, so that nothing of the user's is touched.
-struct Scratch {
-    dir: PathBuf,
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = fs_err::remove_dir_all(&self.dir);
-    }
+struct Checkout {
+    scratch: Scratch,
 }
 
 const PACKAGE: &str = "mesos-calico-firewalld";
 const CHANGED: &str = "services/mesos-calico-bgp.xml";
 
 pub(super) fn measure(workspace: &Workspace, runs: u16) -> Result<Vec<Row>> {
-    let scratch = Scratch::new(workspace)?;
+    let scratch = Checkout::new(workspace)?;
     time(&mut scratch.xtask()?)?;
     let createrepo = on_path("createrepo_c");
     let rpmbuild = on_path("rpmbuild").filter(|_| createrepo.is_some());
-    let absent = |what: &str| Some(format!("no peer: {what} is not installed"));
+    let has_rpmbuild = rpmbuild.is_some();
+    let absent = |is_absent: bool, what: &str| match is_absent {
+        true => format!("no peer: {what} is not installed"),
+        false => String::new(),
+    };
 
     let nothing = fastest(runs, || time(&mut scratch.xtask()?))?;
     let update = createrepo
@@ -53,23 +51,23 @@ pub(super) fn measure(workspace: &Workspace, runs: u16) -> Result<Vec<Row>> {
     });
     Ok(vec![
         Row {
-            what: "nothing to do (goal: under 0.5 s)",
+            what: "nothing to do (goal: under 0.5 s)".into(),
             seconds: nothing,
-            peer: update.map(|s| ("createrepo_c --update alone", s)),
-            without_peer: absent("createrepo_c"),
+            peer: update.map(|s| ("createrepo_c --update alone".into(), s)),
+            note: absent(createrepo.is_none(), "createrepo_c"),
         },
         Row {
-            what: "one changed file to repository (under 2 s)",
+            what: "one changed file to repository (under 2 s)".into(),
             seconds: changed,
-            peer: pipeline.transpose()?.map(|s| ("rpmbuild and createrepo_c, unsigned", s)),
-            without_peer: absent("rpmbuild"),
+            peer: pipeline.transpose()?.map(|s| ("rpmbuild and createrepo_c, unsigned".into(), s)),
+            note: absent(!has_rpmbuild, "rpmbuild"),
         },
     ])
 }
 
-impl Scratch {
+impl Checkout {
     fn new(workspace: &Workspace) -> Result<Self> {
-        let own = Self { dir: workspace.state.join(format!("bench-{}", std::process::id())) };
+        let own = Self { scratch: Scratch::new(workspace)? };
         let from = workspace.root.join("specs").join(PACKAGE);
         for entry in walkdir::WalkDir::new(&from) {
             let entry = entry.map_err(std::io::Error::from).class(Class::Source)?;
@@ -83,7 +81,7 @@ impl Scratch {
         // The key, if there is one: making another would take longer than all the rest.
         let key = keys::development_path(workspace);
         if key.exists() {
-            let to = own.dir.join("target/xtask/keys");
+            let to = own.scratch.dir.join("target/xtask/keys");
             fs_err::create_dir_all(&to).class(Class::Output)?;
             fs_err::copy(key, to.join("development.asc")).class(Class::Output)?;
         }
@@ -91,12 +89,12 @@ impl Scratch {
     }
 
     fn spec(&self) -> PathBuf {
-        self.dir.join("specs").join(PACKAGE)
+        self.scratch.dir.join("specs").join(PACKAGE)
     }
 
     fn xtask(&self) -> Result<Command> {
         let mut command = Command::new(std::env::current_exe().class(Class::Tool)?);
-        command.arg("--root").arg(&self.dir).arg("rpm").env_remove("CARGO_TARGET_DIR");
+        command.arg("--root").arg(&self.scratch.dir).arg("rpm").env_remove("CARGO_TARGET_DIR");
         Ok(command)
     }
 
@@ -113,20 +111,23 @@ impl Scratch {
         if update {
             command.arg("--update");
         }
-        command.arg("--outputdir").arg(self.dir.join("peer")).arg(self.dir.join("dist/el7"));
-        let _ = fs_err::create_dir_all(self.dir.join("peer"));
+        command
+            .arg("--outputdir")
+            .arg(self.scratch.dir.join("peer"))
+            .arg(self.scratch.dir.join("dist/el7"));
+        let _ = fs_err::create_dir_all(self.scratch.dir.join("peer"));
         command
     }
 
     /// The same package from a .spec file.
     fn rpmbuild(&self) -> Result<Command> {
-        let path = self.dir.join("peer.spec");
+        let path = self.scratch.dir.join("peer.spec");
         fs_err::write(&path, peer_spec(&self.spec())).class(Class::Output)?;
         let mut command = Command::new("rpmbuild");
         command
             .arg("-bb")
             .arg("--define")
-            .arg(format!("_topdir {}", self.dir.join("rpmbuild").display()))
+            .arg(format!("_topdir {}", self.scratch.dir.join("rpmbuild").display()))
             .arg(path);
         Ok(command)
     }

@@ -2,8 +2,10 @@
 //! run. Seconds differ from machine to machine; ratios hold.
 
 mod main_job;
+mod package;
 
 use std::{
+    path::PathBuf,
     process::Command,
     time::{Duration, Instant},
 };
@@ -11,42 +13,76 @@ use std::{
 use serde::Serialize;
 
 use crate::{
-    cli::{BenchArgs, Benchmark},
-    failure::{Class, Failure, Result},
+    cli::{BenchArgs, BenchWriteArgs, Benchmark},
+    failure::{Class, Classify, Failure, Result},
     terminal,
     workspace::Workspace,
 };
 
 pub(super) fn run(args: &BenchArgs, workspace: &Workspace, json: bool) -> Result<()> {
     let rows = match args.what {
-        Benchmark::Main => main_job::measure(workspace, args.runs)?,
+        Benchmark::Main => main_job::measure(workspace, args.runs.unwrap_or(5))?,
+        Benchmark::Package => package::measure(workspace, args.runs.unwrap_or(2))?,
     };
     if json {
         terminal::json(&rows);
         return Ok(());
     }
-    let mut text = String::new();
-    for row in rows {
-        let peer = match row.peer {
-            Some((name, seconds)) => {
-                format!("{:>6.2} x  {name} ({seconds:.3} s)", row.seconds / seconds)
-            }
-            None => row.without_peer.unwrap_or_default(),
-        };
-        text += &format!("{:<44}{:>8.3} s  {peer}\n", row.what, row.seconds);
-    }
-    terminal::text(&text);
+    terminal::text(&rows.iter().map(Row::text).collect::<String>());
     Ok(())
+}
+
+/// The hidden command behind `bench package`.
+pub(super) fn write(args: &BenchWriteArgs) -> Result<()> {
+    package::write(args)
 }
 
 /// One measurement, beside that of a peer that does the same.
 #[derive(Debug, Serialize)]
 struct Row {
-    what: &'static str,
+    what: String,
     seconds: f64,
-    peer: Option<(&'static str, f64)>,
-    /// Why there is no peer, or what else is to be said.
-    without_peer: Option<String>,
+    peer: Option<(String, f64)>,
+    note: String,
+}
+
+impl Row {
+    fn alone(what: &str, seconds: f64, note: String) -> Self {
+        Self { what: what.into(), seconds, peer: None, note }
+    }
+
+    fn missing(what: &str, seconds: f64, peer: &str) -> Self {
+        Self::alone(what, seconds, format!("no peer: {peer} is not installed"))
+    }
+
+    fn text(&self) -> String {
+        let peer = match &self.peer {
+            Some((name, seconds)) => {
+                format!("{:>6.2} x  {name} ({seconds:.3} s)  ", self.seconds / seconds)
+            }
+            None => String::new(),
+        };
+        format!("{:<44}{:>8.3} s  {peer}{}\n", self.what, self.seconds, self.note)
+    }
+}
+
+/// A folder of its own, gone at the end.
+struct Scratch {
+    dir: PathBuf,
+}
+
+impl Scratch {
+    fn new(workspace: &Workspace) -> Result<Self> {
+        let dir = workspace.state.join(format!("bench-{}", std::process::id()));
+        fs_err::create_dir_all(&dir).class(Class::Output)?;
+        Ok(Self { dir })
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = fs_err::remove_dir_all(&self.dir);
+    }
 }
 
 /// The fastest of `runs`: everything else that happens on the machine only ever adds to it.
