@@ -20,6 +20,16 @@ const HEADER_MAGIC: [u8; 8] = [0x8e, 0xad, 0xe8, 1, 0, 0, 0, 0];
 const INTRO: usize = 16;
 const ENTRY: usize = 16;
 
+/// Tags, for those who read headers without knowing the crate `rpm`.
+pub mod tag {
+    use rpm::IndexTag;
+
+    /// Names of the files, without their folders.
+    pub const BASENAMES: IndexTag = IndexTag::RPMTAG_BASENAMES;
+    /// Digests of the files' content.
+    pub const FILEDIGESTS: IndexTag = IndexTag::RPMTAG_FILEDIGESTS;
+}
+
 /// Limits and region tag of a header.
 struct Limits {
     what: &'static str,

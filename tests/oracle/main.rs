@@ -12,5 +12,6 @@
 mod support;
 
 mod fixtures;
+mod hostile;
 mod metadata;
 mod signatures;

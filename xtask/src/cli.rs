@@ -72,6 +72,9 @@ pub(crate) struct RpmArgs {
     /// fail and publish nothing.
     #[arg(long)]
     pub(crate) release: bool,
+    /// Build everything a second time under other circumstances, and compare.
+    #[arg(long)]
+    pub(crate) check_reproducible: bool,
     #[command(flatten)]
     pub(crate) key: KeyArgs,
 }

@@ -5,6 +5,7 @@ mod clean;
 mod doctor;
 mod index;
 mod plan;
+mod reproducible;
 mod rpm;
 mod verify;
 

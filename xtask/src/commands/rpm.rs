@@ -6,6 +6,7 @@ use std::{
     time::Instant,
 };
 
+use super::reproducible;
 use crate::{
     cache::Cache,
     cli::RpmArgs,
@@ -61,6 +62,10 @@ pub(super) fn run(
         failure.message = "every package was held back; there is nothing to publish".into();
         return Err(failure);
     }
+    let reproducible = match args.check_reproducible {
+        true => Some(check_reproducible(args, workspace, &plan, &ended, &cache, reporter)?),
+        false => None,
+    };
     let base_url = args.base_url.as_deref().unwrap_or(DEFAULT_BASE_URL);
     let publication = Publication { workspace, out: &out, base_url, keys: &keys, rpms: &rpms };
     let current = publication.current();
@@ -72,6 +77,7 @@ pub(super) fn run(
         written,
         signed_by: fingerprint,
         development: keys.development,
+        reproducible,
         millis: start.elapsed().as_millis(),
     };
     reporter.event(&Event::Finished(&report));
@@ -164,6 +170,27 @@ fn signed_rpms(
         out.push((step.key.clone(), publish::signed(&dir, file_name, key)?));
     }
     Ok(out)
+}
+
+/// Before anything is published: what cannot be built twice is not worth trusting once.
+fn check_reproducible(
+    args: &RpmArgs,
+    workspace: &Workspace,
+    plan: &Plan,
+    ended: &[Ended],
+    cache: &Cache,
+    reporter: &dyn Reporter,
+) -> Result<String> {
+    reporter.event(&Event::Note { message: "building everything a second time, elsewhere" });
+    let mut first = Vec::new();
+    for (step, ended) in plan.steps.iter().zip(ended) {
+        if let (Work::Package(work), Outcome::Cached | Outcome::Built) = (&step.work, ended.outcome)
+            && let Some(dir) = cache.get("package", &step.key)
+        {
+            first.push(dir.join(format!("{}.rpm", work.package.nvra())));
+        }
+    }
+    reproducible::check(workspace, &args.packages, &first)
 }
 
 fn rows(plan: &Plan, ended: &[Ended], published: &[publish::Published]) -> Vec<Row> {

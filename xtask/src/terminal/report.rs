@@ -18,6 +18,9 @@ pub(crate) struct Report {
     pub(crate) signed_by: String,
     /// Whether that is the development key.
     pub(crate) development: bool,
+    /// What was varied in a second build that gave the same bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) reproducible: Option<String>,
     /// The whole run, in milliseconds.
     pub(crate) millis: u128,
 }
@@ -60,6 +63,12 @@ impl Report {
             true => writeln!(out, "repository: {dir} (written and verified in {took:.1} s)"),
             false => writeln!(out, "repository: {dir} (nothing to do: all is up to date)"),
         };
+        if let Some(varied) = &self.reproducible {
+            let _ = writeln!(
+                out,
+                "reproducible: a second build gave the same bytes; varied were {varied}"
+            );
+        }
         let kind = if self.development { "the development key, not for release" } else { "key" };
         let _ = writeln!(out, "signed by:  {} ({kind})", self.signed_by);
         let _ = writeln!(

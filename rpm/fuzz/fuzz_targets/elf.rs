@@ -1,0 +1,28 @@
+#![no_main]
+//! A file that calls itself ELF, a script or a .pc file, packaged by somebody else's wish.
+
+use std::io::Write;
+
+use el7rpm::{
+    deps,
+    stage::{Entry, Kind, StagedRoot},
+};
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|data: &[u8]| {
+    let Ok(mut file) = tempfile::NamedTempFile::new_in("/dev/shm") else { return };
+    if file.write_all(data).is_err() {
+        return;
+    }
+    let entry = |path: &str| Entry {
+        path: path.into(),
+        kind: Kind::File { source: file.path().into(), size: data.len() as u64, inode: None },
+        mode: 0o755,
+        user: "root".into(),
+        group: "root".into(),
+        flags: el7rpm::spec::FileFlags::empty(),
+        caps: None,
+    };
+    let entries = vec![entry("/usr/lib64/libx.so.1"), entry("/usr/lib64/pkgconfig/x.pc")];
+    let _ = deps::discover(&StagedRoot { entries });
+});

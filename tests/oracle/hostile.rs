@@ -1,0 +1,196 @@
+//! What others wrote, damaged at random: reading it ends in an error or in a result, never in a
+//! panic, and never in more memory than the file could ask for. The same ground as rpm/fuzz, for a
+//! bounded number of tries on any compiler.
+
+use std::{io::Read, panic::catch_unwind};
+
+use el7rpm::{
+    deps,
+    openpgp::Signer,
+    payload::Reader,
+    read::Rpm,
+    repodata::IndexedRpm,
+    spec::Spec,
+    stage::{Entry, Kind, StagedRoot},
+    verify,
+};
+use proptest::{
+    prelude::*,
+    test_runner::{Config, RngAlgorithm, TestRng, TestRunner},
+};
+
+use crate::{fixtures, support};
+
+/// Damage to a file: bytes set, a piece cut out, a piece doubled, the end cut off.
+#[derive(Clone, Debug)]
+enum Damage {
+    Set(Vec<(prop::sample::Index, u8)>),
+    Long(prop::sample::Index, u32),
+    Cut(prop::sample::Index, prop::sample::Index),
+    Double(prop::sample::Index, prop::sample::Index),
+    End(prop::sample::Index),
+}
+
+fn damage() -> impl Strategy<Value = Vec<Damage>> {
+    let index = any::<prop::sample::Index>;
+    let extreme = prop_oneof![
+        Just(0),
+        Just(1),
+        Just(0x7fff_ffff),
+        Just(0x8000_0000),
+        Just(u32::MAX),
+        any::<u32>()
+    ];
+    let one = prop_oneof![
+        3 => prop::collection::vec((index(), any::<u8>()), 1..8).prop_map(Damage::Set),
+        4 => (index(), extreme).prop_map(|(at, value)| Damage::Long(at, value)),
+        1 => (index(), index()).prop_map(|(a, b)| Damage::Cut(a, b)),
+        1 => (index(), index()).prop_map(|(a, b)| Damage::Double(a, b)),
+        1 => index().prop_map(Damage::End),
+    ];
+    prop::collection::vec(one, 1..4)
+}
+
+fn damaged(whole: &[u8], damages: &[Damage]) -> Vec<u8> {
+    let mut bytes = whole.to_vec();
+    for damage in damages {
+        let size = bytes.len().max(1);
+        let range = |a: &prop::sample::Index, b: &prop::sample::Index| {
+            let (a, b) = (a.index(size), b.index(size));
+            a.min(b)..a.max(b)
+        };
+        if bytes.is_empty() {
+            break;
+        }
+        match damage {
+            Damage::Set(set) => set.iter().for_each(|(at, value)| bytes[at.index(size)] = *value),
+            Damage::Long(at, value) => {
+                // Aligned: that is where headers have their numbers.
+                let at = at.index(size) / 4 * 4;
+                if let Some(place) = bytes.get_mut(at..at + 4) {
+                    place.copy_from_slice(&value.to_be_bytes());
+                }
+            }
+            Damage::Cut(a, b) => drop(bytes.drain(range(a, b))),
+            Damage::Double(a, b) => {
+                let range = range(a, b);
+                let piece = bytes[range.clone()].to_vec();
+                bytes.splice(range.start..range.start, piece);
+            }
+            Damage::End(at) => bytes.truncate(at.index(size)),
+        }
+    }
+    bytes
+}
+
+/// The same tries each time, so that a failure can be looked into.
+fn tries(cases: u32, mut judge: impl FnMut(Vec<Damage>)) {
+    let rng = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
+    let config = Config { cases, failure_persistence: None, ..Config::default() };
+    let mut runner = TestRunner::new_with_rng(config, rng);
+    let judge = std::cell::RefCell::new(&mut judge);
+    runner
+        .run(&damage(), |damages| {
+            (*judge.borrow_mut())(damages);
+            Ok(())
+        })
+        .unwrap();
+}
+
+#[test]
+fn damaged_packages() {
+    let out = tempfile::tempdir().unwrap();
+    let key = support::key("a");
+    for signed in fixtures::varied().signed(out.path()) {
+        let whole = fs_err::read(&signed.path).unwrap();
+        // Most of the file is payload, where nothing is parsed: damage the headers.
+        let front = Rpm::open(&signed.path).unwrap().payload_offset() as usize;
+        let path = out.path().join("damaged.rpm");
+        tries(1500, |damages| {
+            let mut bytes = damaged(&whole[..front], &damages);
+            bytes.extend(&whole[front..]);
+            fs_err::write(&path, &bytes).unwrap();
+            let is_good = verify::verify(&path, key.certificate()).is_ok_and(|r| r.is_good());
+            let touched = bytes[bytes.len().min(96)..] != whole[96..];
+            assert!(!(is_good && touched && bytes.len() != whole.len()), "{damages:?}");
+            let _ = IndexedRpm::read(&path);
+        });
+    }
+}
+
+#[test]
+fn headers_that_claim_more_than_there_is() {
+    let out = tempfile::tempdir().unwrap();
+    let signed = fixtures::varied().signed(out.path()).remove(0);
+    let whole = fs_err::read(&signed.path).unwrap();
+    let start = Rpm::open(&signed.path).unwrap().header_range().start;
+    for (at, value) in [
+        (start + 8, u32::MAX),
+        (start + 8, 0xffff),
+        (start + 12, u32::MAX),
+        (start + 12, 0x07ff_ffff),
+    ] {
+        let mut bytes = whole.clone();
+        bytes[at..at + 4].copy_from_slice(&value.to_be_bytes());
+        let said = Rpm::read(&bytes[..], "x".as_ref()).err().unwrap().to_string();
+        assert!(said.contains("beyond all limits") || said.contains("truncated"), "{said}");
+    }
+    let said = |bytes: &[u8]| Rpm::read(bytes, "x".as_ref()).err().unwrap().to_string();
+    assert_eq!(said(b"PK\x03\x04"), "x: is truncated: the file ends inside its headers");
+    assert_eq!(said(&[0; 200]), "x: is not an RPM: the magic number is missing");
+}
+
+#[test]
+fn damaged_descriptions() {
+    let text = fs_err::read(fixtures::varied().path("package.toml")).unwrap();
+    tries(1500, |damages| {
+        let bytes = damaged(&text, &damages);
+        let text = String::from_utf8_lossy(&bytes);
+        let parsed = catch_unwind(|| {
+            Spec::parse(&text, "/none/package.toml".as_ref(), "/none".as_ref()).map(|_| ())
+        });
+        assert!(parsed.is_ok(), "{text}");
+    });
+}
+
+#[test]
+fn damaged_archives() {
+    let archive = include_bytes!("../../rpm/fuzz/seeds/cpio/firewalld.cpio");
+    tries(3000, |damages| {
+        let bytes = damaged(archive, &damages);
+        let mut reader = Reader::new(&bytes[..]);
+        let mut read = 0;
+        while let Ok(Some(_)) = reader.next_member() {
+            let mut content = Vec::new();
+            let _ = reader.read_to_end(&mut content);
+            read += content.len();
+        }
+        assert!(read <= bytes.len());
+    });
+}
+
+#[test]
+fn damaged_elf_files() {
+    let out = tempfile::tempdir().unwrap();
+    let path = out.path().join("elf");
+    let mut elf = include_bytes!("../../rpm/fuzz/seeds/elf/library").to_vec();
+    for whole in [elf.clone(), {
+        elf.truncate(2048);
+        elf
+    }] {
+        tries(1500, |damages| {
+            fs_err::write(&path, damaged(&whole, &damages)).unwrap();
+            let size = fs_err::metadata(&path).unwrap().len();
+            let entry = Entry {
+                path: "/usr/lib64/libx.so".into(),
+                kind: Kind::File { source: path.clone(), size, inode: None },
+                mode: 0o755,
+                user: "root".into(),
+                group: "root".into(),
+                flags: el7rpm::spec::FileFlags::empty(),
+                caps: None,
+            };
+            deps::discover(&StagedRoot { entries: vec![entry] }).unwrap();
+        });
+    }
+}

@@ -1,0 +1,189 @@
+//! `rpm --check-reproducible`: builds everything a second time, in a copy of the checkout and under
+//! as different circumstances as can be arranged, and compares the bytes.
+
+use std::{
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
+    path::{Path, PathBuf},
+    process::Command,
+    time::{Duration, SystemTime},
+};
+
+use el7rpm::read::{Rpm, tag};
+
+use crate::{
+    failure::{Class, Classify, Failure, Result},
+    keys,
+    tools::on_path,
+    workspace::Workspace,
+};
+
+/// What differs in the second build; shown to the user.
+const VARIED: &str =
+    "path, umask, order and times of files, locale, time zone, user name, number of threads";
+
+/// Builds `packages` again and compares with `first`, the unsigned RPMs of the first build.
+///
+/// Returns what was varied.
+pub(super) fn check(
+    workspace: &Workspace,
+    packages: &[String],
+    first: &[PathBuf],
+) -> Result<String> {
+    let dir = workspace.state.join("again");
+    remove(&dir)?;
+    let copy = Workspace { root: dir.join("elsewhere"), state: dir.join("elsewhere/target/xtask") };
+    copy_checkout(workspace, &copy)?;
+    let varied = build(workspace, &copy, packages)?;
+    let mut differences = Vec::new();
+    for rpm in first {
+        let name = rpm.file_name().unwrap_or_default();
+        let again = find(&copy.cache().join("package"), name)?;
+        differences.extend(compare(rpm, &again)?);
+    }
+    if differences.is_empty() {
+        remove(&dir)?;
+        return Ok(varied);
+    }
+    let mut failure = Failure::new(Class::Verify, "a second build gave other bytes")
+        .help(format!("compare with {}; varied were: {varied}", copy.root.display()));
+    failure.last_lines = differences;
+    Err(failure)
+}
+
+fn remove(dir: &Path) -> Result<()> {
+    match fs_err::remove_dir_all(dir) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(e).class(Class::Output),
+        _ => Ok(()),
+    }
+}
+
+/// Files are made in the opposite order, for their owner alone, with another time.
+fn copy_checkout(from: &Workspace, to: &Workspace) -> Result<()> {
+    let skip = |e: &walkdir::DirEntry| {
+        e.depth() == 1 && ["target", "dist", ".git"].iter().any(|n| e.file_name() == *n)
+    };
+    let backwards = |a: &walkdir::DirEntry, b: &walkdir::DirEntry| b.file_name().cmp(a.file_name());
+    let entries =
+        walkdir::WalkDir::new(&from.root).sort_by(backwards).into_iter().filter_entry(|e| !skip(e));
+    for entry in entries {
+        let entry = entry.map_err(std::io::Error::from).class(Class::Source)?;
+        let path = to.root.join(entry.path().strip_prefix(&from.root).unwrap_or(entry.path()));
+        let kind = entry.file_type();
+        if kind.is_dir() {
+            let mut private = std::fs::DirBuilder::new();
+            private.mode(0o700).recursive(true).create(&path).class(Class::Output)?;
+        } else if kind.is_symlink() {
+            let target = fs_err::read_link(entry.path()).class(Class::Source)?;
+            fs_err::os::unix::fs::symlink(target, path).class(Class::Output)?;
+        } else if kind.is_file() {
+            copy_file(entry.path(), &path)?;
+        }
+    }
+    lend(&from.state, &to.state)
+}
+
+fn copy_file(from: &Path, to: &Path) -> Result<()> {
+    let mut source = fs_err::File::open(from).class(Class::Source)?;
+    let executable = source.metadata().class(Class::Source)?.permissions().mode() & 0o100;
+    let mut options = fs_err::OpenOptions::new();
+    options.write(true).create_new(true);
+    options.options_mut().mode(0o600 | executable);
+    let mut copy = options.open(to).class(Class::Output)?;
+    std::io::copy(&mut source, &mut copy).class(Class::Output)?;
+    let time = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000);
+    copy.file().set_modified(time).class(Class::Output)
+}
+
+/// The tools and the development key, which are the same for both.
+fn lend(from: &Path, to: &Path) -> Result<()> {
+    fs_err::create_dir_all(to.join("keys")).class(Class::Output)?;
+    if from.join("tools").is_dir() {
+        fs_err::os::unix::fs::symlink(from.join("tools"), to.join("tools")).class(Class::Output)?;
+    }
+    let key = |state: &Path| {
+        keys::development_path(&Workspace { root: state.into(), state: state.into() })
+    };
+    match key(from).is_file() {
+        true => copy_file(&key(from), &key(to)),
+        false => Ok(()),
+    }
+}
+
+fn build(first: &Workspace, copy: &Workspace, packages: &[String]) -> Result<String> {
+    let mut varied = VARIED.to_owned();
+    let program = std::env::current_exe().class(Class::Tool)?;
+    let mut command = Command::new("sh");
+    command.args(["-c", "umask 077; exec \"$@\"", "sh"]);
+    if let Some(faketime) = on_path("faketime") {
+        // Ten years from now.
+        command.arg(faketime).args(["-f", "+3650d"]);
+        varied.push_str(", the machine's time");
+    }
+    command
+        .arg(program)
+        .arg("--root")
+        .arg(&copy.root)
+        .args(["rpm", "--jobs", "1", "--offline"])
+        .args(packages);
+    command.env_remove("CARGO_TARGET_DIR").current_dir(&copy.root);
+    let others = [
+        ("TZ", "Pacific/Kiritimati"),
+        ("LC_ALL", "tr_TR.UTF-8"),
+        ("USER", "somebody"),
+        ("LOGNAME", "somebody"),
+    ];
+    let output = command.envs(others).output().class(Class::Tool)?;
+    if output.status.success() {
+        return Ok(varied);
+    }
+    let mut failure =
+        Failure::new(Class::Verify, "the second build failed where the first did not")
+            .help(format!("look into {}", copy.logs().display()));
+    let said = String::from_utf8_lossy(&output.stderr)
+        .replace(&*copy.root.to_string_lossy(), &first.root.to_string_lossy());
+    failure.last_lines = said.lines().map(str::to_owned).collect();
+    Err(failure)
+}
+
+/// The package of this name among the results of the second build.
+fn find(cache: &Path, name: &std::ffi::OsStr) -> Result<PathBuf> {
+    for entry in fs_err::read_dir(cache).class(Class::Verify)? {
+        let path = entry.class(Class::Verify)?.path().join(name);
+        if path.is_file() {
+            return Ok(path);
+        }
+    }
+    Err(Failure::new(
+        Class::Verify,
+        format!("the second build did not make {}", name.to_string_lossy()),
+    ))
+}
+
+/// Where two packages differ, one line each.
+fn compare(first: &Path, again: &Path) -> Result<Vec<String>> {
+    if fs_err::read(first).class(Class::Verify)? == fs_err::read(again).class(Class::Verify)? {
+        return Ok(Vec::new());
+    }
+    let (a, b) = (Rpm::open(first)?, Rpm::open(again)?);
+    let entries = |rpm: &Rpm| rpm.metadata.header.get_all_entries().unwrap_or_default();
+    let (tags_a, tags_b) = (entries(&a), entries(&b));
+    let name = a.nevra();
+    let other = tags_a
+        .iter()
+        .filter(|(tag, data)| tags_b.iter().find(|(t, _)| t == tag).is_none_or(|(_, d)| d != data));
+    let mut lines: Vec<_> =
+        other.map(|(tag, _)| format!("{name}: header tag {tag} differs")).collect();
+    let files = |rpm: &Rpm| {
+        rpm.strings(tag::FILEDIGESTS).into_iter().map(str::to_owned).collect::<Vec<_>>()
+    };
+    let names = a.strings(tag::BASENAMES);
+    for (i, (x, y)) in files(&a).iter().zip(files(&b)).enumerate() {
+        if *x != y {
+            lines.push(format!("{name}: the file {} differs", names.get(i).unwrap_or(&"?")));
+        }
+    }
+    if lines.is_empty() {
+        lines.push(format!("{name}: the payload differs"));
+    }
+    Ok(lines)
+}
