@@ -12,7 +12,7 @@ use std::{
 };
 
 use globset::{GlobBuilder, GlobMatcher};
-use rpm::FileFlags;
+use rpm::{FileFlags, FileVerifyFlags};
 use walkdir::WalkDir;
 
 use crate::{
@@ -48,6 +48,15 @@ pub struct Entry {
     pub flags: FileFlags,
     /// File capabilities in libcap's notation.
     pub caps: Option<String>,
+    /// What `rpm -V` does not look at.
+    pub unverified: FileVerifyFlags,
+}
+
+impl Entry {
+    /// Whether the payload holds it: all but ghosts.
+    pub fn is_shipped(&self) -> bool {
+        !self.flags.contains(FileFlags::GHOST)
+    }
 }
 
 /// What stands at a path.
@@ -70,7 +79,7 @@ pub enum Kind {
         /// Its target, unresolved.
         target: String,
     },
-    /// Owned but not shipped.
+    /// A file that is owned but not shipped.
     Ghost,
 }
 
@@ -178,6 +187,11 @@ const FILESYSTEM_DIRS: &[&str] = &[
     "/var/yp",
 ];
 
+/// Whether CentOS 7's package `filesystem` owns this directory.
+pub fn is_of_filesystem(path: &str) -> bool {
+    FILESYSTEM_DIRS.contains(&path)
+}
+
 impl StagedRoot {
     /// Looks up the files of every asset.
     ///
@@ -225,7 +239,8 @@ impl StagedRoot {
         let solid = |e: &&Entry| !matches!(e.kind, Kind::Dir | Kind::Ghost);
         for entry in self.entries.iter().filter(solid) {
             let below = format!("{}/", entry.path);
-            if let Some(child) = self.entries.iter().find(|e| e.path.starts_with(&below)) {
+            let at = self.entries.partition_point(|e| e.path < below);
+            if let Some(child) = self.entries.get(at).filter(|e| e.path.starts_with(&below)) {
                 return Err(Error::stage(
                     &package.name,
                     format!("{} lies below {}, which is not a directory", child.path, entry.path),
@@ -246,17 +261,18 @@ impl StagedRoot {
 
 fn resolve(package: &Package, asset: &Asset, roots: &Roots) -> Result<Vec<Entry>> {
     let make = |path: String, kind: Kind, default_mode: u16| Entry {
+        flags: file_flags(asset.flags, &path, &kind),
         path,
         kind,
         mode: asset.mode.unwrap_or(default_mode),
         user: asset.user.clone(),
         group: asset.group.clone(),
-        flags: asset.flags,
         caps: asset.caps.clone(),
+        unverified: asset.unverified,
     };
     Ok(match &asset.content {
         Content::Dir => {
-            if FILESYSTEM_DIRS.contains(&asset.dest.as_str()) {
+            if is_of_filesystem(&asset.dest) {
                 return Err(Error::stage_help(
                     &package.name,
                     format!("{} belongs to CentOS 7's package filesystem", asset.dest),
@@ -280,6 +296,33 @@ fn resolve(package: &Package, asset: &Asset, roots: &Roots) -> Result<Vec<Entry>
             entries
         }
     })
+}
+
+/// Folders whose files are documentation whether they say so or not: the part of rpm's
+/// `%__docdir_path` that is there on CentOS 7.
+const DOCUMENTATION: &[&str] = &[
+    "/usr/share/doc/",
+    "/usr/share/man/",
+    "/usr/share/info/",
+    "/usr/share/gtk-doc/html/",
+    "/usr/share/gnome/help/",
+    "/usr/share/javadoc/",
+    "/usr/doc/",
+    "/usr/man/",
+    "/usr/info/",
+    "/usr/X11R6/man/",
+];
+
+/// What rpmbuild makes of the flags (`addFile` of its `files.c`): a directory is neither
+/// configuration nor documentation, and what lies in a documentation folder is.
+fn file_flags(own: FileFlags, path: &str, kind: &Kind) -> FileFlags {
+    if *kind == Kind::Dir {
+        return own & !(FileFlags::CONFIG | FileFlags::DOC | FileFlags::LICENSE);
+    }
+    match DOCUMENTATION.iter().any(|d| path.starts_with(d)) {
+        true => own | FileFlags::DOC,
+        false => own,
+    }
 }
 
 /// Where a found file goes. Below a pattern's fixed part the folders are kept, as

@@ -13,4 +13,5 @@ mod support;
 
 mod fixtures;
 mod metadata;
+mod rpmbuild;
 mod signatures;

@@ -4,6 +4,7 @@
 //! (directories, links, units, users, several packages in one file) stands beside them. An
 //! unknown key is an error that says which was probably meant.
 
+mod asset;
 mod changelog;
 mod dependency;
 mod package;
@@ -14,8 +15,10 @@ mod schema;
 use std::path::{Path, PathBuf};
 
 pub use dependency::Dependency;
-pub use package::{Arch, Asset, Base, ChangelogEntry, Content, Package, Script, Scripts, User};
-pub use rpm::{DependencyFlags, FileFlags};
+pub use package::{
+    Arch, Asset, Base, ChangelogEntry, Content, Excludes, Package, Script, Scripts, User,
+};
+pub use rpm::{DependencyFlags, FileFlags, FileVerifyFlags};
 
 pub(crate) use parse::{from_str, printable};
 pub(crate) use schema::RawPackage;

@@ -2,12 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use rpm::FileFlags;
+use regex::Regex;
 
 use super::{
-    Spec, dependency, dir_of,
-    package::{Arch, Asset, Base, Content, Package, Script, Scripts, User},
-    schema::{RawAsset, RawConfig, RawPackage, RawSpec, RawUser, ScriptSource},
+    Spec,
+    asset::asset,
+    dependency, dir_of,
+    package::{Arch, Asset, Base, Excludes, Package, Script, Scripts, User},
+    schema::{RawAsset, RawPackage, RawSpec, RawUser, ScriptSource},
 };
 use crate::{Result, cargo_manifest::Manifest, error::SpecError, spec::changelog};
 
@@ -52,7 +54,7 @@ struct Context<'a> {
     crate_dir: Option<&'a Path>,
 }
 
-type Checked<T> = std::result::Result<T, String>;
+pub(super) type Checked<T> = std::result::Result<T, String>;
 
 impl Context<'_> {
     fn package(
@@ -97,6 +99,7 @@ impl Context<'_> {
             conflicts: table("conflicts", &raw.conflicts)?,
             obsoletes: table("obsoletes", &raw.obsoletes)?,
             auto_req: auto_req(raw.auto_req.as_deref())?,
+            exclude: excludes(&raw)?,
             require_sh: raw.require_sh.unwrap_or(false),
             units: raw
                 .units
@@ -193,69 +196,6 @@ impl Context<'_> {
     }
 }
 
-fn asset(raw: RawAsset, base: Base) -> Checked<Asset> {
-    let dest = destination(&raw.dest)?;
-    let content = match (&raw.source, raw.dir, &raw.link, raw.ghost) {
-        (Some(pattern), false, None, false) => files(pattern, base)?,
-        (None, true, None, false) => Content::Dir,
-        (None, false, Some(target), false) => Content::Link(line("link", target.clone())?),
-        (None, false, None, true) => Content::Ghost,
-        _ => {
-            return Err("give exactly one of `source`, `dir = true`, `link`, `ghost = true`".into());
-        }
-    };
-    if dest.ends_with('/') && !matches!(content, Content::Files { .. }) {
-        return Err(format!("dest: `{dest}` must be a path, without `/` at its end"));
-    }
-    let mode = match raw.mode.as_deref().map(|m| u16::from_str_radix(m.trim_start_matches("0o"), 8))
-    {
-        None => None,
-        Some(Ok(mode)) if mode <= 0o7777 => Some(mode),
-        Some(_) => return Err("mode: give the permissions in octal, such as \"755\"".into()),
-    };
-    let mut flags = config_flags(&raw.config)?;
-    flags.set(FileFlags::DOC, raw.doc);
-    flags.set(FileFlags::LICENSE, raw.license);
-    flags.set(FileFlags::GHOST, content == Content::Ghost);
-    let caps = raw.caps.map(|c| match rpm::FileCaps::new(c.clone()) {
-        Ok(_) => Ok(c),
-        Err(e) => Err(format!("caps: {e}")),
-    });
-    Ok(Asset {
-        content,
-        dest,
-        mode,
-        user: account(raw.user.unwrap_or_else(|| "root".into()))?,
-        group: account(raw.group.unwrap_or_else(|| "root".into()))?,
-        flags,
-        caps: caps.transpose()?,
-    })
-}
-
-fn files(pattern: &str, base: Base) -> Checked<Content> {
-    // cargo-generate-rpm's spelling for what cargo built, whatever the target and profile.
-    let (base, pattern) = match (base, pattern.strip_prefix("target/release/")) {
-        (Base::Crate, Some(rest)) => (Base::Build, rest),
-        _ => (base, pattern),
-    };
-    relative(pattern, "source")?;
-    Ok(Content::Files { pattern: pattern.to_owned(), base })
-}
-
-fn config_flags(raw: &RawConfig) -> Checked<FileFlags> {
-    let words: &[String] = match raw {
-        RawConfig::Flag(false) => return Ok(FileFlags::empty()),
-        RawConfig::Flag(true) => &[],
-        RawConfig::One(word) => std::slice::from_ref(word),
-        RawConfig::Several(words) => words,
-    };
-    words.iter().try_fold(FileFlags::CONFIG, |flags, word| match word.as_str() {
-        "noreplace" => Ok(flags | FileFlags::NOREPLACE),
-        "missingok" => Ok(flags | FileFlags::MISSINGOK),
-        _ => Err(format!("config: `{word}` is neither noreplace nor missingok")),
-    })
-}
-
 fn refuse_weak_dependencies(raw: &RawPackage) -> Checked<()> {
     let weak = [
         ("recommends", &raw.recommends),
@@ -277,6 +217,19 @@ fn auto_req(value: Option<&str>) -> Checked<bool> {
         Some("no" | "disabled") => Ok(false),
         Some(other) => Err(format!("auto-req: `{other}` is neither auto nor no")),
     }
+}
+
+fn excludes(raw: &RawPackage) -> Checked<Excludes> {
+    let list = |key: &str, patterns: &Option<Vec<String>>| {
+        let compile = |p: &String| Regex::new(p).map_err(|e| format!("{key}: {e}"));
+        patterns.iter().flatten().map(compile).collect::<Checked<Vec<_>>>()
+    };
+    Ok(Excludes {
+        requires: list("exclude-requires", &raw.exclude_requires)?,
+        provides: list("exclude-provides", &raw.exclude_provides)?,
+        requires_from: list("exclude-requires-from", &raw.exclude_requires_from)?,
+        provides_from: list("exclude-provides-from", &raw.exclude_provides_from)?,
+    })
 }
 
 fn required(key: &str, value: Option<String>) -> Checked<String> {
@@ -306,7 +259,7 @@ fn version(key: &str, value: String) -> Checked<String> {
     Ok(value)
 }
 
-fn line(key: &str, value: String) -> Checked<String> {
+pub(super) fn line(key: &str, value: String) -> Checked<String> {
     if value.trim().is_empty() || value.chars().any(char::is_control) {
         return Err(format!("{key}: must be one line of text"));
     }
@@ -320,7 +273,7 @@ fn text(key: &str, value: String) -> Checked<String> {
     Ok(value.trim_end().to_owned())
 }
 
-fn account(value: String) -> Checked<String> {
+pub(super) fn account(value: String) -> Checked<String> {
     let legal = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "_-".contains(c);
     if !value.starts_with(|c: char| c.is_ascii_lowercase() || c == '_')
         || !value.chars().all(legal)
@@ -358,7 +311,7 @@ fn unit(name: String) -> Checked<String> {
 }
 
 /// An absolute path without anything that could make it mean another one.
-fn destination(path: &str) -> Checked<String> {
+pub(super) fn destination(path: &str) -> Checked<String> {
     let inner =
         path.strip_prefix('/').ok_or_else(|| format!("`{path}` is not an absolute path"))?;
     let inner = inner.strip_suffix('/').unwrap_or(inner);
@@ -372,7 +325,7 @@ fn destination(path: &str) -> Checked<String> {
 }
 
 /// A path that stays below the folder it starts from, by its spelling.
-fn relative(path: &str, key: &str) -> Checked<PathBuf> {
+pub(super) fn relative(path: &str, key: &str) -> Checked<PathBuf> {
     let sane = |part: &str| !part.is_empty() && part != ".." && !part.chars().any(char::is_control);
     if !path.split('/').all(sane) {
         return Err(format!(
