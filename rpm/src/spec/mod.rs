@@ -11,6 +11,7 @@ mod package;
 mod parse;
 mod resolve;
 mod schema;
+mod siblings;
 
 use std::path::{Path, PathBuf};
 

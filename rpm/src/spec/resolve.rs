@@ -10,6 +10,7 @@ use super::{
     dependency, dir_of,
     package::{Arch, Asset, Base, Excludes, Package, Script, Scripts, User},
     schema::{RawAsset, RawPackage, RawSpec, RawUser, ScriptSource},
+    siblings::Siblings,
 };
 use crate::{Result, cargo_manifest::Manifest, error::SpecError, spec::changelog};
 
@@ -18,7 +19,8 @@ pub(super) fn resolve(raw: RawSpec, path: &Path, workspace: &Path) -> Result<Spe
     let crate_dir = raw.build.map(|b| relative(&b.crate_dir, "build.crate")).transpose();
     let crate_dir = crate_dir.map_err(|e| SpecError::new(path, e))?;
     let changelog = changelog::resolve(&raw.changelog).map_err(|e| SpecError::new(path, e))?;
-    let mut packages = Vec::new();
+    let mut layered = Vec::new();
+    let mut siblings = Siblings::default();
     for (name, own) in raw.package {
         let from_crate = own.cargo == Some(true);
         let extra = own.extra_assets.clone().unwrap_or_default();
@@ -36,7 +38,17 @@ pub(super) fn resolve(raw: RawSpec, path: &Path, workspace: &Path) -> Result<Spe
             crate_assets = manifest.assets.clone().unwrap_or_default();
             layers = layers.over(RawPackage { assets: None, ..manifest });
         }
-        let context = Context { name: &name, dir: dir_of(path), crate_dir: crate_dir.as_deref() };
+        siblings.add(&name, &layers);
+        layered.push((name, layers, crate_assets, extra));
+    }
+    let mut packages = Vec::new();
+    for (name, layers, crate_assets, extra) in layered {
+        let context = Context {
+            name: &name,
+            dir: dir_of(path),
+            crate_dir: crate_dir.as_deref(),
+            siblings: &siblings,
+        };
         let package = context
             .package(layers, crate_assets, extra, &changelog)
             .map_err(|e| SpecError::new(path, format!("package.{name}: {e}")))?;
@@ -52,7 +64,11 @@ struct Context<'a> {
     name: &'a str,
     dir: &'a Path,
     crate_dir: Option<&'a Path>,
+    siblings: &'a Siblings,
 }
+
+/// The release of a package that names none.
+pub(super) const RELEASE: &str = "1.el7";
 
 pub(super) type Checked<T> = std::result::Result<T, String>;
 
@@ -74,7 +90,7 @@ impl Context<'_> {
         };
         let summary = line("summary", required("summary", raw.summary.clone())?)?;
         let table = |key: &str, t: &Option<_>| match t {
-            Some(t) => dependency::from_table(key, t),
+            Some(t) => dependency::from_table(key, t, self.siblings),
             None => Ok(Vec::new()),
         };
         let mut assets =
@@ -85,7 +101,7 @@ impl Context<'_> {
             name: package_name(self.name, raw.name.as_deref())?,
             epoch: raw.epoch,
             version: version("version", required("version", raw.version.clone())?)?,
-            release: version("release", raw.release.clone().unwrap_or_else(|| "1.el7".into()))?,
+            release: version("release", raw.release.clone().unwrap_or_else(|| RELEASE.into()))?,
             arch,
             description: text("description", raw.description.clone().unwrap_or(summary.clone()))?,
             summary,

@@ -22,7 +22,7 @@ use crate::support;
 /// A package from both hands.
 pub struct Built {
     /// Holds both files.
-    _dir: tempfile::TempDir,
+    pub _dir: tempfile::TempDir,
     pub ours: PathBuf,
     pub theirs: PathBuf,
 }

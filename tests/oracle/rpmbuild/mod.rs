@@ -1,6 +1,7 @@
 //! The same packages by this crate and by rpmbuild: every tag of both headers and every member of
 //! the payload must agree, but for what stands in [`differences::TABLE`].
 
+mod behaviour;
 mod build;
 mod case;
 mod compare;
@@ -8,6 +9,7 @@ mod corpus;
 mod describe;
 mod differences;
 mod elf;
+mod scratch;
 
 use std::{
     collections::BTreeSet,
@@ -17,8 +19,12 @@ use std::{
 
 use crate::support;
 
-/// Runs `job` on every case, on as many threads as there are cores, and gathers what it finds.
-fn on_all<T: Send>(cases: &[case::Case], job: impl Fn(&case::Case) -> T + Sync) -> Vec<T> {
+/// Runs `job` on every case, on as many threads as there are cores, and gathers what it finds;
+/// `None` where it panicked.
+fn on_all<T: Send>(
+    cases: &[case::Case],
+    job: impl Fn(&case::Case) -> T + Sync,
+) -> Vec<(&case::Case, Option<T>)> {
     let next = std::sync::atomic::AtomicUsize::new(0);
     let found = Mutex::new(Vec::new());
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
@@ -28,8 +34,8 @@ fn on_all<T: Send>(cases: &[case::Case], job: impl Fn(&case::Case) -> T + Sync) 
                 while let Some(case) =
                     cases.get(next.fetch_add(1, std::sync::atomic::Ordering::Relaxed))
                 {
-                    let one = job(case);
-                    found.lock().unwrap().push(one);
+                    let one = catch_unwind(AssertUnwindSafe(|| job(case))).ok();
+                    found.lock().unwrap().push((case, one));
                 }
             });
         }
@@ -46,23 +52,21 @@ fn every_tag_and_member_is_as_rpmbuild_writes_it() {
     let only = std::env::var("ORACLE_CASE").ok();
     let mut cases = corpus::all();
     cases.retain(|c| only.as_ref().is_none_or(|o| c.name == *o));
-    let results = on_all(&cases, |case| {
+    let mut problems = Vec::new();
+    let mut needed = BTreeSet::new();
+    for (case, result) in on_all(&cases, |case| {
         let mut used = BTreeSet::new();
-        let compare = AssertUnwindSafe(|| {
-            let built = build::both(case);
-            compare::unexplained(&built.ours, &built.theirs, &mut used)
-        });
-        let found = catch_unwind(compare).unwrap_or_else(|_| vec!["the test panicked".into()]);
-        (case.name.clone(), found, used)
-    });
-    let mut problems: Vec<_> = results
-        .iter()
-        .flat_map(|(name, found, _)| found.iter().map(move |f| format!("{name}: {f}")))
-        .collect();
+        let built = build::both(case);
+        (compare::unexplained(&built.ours, &built.theirs, &mut used), used)
+    }) {
+        let (found, used) =
+            result.unwrap_or_else(|| (vec!["the test panicked".into()], BTreeSet::new()));
+        problems.extend(found.iter().map(|f| format!("{}: {f}", case.name)));
+        needed.extend(used);
+    }
     problems.sort();
     if only.is_none() {
-        let used: BTreeSet<_> = results.iter().flat_map(|(.., used)| used).collect();
-        let stale = (0..differences::TABLE.len()).filter(|i| !used.contains(i));
+        let stale = (0..differences::TABLE.len()).filter(|i| !needed.contains(i));
         problems.extend(stale.map(|i| {
             let entry = &differences::TABLE[i];
             format!("no package differs in tag {} any more: {}", entry.tag, entry.reason)
