@@ -12,6 +12,7 @@
 mod support;
 
 mod fixtures;
+mod generate_rpm;
 mod metadata;
 mod rpmbuild;
 mod signatures;

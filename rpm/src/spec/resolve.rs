@@ -34,7 +34,13 @@ pub(super) fn resolve(raw: RawSpec, path: &Path, workspace: &Path) -> Result<Spe
                 )
                 .into());
             };
-            let manifest = Manifest::load(workspace, dir)?.generate_rpm()?;
+            let mut manifest = Manifest::load(workspace, dir)?.generate_rpm()?;
+            for script in manifest.scripts_mut() {
+                // Read here: in a crate's manifest the paths start from the crate.
+                let text = script_text(&script.0, &workspace.join(dir));
+                script.0 =
+                    text.map_err(|e| SpecError::new(path, format!("package.{name}: {e}")))?;
+            }
             crate_assets = manifest.assets.clone().unwrap_or_default();
             layers = layers.over(RawPackage { assets: None, ..manifest });
         }
@@ -148,7 +154,7 @@ impl Context<'_> {
                       program: Option<Vec<String>>|
          -> Checked<Option<Script>> {
             let body = match source {
-                Some(source) => self.script_text(&source.0)?,
+                Some(source) => script_text(&source.0, self.dir)?,
                 None if program.is_some() => String::new(),
                 None => return Ok(None),
             };
@@ -192,18 +198,6 @@ impl Context<'_> {
         })
     }
 
-    /// As in cargo-generate-rpm, the value is the script or names a file that holds it. Only what
-    /// looks like a path inside the description's folder is tried as one.
-    fn script_text(&self, source: &str) -> Checked<String> {
-        let text = match relative(source, "script") {
-            Ok(path) if !source.contains(char::is_whitespace) && self.dir.join(&path).is_file() => {
-                fs_err::read_to_string(self.dir.join(path)).map_err(|e| e.to_string())?
-            }
-            _ => source.to_owned(),
-        };
-        self::text("script", text)
-    }
-
     fn assets(&self, key: &str, raw: Vec<RawAsset>, base: Base) -> Checked<Vec<Asset>> {
         raw.into_iter()
             .enumerate()
@@ -233,6 +227,18 @@ fn auto_req(value: Option<&str>) -> Checked<bool> {
         Some("no" | "disabled") => Ok(false),
         Some(other) => Err(format!("auto-req: `{other}` is neither auto nor no")),
     }
+}
+
+/// As in cargo-generate-rpm, the value is the script or names a file that holds it. Only what
+/// looks like a path inside `dir` is tried as one.
+fn script_text(source: &str, dir: &Path) -> Checked<String> {
+    let script = match relative(source, "script") {
+        Ok(path) if !source.contains(char::is_whitespace) && dir.join(&path).is_file() => {
+            fs_err::read_to_string(dir.join(path)).map_err(|e| e.to_string())?
+        }
+        _ => source.to_owned(),
+    };
+    text("script", script)
 }
 
 fn excludes(raw: &RawPackage) -> Checked<Excludes> {

@@ -43,6 +43,22 @@ pub(crate) struct RawBuild {
 #[serde(transparent)]
 pub(crate) struct ScriptSource(pub(crate) String);
 
+impl RawPackage {
+    /// The scriptlets that are set.
+    pub(crate) fn scripts_mut(&mut self) -> impl Iterator<Item = &mut ScriptSource> {
+        [
+            &mut self.pre_install_script,
+            &mut self.post_install_script,
+            &mut self.pre_uninstall_script,
+            &mut self.post_uninstall_script,
+            &mut self.pre_trans_script,
+            &mut self.post_trans_script,
+        ]
+        .into_iter()
+        .flatten()
+    }
+}
+
 /// Declares the table of one package and how the table of a lower layer shows through it.
 macro_rules! package_table {
     ($($(#[$meta:meta])* $field:ident: $type:ty,)*) => {
