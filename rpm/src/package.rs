@@ -74,7 +74,7 @@ impl<'a> Prepared<'a> {
         root: &'a StagedRoot,
         options: &'a WriteOptions,
     ) -> Result<Self> {
-        let facts = deps::discover(root)?;
+        let facts = deps::discover(package, root)?;
         let inodes = Inodes::of(root);
         let scriptlets = Scriptlets::of(package)?;
         let format = options.compression.format;
@@ -177,6 +177,7 @@ impl<'a> Prepared<'a> {
         let mut out = Vec::new();
         let metadata = self.metadata(payload, digests, archive_size);
         metadata.write(&mut out).map_err(|e| std::io::Error::other(e.to_string()))?;
+        out[LEAD_ARCH].copy_from_slice(&LEAD_X86);
         Ok(out)
     }
 
@@ -188,12 +189,17 @@ impl<'a> Prepared<'a> {
     ) -> PackageMetadata {
         let package = self.package;
         PackageMetadata {
-            lead: Lead::new(&format!("{}-{}-{}", package.name, package.version, package.release)),
+            lead: Lead::new(&format!("{}-{}", package.name, package.evr())),
             signature: signature::unsigned_header(digests, archive_size),
             header: self.main_header(payload),
         }
     }
 }
+
+/// Where the lead has the number of its architecture, and what rpm writes there on x86, for noarch
+/// packages as well. Nothing reads it, but file(1) shows it.
+const LEAD_ARCH: std::ops::Range<usize> = 8..10;
+const LEAD_X86: [u8; 2] = [0, 1];
 
 /// MD5 of header and payload, the one digest of the payload that rpm 4.11 knows. It begins with
 /// the header, which is complete only when the payload has been written: hence a second pass,

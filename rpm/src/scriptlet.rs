@@ -159,17 +159,9 @@ impl Parts {
         }
         if !package.units.is_empty() {
             let units = package.units.join(" ");
-            parts.post.push(format!(
-                "if [ $1 -eq 1 ]; then\n    systemctl preset {units} >/dev/null 2>&1 || :\nfi"
-            ));
-            parts.preun.push(format!(
-                "if [ $1 -eq 0 ]; then\n    systemctl --no-reload disable {units} >/dev/null 2>&1 || :\n    \
-                 systemctl stop {units} >/dev/null 2>&1 || :\nfi"
-            ));
-            parts.postun.push(format!(
-                "systemctl daemon-reload >/dev/null 2>&1 || :\nif [ $1 -ge 1 ]; then\n    \
-                 systemctl try-restart {units} >/dev/null 2>&1 || :\nfi"
-            ));
+            parts.post.push(systemd_post(&units));
+            parts.preun.push(systemd_preun(&units));
+            parts.postun.push(systemd_postun_with_restart(&units));
         }
         if package.firewalld {
             let reload = "test -f /usr/bin/firewall-cmd && firewall-cmd --reload --quiet || :";
@@ -178,6 +170,32 @@ impl Parts {
         }
         parts
     }
+}
+
+// To the letter what `macros.systemd` of systemd 219 expands to on CentOS 7, its empty first line
+// and spaces at line ends included: whoever compares scriptlets finds those of any other package.
+
+fn systemd_post(units: &str) -> String {
+    format!(
+        "\nif [ $1 -eq 1 ] ; then \n        # Initial installation \n        \
+         systemctl preset {units} >/dev/null 2>&1 || : \nfi "
+    )
+}
+
+fn systemd_preun(units: &str) -> String {
+    format!(
+        "\nif [ $1 -eq 0 ] ; then \n        # Package removal, not upgrade \n        \
+         systemctl --no-reload disable {units} > /dev/null 2>&1 || : \n        \
+         systemctl stop {units} > /dev/null 2>&1 || : \nfi "
+    )
+}
+
+fn systemd_postun_with_restart(units: &str) -> String {
+    format!(
+        "\nsystemctl daemon-reload >/dev/null 2>&1 || : \nif [ $1 -ge 1 ] ; then \n        \
+         # Package upgrade, not uninstall \n        \
+         systemctl try-restart {units} >/dev/null 2>&1 || : \nfi "
+    )
 }
 
 const LDCONFIG: &str = "/sbin/ldconfig";
@@ -218,7 +236,9 @@ fn join(
     };
     let parts: Vec<_> =
         before.iter().cloned().chain(own_body).chain(after.iter().cloned()).collect();
-    Ok(Some(Script { body: parts.join("\n"), program: vec!["/bin/sh".into()], flags: 0 }))
+    // rpmbuild takes the blanks off a scriptlet's end.
+    let body = parts.join("\n").trim_end().to_owned();
+    Ok(Some(Script { body, program: vec!["/bin/sh".into()], flags: 0 }))
 }
 
 /// A scriptlet that does nothing but call ldconfig needs no shell: `%post -p /sbin/ldconfig`.

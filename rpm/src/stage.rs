@@ -4,6 +4,8 @@
 //! step's output); a pattern or symbolic link that leads out of its folder is refused, so that a
 //! description cannot pack what is none of its business.
 
+mod places;
+
 use std::{
     collections::BTreeMap,
     fmt,
@@ -12,8 +14,11 @@ use std::{
 };
 
 use globset::{GlobBuilder, GlobMatcher};
-use rpm::FileFlags;
+use rpm::{FileFlags, FileVerifyFlags};
 use walkdir::WalkDir;
+
+pub use places::is_of_filesystem;
+use places::{NAME_MAX, PATH_MAX, SUFFIX};
 
 use crate::{
     Error, Result,
@@ -48,6 +53,15 @@ pub struct Entry {
     pub flags: FileFlags,
     /// File capabilities in libcap's notation.
     pub caps: Option<String>,
+    /// What `rpm -V` does not look at.
+    pub unverified: FileVerifyFlags,
+}
+
+impl Entry {
+    /// Whether the payload holds it: all but ghosts.
+    pub fn is_shipped(&self) -> bool {
+        !self.flags.contains(FileFlags::GHOST)
+    }
 }
 
 /// What stands at a path.
@@ -70,7 +84,7 @@ pub enum Kind {
         /// Its target, unresolved.
         target: String,
     },
-    /// Owned but not shipped.
+    /// A file that is owned but not shipped.
     Ghost,
 }
 
@@ -84,99 +98,6 @@ pub struct Roots {
     /// What the compile step produced.
     pub build: Option<PathBuf>,
 }
-
-/// Directories that the package `filesystem` of CentOS 7 owns: a package that owns one of them as
-/// well can change or remove what the whole system stands on.
-const FILESYSTEM_DIRS: &[&str] = &[
-    "/",
-    "/bin",
-    "/boot",
-    "/dev",
-    "/etc",
-    "/etc/X11",
-    "/etc/opt",
-    "/etc/pki",
-    "/etc/pm",
-    "/etc/sysconfig",
-    "/etc/xdg",
-    "/home",
-    "/lib",
-    "/lib64",
-    "/media",
-    "/mnt",
-    "/opt",
-    "/proc",
-    "/root",
-    "/run",
-    "/sbin",
-    "/srv",
-    "/sys",
-    "/tmp",
-    "/usr",
-    "/usr/bin",
-    "/usr/etc",
-    "/usr/games",
-    "/usr/include",
-    "/usr/lib",
-    "/usr/lib/games",
-    "/usr/lib/sse2",
-    "/usr/lib64",
-    "/usr/libexec",
-    "/usr/local",
-    "/usr/local/bin",
-    "/usr/local/etc",
-    "/usr/local/include",
-    "/usr/local/lib",
-    "/usr/local/lib64",
-    "/usr/local/libexec",
-    "/usr/local/sbin",
-    "/usr/local/share",
-    "/usr/local/share/man",
-    "/usr/local/src",
-    "/usr/sbin",
-    "/usr/share",
-    "/usr/share/applications",
-    "/usr/share/doc",
-    "/usr/share/info",
-    "/usr/share/licenses",
-    "/usr/share/locale",
-    "/usr/share/man",
-    "/usr/share/man/man1",
-    "/usr/share/man/man2",
-    "/usr/share/man/man3",
-    "/usr/share/man/man4",
-    "/usr/share/man/man5",
-    "/usr/share/man/man6",
-    "/usr/share/man/man7",
-    "/usr/share/man/man8",
-    "/usr/share/misc",
-    "/usr/src",
-    "/usr/tmp",
-    "/var",
-    "/var/adm",
-    "/var/cache",
-    "/var/db",
-    "/var/empty",
-    "/var/games",
-    "/var/gopher",
-    "/var/lib",
-    "/var/lib/games",
-    "/var/lib/misc",
-    "/var/lib/rpm-state",
-    "/var/local",
-    "/var/lock",
-    "/var/log",
-    "/var/mail",
-    "/var/nis",
-    "/var/opt",
-    "/var/preserve",
-    "/var/run",
-    "/var/spool",
-    "/var/spool/lpd",
-    "/var/spool/mail",
-    "/var/tmp",
-    "/var/yp",
-];
 
 impl StagedRoot {
     /// Looks up the files of every asset.
@@ -201,6 +122,7 @@ impl StagedRoot {
         }
         let root = Self { entries: entries.into_values().collect() };
         root.check_parents(package)?;
+        root.check_names(package)?;
         Ok(root)
     }
 
@@ -225,10 +147,34 @@ impl StagedRoot {
         let solid = |e: &&Entry| !matches!(e.kind, Kind::Dir | Kind::Ghost);
         for entry in self.entries.iter().filter(solid) {
             let below = format!("{}/", entry.path);
-            if let Some(child) = self.entries.iter().find(|e| e.path.starts_with(&below)) {
+            let at = self.entries.partition_point(|e| e.path < below);
+            if let Some(child) = self.entries.get(at).filter(|e| e.path.starts_with(&below)) {
                 return Err(Error::stage(
                     &package.name,
                     format!("{} lies below {}, which is not a directory", child.path, entry.path),
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// What rpm cannot lay down, it does not say before the middle of an installation.
+    fn check_names(&self, package: &Package) -> Result<()> {
+        for entry in self.entries.iter().filter(|e| e.is_shipped()) {
+            let suffix = if entry.kind == Kind::Dir { 0 } else { SUFFIX };
+            let mut lengths = entry.path.split('/').rev().map(str::len);
+            let own = lengths.next().unwrap_or(0) + suffix;
+            let longest = lengths.max().unwrap_or(0).max(own);
+            if longest > NAME_MAX || entry.path.len() + suffix > PATH_MAX {
+                return Err(Error::stage_help(
+                    &package.name,
+                    format!("{} is too long a name to be installed", printable(&entry.path)),
+                    format!(
+                        "no part may have more than {} bytes, and the whole no more than {}: \
+                         rpm adds {suffix} while it unpacks",
+                        NAME_MAX - suffix,
+                        PATH_MAX - suffix
+                    ),
                 ));
             }
         }
@@ -246,17 +192,18 @@ impl StagedRoot {
 
 fn resolve(package: &Package, asset: &Asset, roots: &Roots) -> Result<Vec<Entry>> {
     let make = |path: String, kind: Kind, default_mode: u16| Entry {
+        flags: file_flags(asset.flags, &path, &kind),
         path,
         kind,
         mode: asset.mode.unwrap_or(default_mode),
         user: asset.user.clone(),
         group: asset.group.clone(),
-        flags: asset.flags,
         caps: asset.caps.clone(),
+        unverified: asset.unverified,
     };
     Ok(match &asset.content {
         Content::Dir => {
-            if FILESYSTEM_DIRS.contains(&asset.dest.as_str()) {
+            if is_of_filesystem(&asset.dest) {
                 return Err(Error::stage_help(
                     &package.name,
                     format!("{} belongs to CentOS 7's package filesystem", asset.dest),
@@ -280,6 +227,18 @@ fn resolve(package: &Package, asset: &Asset, roots: &Roots) -> Result<Vec<Entry>
             entries
         }
     })
+}
+
+/// What rpmbuild makes of the flags (`addFile` of its `files.c`): a directory is neither
+/// configuration nor documentation, and what lies in a documentation folder is.
+fn file_flags(own: FileFlags, path: &str, kind: &Kind) -> FileFlags {
+    if *kind == Kind::Dir {
+        return own & !(FileFlags::CONFIG | FileFlags::DOC | FileFlags::LICENSE);
+    }
+    match places::is_documentation(path) {
+        true => own | FileFlags::DOC,
+        false => own,
+    }
 }
 
 /// Where a found file goes. Below a pattern's fixed part the folders are kept, as
@@ -450,4 +409,53 @@ fn fixed_part(pattern: &str) -> PathBuf {
     let mut folders: Vec<_> = pattern.split('/').collect();
     folders.pop();
     folders.into_iter().take_while(|part| !is_pattern(part)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::Spec;
+
+    /// Stages a package with this one asset, from a folder that holds the file `x`.
+    fn stage(asset: &str) -> Result<StagedRoot> {
+        let dir = tempfile::tempdir()?;
+        fs_err::write(dir.path().join("x"), "x")?;
+        let text = format!(
+            "[package.a]\nversion = \"1\"\narch = \"noarch\"\nsummary = \"s\"\nlicense = \"l\"\n\
+             assets = [{asset}]\n[[changelog]]\ndate = 2015-10-21\nauthor = \"a\"\ntext = [\"t\"]\n"
+        );
+        let spec = Spec::parse(&text, &dir.path().join("package.toml"), dir.path())?;
+        let roots = Roots { spec: dir.path().into(), crate_dir: None, build: None };
+        StagedRoot::collect(&spec.packages[0], &roots)
+    }
+
+    #[test]
+    fn names_that_rpm_cannot_lay_down_are_refused() {
+        let file = |length| format!("{{ source = \"x\", dest = \"/opt/{}\" }}", "n".repeat(length));
+        assert!(stage(&file(246)).is_ok());
+        let error = stage(&file(247)).unwrap_err();
+        assert!(error.to_string().contains("too long"), "{error}");
+        assert!(error.help().unwrap().contains("246 bytes"));
+        let dir = |length| format!("{{ dir = true, dest = \"/opt/{}\" }}", "n".repeat(length));
+        assert!(stage(&dir(255)).is_ok());
+        assert!(stage(&dir(256)).is_err());
+    }
+
+    #[test]
+    fn what_lies_in_a_documentation_folder_is_documentation() {
+        let flags = |asset: &str| stage(asset).unwrap().entries[0].flags;
+        assert_eq!(flags(r#"{ source = "x", dest = "/usr/share/man/man1/x.1" }"#), FileFlags::DOC);
+        assert_eq!(flags(r#"{ dir = true, dest = "/usr/share/doc/x" }"#), FileFlags::empty());
+        assert_eq!(flags(r#"{ dir = true, dest = "/etc/x", config = true }"#), FileFlags::empty());
+    }
+
+    #[test]
+    fn words_for_what_is_not_verified() {
+        let asset =
+            |word| format!("{{ source = \"x\", dest = \"/x\", unverified = [\"{word}\"] }}");
+        let entry = stage(&asset("mtime")).unwrap().entries.remove(0);
+        assert_eq!(entry.unverified, FileVerifyFlags::MTIME);
+        let error = stage(&asset("mtimes")).unwrap_err().to_string();
+        assert!(error.contains("did you mean `mtime`?"), "{error}");
+    }
 }

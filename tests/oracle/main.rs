@@ -13,5 +13,7 @@ mod support;
 
 mod fixtures;
 mod hostile;
+mod generate_rpm;
 mod metadata;
+mod rpmbuild;
 mod signatures;

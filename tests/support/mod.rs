@@ -30,7 +30,8 @@ fn is_root() -> bool {
     fs_err::metadata("/proc/self").is_ok_and(|m| m.uid() == 0)
 }
 
-fn skip(test: &str, why: &str) -> bool {
+/// Notes that a test is skipped, and why. Always `false`, for `return`s.
+pub fn skip(test: &str, why: &str) -> bool {
     use std::io::Write;
     assert!(std::env::var_os("REQUIRE_TOOLS").is_none(), "{test}: {why}");
     let list = scratch_root().join("skipped");

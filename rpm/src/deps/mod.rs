@@ -5,6 +5,7 @@
 
 mod class;
 mod elf;
+mod exclude;
 mod pkgconfig;
 mod script;
 
@@ -18,9 +19,11 @@ use rpm::DependencyFlags;
 pub use class::{COLOR_32, COLOR_64};
 pub use elf::{Elf, Needed, symbols_of};
 
+use exclude::Filter;
+
 use crate::{
     Result,
-    spec::Dependency,
+    spec::{Dependency, Package},
     stage::{Entry, Kind, StagedRoot},
 };
 
@@ -56,8 +59,14 @@ const HEAD: u64 = 4096;
 ///
 /// # Errors
 /// An I/O error that names the file. A file that only looks like ELF is no error, as with rpm.
-pub fn discover(root: &StagedRoot) -> Result<Vec<FileFacts>> {
-    root.entries.iter().map(facts).collect()
+pub fn discover(package: &Package, root: &StagedRoot) -> Result<Vec<FileFacts>> {
+    let filter = Filter::new(&package.exclude);
+    let found = root.entries.iter().map(|entry| {
+        let mut facts = facts(entry)?;
+        filter.apply(&entry.path, &mut facts);
+        Ok(facts)
+    });
+    found.collect()
 }
 
 fn facts(entry: &Entry) -> Result<FileFacts> {

@@ -88,13 +88,12 @@ fn features(
             .chain(&package.conflicts)
             .chain(&package.obsoletes)
     };
-    let has_files = !root.entries.is_empty();
     let tilde = package.version.contains('~')
         || package.release.contains('~')
         || all().any(|d| d.version.contains('~'));
     let features = [
         ("CompressedFileNames", "3.0.4-1", true),
-        ("FileDigests", "4.6.0-1", has_files),
+        ("FileDigests", "4.6.0-1", true),
         ("PayloadFilesHavePrefix", "4.0-1", true),
         ("PayloadIsXz", "5.2-1", format == Format::Xz),
         ("PartialHardlinkSets", "4.0.4-1", inodes.links.iter().any(|n| *n > 1)),

@@ -8,10 +8,11 @@ use crate::{
     stage::{Entry, Kind},
 };
 
-/// Writes the tags of all files; a package without files has none of them.
+/// Writes the tags of all files; a package without files has but their total size and algorithm.
 pub(super) fn write(tags: &mut Tags, parts: &Parts<'_>) {
     let entries = &parts.root.entries;
     sizes(tags, parts);
+    tags.int(T::RPMTAG_FILEDIGESTALGO, SHA256);
     if entries.is_empty() {
         return;
     }
@@ -24,7 +25,6 @@ pub(super) fn write(tags: &mut Tags, parts: &Parts<'_>) {
             entries.iter().map(|e| e.caps.clone().unwrap_or_default()),
         );
     }
-    tags.int(T::RPMTAG_FILEDIGESTALGO, SHA256);
 }
 
 fn attributes(tags: &mut Tags, parts: &Parts<'_>) {
@@ -92,7 +92,7 @@ fn verify_flags(entry: &Entry) -> u32 {
             | FileVerifyFlags::MTIME;
         flags &= !own.bits();
     }
-    flags
+    flags & !entry.unverified.bits()
 }
 
 fn names(tags: &mut Tags, entries: &[Entry]) {

@@ -43,10 +43,10 @@ pub(super) fn start(out: &mut impl Write, member: &MemberHeader, name: &str) -> 
     let MemberHeader { inode, mode, links, mtime, size } = *member;
     let name_size = name.len() + 1;
     // In order: ino, mode, uid, gid, nlink, mtime, filesize, dev (major, minor), rdev (major,
-    // minor), namesize, check. rpm takes owners from its header and calls the device 1.
+    // minor), namesize, check. rpm takes owners and devices from its header and writes none here.
     let header = format!(
         "070701{inode:08x}{mode:08x}{:08x}{:08x}{links:08x}{mtime:08x}{size:08x}{:08x}{:08x}{:08x}{:08x}{name_size:08x}{:08x}",
-        0, 0, 0, 1, 0, 0, 0
+        0, 0, 0, 0, 0, 0, 0
     );
     out.write_all(header.as_bytes())?;
     out.write_all(name.as_bytes())?;

@@ -65,11 +65,23 @@ impl Inodes {
         last.reverse();
         Self { links: numbers.iter().map(|n| links[n]).collect(), numbers, last }
     }
+
+    /// The entries in the order in which the archive holds them: all that have one name, then each
+    /// file of several names with these together, as rpm's `iterWriteArchiveNext` has it.
+    pub fn archive_order(&self) -> Vec<usize> {
+        let count = self.numbers.len();
+        let mut order: Vec<_> = (0..count).filter(|i| self.links[*i] < 2).collect();
+        let mut names: Vec<_> = (0..count).filter(|i| self.links[*i] > 1).collect();
+        // The number is that of the first name's place; the sort keeps the names' own order.
+        names.sort_by_key(|i| self.numbers[*i]);
+        order.extend(names);
+        order
+    }
 }
 
 /// Size in bytes of the archive before compression, known before anything is read.
 pub fn archive_size(root: &StagedRoot, inodes: &Inodes) -> u64 {
-    let members = root.entries.iter().enumerate().filter(|(_, e)| e.kind != Kind::Ghost);
+    let members = root.entries.iter().enumerate().filter(|(_, e)| e.is_shipped());
     let size =
         |(i, e): (usize, &Entry)| cpio::member_size(&e.path, content_size(e, inodes.last[i]));
     members.map(size).sum::<u64>() + cpio::TRAILER_SIZE
@@ -99,8 +111,9 @@ pub fn write(
     let mut archive = Digesting::new(compression.encoder(compressed)?);
     let mut buffer = vec![0; 128 * 1024];
     let mut digests = vec![String::new(); root.entries.len()];
-    for (i, entry) in root.entries.iter().enumerate() {
-        if entry.kind == Kind::Ghost {
+    for i in inodes.archive_order() {
+        let entry = &root.entries[i];
+        if !entry.is_shipped() {
             continue;
         }
         let size = content_size(entry, inodes.last[i]);

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use rpm::DependencyFlags;
 
+use super::siblings::Siblings;
+
 /// One entry of Requires, Provides, Conflicts or Obsoletes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Dependency {
@@ -36,19 +38,26 @@ impl Dependency {
     }
 }
 
-/// Reads a table of dependencies in cargo-generate-rpm's notation.
+/// Reads a table of dependencies in cargo-generate-rpm's notation, and `=` alone for exactly the
+/// package of the same file.
 ///
 /// # Errors
 /// A sentence that names the entry.
 pub(super) fn from_table(
     key: &str,
     table: &BTreeMap<String, String>,
+    siblings: &Siblings,
 ) -> Result<Vec<Dependency>, String> {
     let mut out = Vec::new();
     for (name, versions) in table {
         check_name(key, name)?;
         if matches!(versions.trim(), "" | "*") {
             out.push(Dependency::any(name, DependencyFlags::ANY));
+            continue;
+        }
+        if versions.trim() == "=" {
+            let evr = siblings.evr(name).map_err(|e| format!("{key}.{name}: {e}"))?;
+            out.push(Dependency::exact(name, evr, DependencyFlags::ANY));
             continue;
         }
         for comparison in versions.split(',') {
@@ -95,7 +104,8 @@ mod tests {
     use super::*;
 
     fn read(name: &str, versions: &str) -> Result<Vec<Dependency>, String> {
-        from_table("requires", &BTreeMap::from([(name.to_owned(), versions.to_owned())]))
+        let table = BTreeMap::from([(name.to_owned(), versions.to_owned())]);
+        from_table("requires", &table, &Siblings::default())
     }
 
     #[test]
@@ -113,6 +123,7 @@ mod tests {
             ("(a if b)", "*"),
             ("a b", "*"),
             ("a", "1.0"),
+            ("a", "="),
             ("a", "~> 1"),
             ("a", ">= 1 2"),
             ("a", ">= 1^2"),

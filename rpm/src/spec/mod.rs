@@ -4,18 +4,22 @@
 //! (directories, links, units, users, several packages in one file) stands beside them. An
 //! unknown key is an error that says which was probably meant.
 
+mod asset;
 mod changelog;
 mod dependency;
 mod package;
 mod parse;
 mod resolve;
 mod schema;
+mod siblings;
 
 use std::path::{Path, PathBuf};
 
 pub use dependency::Dependency;
-pub use package::{Arch, Asset, Base, ChangelogEntry, Content, Package, Script, Scripts, User};
-pub use rpm::{DependencyFlags, FileFlags};
+pub use package::{
+    Arch, Asset, Base, ChangelogEntry, Content, Excludes, Package, Script, Scripts, User,
+};
+pub use rpm::{DependencyFlags, FileFlags, FileVerifyFlags};
 
 pub(crate) use parse::{from_str, printable};
 pub(crate) use schema::RawPackage;

@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use rpm::FileFlags;
+use regex::Regex;
+use rpm::{FileFlags, FileVerifyFlags};
 
 use super::Dependency;
 
@@ -43,6 +44,8 @@ pub struct Package {
     pub obsoletes: Vec<Dependency>,
     /// Whether dependencies are read from the files.
     pub auto_req: bool,
+    /// Discovered dependencies that are left out.
+    pub exclude: Excludes,
     /// Whether `/bin/sh` is required even when no scriptlet or file asks for it, as
     /// cargo-generate-rpm does unless told not to. Off here unless asked for.
     pub require_sh: bool,
@@ -153,6 +156,21 @@ pub struct Scripts {
     pub posttrans: Option<Script>,
 }
 
+/// Regular expressions for discovered dependencies that a package does not show: the libraries
+/// that it keeps to itself, say. Found anywhere in the text, as rpm's `__provides_exclude` and its
+/// kin are.
+#[derive(Clone, Debug, Default)]
+pub struct Excludes {
+    /// On names of requirements.
+    pub requires: Vec<Regex>,
+    /// On names of what is offered.
+    pub provides: Vec<Regex>,
+    /// On paths of files whose requirements are left out.
+    pub requires_from: Vec<Regex>,
+    /// On paths of files that offer nothing.
+    pub provides_from: Vec<Regex>,
+}
+
 /// A system account.
 #[derive(Clone, Debug)]
 pub struct User {
@@ -185,6 +203,8 @@ pub struct Asset {
     pub flags: FileFlags,
     /// File capabilities in libcap's notation.
     pub caps: Option<String>,
+    /// What `rpm -V` does not look at.
+    pub unverified: FileVerifyFlags,
 }
 
 /// What an asset puts into the package.
@@ -201,7 +221,7 @@ pub enum Content {
     Dir,
     /// A symbolic link to this target.
     Link(String),
-    /// A path that is owned but not shipped.
+    /// A file that is owned but not shipped.
     Ghost,
 }
 

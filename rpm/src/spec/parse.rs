@@ -37,7 +37,8 @@ fn unknown_key(message: &str) -> Option<(&str, Vec<&str>)> {
     Some((key, known.split('`').skip(1).step_by(2).collect()))
 }
 
-fn suggest(key: &str, known: &[&str]) -> Option<String> {
+/// The known word that was probably meant, or all of them.
+pub(super) fn suggest(key: &str, known: &[&str]) -> Option<String> {
     let best = known
         .iter()
         .max_by(|a, b| strsim::jaro_winkler(a, key).total_cmp(&strsim::jaro_winkler(b, key)))?;

@@ -2,12 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
-use rpm::FileFlags;
+use regex::Regex;
 
 use super::{
-    Spec, dependency, dir_of,
-    package::{Arch, Asset, Base, Content, Package, Script, Scripts, User},
-    schema::{RawAsset, RawConfig, RawPackage, RawSpec, RawUser, ScriptSource},
+    Spec,
+    asset::asset,
+    dependency, dir_of,
+    package::{Arch, Asset, Base, Excludes, Package, Script, Scripts, User},
+    schema::{RawAsset, RawPackage, RawSpec, RawUser, ScriptSource},
+    siblings::Siblings,
 };
 use crate::{Result, cargo_manifest::Manifest, error::SpecError, spec::changelog};
 
@@ -16,7 +19,8 @@ pub(super) fn resolve(raw: RawSpec, path: &Path, workspace: &Path) -> Result<Spe
     let crate_dir = raw.build.map(|b| relative(&b.crate_dir, "build.crate")).transpose();
     let crate_dir = crate_dir.map_err(|e| SpecError::new(path, e))?;
     let changelog = changelog::resolve(&raw.changelog).map_err(|e| SpecError::new(path, e))?;
-    let mut packages = Vec::new();
+    let mut layered = Vec::new();
+    let mut siblings = Siblings::default();
     for (name, own) in raw.package {
         let from_crate = own.cargo == Some(true);
         let extra = own.extra_assets.clone().unwrap_or_default();
@@ -30,11 +34,27 @@ pub(super) fn resolve(raw: RawSpec, path: &Path, workspace: &Path) -> Result<Spe
                 )
                 .into());
             };
-            let manifest = Manifest::load(workspace, dir)?.generate_rpm()?;
+            let mut manifest = Manifest::load(workspace, dir)?.generate_rpm()?;
+            for script in manifest.scripts_mut() {
+                // Read here: in a crate's manifest the paths start from the crate.
+                let text = script_text(&script.0, &workspace.join(dir));
+                script.0 =
+                    text.map_err(|e| SpecError::new(path, format!("package.{name}: {e}")))?;
+            }
             crate_assets = manifest.assets.clone().unwrap_or_default();
             layers = layers.over(RawPackage { assets: None, ..manifest });
         }
-        let context = Context { name: &name, dir: dir_of(path), crate_dir: crate_dir.as_deref() };
+        siblings.add(&name, &layers);
+        layered.push((name, layers, crate_assets, extra));
+    }
+    let mut packages = Vec::new();
+    for (name, layers, crate_assets, extra) in layered {
+        let context = Context {
+            name: &name,
+            dir: dir_of(path),
+            crate_dir: crate_dir.as_deref(),
+            siblings: &siblings,
+        };
         let package = context
             .package(layers, crate_assets, extra, &changelog)
             .map_err(|e| SpecError::new(path, format!("package.{name}: {e}")))?;
@@ -50,9 +70,13 @@ struct Context<'a> {
     name: &'a str,
     dir: &'a Path,
     crate_dir: Option<&'a Path>,
+    siblings: &'a Siblings,
 }
 
-type Checked<T> = std::result::Result<T, String>;
+/// The release of a package that names none.
+pub(super) const RELEASE: &str = "1.el7";
+
+pub(super) type Checked<T> = std::result::Result<T, String>;
 
 impl Context<'_> {
     fn package(
@@ -72,7 +96,7 @@ impl Context<'_> {
         };
         let summary = line("summary", required("summary", raw.summary.clone())?)?;
         let table = |key: &str, t: &Option<_>| match t {
-            Some(t) => dependency::from_table(key, t),
+            Some(t) => dependency::from_table(key, t, self.siblings),
             None => Ok(Vec::new()),
         };
         let mut assets =
@@ -83,7 +107,7 @@ impl Context<'_> {
             name: package_name(self.name, raw.name.as_deref())?,
             epoch: raw.epoch,
             version: version("version", required("version", raw.version.clone())?)?,
-            release: version("release", raw.release.clone().unwrap_or_else(|| "1.el7".into()))?,
+            release: version("release", raw.release.clone().unwrap_or_else(|| RELEASE.into()))?,
             arch,
             description: text("description", raw.description.clone().unwrap_or(summary.clone()))?,
             summary,
@@ -97,6 +121,7 @@ impl Context<'_> {
             conflicts: table("conflicts", &raw.conflicts)?,
             obsoletes: table("obsoletes", &raw.obsoletes)?,
             auto_req: auto_req(raw.auto_req.as_deref())?,
+            exclude: excludes(&raw)?,
             require_sh: raw.require_sh.unwrap_or(false),
             units: raw
                 .units
@@ -129,7 +154,7 @@ impl Context<'_> {
                       program: Option<Vec<String>>|
          -> Checked<Option<Script>> {
             let body = match source {
-                Some(source) => self.script_text(&source.0)?,
+                Some(source) => script_text(&source.0, self.dir)?,
                 None if program.is_some() => String::new(),
                 None => return Ok(None),
             };
@@ -173,87 +198,12 @@ impl Context<'_> {
         })
     }
 
-    /// As in cargo-generate-rpm, the value is the script or names a file that holds it. Only what
-    /// looks like a path inside the description's folder is tried as one.
-    fn script_text(&self, source: &str) -> Checked<String> {
-        let text = match relative(source, "script") {
-            Ok(path) if !source.contains(char::is_whitespace) && self.dir.join(&path).is_file() => {
-                fs_err::read_to_string(self.dir.join(path)).map_err(|e| e.to_string())?
-            }
-            _ => source.to_owned(),
-        };
-        self::text("script", text)
-    }
-
     fn assets(&self, key: &str, raw: Vec<RawAsset>, base: Base) -> Checked<Vec<Asset>> {
         raw.into_iter()
             .enumerate()
             .map(|(i, a)| asset(a, base).map_err(|e| format!("{key}[{i}]: {e}")))
             .collect()
     }
-}
-
-fn asset(raw: RawAsset, base: Base) -> Checked<Asset> {
-    let dest = destination(&raw.dest)?;
-    let content = match (&raw.source, raw.dir, &raw.link, raw.ghost) {
-        (Some(pattern), false, None, false) => files(pattern, base)?,
-        (None, true, None, false) => Content::Dir,
-        (None, false, Some(target), false) => Content::Link(line("link", target.clone())?),
-        (None, false, None, true) => Content::Ghost,
-        _ => {
-            return Err("give exactly one of `source`, `dir = true`, `link`, `ghost = true`".into());
-        }
-    };
-    if dest.ends_with('/') && !matches!(content, Content::Files { .. }) {
-        return Err(format!("dest: `{dest}` must be a path, without `/` at its end"));
-    }
-    let mode = match raw.mode.as_deref().map(|m| u16::from_str_radix(m.trim_start_matches("0o"), 8))
-    {
-        None => None,
-        Some(Ok(mode)) if mode <= 0o7777 => Some(mode),
-        Some(_) => return Err("mode: give the permissions in octal, such as \"755\"".into()),
-    };
-    let mut flags = config_flags(&raw.config)?;
-    flags.set(FileFlags::DOC, raw.doc);
-    flags.set(FileFlags::LICENSE, raw.license);
-    flags.set(FileFlags::GHOST, content == Content::Ghost);
-    let caps = raw.caps.map(|c| match rpm::FileCaps::new(c.clone()) {
-        Ok(_) => Ok(c),
-        Err(e) => Err(format!("caps: {e}")),
-    });
-    Ok(Asset {
-        content,
-        dest,
-        mode,
-        user: account(raw.user.unwrap_or_else(|| "root".into()))?,
-        group: account(raw.group.unwrap_or_else(|| "root".into()))?,
-        flags,
-        caps: caps.transpose()?,
-    })
-}
-
-fn files(pattern: &str, base: Base) -> Checked<Content> {
-    // cargo-generate-rpm's spelling for what cargo built, whatever the target and profile.
-    let (base, pattern) = match (base, pattern.strip_prefix("target/release/")) {
-        (Base::Crate, Some(rest)) => (Base::Build, rest),
-        _ => (base, pattern),
-    };
-    relative(pattern, "source")?;
-    Ok(Content::Files { pattern: pattern.to_owned(), base })
-}
-
-fn config_flags(raw: &RawConfig) -> Checked<FileFlags> {
-    let words: &[String] = match raw {
-        RawConfig::Flag(false) => return Ok(FileFlags::empty()),
-        RawConfig::Flag(true) => &[],
-        RawConfig::One(word) => std::slice::from_ref(word),
-        RawConfig::Several(words) => words,
-    };
-    words.iter().try_fold(FileFlags::CONFIG, |flags, word| match word.as_str() {
-        "noreplace" => Ok(flags | FileFlags::NOREPLACE),
-        "missingok" => Ok(flags | FileFlags::MISSINGOK),
-        _ => Err(format!("config: `{word}` is neither noreplace nor missingok")),
-    })
 }
 
 fn refuse_weak_dependencies(raw: &RawPackage) -> Checked<()> {
@@ -277,6 +227,31 @@ fn auto_req(value: Option<&str>) -> Checked<bool> {
         Some("no" | "disabled") => Ok(false),
         Some(other) => Err(format!("auto-req: `{other}` is neither auto nor no")),
     }
+}
+
+/// As in cargo-generate-rpm, the value is the script or names a file that holds it. Only what
+/// looks like a path inside `dir` is tried as one.
+fn script_text(source: &str, dir: &Path) -> Checked<String> {
+    let script = match relative(source, "script") {
+        Ok(path) if !source.contains(char::is_whitespace) && dir.join(&path).is_file() => {
+            fs_err::read_to_string(dir.join(path)).map_err(|e| e.to_string())?
+        }
+        _ => source.to_owned(),
+    };
+    text("script", script)
+}
+
+fn excludes(raw: &RawPackage) -> Checked<Excludes> {
+    let list = |key: &str, patterns: &Option<Vec<String>>| {
+        let compile = |p: &String| Regex::new(p).map_err(|e| format!("{key}: {e}"));
+        patterns.iter().flatten().map(compile).collect::<Checked<Vec<_>>>()
+    };
+    Ok(Excludes {
+        requires: list("exclude-requires", &raw.exclude_requires)?,
+        provides: list("exclude-provides", &raw.exclude_provides)?,
+        requires_from: list("exclude-requires-from", &raw.exclude_requires_from)?,
+        provides_from: list("exclude-provides-from", &raw.exclude_provides_from)?,
+    })
 }
 
 fn required(key: &str, value: Option<String>) -> Checked<String> {
@@ -306,7 +281,7 @@ fn version(key: &str, value: String) -> Checked<String> {
     Ok(value)
 }
 
-fn line(key: &str, value: String) -> Checked<String> {
+pub(super) fn line(key: &str, value: String) -> Checked<String> {
     if value.trim().is_empty() || value.chars().any(char::is_control) {
         return Err(format!("{key}: must be one line of text"));
     }
@@ -320,7 +295,7 @@ fn text(key: &str, value: String) -> Checked<String> {
     Ok(value.trim_end().to_owned())
 }
 
-fn account(value: String) -> Checked<String> {
+pub(super) fn account(value: String) -> Checked<String> {
     let legal = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "_-".contains(c);
     if !value.starts_with(|c: char| c.is_ascii_lowercase() || c == '_')
         || !value.chars().all(legal)
@@ -358,7 +333,7 @@ fn unit(name: String) -> Checked<String> {
 }
 
 /// An absolute path without anything that could make it mean another one.
-fn destination(path: &str) -> Checked<String> {
+pub(super) fn destination(path: &str) -> Checked<String> {
     let inner =
         path.strip_prefix('/').ok_or_else(|| format!("`{path}` is not an absolute path"))?;
     let inner = inner.strip_suffix('/').unwrap_or(inner);
@@ -372,7 +347,7 @@ fn destination(path: &str) -> Checked<String> {
 }
 
 /// A path that stays below the folder it starts from, by its spelling.
-fn relative(path: &str, key: &str) -> Checked<PathBuf> {
+pub(super) fn relative(path: &str, key: &str) -> Checked<PathBuf> {
     let sane = |part: &str| !part.is_empty() && part != ".." && !part.chars().any(char::is_control);
     if !path.split('/').all(sane) {
         return Err(format!(

@@ -43,6 +43,22 @@ pub(crate) struct RawBuild {
 #[serde(transparent)]
 pub(crate) struct ScriptSource(pub(crate) String);
 
+impl RawPackage {
+    /// The scriptlets that are set.
+    pub(crate) fn scripts_mut(&mut self) -> impl Iterator<Item = &mut ScriptSource> {
+        [
+            &mut self.pre_install_script,
+            &mut self.post_install_script,
+            &mut self.pre_uninstall_script,
+            &mut self.post_uninstall_script,
+            &mut self.pre_trans_script,
+            &mut self.post_trans_script,
+        ]
+        .into_iter()
+        .flatten()
+    }
+}
+
 /// Declares the table of one package and how the table of a lower layer shows through it.
 macro_rules! package_table {
     ($($(#[$meta:meta])* $field:ident: $type:ty,)*) => {
@@ -110,6 +126,17 @@ package_table! {
     /// Assets beside those of the crate.
     #[serde(rename = "extra-assets")]
     extra_assets: Vec<RawAsset>,
+    /// Discovered dependencies that are left out: those whose name matches one of these regular
+    /// expressions (rpm's `__requires_exclude`, `__provides_exclude`), ...
+    #[serde(rename = "exclude-requires")]
+    exclude_requires: Vec<String>,
+    #[serde(rename = "exclude-provides")]
+    exclude_provides: Vec<String>,
+    /// ... and those of files whose path does (`__requires_exclude_from`, ...).
+    #[serde(rename = "exclude-requires-from")]
+    exclude_requires_from: Vec<String>,
+    #[serde(rename = "exclude-provides-from")]
+    exclude_provides_from: Vec<String>,
     description: String,
     arch: String,
     group: String,
@@ -143,9 +170,12 @@ pub(crate) struct RawAsset {
     pub(crate) dir: bool,
     /// Target of a symbolic link.
     pub(crate) link: Option<String>,
-    /// Owned, but not shipped.
+    /// Owned, but not shipped: a file, or with `dir` or `link` one of these.
     #[serde(default)]
     pub(crate) ghost: bool,
+    /// What `rpm -V` does not look at: rpm's words for `%verify(not ...)`.
+    #[serde(default)]
+    pub(crate) unverified: Vec<String>,
 }
 
 /// cargo-generate-rpm's `config`: a flag, or one or several of its refinements.

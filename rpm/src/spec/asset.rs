@@ -1,0 +1,108 @@
+//! One of `assets`: what is put where, with which attributes.
+
+use rpm::{FileFlags, FileVerifyFlags};
+
+use super::{
+    package::{Asset, Base, Content},
+    parse::suggest,
+    printable,
+    resolve::{Checked, account, destination, line, relative},
+    schema::{RawAsset, RawConfig},
+};
+
+/// Checks one of `assets`.
+pub(super) fn asset(raw: RawAsset, base: Base) -> Checked<Asset> {
+    let dest = destination(&raw.dest)?;
+    // A ghost may be a directory or a link; on its own it is a file.
+    let content = match (&raw.source, raw.dir, &raw.link, raw.ghost) {
+        (Some(pattern), false, None, false) => files(pattern, base)?,
+        (None, true, None, _) => Content::Dir,
+        (None, false, Some(target), _) => Content::Link(line("link", target.clone())?),
+        (None, false, None, true) => Content::Ghost,
+        _ => {
+            return Err("give exactly one of `source`, `dir = true`, `link`, `ghost = true`".into());
+        }
+    };
+    if dest.ends_with('/') && !matches!(content, Content::Files { .. }) {
+        return Err(format!("dest: `{dest}` must be a path, without `/` at its end"));
+    }
+    let mode = match raw.mode.as_deref().map(|m| u16::from_str_radix(m.trim_start_matches("0o"), 8))
+    {
+        None => None,
+        Some(Ok(mode)) if mode <= 0o7777 => Some(mode),
+        Some(_) => return Err("mode: give the permissions in octal, such as \"755\"".into()),
+    };
+    let mut flags = config_flags(&raw.config)?;
+    flags.set(FileFlags::DOC, raw.doc);
+    flags.set(FileFlags::LICENSE, raw.license);
+    flags.set(FileFlags::GHOST, raw.ghost);
+    let caps = raw.caps.map(|c| match rpm::FileCaps::new(c.clone()) {
+        Ok(_) => Ok(c),
+        Err(e) => Err(format!("caps: {e}")),
+    });
+    Ok(Asset {
+        content,
+        dest,
+        mode,
+        user: account(raw.user.unwrap_or_else(|| "root".into()))?,
+        group: account(raw.group.unwrap_or_else(|| "root".into()))?,
+        flags,
+        caps: caps.transpose()?,
+        unverified: unverified(&raw.unverified)?,
+    })
+}
+
+fn files(pattern: &str, base: Base) -> Checked<Content> {
+    // cargo-generate-rpm's spelling for what cargo built, whatever the target and profile.
+    let (base, pattern) = match (base, pattern.strip_prefix("target/release/")) {
+        (Base::Crate, Some(rest)) => (Base::Build, rest),
+        _ => (base, pattern),
+    };
+    relative(pattern, "source")?;
+    Ok(Content::Files { pattern: pattern.to_owned(), base })
+}
+
+fn config_flags(raw: &RawConfig) -> Checked<FileFlags> {
+    let words: &[String] = match raw {
+        RawConfig::Flag(false) => return Ok(FileFlags::empty()),
+        RawConfig::Flag(true) => &[],
+        RawConfig::One(word) => std::slice::from_ref(word),
+        RawConfig::Several(words) => words,
+    };
+    words.iter().try_fold(FileFlags::CONFIG, |flags, word| match word.as_str() {
+        "noreplace" => Ok(flags | FileFlags::NOREPLACE),
+        "missingok" => Ok(flags | FileFlags::MISSINGOK),
+        _ => Err(format!("config: `{word}` is neither noreplace nor missingok")),
+    })
+}
+
+/// rpm's words for `%verify(not ...)`.
+fn unverified(words: &[String]) -> Checked<FileVerifyFlags> {
+    use FileVerifyFlags as F;
+    const KNOWN: &[(&str, F)] = &[
+        ("md5", F::FILEDIGEST),
+        ("filedigest", F::FILEDIGEST),
+        ("size", F::FILESIZE),
+        ("link", F::LINKTO),
+        ("user", F::USER),
+        ("owner", F::USER),
+        ("group", F::GROUP),
+        ("mtime", F::MTIME),
+        ("mode", F::MODE),
+        ("rdev", F::RDEV),
+        ("caps", F::CAPS),
+    ];
+    words.iter().try_fold(F::empty(), |flags, word| {
+        match KNOWN.iter().find(|(name, _)| name == word) {
+            Some((_, flag)) => Ok(flags | *flag),
+            None => {
+                let names: Vec<_> = KNOWN.iter().map(|(name, _)| *name).collect();
+                let guess = suggest(word, &names).unwrap_or_default();
+                Err(format!(
+                    "unverified: `{}` is nothing that rpm verifies; {guess}",
+                    printable(word)
+                ))
+            }
+        }
+    })
+}

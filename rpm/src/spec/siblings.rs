@@ -1,0 +1,82 @@
+//! `requires = { mesos = "=" }`: exactly the `mesos` that the same package.toml makes.
+//!
+//! Packages of one build belong together: an RPM with headers of another build's libraries is
+//! worse than none. The exact version need not be repeated, and so cannot be forgotten. The name
+//! may carry the architecture, as rpm's `%{?_isa}` writes it: `"mesos(x86-64)" = "="`.
+
+use std::collections::BTreeMap;
+
+use super::{
+    parse::suggest,
+    printable,
+    resolve::{Checked, RELEASE},
+    schema::RawPackage,
+};
+
+const ISA: &str = "(x86-64)";
+
+/// The packages of one file, by name.
+#[derive(Debug, Default)]
+pub(super) struct Siblings(BTreeMap<String, Sibling>);
+
+#[derive(Debug)]
+struct Sibling {
+    /// `[epoch:]version-release`; `None` where the version is missing, which is reported elsewhere.
+    evr: Option<String>,
+    has_isa: bool,
+}
+
+impl Siblings {
+    /// Notes a package under its name.
+    pub(super) fn add(&mut self, name: &str, raw: &RawPackage) {
+        let epoch = raw.epoch.map(|e| format!("{e}:")).unwrap_or_default();
+        let release = raw.release.as_deref().unwrap_or(RELEASE);
+        let evr = raw.version.as_ref().map(|version| format!("{epoch}{version}-{release}"));
+        let has_isa = raw.arch.as_deref() != Some("noarch");
+        self.0.insert(name.to_owned(), Sibling { evr, has_isa });
+    }
+
+    /// The version that `name = "="` stands for.
+    pub(super) fn evr(&self, name: &str) -> Checked<&str> {
+        let bare = name.strip_suffix(ISA).unwrap_or(name);
+        let Some(sibling) = self.0.get(bare) else {
+            let known: Vec<_> = self.0.keys().map(String::as_str).collect();
+            let guess = suggest(bare, &known).unwrap_or_default();
+            return Err(format!(
+                "`=` without a version means a package of this file, and `{}` is none; {guess}",
+                printable(bare)
+            ));
+        };
+        if bare != name && !sibling.has_isa {
+            return Err(format!("{bare} is noarch and provides no `{name}`"));
+        }
+        sibling.evr.as_deref().ok_or_else(|| format!("{bare} has no version"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn siblings() -> Siblings {
+        let mut own = Siblings::default();
+        let raw = |text: &str| toml::from_str::<RawPackage>(text).unwrap();
+        own.add("mesos", &raw("version = \"0.25.0\"\nepoch = 2\nrelease = \"3.el7\""));
+        own.add("data", &raw("version = \"1\"\narch = \"noarch\""));
+        own
+    }
+
+    #[test]
+    fn the_very_same_build() {
+        assert_eq!(siblings().evr("mesos"), Ok("2:0.25.0-3.el7"));
+        assert_eq!(siblings().evr("mesos(x86-64)"), Ok("2:0.25.0-3.el7"));
+        assert_eq!(siblings().evr("data"), Ok("1-1.el7"));
+    }
+
+    #[test]
+    fn what_is_no_package_of_the_file() {
+        let error = siblings().evr("mesoss").unwrap_err();
+        assert!(error.contains("did you mean `mesos`?"), "{error}");
+        assert!(siblings().evr("data(x86-64)").unwrap_err().contains("noarch"));
+    }
+}

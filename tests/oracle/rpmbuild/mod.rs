@@ -1,0 +1,77 @@
+//! The same packages by this crate and by rpmbuild: every tag of both headers and every member of
+//! the payload must agree, but for what stands in [`differences::TABLE`].
+
+mod behaviour;
+mod build;
+mod case;
+mod compare;
+mod corpus;
+mod describe;
+mod differences;
+mod elf;
+mod scratch;
+
+use std::{
+    collections::BTreeSet,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Mutex,
+};
+
+use crate::support;
+
+/// Runs `job` on every case, on as many threads as there are cores, and gathers what it finds;
+/// `None` where it panicked.
+fn on_all<T: Send>(
+    cases: &[case::Case],
+    job: impl Fn(&case::Case) -> T + Sync,
+) -> Vec<(&case::Case, Option<T>)> {
+    let next = std::sync::atomic::AtomicUsize::new(0);
+    let found = Mutex::new(Vec::new());
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                while let Some(case) =
+                    cases.get(next.fetch_add(1, std::sync::atomic::Ordering::Relaxed))
+                {
+                    let one = catch_unwind(AssertUnwindSafe(|| job(case))).ok();
+                    found.lock().unwrap().push((case, one));
+                }
+            });
+        }
+    });
+    found.into_inner().unwrap()
+}
+
+#[test]
+fn every_tag_and_member_is_as_rpmbuild_writes_it() {
+    if !support::have("comparison with rpmbuild", &["rpmbuild", "gcc", "pkg-config"]) {
+        return;
+    }
+    // For work on one of them.
+    let only = std::env::var("ORACLE_CASE").ok();
+    let mut cases = corpus::all();
+    cases.retain(|c| only.as_ref().is_none_or(|o| c.name == *o));
+    let mut problems = Vec::new();
+    let mut needed = BTreeSet::new();
+    for (case, result) in on_all(&cases, |case| {
+        let mut used = BTreeSet::new();
+        let built = build::both(case);
+        (compare::unexplained(&built.ours, &built.theirs, &mut used), used)
+    }) {
+        let (found, used) =
+            result.unwrap_or_else(|| (vec!["the test panicked".into()], BTreeSet::new()));
+        problems.extend(found.iter().map(|f| format!("{}: {f}", case.name)));
+        needed.extend(used);
+    }
+    problems.sort();
+    if only.is_none() {
+        let stale = (0..differences::TABLE.len()).filter(|i| !needed.contains(i));
+        problems.extend(stale.map(|i| {
+            let entry = &differences::TABLE[i];
+            format!("no package differs in tag {} any more: {}", entry.tag, entry.reason)
+        }));
+        assert!(cases.len() >= 40, "the corpus has shrunk to {}", cases.len());
+    }
+    assert!(problems.is_empty(), "{}", problems.join("\n"));
+}
