@@ -6,16 +6,21 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
+    path::Path,
 };
 
 use serde::Deserialize;
 
 use crate::{
     Result,
-    deps::{FileFacts, Needed, symbols_of},
+    deps::{EM_X86_64, Elf, FileFacts, Needed, symbols_of},
     error::SpecError,
+    spec::Arch,
     stage::{Kind, StagedRoot},
 };
+
+/// The x86_64 ABI's dynamic linker.
+const INTERPRETER: &str = "/lib64/ld-linux-x86-64.so.2";
 
 /// What the target offers.
 #[derive(Clone, Debug, Deserialize)]
@@ -25,34 +30,65 @@ pub struct AbiTable {
     libraries: BTreeMap<String, Vec<String>>,
 }
 
-/// Something that a file asks for and the target does not have.
+/// A file that the target would not run or load.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Violation {
     /// Path in the package.
     pub file: String,
-    /// SONAME of the library.
-    pub library: String,
-    /// The symbol version; `None` if the library itself is missing.
-    pub version: Option<String>,
-    /// Symbols that ask for it, as far as they could be read.
-    pub symbols: Vec<String>,
+    /// What is wrong with it.
+    pub fault: Fault,
+}
+
+/// What is wrong with an ELF file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// It calls itself ELF, but what it needs cannot be told.
+    Unreadable,
+    /// It is for another machine than x86_64.
+    Machine,
+    /// It is machine code in a package for all machines.
+    Noarch,
+    /// Its dynamic linker is not CentOS 7's.
+    Interpreter(String),
+    /// It needs a library that neither the target nor the release has.
+    Library(String),
+    /// It needs a version of a library's symbols that the target does not have.
+    Version {
+        /// The library and the version.
+        needed: Needed,
+        /// Symbols that ask for it, as far as they could be read.
+        symbols: Vec<String>,
+    },
 }
 
 impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { file, library, version, symbols } = self;
-        let Some(version) = version else {
-            return write!(
-                f,
-                "{file} needs {library}, which neither CentOS 7 nor this release has"
-            );
-        };
-        write!(f, "{file} needs version {version} of {library}, which CentOS 7 does not have")?;
-        match symbols.as_slice() {
-            [] => Ok(()),
-            few if few.len() <= 3 => write!(f, " (for {})", few.join(", ")),
-            [a, b, c, rest @ ..] => write!(f, " (for {a}, {b}, {c} and {} more)", rest.len()),
-            _ => Ok(()),
+        let file = &self.file;
+        match &self.fault {
+            Fault::Unreadable => {
+                write!(f, "{file} calls itself ELF, but what it needs cannot be read")
+            }
+            Fault::Machine => write!(f, "{file} is not for x86_64"),
+            Fault::Noarch => write!(f, "{file} is machine code in a noarch package"),
+            Fault::Interpreter(path) => {
+                write!(f, "{file} asks for the dynamic linker {path}, which CentOS 7 does not have")
+            }
+            Fault::Library(library) => {
+                write!(f, "{file} needs {library}, which neither CentOS 7 nor this release has")
+            }
+            Fault::Version { needed: Needed { library, version }, symbols } => {
+                write!(
+                    f,
+                    "{file} needs version {version} of {library}, which CentOS 7 does not have"
+                )?;
+                match symbols.as_slice() {
+                    [] => Ok(()),
+                    [a, b, c, rest @ ..] if !rest.is_empty() => {
+                        write!(f, " (for {a}, {b}, {c} and {} more)", rest.len())
+                    }
+                    few => write!(f, " (for {})", few.join(", ")),
+                }
+            }
         }
     }
 }
@@ -74,6 +110,7 @@ impl AbiTable {
     /// An I/O error. What the target lacks is no error but a [`Violation`].
     pub fn check(
         &self,
+        arch: Arch,
         root: &StagedRoot,
         facts: &[FileFacts],
         own: &BTreeSet<String>,
@@ -81,29 +118,48 @@ impl AbiTable {
         let mut own = own.clone();
         own.extend(facts.iter().filter_map(|f| f.elf.as_ref()?.soname.clone()));
         let mut violations = Vec::new();
-        for (entry, facts) in root.entries.iter().zip(facts) {
-            let (Some(elf), Kind::File { source, .. }) = (&facts.elf, &entry.kind) else {
-                continue;
+        for (entry, facts) in root.entries.iter().zip(facts).filter(|(_, f)| f.looks_like_elf) {
+            let faults = match (&facts.elf, &entry.kind) {
+                (Some(elf), Kind::File { source, .. }) => self.faults(arch, elf, source, &own)?,
+                _ => vec![Fault::Unreadable],
             };
-            let report = |library: &str, version: Option<&str>, symbols| Violation {
-                file: entry.path.clone(),
-                library: library.to_owned(),
-                version: version.map(str::to_owned),
-                symbols,
-            };
-            for library in &elf.needed {
-                if !self.libraries.contains_key(library) && !own.contains(library) {
-                    violations.push(report(library, None, Vec::new()));
-                }
-            }
-            for need in &elf.versions_needed {
-                if self.has(need) == Some(false) {
-                    let symbols = symbols_of(source, need)?;
-                    violations.push(report(&need.library, Some(&need.version), symbols));
-                }
-            }
+            let file = || entry.path.clone();
+            violations.extend(faults.into_iter().map(|fault| Violation { file: file(), fault }));
         }
         Ok(violations)
+    }
+
+    fn faults(
+        &self,
+        arch: Arch,
+        elf: &Elf,
+        source: &Path,
+        own: &BTreeSet<String>,
+    ) -> Result<Vec<Fault>> {
+        // Objects that are not linked run nowhere; they may be for anything.
+        if !elf.is_linked {
+            return Ok(Vec::new());
+        }
+        if arch == Arch::Noarch {
+            return Ok(vec![Fault::Noarch]);
+        }
+        if elf.machine != EM_X86_64 || !elf.is_64 {
+            return Ok(vec![Fault::Machine]);
+        }
+        if !elf.is_described {
+            return Ok(vec![Fault::Unreadable]);
+        }
+        let mut faults = Vec::new();
+        if let Some(path) = elf.interpreter.as_ref().filter(|p| *p != INTERPRETER) {
+            faults.push(Fault::Interpreter(path.clone()));
+        }
+        let foreign = |l: &&String| !self.libraries.contains_key(*l) && !own.contains(*l);
+        faults.extend(elf.needed.iter().filter(foreign).cloned().map(Fault::Library));
+        for needed in elf.versions_needed.iter().filter(|n| self.has(n) == Some(false)) {
+            let symbols = symbols_of(source, needed)?;
+            faults.push(Fault::Version { needed: needed.clone(), symbols });
+        }
+        Ok(faults)
     }
 
     /// Whether the base system has this version; `None` for libraries that are not its own.

@@ -219,10 +219,30 @@ impl Certificate {
                 "use a key whose primary key is marked for signing",
             ));
         }
+        if self.is_expired() {
+            return Err(Error::key(
+                "the key has expired",
+                "prolong it (`gpg --quick-set-expire FINGERPRINT 2y`) and export it again, or use another",
+            ));
+        }
         if !self.key.details.revocation_signatures.is_empty() {
             return Err(Error::key("the key is revoked", "use another key"));
         }
         Ok(())
+    }
+
+    /// Whether the time that the key's newest self-signature sets has passed.
+    pub fn is_expired(&self) -> bool {
+        let selfs = self.key.details.users.iter().flat_map(|u| &u.signatures);
+        let newest = selfs.max_by_key(|s| s.created().map(|t| t.as_secs()));
+        let lifetime = newest.and_then(|s| s.key_expiration_time()).map(|d| u64::from(d.as_secs()));
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        match (lifetime, now) {
+            (Some(lifetime), Ok(now)) if lifetime > 0 => {
+                u64::from(self.created()) + lifetime <= now.as_secs()
+            }
+            _ => false,
+        }
     }
 
     /// Checks one signature packet over `data`.

@@ -57,6 +57,9 @@ impl Rpm {
     /// # Errors
     /// [`Error::Format`] for anything that is not an RPM, or an I/O error.
     pub fn open(path: &Path) -> Result<Self> {
+        if !fs_err::metadata(path)?.is_file() {
+            return Err(Error::format(path, "is not a regular file"));
+        }
         let file = BufReader::new(fs_err::File::open(path)?);
         Self::read(file, path)
     }
@@ -183,12 +186,21 @@ fn header(
     }
     fill(input, front, entries as usize * ENTRY + data as usize)?;
     let (index, store) = front[start + INTRO..].split_at(entries as usize * ENTRY);
+    let mut reached = 0;
     for (i, entry) in index.chunks_exact(ENTRY).enumerate() {
         let tag = be32(entry, 0);
         if i == 0 && (tag != limits.region || be32(entry, 4) != BIN || be32(entry, 12) != 16) {
             return Err(format!("the {what} does not begin with its region"));
         }
-        check_entry(entry, store).map_err(|e| format!("the {what}'s tag {tag} {e}"))?;
+        let end = check_entry(entry, store).map_err(|e| format!("the {what}'s tag {tag} {e}"))?;
+        // In order and apart, so that all checks together look at each byte once. The region's own
+        // data stands last, though its entry is the first.
+        if i > 0 {
+            if (be32(entry, 8) as usize) < reached {
+                return Err(format!("the {what}'s tag {tag} overlaps the one before"));
+            }
+            reached = end;
+        }
     }
     Ok(start..front.len())
 }
@@ -198,17 +210,19 @@ const BIN: u32 = 7;
 const STRING_ARRAY: u32 = 8;
 const I18N_STRING: u32 = 9;
 
-fn check_entry(entry: &[u8], store: &[u8]) -> std::result::Result<(), &'static str> {
+/// Checks one entry of the index, and says where its data ends.
+fn check_entry(entry: &[u8], store: &[u8]) -> std::result::Result<usize, &'static str> {
     let (kind, offset, count) = (be32(entry, 4), be32(entry, 8) as usize, be32(entry, 12) as usize);
     let data = store.get(offset..).ok_or("points outside the header")?;
     let width = match kind {
-        0 => return Ok(()),
         1 | 2 | BIN => 1,
         3 => 2,
         4 => 4,
         5 => 8,
         STRING if count != 1 => return Err("is a single text with a count"),
-        STRING | STRING_ARRAY | I18N_STRING => return check_strings(data, count),
+        STRING | STRING_ARRAY | I18N_STRING => {
+            return Ok(offset + strings_length(data, count)?);
+        }
         _ => return Err("has an unknown type"),
     };
     if count == 0 {
@@ -218,17 +232,20 @@ fn check_entry(entry: &[u8], store: &[u8]) -> std::result::Result<(), &'static s
         return Err("is not aligned");
     }
     match count.checked_mul(width) {
-        Some(size) if size <= data.len() => Ok(()),
+        Some(size) if size <= data.len() => Ok(offset + size),
         _ => Err("reaches outside the header"),
     }
 }
 
-fn check_strings(data: &[u8], count: usize) -> std::result::Result<(), &'static str> {
-    if count > data.len() {
-        return Err("claims more texts than there are bytes");
+/// Bytes that `count` terminated texts take.
+fn strings_length(data: &[u8], count: usize) -> std::result::Result<usize, &'static str> {
+    let mut length = 0;
+    for _ in 0..count {
+        let rest = &data[length..];
+        let end = rest.iter().position(|b| *b == 0).ok_or("holds a text without an end")?;
+        length += end + 1;
     }
-    let ends = data.iter().filter(|b| **b == 0).take(count).count();
-    if ends < count { Err("holds a text without an end") } else { Ok(()) }
+    Ok(length)
 }
 
 fn be32(bytes: &[u8], at: usize) -> u32 {

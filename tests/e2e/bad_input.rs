@@ -78,6 +78,20 @@ fn hostile_descriptions() {
                 package("users = [{ name = \"x\", home = \"/h\", comment = \"'; reboot; '\" }]\n"),
             ),
             (
+                "shell in a home",
+                package("users = [{ name = \"x\", home = \"/h; reboot\", comment = \"x\" }]\n"),
+            ),
+            (
+                "shell in a shell",
+                package(
+                    "users = [{ name = \"x\", home = \"/h\", comment = \"x\", shell = \"$(reboot)\" }]\n",
+                ),
+            ),
+            (
+                "escapes in an error",
+                package("arch = \"\\u001b]0;owned\\u0007\"\n").replace('\u{1b}', "ESC"),
+            ),
+            (
                 "too many bits",
                 package("assets = [{ source = \"file\", dest = \"/x\", mode = \"77777\" }]\n"),
             ),

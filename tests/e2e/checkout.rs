@@ -94,6 +94,22 @@ pub fn built(events: &[Value]) -> Vec<String> {
     names
 }
 
+/// Paths of all directories below `dir`, relative to it.
+pub fn folders(dir: &Path) -> Vec<String> {
+    let inside = |e: std::io::Result<fs_err::DirEntry>| {
+        let path = e.unwrap().path();
+        (path.is_dir() && !path.is_symlink()).then_some(path)
+    };
+    let mut out = Vec::new();
+    let mut todo = vec![dir.to_owned()];
+    while let Some(next) = todo.pop() {
+        todo.extend(fs_err::read_dir(&next).unwrap().filter_map(inside));
+        out.push(next.strip_prefix(dir).unwrap().to_str().unwrap().to_owned());
+    }
+    out.sort();
+    out
+}
+
 /// Paths of all files below `dir`, relative to it.
 pub fn walk(dir: &Path) -> Vec<String> {
     let mut out = Vec::new();

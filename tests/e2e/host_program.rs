@@ -84,7 +84,7 @@ fn what_cannot_be_built_here_is_held_back_and_a_release_fails() {
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(output.status.success(), "{text}");
     assert!(text.contains("HELD BACK: zig and cargo-zigbuild are not installed"), "{text}");
-    assert!(text.contains("to get tiny: install Python's pip"), "{text}");
+    assert!(text.contains("to get tiny: run once without --offline"), "{text}");
     assert!(checkout.path("dist/el7/notes-1-1.el7.noarch.rpm").exists());
     checkout.ok(&["verify"]);
 
@@ -128,10 +128,43 @@ fn a_compile_error_is_shown_with_step_command_status_log_and_help() {
 #[test]
 fn the_abi_gate_refuses_what_centos_7_could_not_start() {
     let checkout = Checkout::new();
-    checkout.write("specs/notes/README", fs_err::read("/bin/true").unwrap());
-    let (code, message) = checkout.fails(&["rpm"]);
-    assert_eq!(code, 7, "{message}");
+    let toml = fs_err::read_to_string(checkout.path("specs/notes/package.toml")).unwrap();
+    let fails = |content: &[u8], arch: &str| {
+        checkout.write("specs/notes/README", content);
+        checkout.write("specs/notes/package.toml", toml.replace("noarch", arch));
+        let (code, message) = checkout.fails(&["rpm"]);
+        assert_eq!(code, 7, "{message}");
+        assert!(message.contains("package: notes"), "{message}");
+        message
+    };
+    let program = fs_err::read("/bin/true").unwrap();
+    let message = fails(&program, "x86_64");
     assert!(message.contains("/usr/share/doc/notes/README needs version GLIBC_2."), "{message}");
     assert!(message.contains("of libc.so.6, which CentOS 7 does not have (for "), "{message}");
-    assert!(message.contains("package: notes"), "{message}");
+    assert!(fails(&program, "noarch").contains("is machine code in a noarch package"));
+    // e_machine of aarch64.
+    let mut foreign = program.clone();
+    foreign[18] = 183;
+    assert!(fails(&foreign, "x86_64").contains("is not for x86_64"));
+    // e_shoff and e_shnum: without sections the program runs as before.
+    let mut bare = program.clone();
+    bare[40..48].fill(0);
+    bare[60..64].fill(0);
+    assert!(fails(&bare, "x86_64").contains("what it needs cannot be read"));
+    assert!(fails(&program[..80], "x86_64").contains("what it needs cannot be read"));
+}
+
+#[test]
+fn no_program_that_is_run_sees_the_passphrase() {
+    if !support::have("passphrase and builds", &["python3", "gpg"]) {
+        return;
+    }
+    let checkout = with_crate("fn main() {}");
+    lend_tools(&checkout);
+    let build = "fn main() { if let Ok(p) = std::env::var(\"PASS\") { panic!(\"{p}\") } }";
+    checkout.write("host/tiny/build.rs", build);
+    let key = crate::keys::protected_key(checkout.dir.path(), "geheim");
+    let mut command =
+        checkout.xtask(&["rpm", "--key", key.to_str().unwrap(), "--passphrase-env", "PASS"]);
+    support::ok(command.env("PASS", "geheim"));
 }

@@ -60,14 +60,20 @@ impl Drop for Gpg {
     }
 }
 
+/// A key with this passphrase, as a file in `dir`.
+pub fn protected_key(dir: &Path, passphrase: &str) -> PathBuf {
+    let gpg = Gpg::new();
+    gpg.make("protected", "rsa2048", "sign", passphrase);
+    gpg.export("protected", passphrase, dir)
+}
+
 #[test]
 fn a_passphrase_comes_from_a_variable_or_a_descriptor_and_a_wrong_one_is_an_error() {
     if !support::have("passphrases", &["gpg", "sh"]) {
         return;
     }
-    let (checkout, gpg) = (Checkout::new(), Gpg::new());
-    gpg.make("protected", "rsa2048", "sign", "geheim");
-    let key = gpg.export("protected", "geheim", checkout.dir.path());
+    let checkout = Checkout::new();
+    let key = protected_key(checkout.dir.path(), "geheim");
     let key = key.to_str().unwrap();
 
     let (code, message) = checkout.judge(&support::run(
@@ -121,6 +127,21 @@ fn keys_that_centos_7_cannot_check_are_refused() {
         assert_eq!(code, 8, "{message}");
         assert!(message.contains(says), "{message}");
     }
+    // Expired: valid for one second, years ago.
+    let expired = gpg.home.path().join("expired.asc");
+    let mut command = gpg.command();
+    command.args(["--faked-system-time", "20200101T000000", "--passphrase", ""]);
+    support::ok(command.args([
+        "--quick-generate-key",
+        "expired",
+        "rsa2048",
+        "sign",
+        "seconds=86400",
+    ]));
+    fs_err::copy(gpg.export("expired", "", gpg.home.path()), &expired).unwrap();
+    let (code, message) = checkout.fails(&["rpm", "--key", expired.to_str().unwrap()]);
+    assert_eq!(code, 8, "{message}");
+    assert!(message.contains("the key has expired"), "{message}");
     checkout.write("rubbish.asc", "no key");
     let (code, message) = checkout.fails(&["rpm", "--key", "rubbish.asc"]);
     assert_eq!(code, 8);
@@ -158,6 +179,12 @@ fn a_release_needs_a_real_key() {
     );
     assert_eq!(code, 8);
     checkout.ok(&["rpm", "--release", "--key", support::key_file("b").to_str().unwrap()]);
+    // The development key stays one, also as a file.
+    let own = Checkout::new();
+    let key = own.path("target/xtask/keys/development.asc");
+    fs_err::remove_file(&key).unwrap();
+    own.ok(&["rpm"]);
+    assert_eq!(own.fails(&["rpm", "--release", "--key", key.to_str().unwrap()]), (code, message));
 }
 
 #[test]

@@ -47,6 +47,77 @@ fn a_changed_file_rebuilds_one_package_and_the_index() {
 }
 
 #[test]
+fn a_file_that_changes_while_it_is_packaged_is_not_kept_under_its_old_key() {
+    let checkout = Checkout::new();
+    // Long enough to be caught at it: the change is made when its step has begun.
+    let noise: Vec<u8> =
+        (0..20_000_000_u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+    checkout.write("specs/notes/README", &noise);
+    let mut command = checkout.xtask(&["rpm", "--json", "--jobs", "1", "notes"]);
+    let mut run = command.stdout(std::process::Stdio::piped()).spawn().unwrap();
+    let lines = std::io::BufRead::lines(std::io::BufReader::new(run.stdout.take().unwrap()));
+    for line in lines {
+        if line.unwrap().contains("\"step-started\"") {
+            let path = checkout.path("specs/notes/README");
+            let file = fs_err::OpenOptions::new().append(true).open(path).unwrap();
+            file.file().set_modified(std::time::SystemTime::now()).unwrap();
+        }
+    }
+    assert_eq!(run.wait().unwrap().code(), Some(4));
+    assert!(!checkout.path("dist").join("el7").exists());
+    checkout.ok(&["rpm"]);
+}
+
+#[test]
+fn metadata_never_goes_back_in_time() {
+    let revision = |checkout: &Checkout| {
+        let text = fs_err::read_to_string(checkout.path("dist/el7/repodata/repomd.xml")).unwrap();
+        let text = text.split("<revision>").nth(1).unwrap();
+        text.split('<').next().unwrap().parse::<u32>().unwrap()
+    };
+    let checkout = Checkout::new();
+    let toml = fs_err::read_to_string(checkout.path("specs/notes/package.toml")).unwrap();
+    checkout.write("specs/notes/package.toml", toml.replace("2026-11-22", "2026-12-24"));
+    checkout.ok(&["rpm"]);
+    let newest = revision(&checkout);
+    checkout.ok(&["rpm", "mesos-calico-firewalld"]);
+    assert_eq!(revision(&checkout), newest, "yum refuses metadata older than what it has");
+}
+
+#[test]
+fn what_is_published_can_be_served_whatever_the_umask() {
+    use std::os::unix::fs::PermissionsExt;
+    let checkout = Checkout::new();
+    let script = "umask 077; exec \"$0\" \"$@\"";
+    let mut command = std::process::Command::new("sh");
+    command
+        .args(["-c", script, env!("CARGO_BIN_EXE_xtask"), "rpm", "--root"])
+        .arg(checkout.dir.path());
+    support::ok(&mut command);
+    let dist = checkout.path("dist/el7");
+    let mode =
+        |path: &std::path::Path| fs_err::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode(&dist), mode(&dist.join("repodata"))), (0o755, 0o755));
+    assert!(walk(&dist).iter().all(|f| mode(&dist.join(f)) == 0o644));
+}
+
+#[test]
+fn the_output_may_be_a_link_to_a_folder_but_neither_a_file_nor_a_mount_point() {
+    let checkout = Checkout::new();
+    fs_err::create_dir(checkout.path("real")).unwrap();
+    fs_err::os::unix::fs::symlink("real", checkout.path("link")).unwrap();
+    for _ in 0..2 {
+        checkout.ok(&["rpm", "--out", "link"]);
+        assert!(checkout.path("link").is_symlink() && checkout.path("real/repodata").is_dir());
+        checkout.write("specs/notes/README", "other\n");
+    }
+    checkout.write("file", "");
+    assert!(checkout.fails(&["rpm", "--out", "file"]).1.contains("is not a folder"));
+    assert!(checkout.fails(&["rpm", "--out", "/proc"]).1.contains("is a mount point"));
+    assert_eq!(checkout.fails(&["rpm", "--base-url", "x\ngpgcheck=0"]).0, 2);
+}
+
+#[test]
 fn what_was_tampered_with_is_noticed_and_mended() {
     let checkout = Checkout::new();
     checkout.ok(&["rpm"]);
@@ -62,6 +133,34 @@ fn what_was_tampered_with_is_noticed_and_mended() {
     );
     assert_eq!(checkout.events(&[]).last().unwrap()["written"], true);
     checkout.ok(&["verify"]);
+
+    let repo = checkout.path("dist/el7/mesos-calico.repo");
+    let text = fs_err::read_to_string(&repo).unwrap();
+    fs_err::write(&repo, text.replace("gpgcheck=1", "gpgcheck=0")).unwrap();
+    fs_err::copy(&rpm, checkout.path("dist/el7/extra.rpm")).unwrap();
+    let (code, message) = checkout.fails(&["verify"]);
+    assert_eq!(code, 9);
+    assert!(message.contains("mesos-calico.repo: does not have the checksum"), "{message}");
+    assert!(message.contains("extra.rpm: is not listed in SHA256SUMS"), "{message}");
+}
+
+#[test]
+fn hostile_repositories_neither_hang_nor_are_followed() {
+    let checkout = Checkout::new();
+    checkout.ok(&["rpm"]);
+    let fifo = checkout.path("dist/el7/a.rpm");
+    support::ok(std::process::Command::new("mkfifo").arg(&fifo));
+    let (code, message) = checkout.fails(&["verify"]);
+    assert_eq!(code, 9, "{message}");
+    assert!(message.contains("is not a regular file"), "{message}");
+    fs_err::remove_file(fifo).unwrap();
+    let repomd = checkout.path("dist/el7/repodata/repomd.xml");
+    let evil = "<repomd><data type=\"primary\"><location href=\"../../../etc/passwd\"/></data>\u{1b}]0;owned\u{7}</repomd>";
+    fs_err::write(repomd, evil).unwrap();
+    let (code, message) = checkout.fails(&["verify"]);
+    assert_eq!(code, 9);
+    assert!(message.contains("repomd.xml.asc: the signature does not match"), "{message}");
+    assert!(!message.contains("passwd") && !message.contains('\u{1b}'), "{message}");
 }
 
 #[test]
@@ -79,9 +178,10 @@ fn two_checkouts_give_the_same_bytes() {
         let checkout = Checkout::new();
         checkout.ok(&["rpm"]);
         let dir = checkout.path("dist/el7");
-        // release.json names step keys, which know the checkout they were made in.
-        let files = walk(&dir).into_iter().filter(|f| f != "release.json");
-        files.map(|f| (f.clone(), fs_err::read(dir.join(f)).unwrap())).collect::<Vec<_>>()
+        walk(&dir)
+            .into_iter()
+            .map(|f| (f.clone(), fs_err::read(dir.join(f)).unwrap()))
+            .collect::<Vec<_>>()
     };
     assert!(read() == read());
 }
@@ -165,6 +265,9 @@ fn index_takes_only_what_its_key_has_signed() {
     }
     checkout.ok(&["index", "copy"]);
     checkout.ok(&["index", "copy"]);
+    let (code, message) = checkout.fails(&["index", "dist/el7"]);
+    assert_eq!(code, 2, "{message}");
+    assert!(message.contains("was published by `rpm`"), "{message}");
     let public = support::public_key_file("a");
     checkout.ok(&["verify", "copy", "--public-key", public.to_str().unwrap()]);
     let other = support::key_file("b");

@@ -2,15 +2,16 @@
 //! panic, and never in more memory than the file could ask for. The same ground as rpm/fuzz, for a
 //! bounded number of tries on any compiler.
 
-use std::{io::Read, panic::catch_unwind};
+use std::{collections::BTreeSet, io::Read, panic::catch_unwind};
 
 use el7rpm::{
+    abi::AbiTable,
     deps,
     openpgp::Signer,
     payload::Reader,
     read::Rpm,
     repodata::IndexedRpm,
-    spec::Spec,
+    spec::{Arch, Spec},
     stage::{Entry, Kind, StagedRoot},
     verify,
 };
@@ -173,6 +174,8 @@ fn damaged_archives() {
 fn damaged_elf_files() {
     let out = tempfile::tempdir().unwrap();
     let path = out.path().join("elf");
+    let package = fixtures::varied().packages().remove(0);
+    let table = AbiTable::el7().unwrap();
     let mut elf = include_bytes!("../../rpm/fuzz/seeds/elf/library").to_vec();
     for whole in [elf.clone(), {
         elf.truncate(2048);
@@ -189,8 +192,11 @@ fn damaged_elf_files() {
                 group: "root".into(),
                 flags: el7rpm::spec::FileFlags::empty(),
                 caps: None,
+                unverified: el7rpm::spec::FileVerifyFlags::empty(),
             };
-            deps::discover(&StagedRoot { entries: vec![entry] }).unwrap();
+            let root = StagedRoot { entries: vec![entry] };
+            let facts = deps::discover(&package, &root).unwrap();
+            table.check(Arch::X86_64, &root, &facts, &BTreeSet::new()).unwrap();
         });
     }
 }

@@ -12,8 +12,8 @@
 mod support;
 
 mod fixtures;
-mod hostile;
 mod generate_rpm;
+mod hostile;
 mod metadata;
 mod rpmbuild;
 mod signatures;

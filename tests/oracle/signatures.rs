@@ -111,7 +111,11 @@ fn every_flipped_byte_of_header_or_payload_is_noticed() {
         for some in broken.chunks(500) {
             let output = support::run(rpm(&db).arg("-K").args(some));
             let text = String::from_utf8_lossy(&output.stdout).into_owned();
+            let refused = text.lines().filter(|l| l.contains("NOT OK") || l.contains("error:"));
+            let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+            let unreadable = errors.lines().filter(|l| l.starts_with("error: "));
             assert!(!text.contains(": digests signatures OK"), "{text}");
+            assert!(refused.count() + unreadable.count() >= some.len(), "{text}\n{errors}");
         }
     }
 }

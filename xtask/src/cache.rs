@@ -51,7 +51,11 @@ impl Cache {
     ) -> Result<PathBuf> {
         let tmp = self.tmp.join(format!("{kind}-{}", key.short()));
         fs_err::create_dir(&tmp).class(Class::Output)?;
-        fill(&tmp)?;
+        if let Err(failure) = fill(&tmp).and_then(|()| sync_all(&tmp)) {
+            // The room is needed most after a full disk; what is left goes with the next run.
+            let _ = fs_err::remove_dir_all(&tmp);
+            return Err(failure);
+        }
         let path = self.path(kind, key);
         fs_err::create_dir_all(self.dir.join(kind)).class(Class::Output)?;
         fs_err::rename(&tmp, &path).class(Class::Output)?;
@@ -88,6 +92,17 @@ fn children(dir: &Path) -> Result<Vec<PathBuf>> {
 
 fn name(path: &Path) -> String {
     path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+/// Makes all files below `dir` last through a loss of power.
+pub(crate) fn sync_all(dir: &Path) -> Result<()> {
+    for entry in walkdir::WalkDir::new(dir).contents_first(true) {
+        let entry = entry.map_err(std::io::Error::from).class(Class::Output)?;
+        if !entry.file_type().is_symlink() {
+            sync(entry.path())?;
+        }
+    }
+    Ok(())
 }
 
 /// Makes a rename last through a loss of power.

@@ -50,7 +50,7 @@ Exit codes:
    8  key or signing
    9  verification failed
   10  the output cannot be written
-  11  --release, and a package would have to be held back";
+  11  a package would have to be held back with --release, or all of them";
 
 impl Class {
     pub(crate) fn exit_code(self) -> u8 {

@@ -12,9 +12,10 @@ use el7rpm::cargo_manifest::Manifest;
 use crate::{
     events::{Event, Reporter},
     failure::{Class, Classify, Failure, Result},
-    key::{Key, KeyBuilder},
+    key::{Key, KeyBuilder, Stamps},
     process::Process,
-    tools::Zig,
+    schedule::Trouble,
+    tools::{Zig, on_path},
     workspace::Workspace,
 };
 
@@ -34,10 +35,20 @@ pub(crate) struct HostBuild {
     pub(crate) programs: BTreeSet<String>,
 }
 
-/// The compiler's own description of itself.
-pub(crate) fn rustc_identity() -> Result<String> {
-    let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
-    duct::cmd!(rustc, "-vV").stderr_capture().read().map_err(|e| {
+/// What programs are built with, and how.
+pub(crate) struct Site<'a> {
+    pub(crate) workspace: &'a Workspace,
+    pub(crate) offline: bool,
+    pub(crate) reporter: &'a dyn Reporter,
+    /// Names of variables that no program may see.
+    pub(crate) secrets_filter: &'a dyn Fn(&str) -> bool,
+    /// The same, and those that would steer a build.
+    pub(crate) build_filter: &'a dyn Fn(&str) -> bool,
+}
+
+/// The description that the compiler, as it is chosen in the folder `dir`, gives of itself.
+pub(crate) fn rustc_identity(dir: &Path) -> Result<String> {
+    duct::cmd!("rustc", "-vV").dir(dir).env_remove("RUSTC").stderr_capture().read().map_err(|e| {
         Failure::new(Class::Tool, format!("rustc cannot be run: {e}"))
             .help("install Rust with rustup")
     })
@@ -45,7 +56,12 @@ pub(crate) fn rustc_identity() -> Result<String> {
 
 impl HostBuild {
     /// Everything that the programs are made from.
-    pub(crate) fn key(&self, workspace: &Workspace, rustc: &str, zig: &Zig) -> Result<Key> {
+    pub(crate) fn key(
+        &self,
+        workspace: &Workspace,
+        rustc: &str,
+        zig: &Zig,
+    ) -> Result<(Key, Stamps)> {
         let mut key = KeyBuilder::new("compile", VERSION)
             .text("target", &format!("{TARGET}.{GLIBC}"))
             .text("rustc", rustc)
@@ -61,56 +77,81 @@ impl HostBuild {
         for program in &self.programs {
             key = key.text("program", program);
         }
-        Ok(key.finish())
+        Ok(key.finish_with_stamps())
+    }
+
+    /// Fetches what the crate depends on, so that compiling needs no network.
+    ///
+    /// # Errors
+    /// [`Trouble::Unavailable`]: without a network, others can still be built.
+    pub(crate) fn fetch(&self, site: &Site<'_>, zig: &Zig, step: &str) -> Result<(), Trouble> {
+        let mut args = vec!["fetch".into(), "--locked".into(), "--target".into(), TARGET.into()];
+        args.extend(self.manifest(site));
+        let cargo = on_path("cargo").ok_or_else(|| {
+            Failure::new(Class::Tool, "there is no cargo on PATH").help("install Rust with rustup")
+        })?;
+        let process = self.process(site, zig, cargo, args, "fetch");
+        let run = process.run(|line| site.reporter.event(&Event::StepOutput { step, line }));
+        run.map_err(|mut failure| {
+            let says = |text: &str| failure.last_lines.iter().any(|l| l.contains(text));
+            if says("--locked") || says("failed to parse manifest") {
+                return Trouble::Failed(with_help(failure));
+            }
+            failure.message = format!(
+                "the crates that {} depends on cannot be fetched",
+                self.crate_dir.display()
+            );
+            Trouble::Unavailable(failure.help("run once with a network and without --offline"))
+        })
     }
 
     /// Compiles, and puts the programs into `out`.
-    pub(crate) fn run(
-        &self,
-        workspace: &Workspace,
-        zig: &Zig,
-        offline: bool,
-        step: &str,
-        reporter: &dyn Reporter,
-        out: &Path,
-    ) -> Result<()> {
-        let target_dir = workspace.state.join("host");
-        let name = self.crate_dir.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let mut args: Vec<OsString> =
-            ["zigbuild", "--release", "--locked", "--target"].map(OsString::from).to_vec();
+    pub(crate) fn run(&self, site: &Site<'_>, zig: &Zig, step: &str, out: &Path) -> Result<()> {
+        let target_dir = site.workspace.state.join("host");
+        let words = ["zigbuild", "--release", "--locked", "--offline", "--target"];
+        let mut args: Vec<OsString> = words.map(OsString::from).to_vec();
         args.push(format!("{TARGET}.{GLIBC}").into());
-        args.extend([
-            "--manifest-path".into(),
-            workspace.root.join(&self.crate_dir).join("Cargo.toml").into(),
-        ]);
+        args.extend(self.manifest(site));
         args.extend(["--target-dir".into(), target_dir.clone().into()]);
-        if offline {
-            args.push("--offline".into());
-        }
-        let process = Process {
-            program: zig.cargo_zigbuild.clone(),
-            args,
-            dir: &workspace.root,
-            set: self.environment(workspace, zig),
-            removed: steers_the_build,
-            log: workspace.logs().join(format!("compile-{name}.log")),
-            class: Class::Compile,
-        };
-        process.run(|line| reporter.event(&Event::StepOutput { step, line })).map_err(with_help)?;
+        let process = self.process(site, zig, zig.cargo_zigbuild.clone(), args, "compile");
+        let run = process.run(|line| site.reporter.event(&Event::StepOutput { step, line }));
+        run.map_err(with_help)?;
         let built = target_dir.join(TARGET).join("release");
         for program in &self.programs {
             fs_err::copy(built.join(program), out.join(program)).map_err(|e| {
-                Failure::new(
-                    Class::Compile,
-                    format!(
-                        "{} does not build the program `{program}`: {e}",
-                        self.crate_dir.display()
-                    ),
-                )
-                .help("check the asset's `source` and the crate's [[bin]]")
+                let crate_dir = self.crate_dir.display();
+                let message = format!("{crate_dir} does not build the program `{program}`: {e}");
+                Failure::new(Class::Compile, message)
+                    .help("check the asset's `source` and the crate's [[bin]]")
             })?;
         }
         Ok(())
+    }
+
+    fn manifest(&self, site: &Site<'_>) -> Vec<OsString> {
+        let path = site.workspace.root.join(&self.crate_dir).join("Cargo.toml");
+        let offline = site.offline.then(|| "--offline".into());
+        ["--manifest-path".into(), path.into()].into_iter().chain(offline).collect()
+    }
+
+    fn process<'a>(
+        &self,
+        site: &Site<'a>,
+        zig: &Zig,
+        program: PathBuf,
+        args: Vec<OsString>,
+        what: &str,
+    ) -> Process<'a> {
+        let name = self.crate_dir.file_name().unwrap_or_default().to_string_lossy();
+        Process {
+            program,
+            args,
+            dir: &site.workspace.root,
+            set: self.environment(site.workspace, zig),
+            removed: site.build_filter,
+            log: site.workspace.logs().join(format!("{what}-{name}.log")),
+            class: Class::Compile,
+        }
     }
 
     /// Paths of this machine stay out of the programs, so that every checkout builds the same.
@@ -133,7 +174,7 @@ impl HostBuild {
 
 /// Variables through which a shell could change what is built. Those that say where cargo lives,
 /// and how it reaches its registry, stay.
-fn steers_the_build(name: &str) -> bool {
+pub(crate) fn steers_the_build(name: &str) -> bool {
     let kept = ["CARGO_HOME", "CARGO_HTTP_", "CARGO_NET_", "CARGO_REGISTR", "CARGO_TERM_"];
     let steering =
         ["RUSTFLAGS", "RUSTC", "CARGO_", "CFLAGS", "CXXFLAGS", "LDFLAGS", "CC_", "AR_", "ZIG_"];

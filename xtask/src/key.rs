@@ -1,13 +1,18 @@
 //! Step keys: the SHA-256 of everything that can change a step's output. Two runs with the same
 //! key give the same result, so the second does nothing.
 
-use std::{fmt, io::Read, path::Path};
+use std::{
+    fmt,
+    io::Read,
+    os::unix::fs::{MetadataExt, PermissionsExt},
+    path::{Path, PathBuf},
+};
 
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use walkdir::WalkDir;
 
-use crate::failure::{Class, Classify, Result};
+use crate::failure::{Class, Classify, Failure, Result};
 
 /// The identity of a step's result, in lower-case hex.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
@@ -26,16 +31,44 @@ impl fmt::Display for Key {
     }
 }
 
+/// What the files behind a key looked like when they were read: whoever edits one while the step
+/// runs would otherwise get the new content under the old key.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Stamps(Vec<(PathBuf, Option<Stamp>)>);
+
+/// Size, inode, and the times of the last change of content and of attributes.
+type Stamp = (u64, u64, (i64, i64), (i64, i64));
+
+fn stamp(path: &Path) -> Option<Stamp> {
+    let m = fs_err::symlink_metadata(path).ok()?;
+    Some((m.size(), m.ino(), (m.mtime(), m.mtime_nsec()), (m.ctime(), m.ctime_nsec())))
+}
+
+impl Stamps {
+    /// Fails if one of the files has changed since its key was taken.
+    pub(crate) fn check(&self) -> Result<()> {
+        match self.0.iter().find(|(path, then)| stamp(path) != *then) {
+            None => Ok(()),
+            Some((path, _)) => Err(Failure::new(
+                Class::Source,
+                format!("{} was changed while it was being built from", path.display()),
+            )
+            .help("run again; nothing was kept of this step")),
+        }
+    }
+}
+
 /// Gathers what goes into a key. Each part is labelled and measured, so that no two different
 /// lists of parts run together into the same bytes.
 pub(crate) struct KeyBuilder {
     hash: Sha256,
+    stamps: Vec<(PathBuf, Option<Stamp>)>,
 }
 
 impl KeyBuilder {
     /// For a step of this kind; `version` changes when the step's own meaning does.
     pub(crate) fn new(step: &str, version: u32) -> Self {
-        let mut own = Self { hash: Sha256::new() };
+        let mut own = Self { hash: Sha256::new(), stamps: Vec::new() };
         own.part("step", step.as_bytes());
         own.part("version", &version.to_be_bytes());
         own
@@ -59,7 +92,7 @@ impl KeyBuilder {
 
     /// A file's content and whether it may be executed. A missing file counts as such.
     pub(crate) fn file(mut self, label: &str, path: &Path) -> Result<Self> {
-        use std::os::unix::fs::PermissionsExt;
+        self.stamps.push((path.to_owned(), stamp(path)));
         let mut file = match fs_err::File::open(path) {
             Ok(file) => file,
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
@@ -89,6 +122,11 @@ impl KeyBuilder {
         for entry in WalkDir::new(dir).sort_by_file_name().into_iter().filter_entry(visit) {
             let entry = entry.map_err(std::io::Error::from).class(Class::Source)?;
             if entry.file_type().is_dir() {
+                // A file that comes or goes changes its folder.
+                self.stamps.push((entry.path().to_owned(), stamp(entry.path())));
+                continue;
+            }
+            if !entry.file_type().is_file() && !entry.path().is_file() {
                 continue;
             }
             let name = entry.path().strip_prefix(dir).unwrap_or(entry.path());
@@ -96,6 +134,12 @@ impl KeyBuilder {
             self = self.file(&name, entry.path())?;
         }
         Ok(self)
+    }
+
+    /// The key, and what it was taken from.
+    pub(crate) fn finish_with_stamps(mut self) -> (Key, Stamps) {
+        let stamps = Stamps(std::mem::take(&mut self.stamps));
+        (self.finish(), stamps)
     }
 
     pub(crate) fn finish(self) -> Key {

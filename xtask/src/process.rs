@@ -18,7 +18,7 @@ pub(crate) struct Process<'a> {
     /// Variables to set; all others are inherited, except those that `removed` names.
     pub(crate) set: Vec<(OsString, OsString)>,
     /// Says of a variable's name whether the program must not see it.
-    pub(crate) removed: fn(&str) -> bool,
+    pub(crate) removed: &'a dyn Fn(&str) -> bool,
     pub(crate) log: PathBuf,
     /// Class of the failure if the program fails.
     pub(crate) class: Class,
@@ -41,10 +41,11 @@ impl Process<'_> {
         for (name, value) in &self.set {
             expression = expression.env(name, value);
         }
-        let reader = expression
-            .unchecked()
-            .reader()
-            .map_err(|e| self.failure(&format!("could not be started: {e}"), Lines::default()))?;
+        let reader = expression.unchecked().reader().map_err(|e| {
+            let status = format!("could not be started: {e}");
+            let _ = writeln!(log, "{status}");
+            self.failure(&status, Lines::default())
+        })?;
         let mut lines = Lines::default();
         let mut input = BufReader::new(&reader);
         let mut buffer = Vec::new();

@@ -44,6 +44,16 @@ pub(crate) enum Trouble {
     Failed(Failure),
 }
 
+impl Trouble {
+    /// Names the step, unless a closer one has been named already.
+    pub(crate) fn in_step(self, step: &str, package: Option<&str>) -> Self {
+        match self {
+            Self::Unavailable(failure) => Self::Unavailable(failure.in_step(step, package)),
+            Self::Failed(failure) => Self::Failed(failure.in_step(step, package)),
+        }
+    }
+}
+
 impl From<Failure> for Trouble {
     fn from(failure: Failure) -> Self {
         Self::Failed(failure)

@@ -11,6 +11,7 @@ use el7rpm::{
     openpgp::Signer,
     package::{Prepared, UnsignedRpm},
     signature,
+    spec::Arch,
     stage::StagedRoot,
 };
 
@@ -18,6 +19,8 @@ use crate::{
     cache::Cache,
     events::Reporter,
     failure::{Class, Classify, Failure, Result},
+    host_builder::{HostBuild, Site, steers_the_build},
+    keys::Secrets,
     plan::{self, PackageWork, Plan, Step, Work},
     schedule::{Done, Trouble},
     tools::{self, Zig},
@@ -32,6 +35,9 @@ pub(crate) struct Context<'a> {
     pub(crate) signer: &'a dyn Signer,
     pub(crate) reporter: &'a dyn Reporter,
     pub(crate) offline: bool,
+    pub(crate) secrets: Secrets,
+    /// Whether only the pinned compiler driver will do.
+    pub(crate) release: bool,
     /// Threads that all packages in flight compress with.
     pub(crate) budget: Budget,
 }
@@ -73,18 +79,24 @@ impl Context<'_> {
         if step.cached {
             return Ok(Done::Cached);
         }
-        let done = match &step.work {
-            Work::Tools => {
-                // Without them others can still be built.
-                tools::install(self.workspace, self.offline, &step.name, self.reporter)
-                    .map_err(Trouble::Unavailable)?;
-                Ok(())
-            }
-            Work::Compile(_) => self.compile(step),
-            Work::Package(work) => self.package(step, work),
-            Work::Sign { of, file_name } => self.sign(step, *of, file_name),
+        let hides = |name: &str| self.secrets.contains(name);
+        let hides_more = |name: &str| self.secrets.contains(name) || steers_the_build(name);
+        let site = Site {
+            workspace: self.workspace,
+            offline: self.offline,
+            reporter: self.reporter,
+            secrets_filter: &hides,
+            build_filter: &hides_more,
         };
-        done.map_err(|f: Failure| Trouble::Failed(f.in_step(&step.name, step.package.as_deref())))?;
+        let done = match &step.work {
+            Work::Tools => tools::install(&site, &step.name),
+            Work::Compile(build) => self.compile(step, build, &site),
+            Work::Package(work) => self.package(step, work).map_err(Trouble::Failed),
+            Work::Sign { of, file_name } => {
+                self.sign(step, *of, file_name).map_err(Trouble::Failed)
+            }
+        };
+        done.map_err(|trouble| trouble.in_step(&step.name, step.package.as_deref()))?;
         Ok(Done::Built)
     }
 
@@ -104,11 +116,12 @@ impl Context<'_> {
         })
     }
 
-    fn compile(&self, step: &Step) -> Result<()> {
-        let Work::Compile(build) = &step.work else { return Ok(()) };
-        let zig = Zig::locate(self.workspace);
+    fn compile(&self, step: &Step, build: &HostBuild, site: &Site<'_>) -> Result<(), Trouble> {
+        let zig = Zig::locate(self.workspace, self.release);
+        build.fetch(site, &zig, &step.name)?;
         self.cache.make("compile", &step.key, |out| {
-            build.run(self.workspace, &zig, self.offline, &step.name, self.reporter, out)
+            build.run(site, &zig, &step.name, out)?;
+            step.stamps.check()
         })?;
         Ok(())
     }
@@ -122,10 +135,10 @@ impl Context<'_> {
         let share = self.budget.take();
         options.compression.threads = share.threads.max(1);
         let prepared = Prepared::new(package, &root, &options).class(Class::Package)?;
-        abi_gate(&root, &prepared)?;
+        abi_gate(package.arch, &root, &prepared)?;
         self.cache.make("package", &step.key, |out| {
             prepared.write(&out.join(format!("{}.rpm", package.nvra()))).class(Class::Output)?;
-            Ok(())
+            step.stamps.check()
         })?;
         Ok(())
     }
@@ -143,8 +156,8 @@ impl Context<'_> {
 }
 
 /// No RPM leaves whose programs CentOS 7 would refuse to start.
-fn abi_gate(root: &StagedRoot, prepared: &Prepared<'_>) -> Result<()> {
-    let violations = AbiTable::el7()?.check(root, prepared.facts(), &BTreeSet::new())?;
+fn abi_gate(arch: Arch, root: &StagedRoot, prepared: &Prepared<'_>) -> Result<()> {
+    let violations = AbiTable::el7()?.check(arch, root, prepared.facts(), &BTreeSet::new())?;
     let Some(first) = violations.first() else { return Ok(()) };
     let mut failure = Failure::new(Class::Package, format!("ABI gate: {first}")).help(
         "build the file for CentOS 7 (glibc 2.17, gcc 4.8), or ship the library in this release",

@@ -9,10 +9,13 @@ use std::{
 };
 
 use crate::{
-    events::{Event, Reporter},
+    cache::sync_all,
+    events::Event,
     failure::{Class, Classify, Failure, Result},
+    host_builder::Site,
     key::KeyBuilder,
     process::Process,
+    schedule::Trouble,
     workspace::Workspace,
 };
 
@@ -29,10 +32,10 @@ pub(crate) struct Zig {
 
 impl Zig {
     /// The pinned ones if they are installed, else those on PATH, else the place where the pinned
-    /// ones will be.
-    pub(crate) fn locate(workspace: &Workspace) -> Self {
+    /// ones will be. For a release only the pinned ones will do.
+    pub(crate) fn locate(workspace: &Workspace, release: bool) -> Self {
         let pinned = Self::pinned(workspace);
-        if pinned.is_there() {
+        if release || pinned.is_there() {
             return pinned;
         }
         Self::on_path().unwrap_or(pinned)
@@ -70,60 +73,87 @@ pub(crate) fn on_path(name: &str) -> Option<PathBuf> {
 }
 
 /// Installs the pinned programs.
-pub(crate) fn install(
-    workspace: &Workspace,
-    offline: bool,
-    step: &str,
-    reporter: &dyn Reporter,
-) -> Result<Zig> {
+///
+/// # Errors
+/// [`Trouble::Unavailable`] where pip or a network is missing; anything else is a failure, wrong
+/// hashes above all.
+pub(crate) fn install(site: &Site<'_>, step: &str) -> Result<(), Trouble> {
+    let Site { workspace, offline, .. } = *site;
     let zig = Zig::pinned(workspace);
-    let missing = |message: &str| {
-        Failure::new(Class::Tool, message).help(
-            "install Python's pip (Debian: apt-get install python3-pip), or zig and cargo-zigbuild yourself",
-        )
+    let missing = |message: &str, help: &str| {
+        Trouble::Unavailable(Failure::new(Class::Tool, message).help(help))
     };
     if offline {
+        let message =
+            "zig and cargo-zigbuild are not installed, and --offline forbids to fetch them";
         return Err(missing(
-            "zig and cargo-zigbuild are not installed, and --offline forbids to fetch them",
+            message,
+            "run once without --offline, or install zig and cargo-zigbuild yourself",
         ));
     }
-    let python = on_path("python3")
-        .ok_or_else(|| missing("there is no python3 to install zig and cargo-zigbuild with"))?;
+    let python = on_path("python3");
+    let has_pip = |python: &PathBuf| {
+        let asked = duct::cmd!(python, "-m", "pip", "--version")
+            .stdout_null()
+            .stderr_null()
+            .unchecked()
+            .run();
+        asked.is_ok_and(|o| o.status.success())
+    };
+    let Some(python) = python.filter(has_pip) else {
+        let help = "install Python's pip (Debian: apt-get install python3-pip), or zig and cargo-zigbuild yourself";
+        return Err(missing("there is no pip to install zig and cargo-zigbuild with", help));
+    };
     let tmp = workspace.tmp().join("tools");
     fs_err::create_dir_all(&tmp).class(Class::Output)?;
-    let list = workspace.tmp().join("requirements.txt");
-    fs_err::write(&list, REQUIREMENTS).class(Class::Output)?;
-    let words = ["-m", "pip", "install", "--require-hashes", "--no-deps", "--only-binary", ":all:"];
-    let quiet = ["--disable-pip-version-check", "--no-input", "--no-warn-script-location"];
-    let mut args: Vec<OsString> = words.iter().chain(&quiet).map(OsString::from).collect();
-    args.extend(["--root-user-action=ignore".into(), "--target".into(), tmp.clone().into()]);
-    args.extend(["--requirement".into(), list.into()]);
-    let process = Process {
-        program: python,
-        args,
-        dir: &workspace.root,
-        set: Vec::new(),
-        removed: |_| false,
-        log: workspace.logs().join("tools.log"),
-        class: Class::Tool,
-    };
-    process.run(|line| reporter.event(&Event::StepOutput { step, line })).map_err(
-        |mut failure| {
-            failure.message = "pip could not install zig and cargo-zigbuild".into();
-            failure.help.clone_from(&missing("").help);
-            failure
-        },
-    )?;
+    let process = pip(site, python, &tmp)?;
+    process.run(|line| site.reporter.event(&Event::StepOutput { step, line })).map_err(judge)?;
     let dir = zig.cargo_zigbuild.ancestors().nth(2).unwrap_or(&workspace.state);
     fs_err::create_dir_all(workspace.state.join("tools")).class(Class::Output)?;
     if dir.exists() {
         fs_err::remove_dir_all(dir).class(Class::Output)?;
     }
+    sync_all(&tmp)?;
     fs_err::rename(&tmp, dir).class(Class::Output)?;
     match zig.is_there() {
-        true => Ok(zig),
-        false => {
-            Err(missing("the Python packages do not hold zig and cargo-zigbuild where they should"))
-        }
+        true => Ok(()),
+        false => Err(missing(
+            "the Python packages do not hold zig and cargo-zigbuild where they should",
+            "",
+        )),
     }
+}
+
+fn pip<'a>(site: &Site<'a>, python: PathBuf, target: &Path) -> Result<Process<'a>> {
+    let list = site.workspace.tmp().join("requirements.txt");
+    fs_err::write(&list, REQUIREMENTS).class(Class::Output)?;
+    let words = ["-m", "pip", "install", "--require-hashes", "--no-deps", "--only-binary", ":all:"];
+    let quiet = ["--disable-pip-version-check", "--no-input", "--no-warn-script-location"];
+    let mut args: Vec<OsString> = words.iter().chain(&quiet).map(OsString::from).collect();
+    args.extend(["--target".into(), target.into(), "--requirement".into(), list.into()]);
+    Ok(Process {
+        program: python,
+        args,
+        dir: &site.workspace.root,
+        set: vec![("PIP_ROOT_USER_ACTION".into(), "ignore".into())],
+        removed: site.secrets_filter,
+        log: site.workspace.logs().join("tools.log"),
+        class: Class::Tool,
+    })
+}
+
+/// Only a registry that cannot be reached is nobody's fault.
+fn judge(mut failure: Failure) -> Trouble {
+    let says = |text: &str| failure.last_lines.iter().any(|l| l.contains(text));
+    let unreachable =
+        says("Could not find a version") || says("Connection") || says("Temporary failure");
+    if unreachable && !says("DO NOT MATCH THE HASHES") {
+        failure.message =
+            "pip could not fetch zig and cargo-zigbuild: no registry could be reached".into();
+        return Trouble::Unavailable(failure.help(
+            "connect to a network or set pip's index, or install zig and cargo-zigbuild yourself",
+        ));
+    }
+    failure.message = "pip could not install zig and cargo-zigbuild".into();
+    Trouble::Failed(failure.help("the log has pip's own words; nothing was installed"))
 }

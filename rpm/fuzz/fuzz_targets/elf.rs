@@ -1,13 +1,20 @@
 #![no_main]
 //! A file that calls itself ELF, a script or a .pc file, packaged by somebody else's wish.
 
-use std::io::Write;
+use std::{io::Write, sync::LazyLock};
 
 use el7rpm::{
     deps,
+    spec::{Package, Spec},
     stage::{Entry, Kind, StagedRoot},
 };
 use libfuzzer_sys::fuzz_target;
+
+static PACKAGE: LazyLock<Package> = LazyLock::new(|| {
+    let text = include_str!("../seeds/spec/firewalld.toml");
+    let spec = Spec::parse(text, "/none/package.toml".as_ref(), "/none".as_ref());
+    spec.expect("a description").packages.remove(0)
+});
 
 fuzz_target!(|data: &[u8]| {
     let Ok(mut file) = tempfile::NamedTempFile::new_in("/dev/shm") else { return };
@@ -22,7 +29,8 @@ fuzz_target!(|data: &[u8]| {
         group: "root".into(),
         flags: el7rpm::spec::FileFlags::empty(),
         caps: None,
+        unverified: el7rpm::spec::FileVerifyFlags::empty(),
     };
     let entries = vec![entry("/usr/lib64/libx.so.1"), entry("/usr/lib64/pkgconfig/x.pc")];
-    let _ = deps::discover(&StagedRoot { entries });
+    let _ = deps::discover(&PACKAGE, &StagedRoot { entries });
 });

@@ -8,7 +8,7 @@ pub const COLOR_32: u32 = 1;
 /// Color of 64 bit ELF files.
 pub const COLOR_64: u32 = 2;
 
-const EM_X86_64: u16 = 62;
+pub(crate) const EM_X86_64: u16 = 62;
 
 /// Class and color of a file with this beginning.
 pub(super) fn of(head: &[u8], elf: Option<&Elf>) -> (String, u32) {
@@ -21,7 +21,7 @@ pub(super) fn of(head: &[u8], elf: Option<&Elf>) -> (String, u32) {
 fn elf_class(elf: &Elf) -> String {
     let bits = if elf.is_64 { "64-bit" } else { "32-bit" };
     let machine = if elf.machine == EM_X86_64 { ", x86-64" } else { "" };
-    let kind = match (elf.is_linked, elf.is_dynamic_object, elf.has_interpreter) {
+    let kind = match (elf.is_linked, elf.is_dynamic_object, elf.interpreter.is_some()) {
         (false, ..) => "relocatable",
         (true, true, false) => "shared object",
         (true, true, true) => "pie executable",

@@ -44,8 +44,11 @@ pub struct Elf {
     pub versions_needed: Vec<Needed>,
     /// Symbol versions offered.
     pub versions_defined: Vec<String>,
-    /// Whether it names a program interpreter.
-    pub has_interpreter: bool,
+    /// The program interpreter: the dynamic linker.
+    pub interpreter: Option<String>,
+    /// Whether what the dynamic linker reads is described by sections as well. Dependencies are
+    /// read from those alone, as rpm does.
+    pub is_described: bool,
     /// Whether it holds a symbol table that strip would remove.
     pub has_symbols: bool,
     has_debug_tag: bool,
@@ -81,10 +84,21 @@ where
         ..Elf::default()
     };
     let segments = header.program_headers(endian, data).ok()?;
-    out.has_interpreter = segments.iter().any(|s| {
+    for segment in segments {
         use object::read::elf::ProgramHeader;
-        s.p_type(endian) == elf::PT_INTERP
+        if let Some(path) = segment.interpreter(endian, data).ok()? {
+            out.interpreter = Some(text(path)?);
+        }
+    }
+    let dynamic_segment = segments.iter().any(|s| {
+        use object::read::elf::ProgramHeader;
+        s.p_type(endian) == elf::PT_DYNAMIC
     });
+    let dynamic_section = sections.iter().any(|s| {
+        use object::read::elf::SectionHeader;
+        s.sh_type(endian) == elf::SHT_DYNAMIC
+    });
+    out.is_described = dynamic_section || !dynamic_segment;
     out.has_symbols = sections.iter().any(|s| {
         use object::read::elf::SectionHeader;
         s.sh_type(endian) == elf::SHT_SYMTAB
@@ -203,7 +217,7 @@ impl Elf {
             false => library.to_owned(),
         };
         // A program that nobody may run needs nothing; a library's bits do not matter.
-        if !self.has_interpreter || executable {
+        if self.interpreter.is_none() || executable {
             for library in self.needed.iter().filter(|l| is_plausible(l)) {
                 facts.require(plain(library));
             }

@@ -16,6 +16,7 @@ use std::{
 
 use rpm::DependencyFlags;
 
+pub(crate) use class::EM_X86_64;
 pub use class::{COLOR_32, COLOR_64};
 pub use elf::{Elf, Needed, symbols_of};
 
@@ -40,6 +41,8 @@ pub struct FileFacts {
     pub color: u32,
     /// The ELF file behind the dependencies, for the ABI gate.
     pub elf: Option<Elf>,
+    /// Whether it calls itself ELF; without `elf`, it could not be read as such.
+    pub looks_like_elf: bool,
 }
 
 impl FileFacts {
@@ -58,7 +61,8 @@ const HEAD: u64 = 4096;
 /// Reads what every entry of `root` needs, offers, and is; in the entries' order.
 ///
 /// # Errors
-/// An I/O error that names the file. A file that only looks like ELF is no error, as with rpm.
+/// An I/O error that names the file. A file that only looks like ELF is no error here, as with rpm; the
+/// ABI gate refuses it.
 pub fn discover(package: &Package, root: &StagedRoot) -> Result<Vec<FileFacts>> {
     let filter = Filter::new(&package.exclude);
     let found = root.entries.iter().map(|entry| {
@@ -82,6 +86,7 @@ fn facts(entry: &Entry) -> Result<FileFacts> {
             if head.starts_with(b"\x7fELF") {
                 file.seek(SeekFrom::Start(0))?;
                 facts.elf = elf::read(file);
+                facts.looks_like_elf = true;
             }
             (facts.class, facts.color) = class::of(&head, facts.elf.as_ref());
             if let Some(elf) = facts.elf.take() {

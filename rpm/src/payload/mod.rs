@@ -52,7 +52,13 @@ impl Inodes {
         for (i, entry) in root.entries.iter().enumerate() {
             let own = i as u32 + 1;
             numbers.push(match &entry.kind {
-                Kind::File { inode: Some(inode), .. } => *first.entry(*inode).or_insert(own),
+                // Names of one file on disk, too, have attributes of their own in a package: rpm
+                // would give them all those of the last.
+                Kind::File { inode: Some(inode), .. } => {
+                    let attributes =
+                        (entry.mode, &entry.user, &entry.group, entry.flags.bits(), &entry.caps);
+                    *first.entry((*inode, attributes)).or_insert(own)
+                }
                 _ => own,
             });
         }

@@ -23,7 +23,8 @@ use crate::{
 pub struct Repository {
     /// The packages, in order of their file names.
     pub packages: Vec<IndexedRpm>,
-    /// The `revision` of repomd.xml: the newest build time, in seconds since 1970.
+    /// The `revision` of repomd.xml: the newest build time, in seconds since 1970, or that of the
+    /// repository it replaces, if that is later.
     pub revision: u32,
 }
 
@@ -35,20 +36,23 @@ pub struct Repository {
 pub fn write(dir: &Path, packages: &[SignedRpm], signer: &dyn Signer) -> Result<Repository> {
     let indexed: Vec<_> =
         packages.iter().map(|p| IndexedRpm::read(&p.path)).collect::<Result<_>>()?;
-    write_indexed(dir, indexed, signer)
+    write_indexed(dir, indexed, 0, signer)
 }
 
-/// As [`write()`], for packages that have been read already.
+/// As [`write()`], for packages that have been read already. `not_before` is the revision of the
+/// repository that this one replaces: yum keeps what it has if it is offered something older.
 ///
 /// # Errors
 /// As [`write()`].
 pub fn write_indexed(
     dir: &Path,
     mut packages: Vec<IndexedRpm>,
+    not_before: u32,
     signer: &dyn Signer,
 ) -> Result<Repository> {
     packages.sort_by(|a, b| a.file_name.cmp(&b.file_name));
-    let revision = packages.iter().map(|p| p.build_time).max().unwrap_or(0);
+    let newest = packages.iter().map(|p| p.build_time).max().unwrap_or(0);
+    let revision = newest.max(not_before);
     let repodata = dir.join("repodata");
     fs_err::create_dir(&repodata)?;
     let mut files = Vec::new();

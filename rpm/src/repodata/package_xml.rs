@@ -81,6 +81,9 @@ impl IndexedRpm {
     pub fn read(path: &Path) -> Result<Self> {
         let rpm = Rpm::open(path)?;
         let missing = |what: &str| Error::format(path, format!("has no {what}"));
+        if rpm.string(T::RPMTAG_SOURCERPM).is_none() {
+            return Err(Error::format(path, "is a source package; only binary ones are indexed"));
+        }
         let file_name =
             path.file_name().and_then(|n| n.to_str()).ok_or_else(|| missing("name in UTF-8"))?;
         let required = |tag, what| rpm.string(tag).map(clean).ok_or_else(|| missing(what));
@@ -139,9 +142,14 @@ impl Texts {
     }
 }
 
-/// XML 1.0 has no place for most control characters.
+/// XML 1.0 has no place for most control characters, nor for two that are none at all.
 fn clean(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control() || matches!(c, '\n' | '\t')).collect()
+    let legal = |c: &char| match c {
+        '\n' | '\t' => true,
+        '\u{fffe}' | '\u{ffff}' => false,
+        c => !c.is_control(),
+    };
+    text.chars().filter(legal).collect()
 }
 
 fn long(rpm: &Rpm, short: T, long: T) -> u64 {

@@ -120,16 +120,14 @@ pub fn verify(dir: &Path, certificate: &Certificate) -> Result<Vec<Problem>> {
     let Some(repomd) = read(&dir.join("repodata/repomd.xml"))? else {
         return Ok(vec![problem("repodata/repomd.xml", "is missing")]);
     };
-    match read(&dir.join("repodata/repomd.xml.asc"))? {
-        None => problems.push(problem("repodata/repomd.xml.asc", "is missing")),
-        Some(armored) => {
-            let checked = openpgp::packet_from_armor(&armored)
-                .and_then(|packet| certificate.verify(&packet, &repomd[..]));
-            if let Err(mismatch) = checked {
-                problems
-                    .push(problem("repodata/repomd.xml.asc", &format!("the signature {mismatch}")));
-            }
-        }
+    let Some(armored) = read(&dir.join("repodata/repomd.xml.asc"))? else {
+        return Ok(vec![problem("repodata/repomd.xml.asc", "is missing")]);
+    };
+    let checked = openpgp::packet_from_armor(&armored)
+        .and_then(|packet| certificate.verify(&packet, &repomd[..]));
+    if let Err(mismatch) = checked {
+        // What nobody vouches for is not followed any further.
+        return Ok(vec![problem("repodata/repomd.xml.asc", &format!("the signature {mismatch}"))]);
     }
     let files = match listed_files(&repomd) {
         Ok(files) => files,
@@ -138,6 +136,11 @@ pub fn verify(dir: &Path, certificate: &Certificate) -> Result<Vec<Problem>> {
             return Ok(problems);
         }
     };
+    for kind in ["primary", "filelists", "other"] {
+        if !files.iter().any(|f| f.kind == kind) {
+            problems.push(problem("repodata/repomd.xml", &format!("does not list {kind}")));
+        }
+    }
     for file in files {
         check_data_file(dir, &file, &mut problems)?;
     }
@@ -186,23 +189,30 @@ fn check_data_file(dir: &Path, file: &Listed, problems: &mut Vec<Problem>) -> Re
     Ok(())
 }
 
+/// Opens a regular file, or nothing where there is none. Anything else (a FIFO, a device) could
+/// keep the reader for ever.
+fn open(path: &Path) -> Result<Option<fs_err::File>> {
+    match fs_err::metadata(path) {
+        Ok(meta) if meta.is_file() => Ok(Some(fs_err::File::open(path)?)),
+        Ok(_) => Err(Error::format(path, "is not a regular file")),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(e) => Err(e.into()),
+    }
+}
+
 fn read(path: &Path) -> Result<Option<Vec<u8>>> {
+    let Some(file) = open(path)? else { return Ok(None) };
     let mut bytes = Vec::new();
-    match fs_err::File::open(path) {
-        Ok(file) => file.take(MAX_METADATA).read_to_end(&mut bytes)?,
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(e) => return Err(e.into()),
-    };
-    Ok(Some(bytes))
+    file.take(MAX_METADATA + 1).read_to_end(&mut bytes)?;
+    match bytes.len() as u64 > MAX_METADATA {
+        true => Err(Error::format(path, "is larger than any metadata of ours")),
+        false => Ok(Some(bytes)),
+    }
 }
 
 /// SHA-256 of a file in hex, or `None` if there is none.
 pub(super) fn digest_of(path: &Path) -> Result<Option<String>> {
-    let mut file = match fs_err::File::open(path) {
-        Ok(file) => file,
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(e) => return Err(e.into()),
-    };
+    let Some(mut file) = open(path)? else { return Ok(None) };
     let mut hash = Sha256::new();
     let mut buffer = vec![0; 1 << 17];
     loop {
@@ -228,12 +238,18 @@ fn listed(xml: &[u8], outer: &str, kind: Option<&str>) -> std::result::Result<Ve
     let mut reader = Reader::from_str(xml);
     let mut out: Vec<Listed> = Vec::new();
     let mut in_checksum = false;
+    let mut depth = 0_usize;
     loop {
         let event = reader.read_event().map_err(|e| e.to_string())?;
         let attribute = |e: &quick_xml::events::BytesStart<'_>, name: &str| {
             let found = e.attributes().flatten().find(|a| a.key.as_ref() == name)?;
             Some(quick_xml::escape::unescape(&found.value).ok()?.into_owned())
         };
+        match &event {
+            Event::Start(_) => depth += 1,
+            Event::End(_) => depth = depth.saturating_sub(1),
+            _ => {}
+        }
         match event {
             Event::Start(e) if e.name().as_ref() == outer => out.push(Listed {
                 kind: kind.and_then(|k| attribute(&e, k)).unwrap_or_default(),
@@ -254,6 +270,7 @@ fn listed(xml: &[u8], outer: &str, kind: Option<&str>) -> std::result::Result<Ve
                     last.href = attribute(&e, "href").unwrap_or_default();
                 }
             }
+            Event::Eof if depth > 0 => return Err("ends in the middle".into()),
             Event::Eof => break,
             _ => {}
         }

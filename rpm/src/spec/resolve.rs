@@ -317,14 +317,14 @@ fn user(raw: RawUser) -> Checked<User> {
     Ok(User {
         group: account(raw.group.unwrap_or_else(|| raw.name.clone()))?,
         name: account(raw.name)?,
-        home: destination(&raw.home)?,
+        home: bare_path("home", &raw.home)?,
         comment: plain("comment", raw.comment)?,
-        shell: plain("shell", raw.shell.unwrap_or_else(|| "/sbin/nologin".into()))?,
+        shell: bare_path("shell", raw.shell.as_deref().unwrap_or("/sbin/nologin"))?,
     })
 }
 
 fn unit(name: String) -> Checked<String> {
-    let legal = |c: char| c.is_ascii_alphanumeric() || "._@-\\:".contains(c);
+    let legal = |c: char| c.is_ascii_alphanumeric() || "._@-:".contains(c);
     let kinds = [".service", ".socket", ".timer", ".path", ".target", ".mount"];
     if !name.chars().all(legal) || !kinds.iter().any(|k| name.ends_with(k)) {
         return Err(format!("units: `{name}` is not the name of a systemd unit"));
@@ -344,6 +344,18 @@ pub(super) fn destination(path: &str) -> Checked<String> {
         return Err(format!("`{}` is not a plain absolute path", super::printable(path)));
     }
     Ok(path.to_owned())
+}
+
+/// An absolute path of which no shell makes anything else, for scriptlets.
+fn bare_path(key: &str, path: &str) -> Checked<String> {
+    let legal = |c: char| c.is_ascii_alphanumeric() || "/._@+-".contains(c);
+    match destination(path) {
+        Ok(path) if path.chars().all(legal) => Ok(path),
+        _ => Err(format!(
+            "users: {key}: `{}` may hold letters, digits and `/._@+-` only",
+            super::printable(path)
+        )),
+    }
 }
 
 /// A path that stays below the folder it starts from, by its spelling.

@@ -2,9 +2,6 @@
 
 use std::{collections::HashSet, path::Path};
 
-use el7rpm::openpgp::{SecretKey, Signer};
-use zeroize::Zeroizing;
-
 use crate::{
     cache::Cache,
     cli::CleanArgs,
@@ -35,7 +32,7 @@ pub(super) fn run(
 
 fn everything(workspace: &Workspace) -> Result<usize> {
     let count = Cache::peek(workspace).list()?.len();
-    for dir in ["cache", "tmp", "logs", "tools", "host", "zigbuild"] {
+    for dir in ["cache", "tmp", "logs", "tools", "host", "zigbuild", "again", "published"] {
         remove(&workspace.state.join(dir))?;
     }
     Ok(count)
@@ -43,12 +40,12 @@ fn everything(workspace: &Workspace) -> Result<usize> {
 
 fn unused(workspace: &Workspace) -> Result<usize> {
     let cache = Cache::open(workspace)?;
-    let text = fs_err::read_to_string(keys::development_path(workspace)).map(Zeroizing::new);
-    let key = text.ok().and_then(|t| SecretKey::from_armored(&t, || Ok(Zeroizing::default())).ok());
-    let fingerprint = key.map(|k| k.certificate().fingerprint()).unwrap_or_default();
+    let fingerprint = keys::development_fingerprint(workspace).unwrap_or_default();
     let specs = workspace.specs()?;
-    let plan =
-        Plan::of(&specs, &Circumstances { workspace, wanted: &[], signing_key: &fingerprint })?;
+    let plan = Plan::of(
+        &specs,
+        &Circumstances { workspace, wanted: &[], signing_key: &fingerprint, release: false },
+    )?;
     let used: HashSet<_> =
         plan.steps.iter().map(|s| (s.work.kind().to_owned(), s.key.to_string())).collect();
     let mut removed = 0;

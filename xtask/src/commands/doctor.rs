@@ -60,7 +60,7 @@ fn check(what: &'static str, state: State, detail: impl Into<String>) -> Check {
 }
 
 fn rust() -> Check {
-    match host_builder::rustc_identity() {
+    match host_builder::rustc_identity(std::path::Path::new(".")) {
         Ok(version) => check("Rust", State::Ok, version.lines().next().unwrap_or_default()),
         Err(failure) => check("Rust", State::Missing, failure.message.as_str()),
     }
@@ -81,7 +81,7 @@ fn python(workspace: &Workspace) -> Check {
     let pip = duct::cmd!("python3", "-m", "pip", "--version").stdout_capture().stderr_null().read();
     match pip {
         Ok(version) => check("Python's pip", State::Ok, version),
-        Err(_) if Zig::locate(workspace).is_there() => {
+        Err(_) if Zig::locate(workspace, false).is_there() => {
             check("Python's pip", State::Note, "not there; zig is, so it is not needed")
         }
         Err(_) => check(
@@ -93,7 +93,7 @@ fn python(workspace: &Workspace) -> Check {
 }
 
 fn zig(workspace: &Workspace) -> Check {
-    let zig = Zig::locate(workspace);
+    let zig = Zig::locate(workspace, false);
     match zig.is_there() {
         true => check("zig and cargo-zigbuild", State::Ok, zig.zig.display().to_string()),
         false => check(

@@ -1,6 +1,9 @@
 //! `index`: writes and signs the repodata of a folder of RPMs that the key has signed.
 
+use std::path::Path;
+
 use el7rpm::{
+    openpgp::Signer,
     repodata::{self, IndexedRpm},
     verify,
 };
@@ -9,7 +12,9 @@ use crate::{
     cli::IndexArgs,
     events::Reporter,
     failure::{Class, Classify, Failure, Result},
-    keys, publish, terminal,
+    keys,
+    lock::Lock,
+    publish, terminal,
     workspace::Workspace,
 };
 
@@ -27,6 +32,16 @@ pub(super) fn run(
     if rpms.is_empty() {
         return Err(Failure::new(Class::Usage, format!("there is no RPM in {}", dir.display())));
     }
+    if publish::read_release(dir)?.is_some() {
+        let message = format!(
+            "{} was published by `rpm`, whose checksums would no longer hold",
+            dir.display()
+        );
+        return Err(
+            Failure::new(Class::Usage, message).help("run `cargo xtask rpm`, which indexes it")
+        );
+    }
+    let _lock = Lock::take(workspace, reporter)?;
     let keys = keys::load(&args.key, workspace, reporter)?;
     let certificate = keys.signer.certificate();
     let mut packages = Vec::new();
@@ -35,7 +50,9 @@ pub(super) fn run(
         let report = verify::verify(rpm, certificate).class(Class::Verify)?;
         let faults = report.failures().map(|(c, o)| format!("{}: {c} {o}", report.nevra));
         refused.extend(faults);
-        packages.push(IndexedRpm::read(rpm)?);
+        if report.is_good() {
+            packages.push(IndexedRpm::read(rpm)?);
+        }
     }
     if !refused.is_empty() {
         let mut failure = Failure::new(
@@ -58,18 +75,37 @@ pub(super) fn run(
 
 /// The new repodata is complete before the old one goes.
 fn replace(
-    dir: &std::path::Path,
+    dir: &Path,
     packages: Vec<IndexedRpm>,
-    signer: &dyn el7rpm::openpgp::Signer,
+    signer: &dyn Signer,
 ) -> Result<repodata::Repository> {
     let staging = dir.join(".repodata.new");
-    if staging.exists() {
-        fs_err::remove_dir_all(&staging).class(Class::Output)?;
-    }
+    remove(&staging)?;
     fs_err::create_dir(&staging).class(Class::Output)?;
-    let repository = repodata::write_indexed(&staging, packages, signer).class(Class::Output)?;
-    let place = dir.join("repodata");
-    publish::exchange(&staging.join("repodata"), &staging.join("old"), &place)?;
-    fs_err::remove_dir_all(&staging).class(Class::Output)?;
+    let done = fill(dir, &staging, packages, signer);
+    remove(&staging)?;
+    done
+}
+
+fn fill(
+    dir: &Path,
+    staging: &Path,
+    packages: Vec<IndexedRpm>,
+    signer: &dyn Signer,
+) -> Result<repodata::Repository> {
+    let repository = repodata::write_indexed(staging, packages, 0, signer).class(Class::Output)?;
+    let (new, place) = (staging.join("repodata"), dir.join("repodata"));
+    publish::for_all_to_read(&new)?;
+    if !place.exists() || !publish::swap(&new, &place) {
+        remove(&place)?;
+        fs_err::rename(&new, &place).class(Class::Output)?;
+    }
     Ok(repository)
+}
+
+fn remove(dir: &Path) -> Result<()> {
+    match fs_err::remove_dir_all(dir) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(e).class(Class::Output),
+        _ => Ok(()),
+    }
 }

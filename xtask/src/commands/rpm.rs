@@ -1,21 +1,17 @@
 //! `rpm`: carries out the plan and publishes the repository.
 
-use std::{
-    path::{Path, PathBuf},
-    thread::available_parallelism,
-    time::Instant,
-};
+use std::{thread::available_parallelism, time::Instant};
 
 use super::reproducible;
 use crate::{
     cache::Cache,
     cli::RpmArgs,
     events::{Event, Outcome, Reporter},
-    failure::{Class, Classify, Failure, Result},
-    keys::{self, Keys},
+    failure::{Class, Failure, Result},
+    keys::{self, Keys, Secrets},
     lock::Lock,
     plan::{Circumstances, Plan, Work},
-    publish::{self, DEFAULT_BASE_URL, Publication},
+    publish::{self, DEFAULT_BASE_URL, Place, Publication},
     schedule::{self, Ended, Task},
     steps::{Budget, Context},
     terminal::{
@@ -33,22 +29,24 @@ pub(super) fn run(
 ) -> Result<()> {
     let start = Instant::now();
     if args.release && args.key.key.is_none() && args.key.gpg_key.is_none() {
-        return Err(Failure::new(
-            Class::Key,
-            "a release cannot be signed with the development key",
-        )
-        .help("give the release's key with --key FILE or --gpg-key ID"));
+        return Err(no_release_key());
     }
-    let out = absolute(args.out.as_deref().unwrap_or(&workspace.default_out()))?;
-    let specs = workspace.specs()?;
     let _lock = Lock::take(workspace, reporter)?;
+    let specs = workspace.specs()?;
     // Before the work, not after it.
-    publish::check_replaceable(&out)?;
+    let place = Place::prepare(args.out.as_deref().unwrap_or(&workspace.default_out()), workspace)?;
     let keys = keys::load(&args.key, workspace, reporter)?;
+    if args.release && keys.is_for_development() {
+        return Err(no_release_key());
+    }
     let cache = Cache::open(workspace)?;
     let fingerprint = keys.signer.certificate().fingerprint();
-    let circumstances =
-        Circumstances { workspace, wanted: &args.packages, signing_key: &fingerprint };
+    let circumstances = Circumstances {
+        workspace,
+        wanted: &args.packages,
+        signing_key: &fingerprint,
+        release: args.release,
+    };
     let plan = Plan::of(&specs, &circumstances)?;
 
     let ended = carry_out(args, workspace, reporter, &plan, &cache, &keys)?;
@@ -67,13 +65,13 @@ pub(super) fn run(
         false => None,
     };
     let base_url = args.base_url.as_deref().unwrap_or(DEFAULT_BASE_URL);
-    let publication = Publication { workspace, out: &out, base_url, keys: &keys, rpms: &rpms };
+    let publication = Publication { workspace, place: &place, base_url, keys: &keys, rpms: &rpms };
     let current = publication.current();
     let written = current.is_none();
     let release = current.map_or_else(|| publication.write(), Ok)?;
     let report = Report {
         packages: rows(&plan, &ended, &release.packages),
-        repository: workspace.relative(&out).to_owned(),
+        repository: workspace.relative(&place.out).to_owned(),
         written,
         signed_by: fingerprint,
         development: keys.development,
@@ -87,8 +85,9 @@ pub(super) fn run(
     Ok(())
 }
 
-fn absolute(path: &Path) -> Result<PathBuf> {
-    std::path::absolute(path).class(Class::Output)
+fn no_release_key() -> Failure {
+    Failure::new(Class::Key, "a release cannot be signed with the development key")
+        .help("give the release's key with --key FILE or --gpg-key ID")
 }
 
 fn carry_out(
@@ -108,6 +107,8 @@ fn carry_out(
         signer: keys.signer.as_ref(),
         reporter,
         offline: args.offline,
+        secrets: Secrets::of(&args.key),
+        release: args.release,
         budget: Budget::new(jobs as u32),
     };
     let tasks = plan.steps.iter().enumerate().map(|(index, step)| Task {
@@ -210,6 +211,7 @@ fn row(name: &str, plan: &Plan, ended: &[Ended], published: &[publish::Published
         steps: Vec::new(),
         held_back: None,
         help: None,
+        log: None,
     };
     let own = |i: usize| plan.steps[i].package.as_deref() == Some(name);
     for (i, step) in plan.steps.iter().enumerate() {
@@ -221,6 +223,7 @@ fn row(name: &str, plan: &Plan, ended: &[Ended], published: &[publish::Published
         if let (true, Some(reason)) = (own(i), &ended[i].reason) {
             row.held_back = Some(reason.message.clone());
             row.help.clone_from(&reason.help);
+            row.log.clone_from(&reason.log);
         }
     }
     row

@@ -19,6 +19,8 @@ struct Verified {
     key: String,
     user_ids: Vec<String>,
     packages: Vec<String>,
+    /// Whether the key was given, rather than found beside what it is to vouch for.
+    trusted: bool,
 }
 
 pub(super) fn run(args: &VerifyArgs, workspace: &Workspace, json: bool) -> Result<()> {
@@ -42,6 +44,7 @@ pub(super) fn run(args: &VerifyArgs, workspace: &Workspace, json: bool) -> Resul
             key,
             user_ids: certificate.user_ids(),
             packages,
+            trusted,
         });
         return Ok(());
     }

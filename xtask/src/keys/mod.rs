@@ -3,7 +3,7 @@
 mod gpg;
 
 use std::{
-    io::{IsTerminal, Read, Write},
+    io::{BufRead, BufReader, IsTerminal, Read, Write},
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
 };
@@ -25,6 +25,14 @@ pub(crate) struct Keys {
     pub(crate) development: bool,
 }
 
+impl Keys {
+    /// Whether it is a development key, wherever it was read from.
+    pub(crate) fn is_for_development(&self) -> bool {
+        let ids = self.signer.certificate().user_ids();
+        self.development || ids.iter().any(|id| id == DEVELOPMENT_ID)
+    }
+}
+
 /// User id of development keys: it must be plain to whoever meets it that it is not for release.
 const DEVELOPMENT_ID: &str =
     "mesos-calico DEVELOPMENT KEY - not for release <development@localhost>";
@@ -40,6 +48,28 @@ pub(crate) fn load(args: &KeyArgs, workspace: &Workspace, reporter: &dyn Reporte
         return Ok(Keys { signer: Box::new(key?), development: false });
     }
     Ok(Keys { signer: Box::new(development(workspace, reporter)?), development: true })
+}
+
+/// Names of variables that hold secrets: no program that is run may see them.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Secrets(Option<String>);
+
+impl Secrets {
+    pub(crate) fn of(args: &KeyArgs) -> Self {
+        Self(args.passphrase_env.clone())
+    }
+
+    /// Whether the variable of this name is one.
+    pub(crate) fn contains(&self, name: &str) -> bool {
+        self.0.as_deref() == Some(name)
+    }
+}
+
+/// Fingerprint of the development key, if there is one: for those who only look.
+pub(crate) fn development_fingerprint(workspace: &Workspace) -> Option<String> {
+    let text = Zeroizing::new(fs_err::read_to_string(development_path(workspace)).ok()?);
+    let key = SecretKey::from_armored(&text, || Ok(Zeroizing::default())).ok()?;
+    Some(key.certificate().fingerprint())
 }
 
 /// Where the development key lies.
@@ -101,10 +131,10 @@ fn passphrase(args: &KeyArgs, key: &Path) -> el7rpm::Result<Zeroizing<String>> {
     if let Some(fd) = args.passphrase_fd {
         let mut text = Zeroizing::new(String::new());
         let file = fs_err::File::open(format!("/dev/fd/{fd}"));
-        let read = file.and_then(|f| f.take(4096).read_to_string(&mut text));
+        // One line: the other end need not close.
+        let read = file.and_then(|f| BufReader::new(f.take(4096)).read_line(&mut text));
         read.map_err(|e| no(format!("no passphrase can be read from file descriptor {fd}: {e}")))?;
-        let line = text.lines().next().unwrap_or_default();
-        return Ok(Zeroizing::new(line.to_owned()));
+        return Ok(Zeroizing::new(text.trim_end_matches(['\n', '\r']).to_owned()));
     }
     if !std::io::stdin().is_terminal() {
         return Err(no(format!(

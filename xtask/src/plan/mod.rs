@@ -20,7 +20,7 @@ use crate::{
     cache::Cache,
     failure::{Class, Classify, Failure, Result},
     host_builder::{self, HostBuild},
-    key::{Key, KeyBuilder},
+    key::{Key, KeyBuilder, Stamps},
     tools::Zig,
     workspace::Workspace,
 };
@@ -51,6 +51,9 @@ pub(crate) struct Step {
     pub(crate) inputs: Vec<String>,
     /// Whether its result is there.
     pub(crate) cached: bool,
+    /// What its key was taken from.
+    #[serde(skip)]
+    pub(crate) stamps: Stamps,
     /// What to do.
     #[serde(skip)]
     pub(crate) work: Work,
@@ -97,6 +100,8 @@ pub(crate) struct Circumstances<'a> {
     pub(crate) wanted: &'a [String],
     /// Fingerprint of the signing key.
     pub(crate) signing_key: &'a str,
+    /// Whether only the pinned compiler driver will do.
+    pub(crate) release: bool,
 }
 
 impl Plan {
@@ -196,8 +201,13 @@ impl Builder<'_> {
     }
 
     fn tools(&mut self) -> (usize, Zig) {
-        let zig =
-            self.plan.zig.get_or_insert_with(|| Zig::locate(self.circumstances.workspace)).clone();
+        let zig = self
+            .plan
+            .zig
+            .get_or_insert_with(|| {
+                Zig::locate(self.circumstances.workspace, self.circumstances.release)
+            })
+            .clone();
         let there = self.plan.steps.iter().position(|s| matches!(s.work, Work::Tools));
         let index = there.unwrap_or_else(|| {
             self.add(Step {
@@ -207,6 +217,7 @@ impl Builder<'_> {
                 needs: Vec::new(),
                 inputs: vec!["xtask/tools/requirements.txt".into()],
                 cached: false,
+                stamps: Stamps::default(),
                 work: Work::Tools,
             })
         });
@@ -219,7 +230,8 @@ impl Builder<'_> {
             spec.packages.iter().flat_map(Package::programs).map(str::to_owned).collect();
         let build = HostBuild { crate_dir, programs };
         let workspace = self.circumstances.workspace;
-        let key = build.key(workspace, &host_builder::rustc_identity()?, &zig)?;
+        let rustc = host_builder::rustc_identity(&workspace.root)?;
+        let (key, stamps) = build.key(workspace, &rustc, &zig)?;
         Ok(self.add(Step {
             name: format!("compile {}", build.crate_dir.display()),
             package: None,
@@ -227,6 +239,7 @@ impl Builder<'_> {
             needs: vec![tools],
             inputs: vec![build.crate_dir.display().to_string(), "Cargo.lock".into()],
             cached: false,
+            stamps,
             work: Work::Compile(build),
         }))
     }
@@ -251,15 +264,17 @@ impl Builder<'_> {
         for input in &inputs {
             key = key.file(&input.to_string_lossy(), input)?;
         }
+        let (key, stamps) = key.finish_with_stamps();
         let relative = |p: &PathBuf| workspace.relative(p).display().to_string();
         let work = PackageWork { package: package.clone(), build, options: options.clone() };
         Ok(self.add(Step {
             name,
             package: Some(package.name.clone()),
-            key: key.finish(),
+            key,
             needs: build.into_iter().collect(),
             inputs: inputs.iter().map(relative).collect(),
             cached: false,
+            stamps,
             work: Work::Package(Box::new(work)),
         }))
     }
@@ -276,6 +291,7 @@ impl Builder<'_> {
             needs: vec![of],
             inputs: Vec::new(),
             cached: false,
+            stamps: Stamps::default(),
             work: Work::Sign { of, file_name: format!("{}.rpm", package.nvra()) },
         });
     }

@@ -29,10 +29,17 @@ pub(crate) fn reporter(json: bool) -> Box<dyn Reporter> {
     }
 }
 
-/// Prints a result that is text already.
+/// Prints a result that is text already. Names and words in it may come from files of others:
+/// nothing in them steers the terminal.
 pub(crate) fn text(text: &str) {
+    let text = plain(text);
     // A reader that went away, as `head` does, is no reason to complain.
     let _ = std::io::stdout().write_all(text.as_bytes());
+}
+
+fn plain(text: &str) -> String {
+    let legal = |c: char| !c.is_control() || matches!(c, '\n' | '\t');
+    text.chars().map(|c| if legal(c) { c } else { '\u{fffd}' }).collect()
 }
 
 /// Prints a value as one line of JSON.
@@ -53,7 +60,7 @@ pub(crate) fn failure(failure: &Failure, as_json: bool) {
     if as_json {
         json(&Failed { event: "failed", exit_code: failure.class.exit_code(), failure });
     } else {
-        let _ = writeln!(std::io::stderr(), "{failure}");
+        let _ = writeln!(std::io::stderr(), "{}", plain(&failure.to_string()));
     }
 }
 

@@ -39,6 +39,8 @@ pub(crate) struct Row {
     pub(crate) held_back: Option<String>,
     /// How to get it after all.
     pub(crate) help: Option<String>,
+    /// The whole output of what could not be done.
+    pub(crate) log: Option<PathBuf>,
 }
 
 impl Report {
@@ -55,6 +57,9 @@ impl Report {
         for row in self.packages.iter().filter(|r| r.held_back.is_some()) {
             if let Some(help) = &row.help {
                 let _ = writeln!(out, "  to get {}: {help}", row.package);
+            }
+            if let Some(log) = &row.log {
+                let _ = writeln!(out, "  log of {}: {}", row.package, log.display());
             }
         }
         let dir = self.repository.display();
@@ -73,7 +78,7 @@ impl Report {
         let _ = writeln!(out, "signed by:  {} ({kind})", self.signed_by);
         let _ = writeln!(
             out,
-            "next:       copy the folder to a host, then: cd el7 && sudo rpm --import RPM-GPG-KEY-mesos-calico && sudo yum -y install ./*.rpm"
+            "next:       copy the folder to a host; there: sudo rpm --import RPM-GPG-KEY-mesos-calico && sudo yum --setopt=localpkg_gpgcheck=1 -y install ./*.rpm"
         );
         out
     }
