@@ -4,6 +4,7 @@ use std::{collections::BTreeSet, path::PathBuf};
 
 use el7rpm::{
     abi::AbiTable,
+    debug,
     openpgp::Signer,
     package::{Prepared, UnsignedRpm},
     signature,
@@ -84,6 +85,8 @@ impl Context<'_> {
         let package = &work.package;
         let root = StagedRoot::collect(package, &plan::roots(self.workspace, package, build))
             .class(Class::Source)?;
+        let stripped = self.cache.scratch()?;
+        let root = debug::refine(package, root, stripped.path()).class(Class::Source)?;
         let mut options = work.options.clone();
         options.compression.threads = self.threads;
         let prepared = Prepared::new(package, &root, &options).class(Class::Package)?;
