@@ -1,5 +1,8 @@
 //! What both rings share: the tools that must be there, scratch folders, and test keys.
 
+// Each ring uses its own part of it.
+#![allow(dead_code)]
+
 use std::{
     path::{Path, PathBuf},
     process::{Command, Output},
