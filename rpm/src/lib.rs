@@ -12,6 +12,7 @@
 
 pub mod abi;
 pub mod cargo_manifest;
+pub mod debug;
 pub mod deps;
 pub mod error;
 pub mod header;

@@ -11,6 +11,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod debuginfo;
 mod fixtures;
 mod generate_rpm;
 mod hostile;

@@ -42,6 +42,11 @@ impl Cache {
         path.is_dir().then_some(path)
     }
 
+    /// An empty folder for what a step needs on the way; gone with the value.
+    pub(crate) fn scratch(&self) -> Result<tempfile::TempDir> {
+        tempfile::tempdir_in(&self.tmp).class(Class::Output)
+    }
+
     /// Makes a result: `fill` gets an empty folder, which becomes the result if it succeeds.
     pub(crate) fn make(
         &self,

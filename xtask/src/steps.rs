@@ -8,6 +8,7 @@ use std::{
 
 use el7rpm::{
     abi::AbiTable,
+    debug,
     openpgp::Signer,
     package::{Prepared, UnsignedRpm},
     signature,
@@ -131,6 +132,8 @@ impl Context<'_> {
         let package = &work.package;
         let root = StagedRoot::collect(package, &plan::roots(self.workspace, package, build))
             .class(Class::Source)?;
+        let stripped = self.cache.scratch()?;
+        let root = debug::refine(package, root, stripped.path()).class(Class::Source)?;
         let mut options = work.options.clone();
         let share = self.budget.take();
         options.compression.threads = share.threads.max(1);

@@ -216,7 +216,9 @@ impl Elf {
             true => format!("{library}(){marker}"),
             false => library.to_owned(),
         };
-        // A program that nobody may run needs nothing; a library's bits do not matter.
+        // A program that nobody may run needs nothing; a library's bits do not matter. (rpm 4.11
+        // reads no file without an execute bit, so that a library of mode 644 loses all it needs
+        // and offers, a well-known trap. Newer ones read it: this errs on the side that is safe.)
         if self.interpreter.is_none() || executable {
             for library in self.needed.iter().filter(|l| is_plausible(l)) {
                 facts.require(plain(library));

@@ -58,9 +58,9 @@ impl Compression {
         let level = self.level.min(9);
         Ok(match self.format {
             Format::Xz => {
-                // Three dictionaries, xz's own choice: smaller blocks compress worse, larger ones
-                // leave threads idle at the end.
-                let block = (3 * DICTIONARY_MIB[level as usize]).max(1) << 20;
+                // xz's own choice is three dictionaries, 6 MiB at level 2, which costs 2 % of size
+                // against a single block; larger ones leave threads idle at the end.
+                let block = (3 * DICTIONARY_MIB[level as usize]).max(24) << 20;
                 let stream = MtStreamBuilder::new()
                     .preset(level)
                     .block_size(block)

@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 
 pub use dependency::Dependency;
 pub use package::{
-    Arch, Asset, Base, ChangelogEntry, Content, Excludes, Package, Script, Scripts, User,
+    Arch, Asset, Base, ChangelogEntry, Content, Excludes, Package, Script, Scripts, Symbols, User,
 };
 pub use rpm::{DependencyFlags, FileFlags, FileVerifyFlags};
 

@@ -59,6 +59,8 @@ pub struct Package {
     pub ldconfig: bool,
     /// Let a running firewalld read its definitions again after changes.
     pub firewalld: bool,
+    /// What becomes of symbols and debug information.
+    pub symbols: Symbols,
     /// Whether the RPM may be given to others.
     pub redistributable: bool,
     /// The files.
@@ -81,6 +83,34 @@ impl Package {
     /// `name-version-release.arch`: the file's name without its ending.
     pub fn nvra(&self) -> String {
         format!("{}-{}-{}.{}", self.name, self.version, self.release, self.arch.as_str())
+    }
+
+    /// The package `NAME-debuginfo` beside this one, as rpm 4.11's `%debug_package` describes it.
+    pub(super) fn debuginfo(&self) -> Self {
+        let name = &self.name;
+        Self {
+            name: format!("{name}-debuginfo"),
+            summary: format!("Debug information for package {name}"),
+            description: format!(
+                "This package provides debug information for package {name}.\n\
+                 Debug information is useful when developing applications that use this\n\
+                 package or when debugging this package."
+            ),
+            group: "Development/Debug".into(),
+            requires: Vec::new(),
+            provides: Vec::new(),
+            conflicts: Vec::new(),
+            obsoletes: Vec::new(),
+            auto_req: false,
+            require_sh: false,
+            scripts: Scripts::default(),
+            units: Vec::new(),
+            users: Vec::new(),
+            ldconfig: false,
+            firewalld: false,
+            symbols: Symbols::DebugInfo,
+            ..self.clone()
+        }
     }
 
     /// Names of the programs that the compile step must produce.
@@ -115,6 +145,20 @@ impl Arch {
             Self::Noarch => "noarch",
         }
     }
+}
+
+/// What a package does with the symbols and debug information of its programs and libraries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Symbols {
+    /// Leaves them in.
+    Kept,
+    /// Takes them out; `linked`: with a link to where they are, in the package beside it.
+    Stripped {
+        /// Whether a `-debuginfo` package has them.
+        linked: bool,
+    },
+    /// Holds them and nothing else: this is the package beside it.
+    DebugInfo,
 }
 
 /// One `%changelog` entry.

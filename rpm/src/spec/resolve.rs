@@ -8,7 +8,7 @@ use super::{
     Spec,
     asset::asset,
     dependency, dir_of,
-    package::{Arch, Asset, Base, Excludes, Package, Script, Scripts, User},
+    package::{Arch, Asset, Base, Excludes, Package, Script, Scripts, Symbols, User},
     schema::{RawAsset, RawPackage, RawSpec, RawUser, ScriptSource},
     siblings::Siblings,
 };
@@ -58,7 +58,10 @@ pub(super) fn resolve(raw: RawSpec, path: &Path, workspace: &Path) -> Result<Spe
         let package = context
             .package(layers, crate_assets, extra, &changelog)
             .map_err(|e| SpecError::new(path, format!("package.{name}: {e}")))?;
+        let debuginfo = matches!(package.symbols, Symbols::Stripped { linked: true })
+            .then(|| package.debuginfo());
         packages.push(package);
+        packages.extend(debuginfo);
     }
     if packages.is_empty() {
         return Err(SpecError::new(path, "there is no [package.NAME] table").into());
@@ -139,6 +142,7 @@ impl Context<'_> {
                 .collect::<Checked<_>>()?,
             ldconfig: raw.ldconfig.unwrap_or(false),
             firewalld: raw.firewalld.unwrap_or(false),
+            symbols: symbols(&raw)?,
             redistributable: raw.redistributable.unwrap_or(true),
             scripts: self.scripts(raw)?,
             assets,
@@ -239,6 +243,19 @@ fn script_text(source: &str, dir: &Path) -> Checked<String> {
         _ => source.to_owned(),
     };
     text("script", script)
+}
+
+fn symbols(raw: &RawPackage) -> Checked<Symbols> {
+    match (raw.debuginfo.unwrap_or(false), raw.strip.unwrap_or(true)) {
+        (true, false) => Err("debuginfo: what is put into another package cannot stay; \
+                              take `strip = false` out"
+            .into()),
+        (true, true) if raw.arch.as_deref() == Some("noarch") => {
+            Err("debuginfo: a noarch package has no machine code".into())
+        }
+        (linked, true) => Ok(Symbols::Stripped { linked }),
+        (false, false) => Ok(Symbols::Kept),
+    }
 }
 
 fn excludes(raw: &RawPackage) -> Checked<Excludes> {

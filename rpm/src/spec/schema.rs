@@ -144,6 +144,10 @@ package_table! {
     units: Vec<String>,
     users: Vec<RawUser>,
     ldconfig: bool,
+    /// Put debug information into a package `NAME-debuginfo`; otherwise it is taken out and lost.
+    debuginfo: bool,
+    /// `false`: leave programs and libraries as they are.
+    strip: bool,
     firewalld: bool,
     redistributable: bool,
 }

@@ -8,7 +8,8 @@ pub(super) const PATH_MAX: usize = 4095;
 pub(super) const SUFFIX: usize = 9;
 
 /// Directories that the package `filesystem` of CentOS 7 owns: a package that owns one of them as
-/// well can change or remove what the whole system stands on.
+/// well can change or remove what the whole system stands on. From its spec file, version 3.2;
+/// sorted, to be searched.
 const FILESYSTEM_DIRS: &[&str] = &[
     "/",
     "/bin",
@@ -16,11 +17,20 @@ const FILESYSTEM_DIRS: &[&str] = &[
     "/dev",
     "/etc",
     "/etc/X11",
+    "/etc/X11/applnk",
+    "/etc/X11/fontpath.d",
+    "/etc/bash_completion.d",
     "/etc/opt",
     "/etc/pki",
     "/etc/pm",
+    "/etc/pm/config.d",
+    "/etc/pm/power.d",
+    "/etc/pm/sleep.d",
+    "/etc/skel",
     "/etc/sysconfig",
     "/etc/xdg",
+    "/etc/xdg/autostart",
+    "/etc/xinetd.d",
     "/home",
     "/lib",
     "/lib64",
@@ -40,39 +50,73 @@ const FILESYSTEM_DIRS: &[&str] = &[
     "/usr/games",
     "/usr/include",
     "/usr/lib",
+    "/usr/lib/debug",
+    "/usr/lib/debug/bin",
+    "/usr/lib/debug/lib",
+    "/usr/lib/debug/lib64",
+    "/usr/lib/debug/sbin",
+    "/usr/lib/debug/usr",
+    "/usr/lib/debug/usr/.dwz",
     "/usr/lib/games",
+    "/usr/lib/locale",
+    "/usr/lib/modules",
     "/usr/lib/sse2",
     "/usr/lib64",
+    "/usr/lib64/X11",
+    "/usr/lib64/games",
+    "/usr/lib64/pm-utils",
+    "/usr/lib64/pm-utils/module.d",
+    "/usr/lib64/pm-utils/power.d",
+    "/usr/lib64/pm-utils/sleep.d",
+    "/usr/lib64/sse2",
+    "/usr/lib64/tls",
     "/usr/libexec",
     "/usr/local",
     "/usr/local/bin",
     "/usr/local/etc",
+    "/usr/local/games",
     "/usr/local/include",
     "/usr/local/lib",
     "/usr/local/lib64",
     "/usr/local/libexec",
     "/usr/local/sbin",
     "/usr/local/share",
+    "/usr/local/share/applications",
+    "/usr/local/share/info",
     "/usr/local/share/man",
     "/usr/local/src",
     "/usr/sbin",
     "/usr/share",
+    "/usr/share/X11",
+    "/usr/share/aclocal",
     "/usr/share/applications",
+    "/usr/share/augeas",
+    "/usr/share/augeas/lenses",
+    "/usr/share/backgrounds",
+    "/usr/share/desktop-directories",
+    "/usr/share/dict",
     "/usr/share/doc",
+    "/usr/share/empty",
+    "/usr/share/games",
+    "/usr/share/ghostscript",
+    "/usr/share/ghostscript/conf.d",
+    "/usr/share/gnome",
+    "/usr/share/icons",
+    "/usr/share/idl",
     "/usr/share/info",
     "/usr/share/licenses",
     "/usr/share/locale",
     "/usr/share/man",
-    "/usr/share/man/man1",
-    "/usr/share/man/man2",
-    "/usr/share/man/man3",
-    "/usr/share/man/man4",
-    "/usr/share/man/man5",
-    "/usr/share/man/man6",
-    "/usr/share/man/man7",
-    "/usr/share/man/man8",
+    "/usr/share/mime-info",
     "/usr/share/misc",
+    "/usr/share/omf",
+    "/usr/share/pixmaps",
+    "/usr/share/sounds",
+    "/usr/share/themes",
+    "/usr/share/xsessions",
     "/usr/src",
+    "/usr/src/debug",
+    "/usr/src/kernels",
     "/usr/tmp",
     "/var",
     "/var/adm",
@@ -102,7 +146,24 @@ const FILESYSTEM_DIRS: &[&str] = &[
 
 /// Whether CentOS 7's package `filesystem` owns this directory.
 pub fn is_of_filesystem(path: &str) -> bool {
-    FILESYSTEM_DIRS.contains(&path)
+    FILESYSTEM_DIRS.binary_search(&path).is_ok() || is_of_a_language(path)
+}
+
+/// `/usr/share/locale/LL[/LC_MESSAGES]`, the sections of manual pages, and these in each language.
+fn is_of_a_language(path: &str) -> bool {
+    let in_man =
+        path.strip_prefix("/usr/share/man/").or_else(|| path.strip_prefix("/usr/local/share/man/"));
+    if let Some(rest) = in_man {
+        return match rest.split_once('/') {
+            None => true,
+            Some((_, section)) => section.starts_with("man") && !section.contains('/'),
+        };
+    }
+    let in_locale = path.strip_prefix("/usr/share/locale/");
+    in_locale.is_some_and(|rest| match rest.split_once('/') {
+        None => true,
+        Some((_, below)) => below == "LC_MESSAGES",
+    })
 }
 
 /// Folders whose files are documentation whether they say so or not: the part of rpm's
@@ -123,4 +184,23 @@ const DOCUMENTATION: &[&str] = &[
 /// Whether rpmbuild takes what lies at `path` for documentation.
 pub(super) fn is_documentation(path: &str) -> bool {
     DOCUMENTATION.iter().any(|d| path.starts_with(d))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_system_stands_on() {
+        assert!(FILESYSTEM_DIRS.is_sorted());
+        for path in ["/", "/usr/bin", "/usr/share/man/man8", "/usr/share/man/de/man1", "/var/lib"] {
+            assert!(is_of_filesystem(path), "{path}");
+        }
+        for path in ["/usr/share/locale/de", "/usr/share/locale/de/LC_MESSAGES", "/usr/lib/debug"] {
+            assert!(is_of_filesystem(path), "{path}");
+        }
+        for path in ["/usr/lib/systemd", "/etc/mesos", "/usr/share/man/man8/x", "/opt/x"] {
+            assert!(!is_of_filesystem(path), "{path}");
+        }
+    }
 }

@@ -99,6 +99,12 @@ pub const TABLE: &[Difference] = &[
         holds: dictionaries,
         reason: DICTIONARY,
     },
+    Difference {
+        place: Place::Main,
+        tag: T::RPMTAG_FILEDEPENDSX as u32,
+        holds: dictionaries,
+        reason: DICTIONARY,
+    },
 ];
 
 const CLASS: &str = "the words are libmagic's and change with each of its releases; nothing but \

@@ -50,7 +50,7 @@ fn compile(dir: &Path) {
         "-Wl,--hash-style=gnu -o gnu-hash main.c",
         "-Wl,--hash-style=both -o both-hashes main.c",
         "-c -o object.o main.c",
-        "-shared -fPIC -Wl,-soname,libplain.so.1 -o libplain.so.1.2.3 lib.c",
+        "-g -shared -fPIC -Wl,-soname,libplain.so.1 -o libplain.so.1.2.3 lib.c",
         "-shared -fPIC -Wl,-soname,libfix.so.1 -Wl,--version-script,map -o libfix.so.1.0 lib.c",
         "-shared -fPIC -o plugin.so lib.c",
         "-shared -fPIC -o libnosoname.so lib.c",

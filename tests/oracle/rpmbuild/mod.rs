@@ -8,8 +8,8 @@ mod compare;
 mod corpus;
 mod describe;
 mod differences;
-mod elf;
-mod scratch;
+pub mod elf;
+pub mod scratch;
 
 use std::{
     collections::BTreeSet,

@@ -108,6 +108,9 @@ fn libraries() -> Vec<Case> {
             .file(library("/usr/lib64/libplain.so.1", "libplain.so.1.2.3", 0o755))
             .toml("exclude-provides-from = [\"^/usr/lib64/private/\"]")
             .spec("%global __provides_exclude_from ^/usr/lib64/private/"),
+        Case::new("libraries-several")
+            .file(library("/usr/lib64/libfix.so.1", "libfix.so.1.0", 0o755))
+            .file(library("/usr/lib64/libplain.so.1", "libplain.so.1.2.3", 0o755)),
         Case::new("program-and-library")
             .program("/usr/bin/user", &elf::path("user"))
             .file(library("/usr/lib64/libfix.so.1.0", "libfix.so.1.0", 0o755))

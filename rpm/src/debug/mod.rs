@@ -1,0 +1,207 @@
+//! Debug information: taken out of a package's programs and libraries, and put into a package of
+//! its own where package.toml says `debuginfo = true`.
+//!
+//! A step between staging and writing: [`refine`] takes a staged root, writes the files that
+//! change into a folder, and gives back the root that reads them from there. The layout is that
+//! of rpm 4.11's `find-debuginfo.sh`, which gdb and debuginfo-install on CentOS 7 expect:
+//! `/usr/lib/debug/PATH.debug`, and under `/usr/lib/debug/.build-id/xx/` links by build-id, `yyyy`
+//! to the program and `yyyy.debug` to its debug information.
+
+mod elf;
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    io::BufWriter,
+    path::{Path, PathBuf},
+};
+
+use rpm::{FileFlags, FileVerifyFlags};
+
+use crate::{
+    Error, Result,
+    spec::{Package, Symbols},
+    stage::{Entry, Kind, StagedRoot, is_of_filesystem},
+};
+
+const ROOT: &str = "/usr/lib/debug";
+
+/// Gives `root` what `package` asks for: programs without debug information, or the debug
+/// information of programs. New files are written to `work`, an empty folder that must outlive the
+/// result.
+///
+/// # Errors
+/// An I/O error that names the file, or [`Error::Stage`] if debug information is asked for and no
+/// file has any.
+pub fn refine(package: &Package, root: StagedRoot, work: &Path) -> Result<StagedRoot> {
+    match package.symbols {
+        Symbols::Kept => Ok(root),
+        Symbols::Stripped { linked } => strip(root, linked, work),
+        Symbols::DebugInfo => debug_root(package, &root, work),
+    }
+}
+
+/// The staged files that hold debug information, each once: with several names, the first.
+fn splittable(root: &StagedRoot) -> Result<Vec<(usize, elf::Splittable)>> {
+    let mut seen = HashMap::new();
+    let mut out = Vec::new();
+    for (i, entry) in root.entries.iter().enumerate() {
+        let Kind::File { source, inode, .. } = &entry.kind else { continue };
+        if inode.is_some_and(|inode| seen.insert(inode, i).is_some()) {
+            continue;
+        }
+        if let Some(found) = elf::open(source)? {
+            out.push((i, found));
+        }
+    }
+    Ok(out)
+}
+
+fn debug_name(path: &str) -> String {
+    let base = path.rsplit('/').next().unwrap_or(path);
+    format!("{base}.debug")
+}
+
+/// A new file below `work` for the entry of this number.
+fn create(work: &Path, i: usize, ending: &str) -> Result<(PathBuf, BufWriter<fs_err::File>)> {
+    let path = work.join(format!("{i}.{ending}"));
+    let file = fs_err::File::create_new(&path)?;
+    Ok((path, BufWriter::with_capacity(1 << 18, file)))
+}
+
+fn strip(mut root: StagedRoot, linked: bool, work: &Path) -> Result<StagedRoot> {
+    for (i, found) in splittable(&root)? {
+        let Kind::File { source, inode, .. } = root.entries[i].kind.clone() else { continue };
+        let name = debug_name(&root.entries[i].path);
+        // The link holds the debug file's checksum, so that one is made, and measured, here too.
+        let crc = match linked {
+            true => Some(found.write_debug(&source, std::io::sink())?),
+            false => None,
+        };
+        let (path, out) = create(work, i, "stripped")?;
+        found.write_stripped(&source, crc.map(|crc| (name.as_str(), crc)), out)?;
+        let size = fs_err::metadata(&path)?.len();
+        let of_this_file = |j: usize, kind: &Kind| match kind {
+            Kind::File { inode: other, .. } => j == i || (inode.is_some() && *other == inode),
+            _ => false,
+        };
+        for (j, entry) in root.entries.iter_mut().enumerate() {
+            if of_this_file(j, &entry.kind) {
+                entry.kind = Kind::File { source: path.clone(), size, inode };
+            }
+        }
+    }
+    Ok(root)
+}
+
+fn debug_root(package: &Package, root: &StagedRoot, work: &Path) -> Result<StagedRoot> {
+    let mut entries = BTreeMap::new();
+    let mut any = false;
+    for (i, found) in splittable(root)? {
+        let entry = &root.entries[i];
+        let Kind::File { source, .. } = &entry.kind else { continue };
+        any |= found.has_debug_sections();
+        let (written, out) = create(work, i, "debug")?;
+        found.write_debug(source, out)?;
+        let size = fs_err::metadata(&written)?.len();
+        let path = format!("{ROOT}{}.debug", entry.path);
+        add_file(&mut entries, &path, written, size);
+        if let Some(id) = &found.build_id {
+            add_links(&mut entries, id, &entry.path, &path);
+        }
+    }
+    if !any {
+        return Err(Error::stage_help(
+            &package.name,
+            "no file of the package has debug information",
+            "compile with -g and do not strip, or take `debuginfo = true` out",
+        ));
+    }
+    Ok(StagedRoot { entries: entries.into_values().collect() })
+}
+
+fn entry(path: &str, kind: Kind, mode: u16) -> Entry {
+    Entry {
+        path: path.to_owned(),
+        kind,
+        mode,
+        user: "root".into(),
+        group: "root".into(),
+        flags: FileFlags::empty(),
+        caps: None,
+        unverified: FileVerifyFlags::empty(),
+    }
+}
+
+fn add_file(entries: &mut BTreeMap<String, Entry>, path: &str, source: PathBuf, size: u64) {
+    let kind = Kind::File { source, size, inode: None };
+    entries.insert(path.to_owned(), entry(path, kind, 0o444));
+    add_folders(entries, path);
+}
+
+/// The folders above `path` that no other package owns.
+fn add_folders(entries: &mut BTreeMap<String, Entry>, path: &str) {
+    let ends = path.match_indices('/').map(|(i, _)| i);
+    for folder in ends.map(|i| &path[..i]).filter(|f| f.len() > ROOT.len()) {
+        if !is_of_filesystem(folder) {
+            entries.entry(folder.to_owned()).or_insert_with(|| entry(folder, Kind::Dir, 0o755));
+        }
+    }
+}
+
+/// The two links by build-id. The same program at a second place gets `.1`, and so on.
+fn add_links(entries: &mut BTreeMap<String, Entry>, id: &str, program: &str, debug: &str) {
+    let base = format!("{ROOT}/.build-id/{}/{}", &id[..2], &id[2..]);
+    for (target, ending) in [(program, ""), (debug, ".debug")] {
+        let mut path = format!("{base}{ending}");
+        let mut n = 0;
+        while entries.contains_key(&path) {
+            n += 1;
+            path = format!("{base}.{n}{ending}");
+        }
+        let target = relative(target, &path);
+        entries.insert(path.clone(), entry(&path, Kind::Link { target }, 0o777));
+        add_folders(entries, &path);
+    }
+}
+
+/// How a link at `from` calls `to`: up to the folder they share and down from there.
+fn relative(to: &str, from: &str) -> String {
+    let (to, from): (Vec<_>, Vec<_>) = (to.split('/').collect(), from.split('/').collect());
+    let shared = to.iter().zip(&from).take_while(|(a, b)| a == b).count();
+    let up = from.len() - 1 - shared;
+    let mut parts = vec![".."; up];
+    parts.extend(&to[shared..]);
+    parts.join("/")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn links_lead_where_they_should() {
+        let from = "/usr/lib/debug/.build-id/ab/cdef";
+        assert_eq!(relative("/usr/bin/a", from), "../../../../bin/a");
+        assert_eq!(relative("/opt/x/a", from), "../../../../../opt/x/a");
+        assert_eq!(relative("/usr/lib/debug/usr/bin/a.debug", from), "../../usr/bin/a.debug");
+    }
+
+    #[test]
+    fn the_same_program_twice_gets_numbered_links() {
+        let mut entries = BTreeMap::new();
+        add_links(&mut entries, "abcdef", "/usr/bin/a", "/usr/lib/debug/usr/bin/a.debug");
+        add_links(&mut entries, "abcdef", "/usr/bin/b", "/usr/lib/debug/usr/bin/b.debug");
+        let names: Vec<_> = entries.keys().map(|k| k.trim_start_matches(ROOT)).collect();
+        assert_eq!(
+            names,
+            [
+                "/.build-id",
+                "/.build-id/ab",
+                "/.build-id/ab/cdef",
+                "/.build-id/ab/cdef.1",
+                "/.build-id/ab/cdef.1.debug",
+                "/.build-id/ab/cdef.debug"
+            ]
+        );
+    }
+}
