@@ -19,9 +19,13 @@ pub fn cases() -> Vec<Case> {
         ("real-lib", "/usr/lib/x86_64-linux-gnu", 120),
         ("real-include", "/usr/include", 400),
         ("real-zoneinfo", "/usr/share/zoneinfo", 2000),
+        ("real-sbin", "/usr/sbin", 40),
+        ("real-locale", "/usr/share/locale", 200),
     ];
+    // For a longer look, ORACLE_FACTOR=20 takes twenty times as many files.
+    let factor = std::env::var("ORACLE_FACTOR").map_or(1, |f| f.parse().unwrap());
     let there = trees.into_iter().filter(|(_, from, _)| Path::new(from).is_dir());
-    there.map(|(name, from, most)| tree(name, from, most)).collect()
+    there.map(|(name, from, most)| tree(name, from, most * factor)).collect()
 }
 
 /// Up to `most` of what lies below `from`, smaller files first come.
