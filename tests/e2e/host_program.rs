@@ -23,7 +23,7 @@ fn the_wrapper_is_built_for_centos_7_and_nothing_newer() {
     let scratch = tempfile::tempdir().unwrap();
     let out = scratch.path().join("el7");
     real_packages("file:///srv/x", &out);
-    let rpm = PathBuf::from(&out).join("mesos-init-wrapper-0.1.0-1.el7.x86_64.rpm");
+    let rpm = PathBuf::from(&out).join("mesos-init-wrapper-0.2.0-1.el7.x86_64.rpm");
     let requires = support::ok(Command::new("rpm").args(["-qp", "--requires"]).arg(&rpm));
     let newest = requires
         .lines()
@@ -167,4 +167,20 @@ fn no_program_that_is_run_sees_the_passphrase() {
     let mut command =
         checkout.xtask(&["rpm", "--key", key.to_str().unwrap(), "--passphrase-env", "PASS"]);
     support::ok(command.env("PASS", "geheim"));
+}
+
+#[test]
+fn a_second_build_elsewhere_gives_the_same_bytes_or_the_run_fails() {
+    if !support::have("--check-reproducible", &["python3", "sh"]) {
+        return;
+    }
+    let checkout = with_crate("fn main() {}");
+    lend_tools(&checkout);
+    let said = checkout.ok(&["rpm", "--check-reproducible"]);
+    assert!(said.contains("reproducible: a second build gave the same bytes"), "{said}");
+    // A program that knows where it was built.
+    checkout.write("host/tiny/src/main.rs", "fn main() { println!(env!(\"CARGO_MANIFEST_DIR\")) }");
+    let (code, message) = checkout.fails(&["rpm", "--check-reproducible"]);
+    assert_eq!(code, 9, "{message}");
+    assert!(message.contains("tiny-1.0.0-1.el7.x86_64: the file tiny differs"), "{message}");
 }

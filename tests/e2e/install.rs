@@ -173,6 +173,17 @@ fn everything_installs_together_with_signatures_required_and_erases_without_trac
     }
     let verify = scratch.rpm(&[&["-V"][..], &packages].concat());
     assert!(verify.status.success(), "{}", String::from_utf8_lossy(&verify.stdout));
+    let config = scratch.rpm(&["-qc", "calico-mesos"]);
+    let config = String::from_utf8_lossy(&config.stdout).into_owned();
+    let expected = [
+        "/calico/modules.json",
+        "/etc/default/mesos-slave.d/50-calico",
+        "/etc/logrotate.d/calico-mesos",
+    ];
+    assert_eq!(config.lines().collect::<Vec<_>>(), expected);
+    let json = fs_err::read(scratch.root("/calico/modules.json")).unwrap();
+    serde_json::from_slice::<serde_json::Value>(&json).unwrap();
+
     let help = support::ok(Command::new("chroot").arg(scratch.path("root")).args([
         "/bin/sh",
         "-c",
@@ -185,11 +196,14 @@ fn everything_installs_together_with_signatures_required_and_erases_without_trac
     assert_eq!(files, before.0, "what the packages brought is gone");
     // CentOS 7's package filesystem, which owns these, has no stand-in here.
     let system = |f: &String| {
-        !["lib", "share", "share/man", "share/man/man8", "share/licenses"].contains(&f.as_str())
+        !["lib", "share", "share/doc", "share/man", "share/man/man8", "share/licenses"]
+            .contains(&f.as_str())
     };
     let left: Vec<_> = folders.iter().filter(|f| !before.1.contains(f) && system(f)).collect();
     assert!(left.is_empty(), "{left:?}");
-    assert!(!scratch.root("/usr/lib/firewalld").exists());
+    for gone in ["/usr/lib/firewalld", "/calico", "/etc/default/mesos-slave.d", "/var/log/calico"] {
+        assert!(!scratch.root(gone).exists(), "{gone}");
+    }
 }
 
 #[test]

@@ -87,6 +87,7 @@ impl HostBuild {
     pub(crate) fn fetch(&self, site: &Site<'_>, zig: &Zig, step: &str) -> Result<(), Trouble> {
         let mut args = vec!["fetch".into(), "--locked".into(), "--target".into(), TARGET.into()];
         args.extend(self.manifest(site));
+        args.extend(site.offline.then(|| "--offline".into()));
         let cargo = on_path("cargo").ok_or_else(|| {
             Failure::new(Class::Tool, "there is no cargo on PATH").help("install Rust with rustup")
         })?;
@@ -128,10 +129,9 @@ impl HostBuild {
         Ok(())
     }
 
-    fn manifest(&self, site: &Site<'_>) -> Vec<OsString> {
+    fn manifest(&self, site: &Site<'_>) -> [OsString; 2] {
         let path = site.workspace.root.join(&self.crate_dir).join("Cargo.toml");
-        let offline = site.offline.then(|| "--offline".into());
-        ["--manifest-path".into(), path.into()].into_iter().chain(offline).collect()
+        ["--manifest-path".into(), path.into()]
     }
 
     fn process<'a>(

@@ -239,12 +239,20 @@ fn repo_file(base_url: &str) -> String {
 }
 
 /// The release in `dir`, if it holds one of ours.
+///
+/// # Errors
+/// If there is one that this version does not understand, or it cannot be read.
 pub(crate) fn read_release(dir: &Path) -> Result<Option<Release>> {
-    match fs_err::read_to_string(dir.join(RELEASE)) {
-        Ok(text) => Ok(serde_json::from_str(&text).ok()),
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(e) => Err(e).class(Class::Output),
-    }
+    let path = dir.join(RELEASE);
+    let text = match fs_err::read_to_string(&path) {
+        Ok(text) => text,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(e) => return Err(e).class(Class::Output),
+    };
+    serde_json::from_str(&text).map(Some).map_err(|e| {
+        Failure::new(Class::Output, format!("{} is not understood: {e}", path.display()))
+            .help("it may be of another version, or changed by hand: move the folder away, or choose another with --out")
+    })
 }
 
 /// All files below `dir`, relative to it, by name.

@@ -1,0 +1,30 @@
+//! `calico_mesos check`: is this host ready for the plugin? The questions are in [`etcd`] (what is in
+//! etcd), [`names`] (host names, as the seed demands) and [`machine`] (namespaces, log, modules.json).
+
+mod agent;
+mod etcd;
+mod machine;
+mod names;
+pub mod report;
+
+use std::process::ExitCode;
+
+use self::report::{Finding, Report};
+
+/// Asks everything and prints the answers.
+pub fn run(json: bool) -> ExitCode {
+    let environment = agent::Environment::find();
+    let mut report = Report::default();
+    report.add(environment.finding());
+    report.extend(names::findings());
+    report.extend(machine::findings());
+    report.extend(etcd::findings(&environment));
+    let text = if json { report.json() } else { report.text() };
+    let status = if report.is_ready() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+    crate::cli::print(&text, status)
+}
+
+/// A finding for a question that another's answer makes pointless.
+fn skipped(name: &'static str, why: &str) -> Finding {
+    Finding::skip(name, format!("not asked: {why}"))
+}

@@ -1,0 +1,110 @@
+//! `release`: give addresses back, by uid or by address. Addresses that are free already are fine.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    net::IpAddr,
+};
+
+use super::{
+    Ipam, block,
+    block::Block,
+    cidr::{BLOCK_SIZE, Cidr},
+    handle::{self, Handle},
+};
+use crate::{
+    error::{Error, Result},
+    etcd::{
+        Cond, Error as EtcdError, WriteError,
+        cas::{self, Change, TRIES},
+    },
+    log, random,
+};
+
+type Lost = BTreeMap<Option<String>, u64>;
+
+impl Ipam<'_> {
+    /// Frees these addresses, whoever has them.
+    pub fn release_ips(&self, ips: &[IpAddr]) -> Result<()> {
+        let mut by_block: HashMap<Cidr, Vec<usize>> = HashMap::new();
+        for ip in ips {
+            let cidr = Cidr::block_of(*ip);
+            by_block.entry(cidr).or_default().extend(cidr.ordinal(*ip));
+        }
+        for (cidr, ordinals) in by_block {
+            let lost = self.release_from(cidr, &ordinals, |_| true)?;
+            if lost.is_empty() {
+                log::warn(&format!("nothing to release in block {cidr}"));
+            }
+            for (uid, count) in lost {
+                if let Some(uid) = uid {
+                    self.count_down(&uid, cidr, count)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Frees those addresses of an endpoint that are still its own.
+    ///
+    /// net-modules releases a container's addresses before it asks for `cleanup` (facts 1.8), so by now another
+    /// container may have them. A container's handle is made before its endpoint: an address with a
+    /// handle that is younger than the endpoint (`created` is etcd's number of that write) is
+    /// another's, and stays. So does one without a handle, which this plugin has not assigned.
+    pub fn release_endpoint(&self, ips: &[IpAddr], created: u64) -> Result<()> {
+        for ip in ips {
+            let cidr = Cidr::block_of(*ip);
+            let Some(node) = self.client.get(&block::key(cidr))? else { continue };
+            let block = Block::read(cidr, &node)?;
+            let ordinal = cidr.ordinal(*ip);
+            let Some(uid) = ordinal.and_then(|ordinal| block.handle_of(ordinal)) else { continue };
+            let handle = self.client.get(&handle::key(uid))?;
+            if handle.is_some_and(|handle| handle.created > created) {
+                log::info(&format!("{ip} belongs to {uid} now and stays"));
+                continue;
+            }
+            let ordinals: Vec<usize> = ordinal.into_iter().collect();
+            let lost = self.release_from(cidr, &ordinals, |known| known == Some(uid))?;
+            for count in lost.into_values() {
+                self.count_down(uid, cidr, count)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Frees everything that has this handle, and the handle. The blocks are searched, whatever the
+    /// handle counts, so a handle that a killed process left wrong is no obstacle.
+    pub fn release_uid(&self, uid: &str) -> Result<()> {
+        let all: Vec<usize> = (0..BLOCK_SIZE).collect();
+        for attempt in 0..TRIES {
+            let Some(node) = self.client.get(&handle::key(uid))? else { return Ok(()) };
+            for cidr in Handle::read(uid, &node)?.blocks() {
+                self.release_from(cidr, &all, |known| known == Some(uid))?;
+            }
+            match self.client.delete(&handle::key(uid), Cond::Index(node.index)) {
+                Ok(()) => return Ok(()),
+                // The handle has changed, so there may be more to free.
+                Err(WriteError::Conflict | WriteError::Unknown(_)) => random::back_off(attempt),
+                Err(WriteError::Failed(error)) => return Err(error.into()),
+            }
+        }
+        Err(EtcdError::Contention { key: handle::key(uid) }.into())
+    }
+
+    fn release_from(
+        &self,
+        cidr: Cidr,
+        ordinals: &[usize],
+        wanted: impl Fn(Option<&str>) -> bool,
+    ) -> Result<Lost> {
+        cas::update(self.client, &block::key(cidr), |node| {
+            let Some(node) = node else { return Ok(Change::Keep(Lost::new())) };
+            let mut block = Block::read(cidr, node)?;
+            let lost = block.release(ordinals.iter().copied(), &wanted);
+            Ok::<_, Error>(if lost.is_empty() {
+                Change::Keep(lost)
+            } else {
+                Change::Write(block.to_json(), lost)
+            })
+        })
+    }
+}

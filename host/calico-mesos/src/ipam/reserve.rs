@@ -1,0 +1,101 @@
+//! `reserve`: the very addresses that are asked for, all or none.
+
+use std::net::IpAddr;
+
+use super::{Family, Ipam, block, block::Block, cidr::Cidr, undo::Taken};
+use crate::{
+    error::{Error, Result},
+    etcd::cas::{self, Change, TRIES},
+    protocol::Reserve,
+};
+
+/// What was found when an address was to be taken.
+enum Found {
+    Taken,
+    InUse,
+    NoBlock,
+}
+
+impl Ipam<'_> {
+    /// Answers `reserve`. When one address cannot be had, those already taken are given back.
+    pub fn reserve(&self, request: &Reserve) -> Result<()> {
+        let mut taken = Vec::new();
+        let result = request
+            .addresses
+            .iter()
+            .try_for_each(|ip| self.reserve_one(ip, &request.uid, &mut taken));
+        if result.is_err() {
+            self.roll_back(&request.uid, &taken);
+        }
+        result
+    }
+
+    fn reserve_one(&self, ip: IpAddr, uid: &str, taken: &mut Vec<Taken>) -> Result<()> {
+        let cidr = Cidr::block_of(ip);
+        let in_use = || Error::request(format!("IP '{ip}' already in use."));
+        // `block_of` makes the block that the address is in.
+        let ordinal = cidr.ordinal(ip).ok_or_else(in_use)?;
+        let mut part = None;
+        for _ in 0..TRIES {
+            // An address that is surely taken needs no write at all.
+            match self.look(cidr, ordinal)? {
+                Found::InUse => return Err(in_use()),
+                Found::NoBlock => {
+                    self.check_pool(cidr.family(), ip)?;
+                    // Another host may have claimed it meanwhile; that does not matter here.
+                    self.claim(cidr)?;
+                    continue;
+                }
+                Found::Taken => {}
+            }
+            let part = *part.get_or_insert_with(|| {
+                taken.push(Taken { block: cidr, ordinals: Vec::new(), counted: 0 });
+                taken.len() - 1
+            });
+            if taken[part].counted == 0 {
+                taken[part].counted = 1;
+                self.count_up(uid, cidr, 1)?;
+            }
+            match self.write_reservation(&mut taken[part], ordinal, uid)? {
+                Found::Taken => return Ok(()),
+                Found::InUse => return Err(in_use()),
+                Found::NoBlock => {}
+            }
+        }
+        Err(crate::etcd::Error::Contention { key: block::key(cidr) }.into())
+    }
+
+    /// Writes the address into its block. `part` always says what would have to be undone.
+    fn write_reservation(&self, part: &mut Taken, ordinal: usize, uid: &str) -> Result<Found> {
+        let cidr = part.block;
+        cas::update(self.client, &block::key(cidr), |node| {
+            let Some(node) = node else { return Ok(Change::Keep(Found::NoBlock)) };
+            let mut block = Block::read(cidr, node)?;
+            if !block.is_free(ordinal) {
+                // A write of unknown fate may have happened, with another's on top of it.
+                if !part.ordinals.is_empty() && block.handle_of(ordinal) == Some(uid) {
+                    return Ok(Change::Keep(Found::Taken));
+                }
+                part.ordinals.clear();
+                return Ok(Change::Keep(Found::InUse));
+            }
+            part.ordinals = vec![ordinal];
+            block.assign(&[ordinal], uid);
+            Ok::<_, Error>(Change::Write(block.to_json(), Found::Taken))
+        })
+    }
+
+    /// Whether the address is free (`Taken` meaning that it can be), without changing anything.
+    fn look(&self, cidr: Cidr, ordinal: usize) -> Result<Found> {
+        let Some(node) = self.client.get(&block::key(cidr))? else { return Ok(Found::NoBlock) };
+        let free = Block::read(cidr, &node)?.is_free(ordinal);
+        Ok(if free { Found::Taken } else { Found::InUse })
+    }
+
+    fn check_pool(&self, family: Family, ip: IpAddr) -> Result<()> {
+        if self.pools(family)?.iter().any(|pool| pool.has(ip)) {
+            return Ok(());
+        }
+        Err(Error::request(format!("IP '{ip}' is not in any configured pool.")))
+    }
+}

@@ -1,0 +1,193 @@
+//! The log: /var/log/calico/isolator.log (facts 1.5), opened for append, one line per event, each
+//! line one `write`, so that lines of several processes never mix. Rotation is logrotate's work:
+//! unlike the original, no process renames a file that others are writing to.
+
+use std::{
+    fmt::Write as _,
+    io::Write as _,
+    path::Path,
+    sync::OnceLock,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use fs_err::os::unix::fs::OpenOptionsExt;
+
+/// Where the original wrote, and where Calico's users look.
+pub const DEFAULT_FILE: &str = "/var/log/calico/isolator.log";
+
+/// Longer texts are cut: a request may be as long as its sender likes.
+const LINE_MAX: usize = 4000;
+
+/// How much an event matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// Nothing at all.
+    Off,
+    /// The request failed.
+    Error,
+    /// Something is not as it should be, and the request goes on.
+    Warn,
+    /// What was asked, done and answered.
+    Info,
+    /// Every step.
+    Debug,
+}
+
+impl Level {
+    /// Reads the value of `CALICO_MESOS_LOG`; an unknown word means the default.
+    pub fn from_setting(value: Option<&str>) -> Self {
+        match value.map(str::trim).unwrap_or_default().to_ascii_lowercase().as_str() {
+            "off" | "none" => Self::Off,
+            "error" => Self::Error,
+            "warn" | "warning" => Self::Warn,
+            "debug" | "trace" => Self::Debug,
+            _ => Self::Info,
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Off => "OFF",
+            Self::Error => "ERROR",
+            Self::Warn => "WARN",
+            Self::Info => "INFO",
+            Self::Debug => "DEBUG",
+        }
+    }
+}
+
+struct Log {
+    file: fs_err::File,
+    level: Level,
+    id: String,
+}
+
+static LOG: OnceLock<Log> = OnceLock::new();
+
+/// The log file that the settings name.
+pub fn path() -> std::path::PathBuf {
+    std::env::var_os("CALICO_MESOS_LOG_FILE")
+        .filter(|value| !value.is_empty())
+        .map_or_else(|| DEFAULT_FILE.into(), Into::into)
+}
+
+/// Opens the log for this process. A log that cannot be opened is no reason to refuse a container:
+/// the events are lost and `calico_mesos check` says why.
+pub fn open() {
+    let level = Level::from_setting(std::env::var("CALICO_MESOS_LOG").ok().as_deref());
+    if level == Level::Off {
+        return;
+    }
+    if let Ok(file) = open_file(&path()) {
+        let id = format!("{:08x}", crate::random::next() as u32);
+        // Losing the race to a second caller in the same process changes nothing.
+        let _ = LOG.set(Log { file, level, id });
+    }
+}
+
+/// Opens `path` for append and makes its folder where it is missing.
+pub fn open_file(path: &Path) -> std::io::Result<fs_err::File> {
+    if let Some(folder) = path.parent() {
+        fs_err::create_dir_all(folder)?;
+    }
+    fs_err::OpenOptions::new().append(true).create(true).mode(0o640).open(path)
+}
+
+/// Writes an event at level error.
+pub fn error(text: &str) {
+    event(Level::Error, text);
+}
+
+/// Writes an event at level warn.
+pub fn warn(text: &str) {
+    event(Level::Warn, text);
+}
+
+/// Writes an event at level info.
+pub fn info(text: &str) {
+    event(Level::Info, text);
+}
+
+/// Writes an event at level debug; the text is made only where it is wanted.
+pub fn debug(text: impl FnOnce() -> String) {
+    if LOG.get().is_some_and(|log| log.level >= Level::Debug) {
+        event(Level::Debug, &text());
+    }
+}
+
+fn event(level: Level, text: &str) {
+    let Some(log) = LOG.get().filter(|log| log.level >= level) else { return };
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let line = line(now.as_secs(), now.subsec_millis(), level, std::process::id(), &log.id, text);
+    // A full disk must not end a request.
+    let _ = log.file.file().write_all(line.as_bytes());
+}
+
+fn line(secs: u64, millis: u32, level: Level, pid: u32, id: &str, text: &str) -> String {
+    let mut line = timestamp(secs, millis);
+    // Writing to a String cannot fail.
+    let _ = write!(line, " [{}] CALICOMESOS[{pid}] {id}: ", level.name());
+    for c in text.chars() {
+        if line.len() >= LINE_MAX {
+            line.push_str(" ...");
+            break;
+        }
+        match c {
+            '\n' => line.push_str("\\n"),
+            c if c.is_control() => {
+                let _ = write!(line, "\\x{:02x}", u32::from(c));
+            }
+            c => line.push(c),
+        }
+    }
+    line.push('\n');
+    line
+}
+
+/// Seconds since 1970 as UTC, by the proleptic Gregorian calendar.
+fn timestamp(secs: u64, millis: u32) -> String {
+    let (days, rest) = (secs / 86_400, secs % 86_400);
+    // Years are counted from March of year 0, so that the leap day is the last one of its year.
+    let z = days + 719_468;
+    let (era, day_of_era) = (z / 146_097, z % 146_097);
+    let year_of_era =
+        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * shifted + 2) / 5 + 1;
+    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
+    let year = year_of_era + era * 400 + u64::from(month <= 2);
+    let (hour, minute, second) = (rest / 3600, rest / 60 % 60, rest % 60);
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{millis:03}Z")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn timestamps_of_known_days() {
+        assert_eq!(timestamp(0, 0), "1970-01-01T00:00:00.000Z");
+        assert_eq!(timestamp(951_782_400, 7), "2000-02-29T00:00:00.007Z");
+        assert_eq!(timestamp(1_446_076_799, 999), "2015-10-28T23:59:59.999Z");
+        assert_eq!(timestamp(4_107_542_400, 0), "2100-03-01T00:00:00.000Z");
+    }
+
+    #[test]
+    fn an_event_stays_on_one_line_and_has_an_end() {
+        let got = line(0, 0, Level::Info, 7, "0000002a", "one\ntwo\u{1b}[31m");
+        assert_eq!(
+            got,
+            "1970-01-01T00:00:00.000Z [INFO] CALICOMESOS[7] 0000002a: one\\ntwo\\x1b[31m\n"
+        );
+        assert!(line(0, 0, Level::Info, 7, "", &"ä".repeat(10_000)).len() < LINE_MAX + 16);
+    }
+
+    #[test]
+    fn levels() {
+        assert_eq!(Level::from_setting(Some(" Debug ")), Level::Debug);
+        assert_eq!(Level::from_setting(Some("nonsense")), Level::Info);
+        assert_eq!(Level::from_setting(None), Level::Info);
+        assert!(Level::Off < Level::Error);
+    }
+}

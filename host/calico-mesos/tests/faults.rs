@@ -1,0 +1,309 @@
+//! Requests that are interrupted at each of their steps, and an etcd that stops, hangs or is killed. After
+//! recovery, `release` and `cleanup` there is no address, handle, endpoint or interface left.
+
+mod common;
+
+use std::process::Stdio;
+
+use common::{
+    Answer, Container, World, cali_interfaces, finish, isolate_request,
+    proxy::{Fault, Proxy},
+    tree,
+};
+use nix::sys::signal::Signal;
+use serde_json::{Value, json};
+
+/// A world in which the plugin goes through the proxy.
+fn world() -> Option<(World, Proxy)> {
+    let mut world = common::world()?;
+    let proxy = Proxy::start();
+    world.set("ETCD_AUTHORITY", &proxy.address.to_string());
+    Some((world, proxy))
+}
+
+/// Calls the plugin with a fault. The answer of a plugin that was killed is none.
+fn call(world: &World, proxy: &Proxy, request: &Value, fault: Fault, at: usize) -> Option<Answer> {
+    proxy.arm(fault, at);
+    let child = world.start(request);
+    proxy.caller(child.id());
+    if fault == Fault::KillCaller {
+        let output = child.wait_with_output().unwrap();
+        assert!(output.stdout.is_empty() || proxy.seen() < at);
+        return None;
+    }
+    Some(finish(child))
+}
+
+fn allocate(uid: &str) -> Value {
+    json!({"command": "allocate", "args": {
+        "hostname": "mesos-name", "uid": uid, "num_ipv4": 2, "num_ipv6": 1}})
+}
+
+fn reserve(uid: &str) -> Value {
+    json!({"command": "reserve", "args": {
+        "hostname": "mesos-name", "uid": uid, "ipv4_addrs": ["192.168.5.5", "192.168.6.6"]}})
+}
+
+/// Interrupts an IPAM request everywhere.
+fn ipam_everywhere(request: impl Fn(&str) -> Value, addresses: usize) {
+    let Some((world, proxy)) = world() else { return };
+    call(&world, &proxy, &request("uid-0"), Fault::None, 0).unwrap().ok();
+    let steps = proxy.seen();
+    assert!(steps >= 8, "{steps}");
+    for fault in [Fault::LoseRequest, Fault::LoseAnswer, Fault::KillCaller, Fault::KillWorker] {
+        for at in 1..=steps {
+            world.etcd.delete("/calico/ipam");
+            let uid = format!("uid-{fault:?}-{at}");
+            let answer = call(&world, &proxy, &request(&uid), fault, at);
+            assert!(proxy.seen() >= at, "{fault:?} at {at}");
+            match answer {
+                // Rolled back, or done in spite of all: in both cases whole.
+                Some(answer) if fault != Fault::KillWorker => {
+                    let wanted = if answer.json["error"].is_null() { addresses } else { 0 };
+                    assert_eq!(
+                        tree::count(&world.etcd).len(),
+                        wanted,
+                        "{fault:?} at {at}: {answer:?}"
+                    );
+                }
+                Some(answer) => assert!(answer.error().contains("SIGKILL")),
+                None => {}
+            }
+            // Whatever was left, the handle leads to it.
+            proxy.arm(Fault::None, 0);
+            world.release_uid(&uid).ok();
+            assert_eq!(tree::count(&world.etcd).len(), 0, "{fault:?} at {at}");
+        }
+    }
+}
+
+#[test]
+fn allocate_interrupted_at_each_step() {
+    ipam_everywhere(allocate, 3);
+}
+
+#[test]
+fn reserve_interrupted_at_each_step() {
+    ipam_everywhere(reserve, 2);
+}
+
+#[test]
+fn release_interrupted_at_each_step() {
+    for by_ip in [false, true] {
+        for fault in [Fault::LoseRequest, Fault::LoseAnswer, Fault::KillCaller] {
+            let Some((world, proxy)) = world() else { return };
+            let mut at = 1;
+            loop {
+                proxy.arm(Fault::None, 0);
+                let got = world.allocate("uid-1", 2, 1).ok();
+                let families = ["ipv4", "ipv6"].iter();
+                let ips: Vec<_> = families.flat_map(|f| got[f].as_array().unwrap()).collect();
+                let args = if by_ip { json!({"ips": ips}) } else { json!({"uid": "uid-1"}) };
+                let request = json!({"command": "release", "args": args});
+                call(&world, &proxy, &request, fault, at);
+                let seen = proxy.seen();
+                proxy.arm(Fault::None, 0);
+                world.call(&request).ok();
+                assert!(tree::assigned(&world.etcd).is_empty(), "{fault:?} at {at}");
+                // A handle that lost its addresses, but not its counts, goes with its uid.
+                world.release_uid("uid-1").ok();
+                assert_eq!(tree::count(&world.etcd).len(), 0, "{fault:?} at {at}");
+                if seen < at {
+                    break;
+                }
+                at += 1;
+            }
+            assert!(at > 5, "{at}");
+        }
+    }
+}
+
+#[test]
+fn isolate_interrupted_at_each_step() {
+    let Some((world, proxy)) = world() else { return };
+    let workload = "/calico/v1/host/agent-1/workload/mesos";
+    let first = Container::start("first");
+    let request =
+        isolate_request(&first.id, first.pid(), &["prod"], &["192.168.0.1"], &["fd80::1"]);
+    call(&world, &proxy, &request, Fault::None, 0).unwrap().ok();
+    let steps = proxy.seen();
+    world.cleanup("first").ok();
+    for fault in [Fault::LoseRequest, Fault::LoseAnswer, Fault::KillCaller, Fault::KillWorker] {
+        for at in 1..=steps {
+            world.etcd.delete("/calico/v1/policy");
+            let container = Container::start(&format!("c-{fault:?}-{at}"));
+            let request = isolate_request(
+                &container.id,
+                container.pid(),
+                &["prod"],
+                &["192.168.0.1"],
+                &["fd80::1"],
+            );
+            let answer = call(&world, &proxy, &request, fault, at);
+            if let (Some(answer), false) = (answer, fault == Fault::KillWorker) {
+                // Whole: connected and in etcd, or neither.
+                let done = answer.json["error"].is_null();
+                assert_eq!(cali_interfaces().len(), usize::from(done), "{fault:?} at {at}");
+                let key = format!("{workload}/{}", container.id);
+                let nodes = world.etcd.node(&format!("{key}/endpoint"));
+                let nodes = nodes.map_or(0, |node| node["nodes"].as_array().map_or(0, Vec::len));
+                assert_eq!(nodes, usize::from(done), "{fault:?} at {at}: {answer:?}");
+            }
+            proxy.arm(Fault::None, 0);
+            world.cleanup(&container.id).ok();
+            assert_eq!(cali_interfaces(), Vec::<String>::new(), "{fault:?} at {at}");
+            assert!(world.etcd.node(&format!("{workload}/{}", container.id)).is_none());
+            // And the container can be connected after all.
+            world.isolate(&container, &["prod"], &["192.168.0.1"], &[]).ok();
+            world.cleanup(&container.id).ok();
+        }
+    }
+}
+
+#[test]
+fn cleanup_interrupted_at_each_step() {
+    let Some((world, proxy)) = world() else { return };
+    for fault in [Fault::LoseRequest, Fault::LoseAnswer, Fault::KillCaller] {
+        let mut at = 1;
+        loop {
+            let container = Container::start("c1");
+            proxy.arm(Fault::None, 0);
+            let got = world.allocate("uid-1", 1, 0).ok();
+            world.isolate(&container, &[], &[got["ipv4"][0].as_str().unwrap()], &[]).ok();
+            let request = json!({"command": "cleanup", "args": {
+                "hostname": "mesos-name", "container_id": "c1"}});
+            call(&world, &proxy, &request, fault, at);
+            let seen = proxy.seen();
+            proxy.arm(Fault::None, 0);
+            world.cleanup("c1").ok();
+            world.release_uid("uid-1").ok();
+            assert_eq!(tree::count(&world.etcd).len(), 0, "{fault:?} at {at}");
+            assert_eq!(cali_interfaces(), Vec::<String>::new(), "{fault:?} at {at}");
+            assert!(world.etcd.node("/calico/v1/host/agent-1/workload/mesos/c1").is_none());
+            if seen < at {
+                break;
+            }
+            at += 1;
+        }
+        assert!(at > 4);
+    }
+}
+
+#[test]
+fn an_etcd_that_hangs_is_not_waited_for() {
+    let Some(mut world) = common::world() else { return };
+    world.set("CALICO_MESOS_CALL_TIMEOUT", "1");
+    world.etcd.signal(Signal::SIGSTOP);
+    let text = world.allocate("uid-1", 1, 1).error();
+    assert!(
+        text.contains("etcd cannot be reached") && text.contains("no answer in time"),
+        "{text}"
+    );
+    world.etcd.signal(Signal::SIGCONT);
+    world.release_uid("uid-1").ok();
+    assert_eq!(tree::count(&world.etcd).len(), 0);
+    world.allocate("uid-1", 1, 1).ok();
+}
+
+/// etcd is killed while eight lanes work, and comes back. Those who were told an address have it; after
+/// `release` by uid nothing is left of anybody's.
+fn storm(disturb: impl FnOnce(&mut World)) {
+    let Some(mut world) = common::world() else { return };
+    world.set("CALICO_MESOS_CALL_TIMEOUT", "1");
+    world.set("CALICO_MESOS_TOTAL_TIMEOUT", "3");
+    let mut children = Vec::new();
+    for number in 0..24 {
+        children.push((number, world.start(&allocate(&format!("uid-{number}")))));
+    }
+    // In the middle: some have addresses, the others are on their way.
+    common::wait_for("the first address", || !tree::assigned(&world.etcd).is_empty());
+    disturb(&mut world);
+    let mut told = Vec::new();
+    for (number, child) in children {
+        let answer = finish(child);
+        if answer.json["error"].is_null() {
+            told.push(format!("uid-{number}"));
+        }
+    }
+    world.etcd.signal(Signal::SIGCONT);
+    world.etcd.wait();
+    let assigned: Vec<String> = tree::assigned(&world.etcd).into_values().collect();
+    for uid in &told {
+        let count = assigned.iter().filter(|known| *known == uid).count();
+        assert_eq!(count, 3, "{uid} was told three addresses");
+    }
+    for number in 0..24 {
+        world.release_uid(&format!("uid-{number}")).ok();
+    }
+    assert_eq!(tree::count(&world.etcd).len(), 0);
+    assert!(tree::handles(&world.etcd).is_empty());
+}
+
+#[test]
+fn etcd_paused_in_the_middle() {
+    storm(|world| world.etcd.signal(Signal::SIGSTOP));
+}
+
+#[test]
+fn etcd_killed_in_the_middle() {
+    storm(|world| {
+        world.etcd.stop();
+        world.etcd.restart();
+    });
+}
+
+#[test]
+fn the_next_address_is_used_when_one_is_dead() {
+    let Some(mut world) = common::world() else { return };
+    world.set("ETCD_AUTHORITY", "127.0.0.1:1,127.0.0.1:2379");
+    world.allocate("uid-1", 1, 0).ok();
+    world.set("ETCD_ENDPOINTS", "http://127.0.0.1:1, http://127.0.0.1:2379");
+    world.set("ETCD_AUTHORITY", "ignored:1");
+    world.allocate("uid-2", 1, 0).ok();
+
+    // A write whose answer is lost on the first address is found out about on the second.
+    let proxy = Proxy::start();
+    world.set("ETCD_ENDPOINTS", &format!("http://{},http://127.0.0.1:2379", proxy.address));
+    proxy.arm(Fault::LoseAnswer, 5);
+    world.allocate("uid-3", 1, 0).ok();
+    assert_eq!(tree::count(&world.etcd).len(), 3);
+}
+
+#[test]
+fn signals_end_in_an_answer() {
+    let Some(world) = common::world() else { return };
+    world.etcd.signal(Signal::SIGSTOP);
+    for (signal, to_worker) in [
+        (Signal::SIGTERM, false),
+        (Signal::SIGINT, false),
+        (Signal::SIGKILL, true),
+        (Signal::SIGABRT, true),
+    ] {
+        let child = world.start(&allocate("uid-1"));
+        let worker = common::proxy::worker_of(child.id());
+        let victim = if to_worker { worker } else { child.id() };
+        // The outer process blocks these signals before it has a worker, so it is ready for them.
+        nix::sys::signal::kill(nix::unistd::Pid::from_raw(victim as i32), signal).unwrap();
+        let text = finish(child).error();
+        assert!(text.starts_with("Unhandled error") && text.contains(signal.as_str()), "{text}");
+    }
+    world.etcd.signal(Signal::SIGCONT);
+    world.release_uid("uid-1").ok();
+    assert_eq!(tree::count(&world.etcd).len(), 0);
+}
+
+#[test]
+fn a_closed_stdout_does_not_hang_or_leak() {
+    let Some(world) = common::world() else { return };
+    let mut command = world.command();
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut child = command.spawn().unwrap();
+    drop(child.stdout.take());
+    let mut stdin = child.stdin.take().unwrap();
+    std::io::Write::write_all(&mut stdin, allocate("uid-1").to_string().as_bytes()).unwrap();
+    drop(stdin);
+    assert_eq!(child.wait().unwrap().code(), Some(1));
+    assert!(world.log().contains("nobody takes the answer"));
+    world.release_uid("uid-1").ok();
+    assert_eq!(tree::count(&world.etcd).len(), 0);
+}
