@@ -15,6 +15,7 @@ mod debuginfo;
 mod fixtures;
 mod generate_rpm;
 mod hostile;
+mod large;
 mod metadata;
 mod rpmbuild;
 mod signatures;
