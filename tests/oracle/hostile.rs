@@ -141,6 +141,20 @@ fn headers_that_claim_more_than_there_is() {
     assert_eq!(said(&[0; 200]), "x: is not an RPM: the magic number is missing");
 }
 
+/// Many entries over the same bytes would each be looked through: a small file, hours of work.
+#[test]
+fn entries_that_share_their_data_are_refused() {
+    let out = tempfile::tempdir().unwrap();
+    let signed = fixtures::varied().signed(out.path()).remove(0);
+    let mut bytes = fs_err::read(&signed.path).unwrap();
+    let index = Rpm::open(&signed.path).unwrap().header_range().start + 16;
+    // The third entry gets the place of the second's data.
+    let (second, third) = (index + 16 + 8, index + 2 * 16 + 8);
+    bytes.copy_within(second..second + 4, third);
+    let said = Rpm::read(&bytes[..], "x".as_ref()).err().unwrap().to_string();
+    assert!(said.contains("overlaps the one before"), "{said}");
+}
+
 #[test]
 fn damaged_descriptions() {
     let text = fs_err::read(fixtures::varied().path("package.toml")).unwrap();
