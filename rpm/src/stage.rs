@@ -4,6 +4,7 @@
 //! step's output); a pattern or symbolic link that leads out of its folder is refused, so that a
 //! description cannot pack what is none of its business.
 
+mod built;
 mod places;
 
 use std::{
@@ -17,6 +18,7 @@ use globset::{GlobBuilder, GlobMatcher};
 use rpm::{FileFlags, FileVerifyFlags};
 use walkdir::WalkDir;
 
+pub use built::leftover;
 pub use places::is_of_filesystem;
 use places::{NAME_MAX, PATH_MAX, SUFFIX};
 
@@ -95,7 +97,7 @@ pub struct Roots {
     pub spec: PathBuf,
     /// The crate's folder.
     pub crate_dir: Option<PathBuf>,
-    /// What the compile step produced.
+    /// What the compile step produced: programs of a crate, or a whole staged root.
     pub build: Option<PathBuf>,
 }
 
@@ -131,7 +133,9 @@ impl StagedRoot {
     /// # Errors
     /// As [`StagedRoot::collect`].
     pub fn inputs(package: &Package, roots: &Roots) -> Result<Vec<PathBuf>> {
-        let from_build = |a: &&Asset| matches!(a.content, Content::Files { base: Base::Build, .. });
+        let from_build = |a: &&Asset| {
+            matches!(a.content, Content::Files { base: Base::Build, .. } | Content::Staged { .. })
+        };
         let mut paths = Vec::new();
         for asset in package.assets.iter().filter(|a| !from_build(a)) {
             let entries = resolve(package, asset, roots)?;
@@ -216,6 +220,11 @@ fn resolve(package: &Package, asset: &Asset, roots: &Roots) -> Result<Vec<Entry>
             vec![make(asset.dest.clone(), Kind::Link { target: target.clone() }, 0o777)]
         }
         Content::Ghost => vec![make(asset.dest.clone(), Kind::Ghost, 0o644)],
+        Content::Staged { pattern, exclude } => {
+            let root = roots.build.as_ref().ok_or_else(|| nothing_built(package))?;
+            let found = built::find(package, &fs_err::canonicalize(root)?, pattern, exclude)?;
+            found.into_iter().map(|b| staged(asset, b, &make)).collect()
+        }
         Content::Files { pattern, base } => {
             let found = Finder::new(package, *base, roots)?.find(pattern)?;
             let many = is_pattern(pattern);
@@ -227,6 +236,25 @@ fn resolve(package: &Package, asset: &Asset, roots: &Roots) -> Result<Vec<Entry>
             entries
         }
     })
+}
+
+/// `mode` is for files; a directory or a link keeps what is usual for it.
+fn staged(asset: &Asset, built: built::Built, make: &dyn Fn(String, Kind, u16) -> Entry) -> Entry {
+    let usual = match built.kind {
+        Kind::Link { .. } => 0o777,
+        Kind::Dir => 0o755,
+        _ if built.executable => 0o755,
+        _ => 0o644,
+    };
+    let mode = match built.kind {
+        Kind::File { .. } => asset.mode.unwrap_or(usual),
+        _ => usual,
+    };
+    Entry { mode, ..make(built.path, built.kind, usual) }
+}
+
+fn nothing_built(package: &Package) -> Error {
+    Error::stage(&package.name, "an asset is taken from a build, but nothing is built")
 }
 
 /// What rpmbuild makes of the flags (`addFile` of its `files.c`): a directory is neither
@@ -299,9 +327,7 @@ impl<'a> Finder<'a> {
             Base::Crate => roots.crate_dir.as_ref(),
             Base::Build => roots.build.as_ref(),
         };
-        let base = base.ok_or_else(|| {
-            Error::stage(&package.name, "an asset is taken from a build, but nothing is built")
-        })?;
+        let base = base.ok_or_else(|| nothing_built(package))?;
         Ok(Self { package, base: fs_err::canonicalize(base)?, name })
     }
 
@@ -360,26 +386,7 @@ impl<'a> Finder<'a> {
                 format!("take its files with `{below}/**`"),
             ));
         }
-        if !meta.is_file() {
-            // Opening a FIFO would wait for ever, and a device is not content.
-            return Err(Error::source(
-                &self.package.name,
-                format!("{name} is not a regular file"),
-                "a package is made of files; leave devices, sockets and FIFOs out",
-            ));
-        }
-        if meta.len() > MAX_FILE {
-            return Err(Error::stage_help(
-                &self.package.name,
-                format!(
-                    "{name} has {} bytes; rpm 4.11 of CentOS 7 holds at most {MAX_FILE} per file",
-                    meta.len()
-                ),
-                "split or strip the file",
-            ));
-        }
-        let inode = (meta.nlink() > 1).then(|| (meta.dev(), meta.ino()));
-        let kind = Kind::File { source: real, size: meta.len(), inode };
+        let kind = regular(self.package, &real, &meta)?;
         Ok(Found { below: below.to_owned(), kind, executable: meta.mode() & 0o100 != 0 })
     }
 
@@ -402,6 +409,31 @@ impl<'a> Finder<'a> {
             format!("{path:?} is not valid UTF-8, which the header's ENCODING promises"),
         )
     }
+}
+
+/// A file that an RPM can hold.
+fn regular(package: &Package, path: &Path, meta: &std::fs::Metadata) -> Result<Kind> {
+    let name = path.display();
+    if !meta.is_file() {
+        // Opening a FIFO would wait for ever, and a device is not content.
+        return Err(Error::source(
+            &package.name,
+            format!("{name} is not a regular file"),
+            "a package is made of files; leave devices, sockets and FIFOs out",
+        ));
+    }
+    if meta.len() > MAX_FILE {
+        return Err(Error::stage_help(
+            &package.name,
+            format!(
+                "{name} has {} bytes; rpm 4.11 of CentOS 7 holds at most {MAX_FILE} per file",
+                meta.len()
+            ),
+            "split or strip the file",
+        ));
+    }
+    let inode = (meta.nlink() > 1).then(|| (meta.dev(), meta.ino()));
+    Ok(Kind::File { source: path.to_owned(), size: meta.len(), inode })
 }
 
 /// The leading folders of a pattern that hold no wildcard.

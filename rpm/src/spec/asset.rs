@@ -3,6 +3,7 @@
 use rpm::{FileFlags, FileVerifyFlags};
 
 use super::{
+    build::staged_pattern,
     package::{Asset, Base, Content},
     parse::suggest,
     printable,
@@ -12,18 +13,31 @@ use super::{
 
 /// Checks one of `assets`.
 pub(super) fn asset(raw: RawAsset, base: Base) -> Checked<Asset> {
-    let dest = destination(&raw.dest)?;
+    if raw.staged.is_none() && !raw.exclude.is_empty() {
+        return Err("`exclude` goes with `staged` only".into());
+    }
+    let dest = match (&raw.dest, &raw.staged) {
+        (Some(dest), None) => destination(dest)?,
+        (None, Some(_)) => "/".into(),
+        (None, None) => return Err("`dest` is missing".into()),
+        (Some(_), Some(_)) => {
+            return Err("`staged` files stay where they are; take `dest` out".into());
+        }
+    };
     // A ghost may be a directory or a link; on its own it is a file.
     let content = match (&raw.source, raw.dir, &raw.link, raw.ghost) {
+        (None, false, None, false) if raw.staged.is_some() => staged(&raw)?,
         (Some(pattern), false, None, false) => files(pattern, base)?,
         (None, true, None, _) => Content::Dir,
         (None, false, Some(target), _) => Content::Link(line("link", target.clone())?),
         (None, false, None, true) => Content::Ghost,
         _ => {
-            return Err("give exactly one of `source`, `dir = true`, `link`, `ghost = true`".into());
+            return Err("give exactly one of `source`, `staged`, `dir = true`, `link`, \
+                        `ghost = true`"
+                .into());
         }
     };
-    if dest.ends_with('/') && !matches!(content, Content::Files { .. }) {
+    if dest.ends_with('/') && !matches!(content, Content::Files { .. } | Content::Staged { .. }) {
         return Err(format!("dest: `{dest}` must be a path, without `/` at its end"));
     }
     let mode = match raw.mode.as_deref().map(|m| u16::from_str_radix(m.trim_start_matches("0o"), 8))
@@ -50,6 +64,13 @@ pub(super) fn asset(raw: RawAsset, base: Base) -> Checked<Asset> {
         caps: caps.transpose()?,
         unverified: unverified(&raw.unverified)?,
     })
+}
+
+fn staged(raw: &RawAsset) -> Checked<Content> {
+    let pattern = staged_pattern("staged", raw.staged.as_deref().unwrap_or_default())?;
+    let exclude =
+        raw.exclude.iter().map(|p| staged_pattern("exclude", p)).collect::<Checked<_>>()?;
+    Ok(Content::Staged { pattern, exclude })
 }
 
 fn files(pattern: &str, base: Base) -> Checked<Content> {

@@ -5,34 +5,48 @@
 //! unknown key is an error that says which was probably meant.
 
 mod asset;
+mod build;
 mod changelog;
 mod dependency;
+mod layers;
+mod needs;
 mod package;
 mod parse;
 mod resolve;
 mod schema;
 mod siblings;
+mod source;
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
 
+pub use build::{Build, ContainerBuild, Phase};
 pub use dependency::Dependency;
 pub use package::{
     Arch, Asset, Base, ChangelogEntry, Content, Excludes, Package, Script, Scripts, Symbols, User,
 };
 pub use rpm::{DependencyFlags, FileFlags, FileVerifyFlags};
+pub use source::{Origin, Source, UpstreamSignature};
 
 pub(crate) use parse::{from_str, printable};
 pub(crate) use schema::RawPackage;
 
 use crate::Result;
+use layers::Layered;
 
 /// One `package.toml`: everything that is made from one source.
 #[derive(Clone, Debug)]
 pub struct Spec {
     /// The file it was read from.
     pub path: PathBuf,
-    /// The crate, as a path from the workspace's root, that is compiled for these packages.
-    pub crate_dir: Option<PathBuf>,
+    /// The name of its folder, by which others need it.
+    pub name: String,
+    /// What is compiled, in order of the names.
+    pub sources: Vec<Source>,
+    /// How; `None` where everything lies in the folder already.
+    pub build: Option<Build>,
     /// The RPMs, in order of their names.
     pub packages: Vec<Package>,
 }
@@ -49,8 +63,30 @@ impl Spec {
 
     /// As [`Spec::load`], for a text that is already in memory.
     pub fn parse(text: &str, path: &Path, workspace: &Path) -> Result<Self> {
-        let raw: schema::RawSpec = parse::from_str(text, path)?;
-        resolve::resolve(raw, path, workspace)
+        let layered = Layered::new(parse::from_str(text, path)?, path, workspace)?;
+        let known = layered.siblings.clone();
+        resolve::resolve(layered, &known)
+    }
+
+    /// Reads and checks files whose builds may need one another; the result is in an order in
+    /// which they can be built.
+    ///
+    /// `local` names sources that others than the pinned ones will stand in for: whatever is built
+    /// from them, directly or not, gets the release suffix `~local`.
+    ///
+    /// # Errors
+    /// As [`Spec::load`]; also for builds that need what is not there, or each other.
+    pub fn load_all(
+        paths: &[PathBuf],
+        workspace: &Path,
+        local: &BTreeSet<String>,
+    ) -> Result<Vec<Self>> {
+        let mut all = Vec::new();
+        for path in paths {
+            let text = fs_err::read_to_string(path)?;
+            all.push(Layered::new(parse::from_str(&text, path)?, path, workspace)?);
+        }
+        needs::resolve_all(needs::in_order(all)?, local)
     }
 }
 

@@ -261,6 +261,14 @@ pub enum Content {
         /// Which folder the pattern starts from.
         base: Base,
     },
+    /// What the build put into its staged root at this path, and stays there: a directory with
+    /// all below it, like a line of rpmbuild's `%files`.
+    Staged {
+        /// Path or pattern, without its first `/`.
+        pattern: String,
+        /// Patterns of what is left out.
+        exclude: Vec<String>,
+    },
     /// An owned directory.
     Dir,
     /// A symbolic link to this target.

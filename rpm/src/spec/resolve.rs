@@ -7,72 +7,48 @@ use regex::Regex;
 use super::{
     Spec,
     asset::asset,
-    dependency, dir_of,
-    package::{Arch, Asset, Base, Excludes, Package, Script, Scripts, Symbols, User},
-    schema::{RawAsset, RawPackage, RawSpec, RawUser, ScriptSource},
+    build::{Build, build},
+    changelog, dependency, dir_of,
+    layers::{Layered, Layers},
+    package::{
+        Arch, Asset, Base, ChangelogEntry, Excludes, Package, Script, Scripts, Symbols, User,
+    },
+    schema::{RawAsset, RawPackage, RawUser, ScriptSource},
     siblings::Siblings,
+    source::source,
 };
-use crate::{Result, cargo_manifest::Manifest, error::SpecError, spec::changelog};
+use crate::{Result, error::SpecError};
 
-/// Checks everything that can be checked without looking at the packages' files.
-pub(super) fn resolve(raw: RawSpec, path: &Path, workspace: &Path) -> Result<Spec> {
-    let crate_dir = raw.build.map(|b| relative(&b.crate_dir, "build.crate")).transpose();
-    let crate_dir = crate_dir.map_err(|e| SpecError::new(path, e))?;
-    let changelog = changelog::resolve(&raw.changelog).map_err(|e| SpecError::new(path, e))?;
-    let mut layered = Vec::new();
-    let mut siblings = Siblings::default();
-    for (name, own) in raw.package {
-        let from_crate = own.cargo == Some(true);
-        let extra = own.extra_assets.clone().unwrap_or_default();
-        let mut layers = own.over(raw.common.clone());
-        let mut crate_assets = Vec::new();
-        if from_crate {
-            let Some(dir) = &crate_dir else {
-                return Err(SpecError::new(
-                    path,
-                    format!("package.{name}: `cargo = true` without `[build] crate`"),
-                )
-                .into());
-            };
-            let mut manifest = Manifest::load(workspace, dir)?.generate_rpm()?;
-            for script in manifest.scripts_mut() {
-                // Read here: in a crate's manifest the paths start from the crate.
-                let text = script_text(&script.0, &workspace.join(dir));
-                script.0 =
-                    text.map_err(|e| SpecError::new(path, format!("package.{name}: {e}")))?;
-            }
-            crate_assets = manifest.assets.clone().unwrap_or_default();
-            layers = layers.over(RawPackage { assets: None, ..manifest });
-        }
-        siblings.add(&name, &layers);
-        layered.push((name, layers, crate_assets, extra));
-    }
+/// Checks everything that can be checked without looking at the packages' files. `known` has the
+/// versions that `=` may stand for.
+pub(super) fn resolve(layered: Layered, known: &Siblings) -> Result<Spec> {
+    let Layered { path, name, raw, packages: layers, siblings: _ } = layered;
+    let at = |e: String| SpecError::new(&path, e);
+    let dir = dir_of(&path);
+    let changelog = changelog::resolve(&raw.changelog).map_err(at)?;
+    let check_source = |(name, raw): (String, _)| {
+        source(&name, raw, dir).map_err(|e| at(format!("source.{name}: {e}")))
+    };
+    let sources =
+        raw.source.into_iter().map(check_source).collect::<std::result::Result<Vec<_>, _>>()?;
+    let build = raw.build.map(|b| build(b, &sources, dir)).transpose().map_err(at)?;
+    let context = Context { dir, build: build.as_ref(), siblings: known };
     let mut packages = Vec::new();
-    for (name, layers, crate_assets, extra) in layered {
-        let context = Context {
-            name: &name,
-            dir: dir_of(path),
-            crate_dir: crate_dir.as_deref(),
-            siblings: &siblings,
-        };
-        let package = context
-            .package(layers, crate_assets, extra, &changelog)
-            .map_err(|e| SpecError::new(path, format!("package.{name}: {e}")))?;
+    for layers in layers {
+        let name = layers.name.clone();
+        let package =
+            context.package(layers, &changelog).map_err(|e| at(format!("package.{name}: {e}")))?;
         let debuginfo = matches!(package.symbols, Symbols::Stripped { linked: true })
             .then(|| package.debuginfo());
         packages.push(package);
         packages.extend(debuginfo);
     }
-    if packages.is_empty() {
-        return Err(SpecError::new(path, "there is no [package.NAME] table").into());
-    }
-    Ok(Spec { path: path.to_owned(), crate_dir, packages })
+    Ok(Spec { path, name, sources, build, packages })
 }
 
 struct Context<'a> {
-    name: &'a str,
     dir: &'a Path,
-    crate_dir: Option<&'a Path>,
+    build: Option<&'a Build>,
     siblings: &'a Siblings,
 }
 
@@ -82,64 +58,42 @@ pub(super) const RELEASE: &str = "1.el7";
 pub(super) type Checked<T> = std::result::Result<T, String>;
 
 impl Context<'_> {
-    fn package(
-        &self,
-        raw: RawPackage,
-        crate_assets: Vec<RawAsset>,
-        extra: Vec<RawAsset>,
-        changelog: &[super::ChangelogEntry],
-    ) -> Checked<Package> {
+    fn package(&self, layers: Layers, changelog: &[ChangelogEntry]) -> Checked<Package> {
+        let Layers { name, table: raw, crate_assets, extra_assets } = layers;
         refuse_weak_dependencies(&raw)?;
-        let arch = match raw.arch.as_deref() {
-            Some("x86_64") => Arch::X86_64,
-            Some("noarch") => Arch::Noarch,
-            None if self.crate_dir.is_some() => Arch::X86_64,
-            None => return Err("`arch` is missing: x86_64 or noarch".into()),
-            Some(other) => return Err(format!("arch: `{other}` is neither x86_64 nor noarch")),
-        };
         let summary = line("summary", required("summary", raw.summary.clone())?)?;
-        let table = |key: &str, t: &Option<_>| match t {
+        let relations = |key: &str, t: &Option<_>| match t {
             Some(t) => dependency::from_table(key, t, self.siblings),
             None => Ok(Vec::new()),
         };
-        let mut assets =
-            self.assets("assets", raw.assets.clone().unwrap_or_default(), Base::Spec)?;
+        let one_line =
+            |key: &str, value: &Option<String>| value.clone().map(|v| line(key, v)).transpose();
+        let own_assets = raw.assets.clone().unwrap_or_default();
+        let mut assets = self.assets("assets", own_assets, Base::Spec)?;
         assets.extend(self.assets("assets of the crate", crate_assets, Base::Crate)?);
-        assets.extend(self.assets("extra-assets", extra, Base::Spec)?);
+        assets.extend(self.assets("extra-assets", extra_assets, Base::Spec)?);
         Ok(Package {
-            name: package_name(self.name, raw.name.as_deref())?,
+            name: package_name(&name, raw.name.as_deref())?,
             epoch: raw.epoch,
             version: version("version", required("version", raw.version.clone())?)?,
             release: version("release", raw.release.clone().unwrap_or_else(|| RELEASE.into()))?,
-            arch,
+            arch: self.arch(raw.arch.as_deref())?,
             description: text("description", raw.description.clone().unwrap_or(summary.clone()))?,
             summary,
             license: line("license", required("license", raw.license.clone())?)?,
-            url: raw.url.clone().map(|v| line("url", v)).transpose()?,
-            vendor: raw.vendor.clone().map(|v| line("vendor", v)).transpose()?,
-            packager: raw.packager.clone().map(|v| line("packager", v)).transpose()?,
-            group: line("group", raw.group.clone().unwrap_or_else(|| "Unspecified".into()))?,
-            requires: table("requires", &raw.requires)?,
-            provides: table("provides", &raw.provides)?,
-            conflicts: table("conflicts", &raw.conflicts)?,
-            obsoletes: table("obsoletes", &raw.obsoletes)?,
+            url: one_line("url", &raw.url)?,
+            vendor: one_line("vendor", &raw.vendor)?,
+            packager: one_line("packager", &raw.packager)?,
+            group: one_line("group", &raw.group)?.unwrap_or_else(|| "Unspecified".into()),
+            requires: relations("requires", &raw.requires)?,
+            provides: relations("provides", &raw.provides)?,
+            conflicts: relations("conflicts", &raw.conflicts)?,
+            obsoletes: relations("obsoletes", &raw.obsoletes)?,
             auto_req: auto_req(raw.auto_req.as_deref())?,
             exclude: excludes(&raw)?,
             require_sh: raw.require_sh.unwrap_or(false),
-            units: raw
-                .units
-                .clone()
-                .unwrap_or_default()
-                .into_iter()
-                .map(unit)
-                .collect::<Checked<_>>()?,
-            users: raw
-                .users
-                .clone()
-                .unwrap_or_default()
-                .into_iter()
-                .map(user)
-                .collect::<Checked<_>>()?,
+            units: each(&raw.units, unit)?,
+            users: each(&raw.users, user)?,
             ldconfig: raw.ldconfig.unwrap_or(false),
             firewalld: raw.firewalld.unwrap_or(false),
             symbols: symbols(&raw)?,
@@ -148,8 +102,21 @@ impl Context<'_> {
             assets,
             changelog: changelog.to_vec(),
             spec_dir: self.dir.to_owned(),
-            crate_dir: self.crate_dir.map(Path::to_owned),
+            crate_dir: match self.build {
+                Some(Build::Crate(dir)) => Some(dir.clone()),
+                _ => None,
+            },
         })
+    }
+
+    fn arch(&self, written: Option<&str>) -> Checked<Arch> {
+        match written {
+            Some("x86_64") => Ok(Arch::X86_64),
+            Some("noarch") => Ok(Arch::Noarch),
+            None if self.build.is_some() => Ok(Arch::X86_64),
+            None => Err("`arch` is missing: x86_64 or noarch".into()),
+            Some(other) => Err(format!("arch: `{other}` is neither x86_64 nor noarch")),
+        }
     }
 
     fn scripts(&self, raw: RawPackage) -> Checked<Scripts> {
@@ -210,6 +177,10 @@ impl Context<'_> {
     }
 }
 
+fn each<R: Clone, T>(list: &Option<Vec<R>>, check: fn(R) -> Checked<T>) -> Checked<Vec<T>> {
+    list.iter().flatten().cloned().map(check).collect()
+}
+
 fn refuse_weak_dependencies(raw: &RawPackage) -> Checked<()> {
     let weak = [
         ("recommends", &raw.recommends),
@@ -235,7 +206,7 @@ fn auto_req(value: Option<&str>) -> Checked<bool> {
 
 /// As in cargo-generate-rpm, the value is the script or names a file that holds it. Only what
 /// looks like a path inside `dir` is tried as one.
-fn script_text(source: &str, dir: &Path) -> Checked<String> {
+pub(super) fn script_text(source: &str, dir: &Path) -> Checked<String> {
     let script = match relative(source, "script") {
         Ok(path) if !source.contains(char::is_whitespace) && dir.join(&path).is_file() => {
             fs_err::read_to_string(dir.join(path)).map_err(|e| e.to_string())?

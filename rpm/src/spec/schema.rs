@@ -14,6 +14,9 @@ pub(crate) struct RawSpec {
     /// Newest first.
     #[serde(default)]
     pub(crate) changelog: Vec<RawChange>,
+    /// What is compiled, by name.
+    #[serde(default)]
+    pub(crate) source: BTreeMap<String, RawSource>,
     /// How the files come to be that are not in the folder already.
     pub(crate) build: Option<RawBuild>,
     /// The RPMs, by name.
@@ -29,13 +32,58 @@ pub(crate) struct RawChange {
     pub(crate) text: Vec<String>,
 }
 
+/// `[source.NAME]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawSource {
+    pub(crate) git: Option<RawLocations>,
+    pub(crate) commit: Option<String>,
+    pub(crate) url: Option<RawLocations>,
+    pub(crate) sha256: Option<String>,
+    pub(crate) signature: Option<String>,
+    #[serde(rename = "signature-key")]
+    pub(crate) signature_key: Option<String>,
+    pub(crate) path: Option<String>,
+}
+
+/// One address, or several.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+pub(crate) enum RawLocations {
+    One(String),
+    Several(Vec<String>),
+}
+
 /// `[build]`
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RawBuild {
     /// A crate of this workspace, compiled for CentOS 7's ABI on the host.
     #[serde(rename = "crate")]
-    pub(crate) crate_dir: String,
+    pub(crate) crate_dir: Option<String>,
+    /// The builder image that sources are compiled in.
+    pub(crate) image: Option<String>,
+    /// Descriptions whose sources and build trees the build sees.
+    #[serde(default)]
+    pub(crate) needs: Vec<String>,
+    #[serde(default)]
+    pub(crate) env: BTreeMap<String, String>,
+    #[serde(default)]
+    pub(crate) switches: BTreeMap<String, bool>,
+    /// Staged files that no package takes on purpose.
+    #[serde(default)]
+    pub(crate) discard: Vec<String>,
+    #[serde(default)]
+    pub(crate) phase: Vec<RawPhase>,
+}
+
+/// `[[build.phase]]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawPhase {
+    pub(crate) name: String,
+    /// A script, in place or in a file beside the description.
+    pub(crate) run: String,
 }
 
 /// A scriptlet, in place or in a file beside the description, as in cargo-generate-rpm.
@@ -152,12 +200,19 @@ package_table! {
     redistributable: bool,
 }
 
-/// One of `assets`: cargo-generate-rpm's keys, and `dir`, `link`, `ghost`, `license` beside them.
+/// One of `assets`: cargo-generate-rpm's keys, and `staged`, `exclude`, `dir`, `link`, `ghost`,
+/// `license` beside them.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RawAsset {
     pub(crate) source: Option<String>,
-    pub(crate) dest: String,
+    /// Missing only where `staged` says it.
+    pub(crate) dest: Option<String>,
+    /// Files of the staged root, which stay where they are.
+    pub(crate) staged: Option<String>,
+    /// Those of `staged` that are left out.
+    #[serde(default)]
+    pub(crate) exclude: Vec<String>,
     pub(crate) mode: Option<String>,
     pub(crate) user: Option<String>,
     pub(crate) group: Option<String>,

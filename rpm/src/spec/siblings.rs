@@ -1,4 +1,5 @@
-//! `requires = { mesos = "=" }`: exactly the `mesos` that the same package.toml makes.
+//! `requires = { mesos = "=" }`: exactly the `mesos` that the same package.toml makes, or one that
+//! its build needs.
 //!
 //! Packages of one build belong together: an RPM with headers of another build's libraries is
 //! worse than none. The exact version need not be repeated, and so cannot be forgotten. The name
@@ -15,11 +16,11 @@ use super::{
 
 const ISA: &str = "(x86-64)";
 
-/// The packages of one file, by name.
-#[derive(Debug, Default)]
+/// The packages of one file, and of those that its build needs, by name.
+#[derive(Clone, Debug, Default)]
 pub(super) struct Siblings(BTreeMap<String, Sibling>);
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Sibling {
     /// `[epoch:]version-release`; `None` where the version is missing, which is reported elsewhere.
     evr: Option<String>,
@@ -36,6 +37,11 @@ impl Siblings {
         self.0.insert(name.to_owned(), Sibling { evr, has_isa });
     }
 
+    /// Those of a file that the build needs belong to it as well.
+    pub(super) fn extend(&mut self, others: &Self) {
+        self.0.extend(others.0.iter().map(|(name, sibling)| (name.clone(), sibling.clone())));
+    }
+
     /// The version that `name = "="` stands for.
     pub(super) fn evr(&self, name: &str) -> Checked<&str> {
         let bare = name.strip_suffix(ISA).unwrap_or(name);
@@ -43,7 +49,8 @@ impl Siblings {
             let known: Vec<_> = self.0.keys().map(String::as_str).collect();
             let guess = suggest(bare, &known).unwrap_or_default();
             return Err(format!(
-                "`=` without a version means a package of this file, and `{}` is none; {guess}",
+                "`=` without a version means a package of this file or of its `needs`, and `{}` is \
+                 none; {guess}",
                 printable(bare)
             ));
         };

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use el7rpm::{
     package::WriteOptions,
-    spec::{Package, Spec},
+    spec::{Build, Package, Spec},
     stage::{Roots, StagedRoot},
 };
 use serde::Serialize;
@@ -182,8 +182,10 @@ impl Builder<'_> {
         if packages.is_empty() {
             return Ok(());
         }
-        let build =
-            spec.crate_dir.as_ref().map(|dir| self.compile(spec, dir.clone())).transpose()?;
+        let build = match &spec.build {
+            Some(Build::Crate(dir)) => Some(self.compile(spec, dir.clone())?),
+            _ => None,
+        };
         for package in packages {
             let step = self.package(package, build)?;
             self.sign(package, step);

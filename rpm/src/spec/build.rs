@@ -1,0 +1,202 @@
+//! `[build]`: how the files come to be that are not in the folder already.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+use super::{
+    Source,
+    parse::suggest,
+    printable,
+    resolve::{Checked, line, relative, script_text},
+    schema::{RawBuild, RawPhase},
+    source::folder_name,
+};
+
+/// How files are made.
+#[derive(Clone, Debug)]
+pub enum Build {
+    /// A crate of the workspace, at this path from its root, compiled on the host.
+    Crate(PathBuf),
+    /// Sources, compiled in a container.
+    Container(ContainerBuild),
+}
+
+/// Sources, compiled in a container to a staged root.
+#[derive(Clone, Debug)]
+pub struct ContainerBuild {
+    /// The builder image: the name of a folder under containers/.
+    pub image: String,
+    /// Other descriptions whose sources and build trees the build sees.
+    pub needs: Vec<String>,
+    /// Variables that its scripts see.
+    pub env: BTreeMap<String, String>,
+    /// Features, on or off.
+    pub switches: BTreeMap<String, bool>,
+    /// Patterns of staged files that no package takes on purpose.
+    pub discard: Vec<String>,
+    /// What is run, in order.
+    pub phases: Vec<Phase>,
+}
+
+/// A part of a build, with a name that progress and errors can show.
+#[derive(Clone, Debug)]
+pub struct Phase {
+    /// `configure`, `make`, ...
+    pub name: String,
+    /// The shell script.
+    pub script: String,
+}
+
+impl ContainerBuild {
+    /// The switches as options of a configure script: `--disable-java --enable-optimize`.
+    pub fn options(&self) -> String {
+        let option = |(name, on): (&String, &bool)| match on {
+            true => format!("--enable-{name}"),
+            false => format!("--disable-{name}"),
+        };
+        self.switches.iter().map(option).collect::<Vec<_>>().join(" ")
+    }
+}
+
+/// Checks `[build]`. `dir` is the description's folder.
+pub(super) fn build(raw: RawBuild, sources: &[Source], dir: &Path) -> Checked<Build> {
+    match (raw.crate_dir, raw.image) {
+        (Some(path), None) => {
+            let alone = raw.phase.is_empty()
+                && raw.needs.is_empty()
+                && raw.env.is_empty()
+                && raw.switches.is_empty()
+                && raw.discard.is_empty();
+            match alone && sources.is_empty() {
+                true => Ok(Build::Crate(relative(&path, "build.crate")?)),
+                false => Err("with `build.crate` goes nothing else: no source, no phase".into()),
+            }
+        }
+        (None, Some(image)) => {
+            folder_name(&image).map_err(|e| format!("build.image: {e}"))?;
+            if sources.is_empty() {
+                return Err("there is a [build], but no [source.NAME] to build from".into());
+            }
+            if raw.phase.is_empty() {
+                return Err("there is a [build], but no [[build.phase]] in it".into());
+            }
+            raw.needs.iter().try_for_each(|n| folder_name(n))?;
+            raw.switches.keys().try_for_each(|n| folder_name(n))?;
+            raw.env.iter().try_for_each(|(name, value)| variable(name, value))?;
+            raw.discard.iter().try_for_each(|p| staged_pattern("build.discard", p).map(|_| ()))?;
+            Ok(Build::Container(ContainerBuild {
+                image,
+                needs: raw.needs,
+                env: raw.env,
+                switches: raw.switches,
+                discard: raw.discard,
+                phases: raw.phase.into_iter().map(|p| phase(p, dir)).collect::<Checked<_>>()?,
+            }))
+        }
+        _ => Err("build: give exactly one of `crate`, `image`".into()),
+    }
+}
+
+/// Variables that make the build what it is; a description that set them would break it.
+const OWN: &[&str] = &[
+    "BUILD",
+    "HOME",
+    "JOBS",
+    "LC_ALL",
+    "LOGNAME",
+    "NAME",
+    "PATH",
+    "SOURCE_DATE_EPOCH",
+    "SRC",
+    "STAGE",
+    "SWITCHES",
+    "TZ",
+    "USER",
+    "VERSION",
+];
+
+fn variable(name: &str, value: &str) -> Checked<()> {
+    let legal = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    if !name.starts_with(|c: char| c.is_ascii_alphabetic()) || !name.chars().all(legal) {
+        return Err(format!("build.env: `{}` is not the name of a variable", printable(name)));
+    }
+    if OWN.contains(&name) || ["CCACHE_", "DISTCC_"].iter().any(|p| name.starts_with(p)) {
+        return Err(format!("build.env: {name} is set by the builder itself"));
+    }
+    line("build.env", value.to_owned()).map(|_| ())
+}
+
+fn phase(raw: RawPhase, dir: &Path) -> Checked<Phase> {
+    folder_name(&raw.name).map_err(|e| format!("build.phase: {e}"))?;
+    let name = raw.name;
+    let script = match raw.run.contains('\n') {
+        true => raw.run,
+        false => {
+            let found = script_text(&raw.run, dir).map_err(|e| format!("phase {name}: {e}"))?;
+            // A misspelt file must not be run as a command.
+            if found == raw.run.trim_end() && raw.run.ends_with(".sh") {
+                let there = scripts(dir);
+                let there: Vec<_> = there.iter().map(String::as_str).collect();
+                let guess = suggest(&raw.run, &there).unwrap_or_default();
+                return Err(format!("phase {name}: there is no file `{}`; {guess}", raw.run));
+            }
+            found
+        }
+    };
+    Ok(Phase { name, script })
+}
+
+fn scripts(dir: &Path) -> Vec<String> {
+    let names = fs_err::read_dir(dir).into_iter().flatten().flatten();
+    let names = names.filter_map(|e| e.file_name().into_string().ok());
+    names.filter(|n| n.ends_with(".sh")).collect()
+}
+
+/// A pattern for paths of the staged root: absolute, as on the host; without its first `/`.
+pub(super) fn staged_pattern(key: &str, pattern: &str) -> Checked<String> {
+    let Some(inner) = pattern.strip_prefix('/') else {
+        return Err(format!(
+            "{key}: `{}` must be an absolute path, as on the host",
+            printable(pattern)
+        ));
+    };
+    relative(inner, key)?;
+    Ok(inner.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::source::source;
+
+    fn parse(text: &str) -> Checked<Build> {
+        let raw = toml::from_str("path = \"x\"").unwrap();
+        let sources = [source("x", raw, Path::new("/nowhere")).unwrap()];
+        build(toml::from_str(text).unwrap(), &sources, Path::new("/nowhere"))
+    }
+
+    #[test]
+    fn switches_become_options() {
+        let text = "image = \"el7\"\nswitches = { java = false, optimize = true }\n\
+                    [[phase]]\nname = \"make\"\nrun = \"make\"";
+        let Build::Container(build) = parse(text).unwrap() else { panic!() };
+        assert_eq!(build.options(), "--disable-java --enable-optimize");
+        assert_eq!(build.phases[0].script, "make");
+    }
+
+    #[test]
+    fn what_cannot_be_meant() {
+        let error = |text: &str| parse(text).unwrap_err();
+        let with = |more: &str| error(&format!("image = \"el7\"\n{more}"));
+        let phase = "\n[[phase]]\nname = \"make\"\nrun = \"make\"";
+        assert!(error("").contains("exactly one"));
+        assert!(with("").contains("no [[build.phase]]"));
+        assert!(with("[[phase]]\nname = \"make\"\nrun = \"mak.sh\"").contains("no file `mak.sh`"));
+        assert!(with(&format!("env = {{ PATH = \"/x\" }}{phase}")).contains("builder itself"));
+        assert!(with(&format!("env = {{ \"A B\" = \"/x\" }}{phase}")).contains("not the name"));
+        assert!(with(&format!("discard = [\"usr\"]{phase}")).contains("absolute"));
+        assert!(with(&format!("discard = [\"/a/../b\"]{phase}")).contains("stays inside"));
+    }
+}

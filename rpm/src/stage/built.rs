@@ -1,0 +1,220 @@
+//! What a build put into its staged root: taken by `staged` assets, which leave it where it is.
+
+use std::{
+    collections::BTreeSet,
+    os::unix::fs::MetadataExt,
+    path::{Path, PathBuf},
+};
+
+use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
+use walkdir::WalkDir;
+
+use super::{Kind, is_of_filesystem, is_pattern, regular};
+use crate::{
+    Error, Result,
+    spec::{Content, Package, printable},
+};
+
+/// Something in the staged root.
+pub(super) struct Built {
+    /// Absolute path, as on the host.
+    pub(super) path: String,
+    pub(super) kind: Kind,
+    pub(super) executable: bool,
+}
+
+/// All that `pattern` takes: what it matches, and what lies below a directory that it matches.
+pub(super) fn find(
+    package: &Package,
+    root: &Path,
+    pattern: &str,
+    exclude: &[String],
+) -> Result<Vec<Built>> {
+    let wanted = patterns(&package.name, &[pattern.to_owned()])?;
+    let unwanted = patterns(&package.name, exclude)?;
+    let mut found = Vec::new();
+    let mut walk = WalkDir::new(start(root, pattern)).sort_by_file_name().into_iter();
+    while let Some(item) = walk.next() {
+        let item = match item {
+            Err(e) if e.io_error().is_some_and(|e| e.kind() == std::io::ErrorKind::NotFound) => {
+                break;
+            }
+            item => item.map_err(std::io::Error::from)?,
+        };
+        let below = item.path().strip_prefix(root).unwrap_or(item.path());
+        if matches_or_lies_below(&unwanted, below) {
+            if item.file_type().is_dir() {
+                walk.skip_current_dir();
+            }
+            continue;
+        }
+        if below.as_os_str().is_empty() || !matches_or_lies_below(&wanted, below) {
+            continue;
+        }
+        found.push(built(package, item.path(), below)?);
+    }
+    match found.is_empty() {
+        false => Ok(found),
+        true => Err(Error::stage_help(
+            &package.name,
+            format!("the build staged nothing at `/{}`", printable(pattern)),
+            format!("look into {}, or at the build's log", root.display()),
+        )),
+    }
+}
+
+/// Files and links of the staged root that no package takes and `discard` does not name.
+///
+/// # Errors
+/// As [`super::StagedRoot::collect`], for the packages' own patterns.
+pub fn leftover(root: &Path, packages: &[&Package], discard: &[String]) -> Result<Vec<String>> {
+    let mut taken = BTreeSet::new();
+    for package in packages {
+        for asset in &package.assets {
+            if let Content::Staged { pattern, exclude } = &asset.content {
+                taken.extend(find(package, root, pattern, exclude)?.into_iter().map(|b| b.path));
+            }
+        }
+    }
+    let name = packages.first().map_or("", |p| p.name.as_str());
+    let inner: Vec<_> = discard.iter().map(|d| d.trim_start_matches('/').to_owned()).collect();
+    let discarded = patterns(name, &inner)?;
+    let mut left = Vec::new();
+    for item in WalkDir::new(root).min_depth(1).sort_by_file_name() {
+        let item = item.map_err(std::io::Error::from)?;
+        let below = item.path().strip_prefix(root).unwrap_or(item.path());
+        let path = format!("/{}", below.display());
+        let is_dir = item.file_type().is_dir();
+        if !is_dir && !taken.contains(&path) && !matches_or_lies_below(&discarded, below) {
+            left.push(path);
+        }
+    }
+    Ok(left)
+}
+
+fn patterns(package: &str, list: &[String]) -> Result<GlobSet> {
+    let mut set = GlobSetBuilder::new();
+    for pattern in list {
+        let glob = GlobBuilder::new(pattern).literal_separator(true).build();
+        set.add(glob.map_err(|e| Error::stage(package, format!("staged: {e}")))?);
+    }
+    set.build().map_err(|e| Error::stage(package, format!("staged: {e}")))
+}
+
+/// The deepest folder that the pattern can be looked for in.
+fn start(root: &Path, pattern: &str) -> PathBuf {
+    let fixed = pattern.split('/').take_while(|part| !is_pattern(part));
+    fixed.fold(root.to_owned(), |path, part| path.join(part))
+}
+
+fn matches_or_lies_below(set: &GlobSet, path: &Path) -> bool {
+    !set.is_empty() && path.ancestors().any(|a| set.is_match(a))
+}
+
+fn built(package: &Package, path: &Path, below: &Path) -> Result<Built> {
+    let name = below.to_str().ok_or_else(|| {
+        let message = format!("{path:?} is not valid UTF-8, which the header's ENCODING promises");
+        Error::stage(&package.name, message)
+    })?;
+    let meta = fs_err::symlink_metadata(path)?;
+    let kind = if meta.is_symlink() {
+        let target = fs_err::read_link(path)?;
+        let target = target.into_os_string().into_string().map_err(|target| {
+            Error::stage(&package.name, format!("/{name} is a link to {target:?}, not UTF-8"))
+        })?;
+        Kind::Link { target }
+    } else if meta.is_dir() {
+        if is_of_filesystem(&format!("/{name}")) {
+            return Err(Error::stage_help(
+                &package.name,
+                format!("/{name} belongs to CentOS 7's package filesystem"),
+                format!("take what lies in it: `/{name}/*`, or the files by name"),
+            ));
+        }
+        Kind::Dir
+    } else {
+        regular(package, path, &meta)?
+    };
+    let executable = matches!(kind, Kind::File { .. }) && meta.mode() & 0o100 != 0;
+    Ok(Built { path: format!("/{name}"), kind, executable })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        spec::Spec,
+        stage::{Roots, StagedRoot},
+    };
+
+    fn build(dir: &Path) {
+        for file in ["usr/sbin/d", "usr/share/m/a/x.js", "usr/share/m/y.js", "usr/lib64/l.la"] {
+            let path = dir.join(file);
+            fs_err::create_dir_all(path.parent().unwrap()).unwrap();
+            fs_err::write(path, file).unwrap();
+        }
+        fs_err::os::unix::fs::symlink("l-1.so", dir.join("usr/lib64/l.so")).unwrap();
+    }
+
+    fn package(assets: &str) -> Package {
+        let text = format!(
+            "[source.a]\npath = \"a\"\n[build]\nimage = \"i\"\n\
+             [[build.phase]]\nname = \"make\"\nrun = \"make\"\n\
+             [package.a]\nversion = \"1\"\nsummary = \"s\"\nlicense = \"l\"\nassets = [{assets}]\n\
+             [[changelog]]\ndate = 2015-10-21\nauthor = \"a\"\ntext = [\"t\"]\n"
+        );
+        let path = Path::new("/nowhere/package.toml");
+        Spec::parse(&text, path, Path::new("/nowhere")).unwrap().packages.remove(0)
+    }
+
+    fn stage(dir: &Path, assets: &str) -> Result<Vec<String>> {
+        let roots = Roots { spec: dir.into(), crate_dir: None, build: Some(dir.into()) };
+        let entries = StagedRoot::collect(&package(assets), &roots)?.entries;
+        let kind = |k: &Kind| match k {
+            Kind::Dir => "/".into(),
+            Kind::Link { target } => format!(" -> {target}"),
+            _ => String::new(),
+        };
+        Ok(entries.iter().map(|e| format!("{}{}", e.path, kind(&e.kind))).collect())
+    }
+
+    #[test]
+    fn a_directory_comes_with_all_below_it() {
+        let dir = tempfile::tempdir().unwrap();
+        build(dir.path());
+        let all = stage(dir.path(), r#"{ staged = "/usr/share/m" }"#).unwrap();
+        let tree = ["/usr/share/m/", "/usr/share/m/a/", "/usr/share/m/a/x.js", "/usr/share/m/y.js"];
+        assert_eq!(all, tree);
+        let some = r#"{ staged = "/usr/share/m", exclude = ["/usr/share/m/a"] }"#;
+        assert_eq!(stage(dir.path(), some).unwrap(), ["/usr/share/m/", "/usr/share/m/y.js"]);
+        let pattern = r#"{ staged = "/usr/share/**/*.js" }, { staged = "/usr/lib64/*.so" }"#;
+        let found = stage(dir.path(), pattern).unwrap();
+        assert_eq!(
+            found,
+            ["/usr/lib64/l.so -> l-1.so", "/usr/share/m/a/x.js", "/usr/share/m/y.js"]
+        );
+    }
+
+    #[test]
+    fn what_is_not_there_or_not_ours() {
+        let dir = tempfile::tempdir().unwrap();
+        build(dir.path());
+        let missing = stage(dir.path(), r#"{ staged = "/usr/bin/x" }"#).unwrap_err();
+        assert!(missing.to_string().contains("staged nothing at `/usr/bin/x`"), "{missing}");
+        let all = stage(dir.path(), r#"{ staged = "/usr/*" }"#).unwrap_err();
+        assert!(all.to_string().contains("belongs to"), "{all}");
+    }
+
+    #[test]
+    fn nothing_is_forgotten() {
+        let dir = tempfile::tempdir().unwrap();
+        build(dir.path());
+        let package = package(r#"{ staged = "/usr/share/m" }, { staged = "/usr/sbin/*" }"#);
+        let left = |discard: &[&str]| {
+            let discard: Vec<_> = discard.iter().map(|d| (*d).to_owned()).collect();
+            leftover(dir.path(), &[&package], &discard).unwrap()
+        };
+        assert_eq!(left(&["/usr/lib64/*.la"]), ["/usr/lib64/l.so"]);
+        assert!(left(&["/usr/lib64/*.la", "/usr/lib64/*.so", "/no/such"]).is_empty());
+    }
+}
