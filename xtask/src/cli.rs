@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::failure::EXIT_CODES;
+use crate::{container::EngineKind, failure::EXIT_CODES};
 
 /// Signed RPMs and a yum repository of Mesos with Calico networking for CentOS 7.
 #[derive(Debug, Parser)]
@@ -49,6 +49,8 @@ pub(crate) struct PlanArgs {
     /// The graph for Graphviz.
     #[arg(long, conflicts_with = "json")]
     pub(crate) dot: bool,
+    #[command(flatten)]
+    pub(crate) sources: SourceArgs,
 }
 
 #[derive(Debug, Args)]
@@ -70,13 +72,57 @@ pub(crate) struct RpmArgs {
     pub(crate) offline: bool,
     /// Hold nothing back: build everything from pinned sources and sign it with a given key, or
     /// fail and publish nothing.
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["local", "distcc"])]
     pub(crate) release: bool,
     /// Build everything a second time under other circumstances, and compare.
     #[arg(long)]
     pub(crate) check_reproducible: bool,
     #[command(flatten)]
+    pub(crate) sources: SourceArgs,
+    #[command(flatten)]
+    pub(crate) builder: BuilderArgs,
+    #[command(flatten)]
     pub(crate) key: KeyArgs,
+}
+
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Sources")]
+pub(crate) struct SourceArgs {
+    /// Take this source from a file, folder or git repository that has the pinned content.
+    #[arg(long = "source", value_name = "NAME=PATH", value_parser = pair::<PathBuf>)]
+    pub(crate) supplied: Vec<(String, PathBuf)>,
+    /// Build this folder or git checkout instead of the pinned source; RPMs are marked `~local`.
+    #[arg(long, value_name = "NAME=PATH", value_parser = pair::<PathBuf>)]
+    pub(crate) local: Vec<(String, PathBuf)>,
+}
+
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Compiling in containers")]
+pub(crate) struct BuilderArgs {
+    /// The container engine [default: whichever is there].
+    #[arg(long, value_name = "ENGINE")]
+    pub(crate) builder: Option<EngineKind>,
+    /// An argument for the builder image, such as a mirror: VAULT=https://mirror.example.org/...
+    #[arg(long = "image-arg", value_name = "NAME=VALUE", value_parser = pair::<String>)]
+    pub(crate) image_args: Vec<(String, String)>,
+    /// Jobs of one compile [default: as many as cores and memory allow].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(crate) compile_jobs: Option<u16>,
+    /// Share compiling with these machines, which run distccd; in distcc's own notation.
+    #[arg(long, value_name = "HOSTS")]
+    pub(crate) distcc: Option<String>,
+    /// If a compile fails, open a shell where it did.
+    #[arg(long)]
+    pub(crate) shell_on_failure: bool,
+}
+
+fn pair<T: From<String>>(text: &str) -> Result<(String, T), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() && !value.is_empty() => {
+            Ok((name.to_owned(), T::from(value.to_owned())))
+        }
+        _ => Err("write NAME=VALUE".into()),
+    }
 }
 
 #[derive(Debug, Args)]

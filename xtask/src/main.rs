@@ -6,6 +6,7 @@
 mod cache;
 mod cli;
 mod commands;
+mod container;
 mod events;
 mod failure;
 mod host_builder;
@@ -16,6 +17,7 @@ mod plan;
 mod process;
 mod publish;
 mod schedule;
+mod sources;
 mod steps;
 mod terminal;
 mod tools;

@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use std::collections::BTreeSet;
+
 use crate::{
     failure::{Class, Failure, Result},
     host_builder, keys, terminal,
@@ -105,7 +107,7 @@ fn zig(workspace: &Workspace) -> Check {
 }
 
 fn descriptions(workspace: &Workspace) -> Check {
-    match workspace.specs() {
+    match workspace.specs(&BTreeSet::new()) {
         Ok(specs) => {
             let packages = specs.iter().map(|s| s.packages.len()).sum::<usize>();
             check(

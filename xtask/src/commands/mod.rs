@@ -4,8 +4,8 @@ mod bench;
 mod clean;
 mod doctor;
 mod index;
+mod inputs;
 mod plan;
-mod reproducible;
 mod rpm;
 mod verify;
 
@@ -22,7 +22,7 @@ pub(crate) fn run(cli: Cli) -> Result<()> {
     let json = cli.json;
     let reporter = terminal::reporter(json);
     match cli.command {
-        Command::Plan(args) => plan::run(&args, &workspace, json),
+        Command::Plan(args) => plan::run(&args, &workspace, reporter.as_ref(), json),
         Command::Rpm(args) => rpm::run(&args, &workspace, reporter.as_ref(), json),
         Command::Verify(args) => verify::run(&args, &workspace, json),
         Command::Index(args) => index::run(&args, &workspace, reporter.as_ref(), json),

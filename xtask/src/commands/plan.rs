@@ -1,19 +1,30 @@
 //! `plan`: what `rpm` would do, without doing any of it.
 
+use super::inputs;
 use crate::{
     cli::PlanArgs,
+    events::Reporter,
     failure::Result,
     keys,
     plan::{self, Circumstances, Plan},
+    sources::{Fetcher, Store},
     terminal,
     workspace::Workspace,
 };
 
-pub(super) fn run(args: &PlanArgs, workspace: &Workspace, json: bool) -> Result<()> {
+pub(super) fn run(
+    args: &PlanArgs,
+    workspace: &Workspace,
+    reporter: &dyn Reporter,
+    json: bool,
+) -> Result<()> {
     // A plan makes nothing, not even a key: without one the steps of signing are still to do.
     let signing_key = keys::development_fingerprint(workspace);
     let signing_key = signing_key.unwrap_or_else(|| "no development key yet".into());
-    let specs = workspace.specs()?;
+    let specs = inputs::specs(workspace, &args.sources)?;
+    let store = Store::open()?;
+    let supplied = args.sources.supplied.iter().cloned().collect();
+    let fetcher = Fetcher::new(&store, workspace, reporter).supplied(&supplied);
     let plan = Plan::of(
         &specs,
         &Circumstances {
@@ -21,6 +32,7 @@ pub(super) fn run(args: &PlanArgs, workspace: &Workspace, json: bool) -> Result<
             wanted: &args.packages,
             signing_key: &signing_key,
             release: false,
+            fetcher: &fetcher,
         },
     )?;
     if json {

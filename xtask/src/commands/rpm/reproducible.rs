@@ -11,6 +11,7 @@ use std::{
 use el7rpm::read::{Rpm, tag};
 
 use crate::{
+    cli::RpmArgs,
     failure::{Class, Classify, Failure, Result},
     keys,
     workspace::Workspace,
@@ -20,19 +21,15 @@ use crate::{
 const VARIED: &str =
     "path, umask, order and times of files, locale, time zone, user name, number of threads";
 
-/// Builds `packages` again and compares with `first`, the unsigned RPMs of the first build.
+/// Builds the packages of `args` again and compares with `first`, the unsigned RPMs of the first build.
 ///
 /// Returns what was varied.
-pub(super) fn check(
-    workspace: &Workspace,
-    packages: &[String],
-    first: &[PathBuf],
-) -> Result<String> {
+pub(super) fn check(workspace: &Workspace, args: &RpmArgs, first: &[PathBuf]) -> Result<String> {
     let dir = workspace.state.join("again");
     remove(&dir)?;
     let copy = Workspace { root: dir.join("elsewhere"), state: dir.join("elsewhere/target/xtask") };
     copy_checkout(workspace, &copy)?;
-    build(workspace, &copy, packages)?;
+    build(workspace, &copy, args)?;
     let mut differences = Vec::new();
     for rpm in first {
         let name = rpm.file_name().unwrap_or_default();
@@ -108,7 +105,7 @@ fn lend(from: &Path, to: &Path) -> Result<()> {
     }
 }
 
-fn build(first: &Workspace, copy: &Workspace, packages: &[String]) -> Result<()> {
+fn build(first: &Workspace, copy: &Workspace, args: &RpmArgs) -> Result<()> {
     let program = std::env::current_exe().class(Class::Tool)?;
     let mut command = Command::new("sh");
     command.args(["-c", "umask 077; exec \"$@\"", "sh"]);
@@ -117,7 +114,20 @@ fn build(first: &Workspace, copy: &Workspace, packages: &[String]) -> Result<()>
         .arg("--root")
         .arg(&copy.root)
         .args(["rpm", "--jobs", "1", "--offline"])
-        .args(packages);
+        .args(&args.packages);
+    for (option, pairs) in [("--source", &args.sources.supplied), ("--local", &args.sources.local)]
+    {
+        for (name, path) in pairs {
+            let path = fs_err::canonicalize(path).class(Class::Source)?;
+            command.arg(option).arg(format!("{name}={}", path.display()));
+        }
+    }
+    for (name, value) in &args.builder.image_args {
+        command.arg("--image-arg").arg(format!("{name}={value}"));
+    }
+    if let Some(engine) = args.builder.builder {
+        command.arg("--builder").arg("podman");
+    }
     command.env_remove("CARGO_TARGET_DIR").current_dir(&copy.root);
     let others = [
         ("TZ", "Pacific/Kiritimati"),
