@@ -1,5 +1,6 @@
 //! `rpm`: carries out the plan and publishes the repository.
 
+mod elsewhere;
 mod reproducible;
 mod rows;
 mod session;
@@ -151,5 +152,8 @@ fn check_reproducible(
             first.push(dir.join(format!("{}.rpm", work.package.nvra())));
         }
     }
-    reproducible::check(workspace, args, &first)
+    let containers = plan.steps.iter().zip(ended).any(|(step, ended)| {
+        matches!(step.work, Work::Container(_)) && ended.outcome != Outcome::HeldBack
+    });
+    reproducible::check(workspace, args, &first, containers)
 }
