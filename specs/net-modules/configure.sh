@@ -4,14 +4,15 @@ bundled=$mesos/out/3rdparty/libprocess/3rdparty
 
 # folder NAME FILE: the one folder NAME-VERSION that has the file. Not all versions are known for sure.
 folder() {
-  set -- "$1" "$2" "$bundled/$1"-*/"$2"
-  if [ $# -ne 3 ] || [ ! -e "$3" ]; then
-    echo "net-modules: there should be one $bundled/$1-VERSION/$2; found:" >&2
-    shift 2
-    printf '  %s\n' "$@" >&2
+  name=$1 file=$2
+  set -- "$bundled/$name"-*/"$file"
+  if [ $# -ne 1 ] || [ ! -e "$1" ]; then
+    echo "net-modules: Mesos' build tree should have exactly one $bundled/$name-VERSION/$file." >&2
+    echo "What there is:" >&2
+    ls -d "$bundled/$name"* >&2 || true
     exit 1
   fi
-  echo "${3%/"$2"}"
+  echo "${1%/"$file"}"
 }
 boost=$(folder boost boost/lexical_cast.hpp)
 glog=$(folder glog src/glog/logging.h)
