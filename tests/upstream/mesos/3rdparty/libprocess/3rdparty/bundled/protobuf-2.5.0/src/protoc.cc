@@ -97,7 +97,10 @@ private:
       if (word != "required" && word != "optional" && word != "repeated") {
         fail("unknown in " + out.name + ": " + word);
       }
-      Field field = {word, next(), next()};
+      Field field;
+      field.label = word;
+      field.type = next();
+      field.name = next();
       expect("=");
       next();
       expect(";");
