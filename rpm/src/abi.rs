@@ -179,7 +179,9 @@ impl AbiTable {
             return Some(true);
         }
         let known = |family: &String| {
-            let number = need.version.strip_prefix(family)?.strip_prefix('_')?;
+            let rest = need.version.strip_prefix(family.as_str())?;
+            // Some families have one version, which is their name.
+            let number = if rest.is_empty() { rest } else { rest.strip_prefix('_')? };
             Some(self.versions.get(family)?.contains(number))
         };
         Some(families.iter().any(|f| known(f) == Some(true)))

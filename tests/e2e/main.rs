@@ -13,9 +13,12 @@ mod support;
 
 mod bad_input;
 mod checkout;
+mod container;
 mod firewalld;
 mod host_program;
 mod install;
 mod interrupted;
 mod keys;
 mod runs;
+mod stand_in;
+mod upstream;

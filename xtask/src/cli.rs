@@ -4,7 +4,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::{container::EngineKind, failure::EXIT_CODES};
+use crate::{
+    container::{EngineKind, Farm},
+    failure::EXIT_CODES,
+};
 
 /// Signed RPMs and a yum repository of Mesos with Calico networking for CentOS 7.
 #[derive(Debug, Parser)]
@@ -103,17 +106,27 @@ pub(crate) struct BuilderArgs {
     #[arg(long, value_name = "ENGINE")]
     pub(crate) builder: Option<EngineKind>,
     /// An argument for the builder image, such as a mirror: VAULT=https://mirror.example.org/...
-    #[arg(long = "image-arg", value_name = "NAME=VALUE", value_parser = pair::<String>)]
-    pub(crate) image_args: Vec<(String, String)>,
+    #[arg(long = "image-arg", value_name = "NAME=VALUE", value_parser = image_arg)]
+    pub(crate) image_args: Vec<String>,
     /// Jobs of one compile [default: as many as cores and memory allow].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(crate) compile_jobs: Option<u16>,
     /// Share compiling with these machines, which run distccd; in distcc's own notation.
     #[arg(long, value_name = "HOSTS")]
-    pub(crate) distcc: Option<String>,
+    pub(crate) distcc: Option<Farm>,
     /// If a compile fails, open a shell where it did.
     #[arg(long)]
     pub(crate) shell_on_failure: bool,
+}
+
+fn image_arg(text: &str) -> Result<String, String> {
+    let named = |(name, _): (&str, &str)| {
+        !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+    };
+    match text.split_once('=').is_some_and(named) {
+        true => Ok(text.to_owned()),
+        false => Err("write it as NAME=VALUE".into()),
+    }
 }
 
 fn pair<T: From<String>>(text: &str) -> Result<(String, T), String> {

@@ -10,6 +10,7 @@ mod container;
 mod events;
 mod failure;
 mod host_builder;
+mod interrupt;
 mod key;
 mod keys;
 mod lock;

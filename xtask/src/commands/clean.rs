@@ -55,6 +55,7 @@ fn unused(workspace: &Workspace, reporter: &dyn Reporter) -> Result<usize> {
             wanted: &[],
             signing_key: &fingerprint,
             release: false,
+            image_args: &[],
             fetcher: &fetcher,
         },
     )?;

@@ -32,6 +32,7 @@ pub(super) fn run(
             wanted: &args.packages,
             signing_key: &signing_key,
             release: false,
+            image_args: &[],
             fetcher: &fetcher,
         },
     )?;

@@ -146,10 +146,10 @@ impl<'a> Builder<'a> {
 
     /// An image is worth making if one of the builds that want it has its sources.
     fn image(&mut self, image: &Image, fetches: &[usize]) -> usize {
-        let name = format!("image {}", image.name());
+        let name = format!("image {}", image.name);
         let there = self.plan.steps.iter().position(|s| s.name == name);
         let index = there.unwrap_or_else(|| {
-            let inputs = vec![format!("containers/{}", image.name())];
+            let inputs = vec![format!("containers/{}", image.name)];
             let step = Step::new(name, image.key().clone(), Work::Image(image.clone()));
             self.add(Step { inputs, ..step })
         });
@@ -158,8 +158,9 @@ impl<'a> Builder<'a> {
     }
 
     fn container(&mut self, spec: &Spec, build: &ContainerBuild) -> Result<Compiled> {
-        let image = Image::load(self.circumstances.workspace, &build.image)
-            .map_err(|f| f.in_step(&format!("image {}", build.image), None))?;
+        let image =
+            Image::load(self.circumstances.workspace, &build.image, self.circumstances.image_args)
+                .map_err(|f| f.in_step(&format!("image {}", build.image), None))?;
         let fetches: Vec<usize> =
             spec.sources.iter().map(|s| self.fetch(s)).collect::<Result<_>>()?;
         let image_step = self.image(&image, &fetches);

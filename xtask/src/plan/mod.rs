@@ -168,6 +168,8 @@ pub(crate) struct Circumstances<'a> {
     pub(crate) signing_key: &'a str,
     /// Whether only the pinned compiler driver will do.
     pub(crate) release: bool,
+    /// Build arguments of images.
+    pub(crate) image_args: &'a [String],
     /// Knows which sources are there.
     pub(crate) fetcher: &'a Fetcher<'a>,
 }

@@ -49,8 +49,8 @@ impl Context<'_> {
             needs.push(container::Need { name: need.name.clone(), build, sources });
         }
         let compile = Compile {
-            name: work.spec.clone(),
-            version: work.version.clone(),
+            name: &work.spec,
+            version: &work.version,
             sources: unpacked(&work.sources)?,
             needs,
             build: &work.build,

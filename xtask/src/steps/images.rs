@@ -15,7 +15,6 @@ use crate::{
 /// again.
 pub(crate) struct Images {
     choice: Option<EngineKind>,
-    arguments: Vec<(String, String)>,
     found: Mutex<Found>,
 }
 
@@ -26,9 +25,9 @@ struct Found {
 }
 
 impl Images {
-    /// `choice` is the engine that was asked for, `arguments` go to every image's build.
-    pub(crate) fn new(choice: Option<EngineKind>, arguments: Vec<(String, String)>) -> Self {
-        Self { choice, arguments, found: Mutex::default() }
+    /// `choice` is the engine that was asked for.
+    pub(crate) fn new(choice: Option<EngineKind>) -> Self {
+        Self { choice, found: Mutex::default() }
     }
 
     /// The image, made if it is not there.
@@ -44,9 +43,10 @@ impl Images {
     ) -> Result<(Engine, BuiltImage), Trouble> {
         // Held while an image is made: others that want one would need the same network and disk.
         let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
-        let engine = found.engine.get_or_insert_with(|| Engine::find(self.choice)).clone()?;
-        let make = || image.ensure(&engine, &self.arguments, site, step);
-        let built = found.images.entry(image.name().to_owned()).or_insert_with(make).clone()?;
+        let find = || Engine::find(self.choice, site.secrets_filter);
+        let engine = found.engine.get_or_insert_with(find).clone()?;
+        let make = || image.ensure(&engine, site, step);
+        let built = found.images.entry(image.name.clone()).or_insert_with(make).clone()?;
         Ok((engine, built))
     }
 }

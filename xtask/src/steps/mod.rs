@@ -14,7 +14,7 @@ pub(crate) use images::Images;
 
 use crate::{
     cache::Cache,
-    container::CompileOptions,
+    container::Options,
     events::Reporter,
     failure::{Class, Failure, Result},
     host_builder::{Site, steers_the_build},
@@ -41,7 +41,7 @@ pub(crate) struct Context<'a> {
     pub(crate) budget: Budget,
     pub(crate) fetcher: &'a Fetcher<'a>,
     pub(crate) images: &'a Images,
-    pub(crate) compile_options: &'a CompileOptions,
+    pub(crate) compile_options: &'a Options,
 }
 
 impl Context<'_> {

@@ -29,6 +29,23 @@ pub(super) fn line(event: &Event<'_>) -> Option<String> {
         Event::StepStarted { step } if step.starts_with("compile") || *step == "tools" => {
             format!("start  {step}")
         }
+        Event::Phase { step, phase } => format!("start  {step}: {phase}"),
+        Event::PhaseEnded { step, phase, warnings, time } => {
+            format!(
+                "ended  {step}: {phase} ({:.1} s, {})",
+                time.as_secs_f64(),
+                self::warnings(*warnings)
+            )
+        }
+        Event::Interrupted { signal } => format!("{signal}: stopping; what is done is kept"),
         _ => return None,
     })
+}
+
+/// `1 warning`, `2 warnings`.
+pub(super) fn warnings(count: usize) -> String {
+    match count {
+        1 => "1 warning".to_owned(),
+        n => format!("{n} warnings"),
+    }
 }

@@ -103,8 +103,8 @@ fn hand_on(command: &mut Command, args: &RpmArgs) -> Result<()> {
             command.arg(option).arg(format!("{name}={}", path.display()));
         }
     }
-    for (name, value) in &args.builder.image_args {
-        command.arg("--image-arg").arg(format!("{name}={value}"));
+    for arg in &args.builder.image_args {
+        command.arg("--image-arg").arg(arg);
     }
     if let Some(engine) = args.builder.builder.and_then(|e| e.to_possible_value()) {
         command.arg("--builder").arg(engine.get_name());

@@ -15,7 +15,7 @@ use crate::{
     cli::RpmArgs,
     events::{Event, Outcome, Reporter},
     failure::{Class, Failure, Result},
-    keys,
+    interrupt, keys,
     lock::Lock,
     plan::{Plan, Work},
     publish::{self, DEFAULT_BASE_URL, Place, Publication},
@@ -30,6 +30,10 @@ pub(super) fn run(
     reporter: &dyn Reporter,
     json: bool,
 ) -> Result<()> {
+    interrupt::guarded(reporter, || build(args, workspace, reporter, json))
+}
+
+fn build(args: &RpmArgs, workspace: &Workspace, reporter: &dyn Reporter, json: bool) -> Result<()> {
     let start = Instant::now();
     if args.release && args.key.key.is_none() && args.key.gpg_key.is_none() {
         return Err(no_release_key());

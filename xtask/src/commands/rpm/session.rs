@@ -7,7 +7,7 @@ use el7rpm::spec::Spec;
 use crate::{
     cache::Cache,
     cli::RpmArgs,
-    container::CompileOptions,
+    container::{self, Options},
     events::{Event, Outcome, Reporter},
     failure::Result,
     keys::{Keys, Secrets},
@@ -28,7 +28,7 @@ pub(super) struct Session<'a> {
     store: Store,
     supplied: BTreeMap<String, PathBuf>,
     images: Images,
-    compile_options: CompileOptions,
+    compile_options: Options,
 }
 
 impl<'a> Session<'a> {
@@ -40,6 +40,9 @@ impl<'a> Session<'a> {
         keys: &'a Keys,
     ) -> Result<Self> {
         let builder = &args.builder;
+        // What a killed run left going would write into what is about to be made.
+        let secrets = Secrets::of(&args.key);
+        container::sweep(workspace, &|name| secrets.contains(name));
         Ok(Self {
             args,
             workspace,
@@ -48,10 +51,10 @@ impl<'a> Session<'a> {
             cache: Cache::open(workspace)?,
             store: Store::open()?,
             supplied: args.sources.supplied.iter().cloned().collect(),
-            images: Images::new(builder.builder, builder.image_args.clone()),
-            compile_options: CompileOptions {
+            images: Images::new(builder.builder),
+            compile_options: Options {
                 jobs: builder.compile_jobs,
-                distcc: builder.distcc.clone(),
+                farm: builder.distcc.clone(),
                 shell_on_failure: builder.shell_on_failure,
             },
         })
@@ -68,6 +71,7 @@ impl<'a> Session<'a> {
             wanted: &self.args.packages,
             signing_key: &fingerprint,
             release: self.args.release,
+            image_args: &self.args.builder.image_args,
             fetcher: &fetcher,
         };
         let mut plan = Plan::of(specs, &circumstances)?;
