@@ -128,7 +128,7 @@ pub fn walk(dir: &Path) -> Vec<String> {
     out
 }
 
-const NOTES: &str = r#"
+pub const NOTES: &str = r#"
 [package.notes]
 version = "1"
 arch = "noarch"

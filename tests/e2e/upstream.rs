@@ -160,7 +160,7 @@ fn the_real_descriptions_of_mesos_and_net_modules_up_to_running_daemons() {
     let owners = host.rpm(&[
         "-q",
         "--queryformat",
-        "[%{NAME} %{FILEMODES:perms} %{FILEUSERNAME} %{FILENAMES}\n]",
+        "[%{=NAME} %{FILEMODES:perms} %{FILEUSERNAME} %{FILENAMES}\n]",
         "mesos",
         "mesos-devel",
         "net-modules",

@@ -86,10 +86,10 @@ fn whatever_is_killed_has_run_out_of_memory() {
     yard.spec(
         "tiny",
         "",
-        &[("make", "printf 'all:\\n\\tsh -c \"kill -9 $$$$$$$$\"\\n' > Makefile; make")],
+        &[("make", "printf 'all:\\n\\tsh -c \"kill -9 $$$$\"\\n' > Makefile; make")],
     );
     run(&yard);
-    yard.spec("tiny", "", &[("make", "ulimit -v 40000; g++ -O2 -c -o x.o $SRC/main.cpp")]);
+    yard.spec("tiny", "", &[("make", "ulimit -v 120000; g++ -O2 -c -o x.o $SRC/main.cpp")]);
     yard.checkout.write("specs/tiny/src/main.cpp", "#include <bits/stdc++.h>\n");
     run(&yard);
 }

@@ -28,6 +28,7 @@ impl Signs {
         self.warnings += usize::from(is_warning(line));
         self.out_of_memory |= has(&[
             "virtual memory exhausted",
+            "out of memory allocating",
             "Cannot allocate memory",
             "Killed (program ",
             "Killed signal terminated program",

@@ -133,6 +133,15 @@ impl Engine {
         host.is_ok_and(|host| host.trim().is_empty() || host.starts_with("unix://"))
     }
 
+    /// One line for people.
+    pub(crate) fn description(&self) -> String {
+        let (name, program) = (self.kind.name(), self.program.display());
+        let rootless = if self.rootless { ", rootless" } else { "" };
+        let far = if self.shares_folders { "" } else { ", files are copied to it" };
+        let memory = self.memory >> 30;
+        format!("{name} ({program}; {} cores, {memory} GiB{rootless}{far})", self.cores)
+    }
+
     /// What it prints when called with `args`; for commands that answer at once.
     pub(crate) fn says<'a>(&self, args: impl IntoIterator<Item = &'a str>) -> Result<String> {
         let args: Vec<OsString> = args.into_iter().map(OsString::from).collect();
@@ -153,7 +162,8 @@ impl Engine {
         }
         let said = String::from_utf8_lossy(&output.stderr);
         let mut lines = said.lines().map(str::trim).filter(|l| !l.is_empty());
-        let mut failure = failed(lines.clone().next().unwrap_or("failed").to_owned());
+        let silent = format!("it ended with {} and without a word", output.status);
+        let mut failure = failed(lines.next().map_or(silent, str::to_owned));
         failure.status = Some(output.status.to_string());
         failure.last_lines = lines.by_ref().take(8).map(str::to_owned).collect();
         Err(failure)

@@ -261,7 +261,16 @@ fn is_out_of_reach(line: &str) -> bool {
         "failed to resolve source metadata",
         "pull access denied",
     ];
-    parts.iter().any(|part| line.contains(part))
+    !repeats_an_instruction(line) && parts.iter().any(|part| line.contains(part))
+}
+
+/// Engines show what they carry out, and what it was that failed.
+fn repeats_an_instruction(line: &str) -> bool {
+    let begins = ["STEP ", "Step ", "The command '"];
+    begins.iter().any(|b| line.starts_with(b))
+        || ["] RUN ", "building at STEP ", "failed to solve: process "]
+            .iter()
+            .any(|part| line.contains(part))
 }
 
 /// Packages that only one of two lists has, the most telling few of them.
@@ -272,8 +281,9 @@ fn difference(old: &str, new: &str) -> Vec<String> {
     let gone = old.difference(&new).map(|p| format!("- {p}"));
     let come = new.difference(&old).map(|p| format!("+ {p}"));
     let mut all: Vec<_> = gone.chain(come).collect();
-    // The two versions of one package beside each other.
-    all.sort_by(|a, b| a[2..].cmp(&b[2..]).then(b.cmp(a)));
+    // The two versions of one package beside each other, the old one first.
+    let name = |line: &String| line[2..].split(' ').next().unwrap_or_default().to_owned();
+    all.sort_by_key(|line| (name(line), line.starts_with('+')));
     if all.len() > SHOWN {
         let more = all.len() - SHOWN;
         all.truncate(SHOWN);
@@ -288,8 +298,8 @@ mod tests {
 
     #[test]
     fn a_difference_is_short_and_in_order() {
-        let lines = difference("a 1\nb 1\nc 1\n", "a 1\nb 2\nd 1\n");
-        assert_eq!(lines, ["- b 1", "+ b 2", "- c 1", "+ d 1"]);
+        let lines = difference("a 1\nb 2\nc 1\n", "a 1\nb 1\nd 1\n");
+        assert_eq!(lines, ["- b 2", "+ b 1", "- c 1", "+ d 1"]);
         let many: String = (0..40).map(|i| format!("p{i} 1\n")).collect();
         assert_eq!(difference("", &many).last().unwrap(), "and 28 more");
     }
@@ -299,5 +309,6 @@ mod tests {
         assert!(is_out_of_reach("Error: dial tcp: lookup registry: no such host"));
         assert!(is_out_of_reach("Could not resolve host: vault.centos.org; Unknown error"));
         assert!(!is_out_of_reach("No package gcc-c+++ available."));
+        assert!(!is_out_of_reach("STEP 3/4: RUN yum || echo 'Could not resolve host'"));
     }
 }

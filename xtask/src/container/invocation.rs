@@ -27,6 +27,8 @@ const ENTRY: &str = "umask 022; mkdir -p /tmp/home; env -i \"$@\"; exit $?";
 /// Most that a build may want; machines that allow less set the limit themselves.
 const LIMITS: [(&str, Resource, u64); 2] =
     [("nofile", Resource::Nofile, 65_536), ("nproc", Resource::Nproc, 16_384)];
+/// What every machine grants, where it is another one than this.
+const ELSEWHERE: u64 = 4096;
 
 /// What is the same for all commands of a build.
 pub(super) struct Invocation<'a> {
@@ -99,13 +101,12 @@ pub(super) fn basic(engine: &Engine, network: bool) -> Vec<OsString> {
     args
 }
 
-/// Engines ask for limits that some machines, nested ones above all, do not grant.
-fn limits(engine: &Engine) -> Vec<OsString> {
-    if !engine.shares_folders {
-        return Vec::new();
-    }
+/// Limits that can be had: of themselves engines ask for more than some machines grant, nested
+/// ones above all.
+pub(super) fn limits(engine: &Engine) -> Vec<OsString> {
     let limit = |(name, resource, most): (&str, Resource, u64)| {
-        let limit = getrlimit(resource).maximum.unwrap_or(u64::MAX).min(most);
+        let here = getrlimit(resource).maximum.unwrap_or(u64::MAX).min(most);
+        let limit = if engine.shares_folders { here } else { ELSEWHERE };
         format!("--ulimit={name}={limit}:{limit}").into()
     };
     LIMITS.map(limit).to_vec()

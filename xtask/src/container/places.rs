@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{engine::Engine, image::BuiltImage, lease::Lease, user::User};
+use super::{engine::Engine, image::BuiltImage, invocation::limits, lease::Lease, user::User};
 use crate::failure::{Class, Classify, Failure, Result};
 
 /// A folder, or a file, and where it is inside.
@@ -63,7 +63,8 @@ impl Places {
             }
             Self::Copied(places) => {
                 for (place, volume) in places {
-                    let access = if place.writable { "rw" } else { "ro" };
+                    // Docker would give an empty volume the owner of the folder below it.
+                    let access = if place.writable { "rw,nocopy" } else { "ro,nocopy" };
                     let volume = format!("{volume}:{}:{access}", place.inside);
                     options.extend(["--volume".into(), volume.into()]);
                 }
@@ -87,9 +88,10 @@ impl Places {
         })?;
         let mut args: Vec<OsString> =
             ["run", "--rm", "--network=none", "--pull=never"].map(OsString::from).to_vec();
+        args.extend(limits(engine));
         args.extend(["--user=0:0".into(), "--name".into(), lease.container.clone().into()]);
         for (place, volume) in places {
-            args.extend(["--volume".into(), format!("{volume}:{}", place.inside).into()]);
+            args.extend(["--volume".into(), format!("{volume}:{}:nocopy", place.inside).into()]);
         }
         args.extend([image.reference.clone().into(), "chown".into()]);
         args.extend(["-R".into(), "-h".into(), format!("{}:{}", user.uid, user.gid).into()]);
@@ -132,7 +134,8 @@ impl Places {
 /// To be copied into, a volume must not be read-only.
 fn writable(option: &OsString) -> OsString {
     let text = option.to_string_lossy();
-    text.strip_suffix(":ro").map_or_else(|| option.clone(), |t| t.to_owned().into())
+    text.strip_suffix(":ro,nocopy")
+        .map_or_else(|| option.clone(), |text| format!("{text}:nocopy").into())
 }
 
 /// `z` lets the container in where SELinux would not; elsewhere it means nothing.
