@@ -176,3 +176,75 @@ fn date_tells_the_sources_date_unless_it_is_given_one() {
     file.as_file().set_modified(std::time::SystemTime::UNIX_EPOCH).unwrap();
     assert_eq!(told(&["-r", file.path().to_str().unwrap(), "+%s"]), "0");
 }
+
+/// Stands in for CentOS 7: a package manager that writes down what it is asked for.
+const STAND_IN: &str = r#"FROM localhost/mesos-calico-test-base
+RUN rm -f /etc/yum.repos.d/* && mkdir -p /etc/yum/vars /etc/yum.repos.d /etc/pki/rpm-gpg \
+    && touch /etc/yum.repos.d/CentOS-Base.repo /etc/pki/rpm-gpg/RPM-GPG-KEY-CentOS-7 /etc/yum.conf
+COPY yum rpm /usr/bin/
+RUN chmod 755 /usr/bin/yum /usr/bin/rpm && rm /usr/bin/gcc \
+    && printf '#!/bin/sh\necho 4.8.5\n' >/usr/bin/gcc && chmod 755 /usr/bin/gcc
+"#;
+
+const YUM: &str = r#"#!/bin/sh
+echo "$@" >>/asked
+case "$*" in
+*epel-release)
+    touch /etc/yum.repos.d/epel.repo /etc/yum.repos.d/epel-testing.repo \
+        /etc/pki/rpm-gpg/RPM-GPG-KEY-EPEL-7 ;;
+esac
+"#;
+
+const RPM: &str = r#"#!/bin/sh
+case "$1" in
+--import) cat "$2" ;;
+-q) echo "$@" >>/asked ;;
+-qa) echo 'zlib 1.2.7-21.el7_9 x86_64'; echo 'gcc 4.8.5-44.el7 x86_64' ;;
+*) exit 1 ;;
+esac
+"#;
+
+/// All of the description of CentOS 7's image that can be tried without CentOS.
+#[test]
+fn the_description_of_centos_7s_builder_holds_together() {
+    if !have("containers/el7", &[]) {
+        return;
+    }
+    let yard = Yard::new(&MAKE);
+    for (name, text) in [("Containerfile", STAND_IN), ("yum", YUM), ("rpm", RPM)] {
+        yard.checkout.write(&format!("stand-in/{name}"), text);
+    }
+    let base = format!("localhost/mesos-calico-test-stand-in-{}", std::process::id());
+    let stand_in = yard.checkout.path("stand-in");
+    support::ok(&mut podman(&["build", "--tag", &base, stand_in.to_str().unwrap()]));
+    let el7 = crate::checkout::repository().join("containers/el7");
+    let builder = format!("{base}-builder");
+    let arg = format!("BASE={base}");
+    let args = ["build", "--build-arg", &arg, "--build-arg", "VAULT=http://mirror/centos"];
+    let args = [&args[..], &["--tag", &builder, el7.to_str().unwrap()]].concat();
+    support::ok(&mut podman(&args));
+    let look = "cat /etc/yum/vars/vault /etc/yum/vars/epel /etc/yum.conf; ls /etc/yum.repos.d; \
+                id -u builder; /usr/libexec/builder/packages; SOURCE_DATE_EPOCH=0 \
+                /usr/libexec/builder/bin/date +%Y; readlink /usr/libexec/builder/bin/c++; cat /asked";
+    let limits = ["--ulimit=nofile=700:700", "--ulimit=nproc=900:900"];
+    let run = [&["run", "--rm", "--network=none"], &limits[..], &[&builder, "sh", "-euc", look]];
+    let seen = support::ok(&mut podman(&run.concat()));
+    support::ok(&mut podman(&["rmi", "--force", &builder, &base]));
+    let expected = "http://mirror/centos\n\
+        https://archives.fedoraproject.org/pub/archive/epel/7\n\
+        skip_missing_names_on_install=0\ntsflags=nodocs\nlocalpkg_gpgcheck=1\n\
+        epel.repo\nvault.repo\n1000\n\
+        gcc 4.8.5-44.el7 x86_64\nzlib 1.2.7-21.el7_9 x86_64\n1970\n/usr/bin/ccache\n\
+        -y install epel-release\n-y install gcc-c++ make patch ";
+    assert!(seen.starts_with(expected), "{seen}");
+    assert!(seen.contains("\n-q gcc-c++ make patch "), "what was installed is asked for: {seen}");
+    // Every repository checks signatures, and no package comes from elsewhere.
+    for repo in ["vault.repo", "epel.repo"] {
+        let text = fs_err::read_to_string(el7.join(repo)).unwrap();
+        let sections = text.matches("\n[").count() + usize::from(text.starts_with('['));
+        assert_eq!(text.matches("\ngpgcheck=1\n").count(), sections, "{repo}");
+        assert!(
+            text.lines().filter(|l| l.starts_with("baseurl=")).all(|l| l[8..].starts_with('$'))
+        );
+    }
+}

@@ -11,9 +11,14 @@ use super::yard::{MAKE, Yard, have, units};
 use crate::{checkout::walk, support};
 
 /// Starts a run and waits until its build has printed this line.
-pub fn started(yard: &Yard, args: &[&str], line: &str) -> Child {
+pub fn started(yard: &Yard, env: &[(&str, &str)], line: &str) -> Child {
     let mut run = yard.xtask(&["rpm", "--json"]);
-    let mut run = run.args(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut run = run
+        .envs(env.iter().copied())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
     let mut lines = BufReader::new(run.stdout.take().unwrap()).lines();
     let wanted = format!("\"line\":\"{line}\"");
     assert!(lines.any(|l| l.unwrap().contains(&wanted)), "the build never said `{line}`");
