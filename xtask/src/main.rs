@@ -16,6 +16,7 @@ mod plan;
 mod process;
 mod publish;
 mod schedule;
+mod sources;
 mod steps;
 mod terminal;
 mod tools;
