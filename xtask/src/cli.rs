@@ -28,6 +28,8 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Show every step that `rpm` would take, with its inputs, key and state.
     Plan(PlanArgs),
+    /// Fetch sources, and pin those that are not pinned yet.
+    Fetch(FetchArgs),
     /// Build, sign, index and verify the RPMs (all of them, or those named).
     Rpm(RpmArgs),
     /// Check digests and signatures of an RPM, or of a whole repository.
@@ -54,6 +56,29 @@ pub(crate) struct PlanArgs {
     pub(crate) dot: bool,
     #[command(flatten)]
     pub(crate) sources: SourceArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct FetchArgs {
+    /// Packages, folders of specs/ or sources to fetch for; all if none is named.
+    pub(crate) names: Vec<String>,
+    /// Write the sha256 of archives that have none into their package.toml, after checking
+    /// upstream's signature where one is named.
+    #[arg(long)]
+    pub(crate) pin: bool,
+    /// Fetch nothing from any network.
+    #[arg(long)]
+    pub(crate) offline: bool,
+    /// Take a source from here instead of its locations: an archive, a folder or a git repository
+    /// that has just what is pinned.
+    #[arg(long = "source", value_name = "NAME=PATH", value_parser = pair::<PathBuf>)]
+    pub(crate) sources: Vec<(String, PathBuf)>,
+    /// Unpack them as well, each into a new folder DIR/DESCRIPTION/SOURCE, to look at them.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) unpack: Option<PathBuf>,
+    /// Give up on a host that says nothing for so long [default: 30].
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=3600))]
+    pub(crate) timeout: Option<u64>,
 }
 
 #[derive(Debug, Args)]
@@ -134,7 +159,7 @@ fn pair<T: From<String>>(text: &str) -> Result<(String, T), String> {
         Some((name, value)) if !name.is_empty() && !value.is_empty() => {
             Ok((name.to_owned(), T::from(value.to_owned())))
         }
-        _ => Err("write NAME=VALUE".into()),
+        _ => Err("write it as NAME=PATH".into()),
     }
 }
 

@@ -88,7 +88,7 @@ impl Process<'_> {
         let mut lines = Lines::default();
         let mut input = BufReader::new(&reader);
         let mut buffer = Vec::new();
-        while input.read_until(b'\n', &mut buffer).class(self.class)? > 0 {
+        while read_line(&mut input, &mut buffer).class(self.class)? > 0 {
             log.write_all(&buffer).class(Class::Output)?;
             let text = plain(&buffer);
             line(&text);
@@ -125,6 +125,20 @@ impl Process<'_> {
         failure.last_lines = lines.telling();
         failure.log = Some(self.log.clone());
         failure
+    }
+}
+
+/// Reads up to the end of a line, or to where a line of progress is written over by the next.
+fn read_line(input: &mut impl BufRead, line: &mut Vec<u8>) -> std::io::Result<usize> {
+    loop {
+        let ready = input.fill_buf()?;
+        let end = ready.iter().position(|b| matches!(b, b'\n' | b'\r')).map(|at| at + 1);
+        line.extend_from_slice(&ready[..end.unwrap_or(ready.len())]);
+        let read = end.unwrap_or(ready.len());
+        input.consume(read);
+        if end.is_some() || read == 0 {
+            return Ok(line.len());
+        }
     }
 }
 

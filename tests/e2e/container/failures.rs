@@ -118,7 +118,7 @@ fn the_kernels_own_kill_is_recognised() {
 fn limit_memory(pid: &str, bytes: u64) {
     let groups = fs_err::read_to_string(format!("/proc/{pid}/cgroup")).unwrap();
     let group = |controllers: &str| {
-        let line = groups.lines().find(|l| l.splitn(3, ':').nth(1) == Some(controllers))?;
+        let line = groups.lines().find(|l| l.split(':').nth(1) == Some(controllers))?;
         line.splitn(3, ':').nth(2).map(str::to_owned)
     };
     let path = match group("memory") {

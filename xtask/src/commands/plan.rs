@@ -23,8 +23,7 @@ pub(super) fn run(
     let signing_key = signing_key.unwrap_or_else(|| "no development key yet".into());
     let specs = inputs::specs(workspace, &args.sources)?;
     let store = Store::open()?;
-    let supplied = args.sources.supplied.iter().cloned().collect();
-    let fetcher = Fetcher::new(&store, workspace, reporter).supplied(&supplied);
+    let fetcher = Fetcher::new(&store, workspace, reporter);
     let plan = Plan::of(
         &specs,
         &Circumstances {

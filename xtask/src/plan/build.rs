@@ -131,8 +131,7 @@ impl<'a> Builder<'a> {
 
     fn fetch(&mut self, source: &Source) -> Result<usize> {
         let name = format!("fetch {}", source.name);
-        let identity = sources::identity(source).map_err(|f| f.in_step(&name, None))?;
-        let key = KeyBuilder::new("fetch", 1).text("identity", &identity).finish();
+        let (key, stamps) = sources::identity(source).map_err(|f| f.in_step(&name, None))?;
         let there = self.plan.steps.iter().position(|s| s.name == name);
         match there {
             Some(index) if self.plan.steps[index].key == key => Ok(index),
@@ -140,7 +139,10 @@ impl<'a> Builder<'a> {
                 Class::Spec,
                 format!("two descriptions call different things the source {}", source.name),
             )),
-            None => Ok(self.add(Step::new(name, key, Work::Fetch(source.clone())))),
+            None => {
+                let work = Work::Fetch(source.clone());
+                Ok(self.add(Step { stamps, ..Step::new(name, key, work) }))
+            }
         }
     }
 

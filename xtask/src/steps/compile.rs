@@ -48,10 +48,15 @@ impl Context<'_> {
             let sources = unpacked(&need.sources)?;
             needs.push(container::Need { name: need.name.clone(), build, sources });
         }
+        let sources = unpacked(&work.sources)?;
+        // A folder has been copied by now; it may change from here on.
+        for index in &step.needs {
+            self.plan.steps[*index].stamps.check()?;
+        }
         let compile = Compile {
             name: &work.spec,
             version: &work.version,
-            sources: unpacked(&work.sources)?,
+            sources,
             needs,
             build: &work.build,
             source_date: work.source_date,

@@ -26,7 +26,7 @@ pub(super) fn line(event: &Event<'_>) -> Option<String> {
         }
         Event::StepFinished { step, outcome: Outcome::Failed, .. } => format!("FAILED {step}"),
         Event::HeldBack { package, reason } => format!("held back: {package}: {reason}"),
-        Event::StepStarted { step } if step.starts_with("compile") || *step == "tools" => {
+        Event::StepStarted { step } if is_slow(step) => {
             format!("start  {step}")
         }
         Event::Phase { step, phase } => format!("start  {step}: {phase}"),
@@ -48,4 +48,9 @@ pub(super) fn warnings(count: usize) -> String {
         1 => "1 warning".to_owned(),
         n => format!("{n} warnings"),
     }
+}
+
+/// Whether a step may take so long that its beginning is worth a line.
+fn is_slow(step: &str) -> bool {
+    step.starts_with("compile") || step.starts_with("fetch") || step == "tools"
 }

@@ -1,6 +1,6 @@
 //! From descriptions to results: the plan, and the steps that it takes.
 
-use std::{collections::BTreeMap, path::PathBuf, thread::available_parallelism};
+use std::thread::available_parallelism;
 
 use el7rpm::spec::Spec;
 
@@ -26,7 +26,6 @@ pub(super) struct Session<'a> {
     keys: &'a Keys,
     pub(super) cache: Cache,
     store: Store,
-    supplied: BTreeMap<String, PathBuf>,
     images: Images,
     compile_options: Options,
 }
@@ -50,7 +49,6 @@ impl<'a> Session<'a> {
             keys,
             cache: Cache::open(workspace)?,
             store: Store::open()?,
-            supplied: args.sources.supplied.iter().cloned().collect(),
             images: Images::new(builder.builder),
             compile_options: Options {
                 jobs: builder.compile_jobs,
@@ -62,9 +60,12 @@ impl<'a> Session<'a> {
 
     /// Plans, and carries out the plan.
     pub(super) fn build(&self, specs: &[Spec]) -> Result<(Plan, Vec<Ended>)> {
-        let fetcher = Fetcher::new(&self.store, self.workspace, self.reporter)
-            .offline(self.args.offline)
-            .supplied(&self.supplied);
+        let fetcher = Fetcher {
+            offline: self.args.offline,
+            supplied: self.args.sources.supplied.iter().cloned().collect(),
+            secrets: Secrets::of(&self.args.key),
+            ..Fetcher::new(&self.store, self.workspace, self.reporter)
+        };
         let fingerprint = self.keys.signer.certificate().fingerprint();
         let circumstances = Circumstances {
             workspace: self.workspace,
