@@ -60,12 +60,10 @@ impl<'a> Session<'a> {
 
     /// Plans, and carries out the plan.
     pub(super) fn build(&self, specs: &[Spec]) -> Result<(Plan, Vec<Ended>)> {
-        let fetcher = Fetcher {
-            offline: self.args.offline,
-            supplied: self.args.sources.supplied.iter().cloned().collect(),
-            secrets: Secrets::of(&self.args.key),
-            ..Fetcher::new(&self.store, self.workspace, self.reporter)
-        };
+        let mut fetcher = Fetcher::new(&self.store, self.workspace, self.reporter);
+        fetcher.offline = self.args.offline;
+        fetcher.supplied = self.args.sources.supplied.iter().cloned().collect();
+        fetcher.secrets = Secrets::of(&self.args.key);
         let fingerprint = self.keys.signer.certificate().fingerprint();
         let circumstances = Circumstances {
             workspace: self.workspace,
