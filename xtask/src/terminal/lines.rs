@@ -25,7 +25,6 @@ pub(super) fn line(event: &Event<'_>) -> Option<String> {
             format!("done   {step} ({:.1} s)", time.as_secs_f64())
         }
         Event::StepFinished { step, outcome: Outcome::Failed, .. } => format!("FAILED {step}"),
-        Event::HeldBack { package, reason } => format!("held back: {package}: {reason}"),
         Event::StepStarted { step } if is_slow(step) => {
             format!("start  {step}")
         }

@@ -1,6 +1,6 @@
 //! From descriptions to results: the plan, and the steps that it takes.
 
-use std::thread::available_parallelism;
+use std::{collections::BTreeMap, thread::available_parallelism};
 
 use el7rpm::spec::Spec;
 
@@ -9,10 +9,10 @@ use crate::{
     cli::RpmArgs,
     container::{self, Options},
     events::{Event, Outcome, Reporter},
-    failure::Result,
+    failure::{Failure, Result},
     keys::{Keys, Secrets},
     plan::{Circumstances, Plan},
-    schedule::{self, Ended, Task},
+    schedule::{self, Ended, Task, Trouble},
     sources::{Fetcher, Store},
     steps::{Budget, Context, Images},
     workspace::Workspace,
@@ -75,19 +75,31 @@ impl<'a> Session<'a> {
         };
         let mut plan = Plan::of(specs, &circumstances)?;
         let first = plan.before_the_keys();
+        let mut refused = BTreeMap::new();
         if !first.is_empty() {
-            let ended = self.carry_out(&plan, &first, &fetcher)?;
+            let ended = self.carry_out(&plan, &first, &fetcher, &refused)?;
+            let reason = |(index, ended): (&usize, &Ended)| {
+                Some((plan.steps[*index].name.clone(), ended.reason.clone()?))
+            };
+            refused = first.iter().zip(&ended).filter_map(reason).collect();
             if ended.iter().any(|e| e.outcome == Outcome::Built) {
                 plan = Plan::of(specs, &circumstances)?;
             }
         }
         let all: Vec<_> = (0..plan.steps.len()).collect();
-        let ended = self.carry_out(&plan, &all, &fetcher)?;
+        let ended = self.carry_out(&plan, &all, &fetcher, &refused)?;
         Ok((plan, ended))
     }
 
-    /// Carries out these steps of the plan, which hold all that they need.
-    fn carry_out(&self, plan: &Plan, steps: &[usize], fetcher: &Fetcher<'_>) -> Result<Vec<Ended>> {
+    /// Carries out these steps of the plan, which hold all that they need. `refused` says of steps
+    /// that were tried before why they cannot be done.
+    fn carry_out(
+        &self,
+        plan: &Plan,
+        steps: &[usize],
+        fetcher: &Fetcher<'_>,
+        refused: &BTreeMap<String, Failure>,
+    ) -> Result<Vec<Ended>> {
         let cores = available_parallelism().map_or(1, usize::from);
         let jobs = self.args.jobs.map_or(cores, usize::from);
         let context = Context {
@@ -110,12 +122,16 @@ impl<'a> Session<'a> {
         let task = |index: &usize| {
             let (context, index) = (&context, *index);
             let step = &plan.steps[index];
+            let reason = refused.get(&step.name);
             Task {
                 name: step.name.clone(),
-                cached: step.cached,
+                cached: step.cached || reason.is_some(),
                 needs: place(&step.needs),
                 needs_any: step.needs_any.iter().map(|group| place(group)).collect(),
-                run: Box::new(move || context.run(index)),
+                run: Box::new(move || match reason {
+                    Some(reason) => Err(Trouble::Unavailable(reason.clone())),
+                    None => context.run(index),
+                }),
             }
         };
         let tasks: Vec<_> = steps.iter().map(task).collect();
