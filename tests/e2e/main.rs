@@ -19,3 +19,6 @@ mod install;
 mod interrupted;
 mod keys;
 mod runs;
+mod sources;
+mod sources_pin;
+mod web;
