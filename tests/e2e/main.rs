@@ -22,3 +22,6 @@ mod keys;
 mod runs;
 mod stand_in;
 mod upstream;
+mod sources;
+mod sources_pin;
+mod web;

@@ -140,7 +140,7 @@ fn load_verified(
         }
         fs_err::remove_file(partial).class(Class::Output)?;
         if fresh {
-            return Ok(Err(Problem::Wrong(format!("what it gave has sha256 {found}"))));
+            return Ok(Err(Problem::Wrong(format!("it gave sha256 {found}, pinned is {sha256}"))));
         }
     }
     Ok(Err(Problem::Refused("it gave nothing".into())))

@@ -182,3 +182,108 @@ impl Folder {
 pub(super) fn zero_ended(list: &[u8]) -> impl Iterator<Item = &Path> {
     list.split(|b| *b == 0).filter(|p| !p.is_empty()).map(|p| Path::new(OsStr::from_bytes(p)))
 }
+
+#[cfg(test)]
+mod tests {
+    use fs_err::os::unix::fs::symlink;
+
+    use super::*;
+
+    fn folder(files: &[&str]) -> tempfile::TempDir {
+        let dir = tempfile::tempdir().unwrap();
+        for file in files {
+            let path = dir.path().join(file);
+            fs_err::create_dir_all(path.parent().unwrap()).unwrap();
+            fs_err::write(path, file).unwrap();
+        }
+        dir
+    }
+
+    fn names(folder: &Folder) -> Vec<&str> {
+        folder.items.keys().map(|p| p.to_str().unwrap()).collect()
+    }
+
+    fn key(dir: &tempfile::TempDir) -> Key {
+        Folder::read(dir.path()).unwrap().key().unwrap().0
+    }
+
+    #[test]
+    fn the_key_is_of_names_content_links_and_execute_bits() {
+        let (one, two) = (folder(&["a", "b/c", ".git/HEAD"]), folder(&["b/c", "a"]));
+        for dir in [&one, &two] {
+            symlink("b/c", dir.path().join("l")).unwrap();
+            fs_err::create_dir(dir.path().join("empty")).unwrap();
+        }
+        // Git has no say in a folder that only looks like a repository's.
+        fs_err::remove_dir_all(one.path().join(".git")).unwrap();
+        assert_eq!(key(&one), key(&two));
+        let mut seen = vec![key(&one)];
+        let mut changed = |what: &str| {
+            let now = key(&one);
+            assert!(!seen.contains(&now), "{what}");
+            seen.push(now);
+        };
+        fs_err::write(one.path().join("a"), "other").unwrap();
+        changed("content");
+        set_mode(&one.path().join("a"), true).unwrap();
+        changed("execute bit");
+        fs_err::remove_file(one.path().join("l")).unwrap();
+        changed("no link");
+        symlink("a", one.path().join("l")).unwrap();
+        changed("another link");
+        fs_err::remove_dir(one.path().join("empty")).unwrap();
+        changed("an empty folder");
+        fs_err::rename(one.path().join("b/c"), one.path().join("b/d")).unwrap();
+        changed("name");
+    }
+
+    #[test]
+    fn a_copy_is_the_same_again() {
+        let dir = folder(&["a", "b/c"]);
+        symlink("../a", dir.path().join("b/l")).unwrap();
+        set_time(&dir.path().join("a"), 1_000_000, 5).unwrap();
+        let read = Folder::read(dir.path()).unwrap();
+        let into = tempfile::tempdir().unwrap();
+        read.copy(into.path()).unwrap();
+        let copy = Folder::read(into.path()).unwrap();
+        assert_eq!(copy.key().unwrap().0, read.key().unwrap().0);
+        for path in ["", "a", "b", "b/c", "b/l"].map(Path::new) {
+            let time = |dir: &Path| {
+                let meta = fs_err::symlink_metadata(dir.join(path)).unwrap();
+                (meta.mtime(), meta.mtime_nsec())
+            };
+            assert_eq!(time(into.path()), time(dir.path()), "{}", path.display());
+        }
+    }
+
+    #[test]
+    fn links_out_of_it_and_what_is_no_file() {
+        for target in ["/etc/passwd", "../x"] {
+            let dir = folder(&["a"]);
+            symlink(target, dir.path().join("l")).unwrap();
+            let failure = Folder::read(dir.path()).unwrap_err();
+            assert!(failure.message.contains("leads out of it"), "{failure}");
+        }
+        let dir = folder(&[]);
+        let _socket = std::os::unix::net::UnixListener::bind(dir.path().join("s")).unwrap();
+        let failure = Folder::read(dir.path()).unwrap_err();
+        assert!(failure.message.contains("neither a file"), "{failure}");
+    }
+
+    #[test]
+    fn a_work_tree_is_what_git_says() {
+        let dir = folder(&["tracked", "gone", "new", "out/ignored", "sub/inner", "sub/out/x"]);
+        fs_err::write(dir.path().join(".gitignore"), "out/\n").unwrap();
+        let git = |args: &[&str], at: &Path| {
+            duct::cmd("git", args).dir(at).stdout_null().run().unwrap();
+        };
+        git(&["init", "-q"], dir.path());
+        git(&["add", "tracked", "gone"], dir.path());
+        fs_err::remove_file(dir.path().join("gone")).unwrap();
+        // A repository in it, with rules of its own.
+        git(&["init", "-q"], &dir.path().join("sub"));
+        let read = Folder::read(dir.path()).unwrap();
+        let all = [".gitignore", "new", "sub", "sub/inner", "sub/out", "sub/out/x", "tracked"];
+        assert_eq!(names(&read), all);
+    }
+}

@@ -146,5 +146,6 @@ pub(super) fn work_tree(dir: &Path) -> Result<Vec<PathBuf>> {
     let git = Git::find(&|_| false)?;
     let arguments = ["ls-files", "-z", "--cached", "--others", "--exclude-standard"];
     let list = git.read(dir, arguments)?;
-    Ok(zero_ended(&list).map(Path::to_owned).collect())
+    // A repository inside of it has a slash at its end.
+    Ok(zero_ended(&list).map(|p| p.components().collect()).collect())
 }

@@ -12,6 +12,8 @@ mod download;
 mod export;
 mod folder;
 mod git;
+#[cfg(test)]
+mod hostile;
 mod hosts;
 mod http;
 mod links;

@@ -33,7 +33,7 @@ impl Limits {
 }
 
 /// For the headers of one entry: long names and the like.
-const HEADERS: u64 = 1 << 20;
+const HEADERS: u64 = 1 << 18;
 
 /// Something in a tree.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,7 +68,16 @@ pub(super) struct Refusal(pub(super) String);
 
 impl From<io::Error> for Refusal {
     fn from(error: io::Error) -> Self {
-        Self(format!("it cannot be read: {error}"))
+        Self(format!("it cannot be read: {}", short(&error.to_string())))
+    }
+}
+
+/// A text out of an archive, no longer than a line.
+fn short(text: &str) -> String {
+    const ENOUGH: usize = 100;
+    match text.char_indices().nth(ENOUGH) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
     }
 }
 
@@ -76,7 +85,11 @@ impl Layout {
     /// Looks through `reader`; `strip` takes away the one folder that everything is in.
     pub(super) fn of(reader: impl Read, limits: Limits, strip: bool) -> Result<Self, Refusal> {
         let mut own = Self::default();
-        each(reader, limits, |number, entry| own.add(number, entry))?;
+        each(reader, limits, |number, entry| {
+            own.add(number, entry)?;
+            // Folders that only the names of others speak of count as well.
+            too_many(own.nodes.len(), limits)
+        })?;
         if strip {
             own.strip();
         }
@@ -94,7 +107,7 @@ impl Layout {
         }
         let name = entry.path_bytes().into_owned();
         let refuse = |why: &str| {
-            Err(Refusal(format!("its entry `{}` {why}", String::from_utf8_lossy(&name))))
+            Err(Refusal(format!("its entry `{}` {why}", short(&String::from_utf8_lossy(&name)))))
         };
         let path = match plain(&name) {
             Ok(path) => path,
@@ -157,7 +170,8 @@ impl Layout {
                 }
                 Some(Kind::Dir) => break,
                 Some(_) => {
-                    return Err(format!("lies below `{}`, which is no folder", above.display()));
+                    let above = short(&above.to_string_lossy());
+                    return Err(format!("lies below `{above}`, which is no folder"));
                 }
             }
         }
@@ -203,7 +217,8 @@ impl Layout {
             if let Kind::Link(target) = &node.kind
                 && leads_out(path, target, link_at)
             {
-                let (path, target) = (path.display(), target.display());
+                let (path, target) = (path.to_string_lossy(), target.to_string_lossy());
+                let (path, target) = (short(&path), short(&target));
                 return Err(Refusal(format!("its link `{path}` leads out of it, to `{target}`")));
             }
         }
@@ -221,6 +236,13 @@ fn is_sparse(entry: &mut Entry<'_, impl Read>) -> bool {
     }
 }
 
+fn too_many(entries: usize, limits: Limits) -> Result<(), Refusal> {
+    match entries > limits.entries {
+        true => Err(Refusal(format!("it has more than {} entries", limits.entries))),
+        false => Ok(()),
+    }
+}
+
 /// Hands each entry with its number to `take`, within the limits. Whatever of its content is left
 /// is read, so that a file that is damaged or too large is found out.
 pub(super) fn each(
@@ -232,9 +254,7 @@ pub(super) fn each(
     let metered = Metered { inner: Box::new(reader), left: limits.bytes, headers: headers.clone() };
     let mut archive = Archive::new(metered);
     for (number, entry) in archive.entries()?.enumerate() {
-        if number >= limits.entries {
-            return Err(Refusal(format!("it has more than {} entries", limits.entries)));
-        }
+        too_many(number, limits)?;
         let mut entry = entry?;
         headers.set(u64::MAX);
         take(number, &mut entry)?;

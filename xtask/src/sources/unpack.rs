@@ -115,7 +115,7 @@ impl TarFile {
 
     fn refuse(&self, refusal: &Refusal) -> Failure {
         Failure::new(Class::Source, format!("{} is not unpacked: {}", self.what, refusal.0))
-            .help("nothing was written; such a thing has no place in an archive of sources")
+            .help("nothing was written; look at what was pinned before you trust it")
     }
 }
 
