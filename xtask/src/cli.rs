@@ -142,6 +142,9 @@ pub(crate) struct BuilderArgs {
     /// If a compile fails, open a shell where it did.
     #[arg(long)]
     pub(crate) shell_on_failure: bool,
+    /// Do not share ccache's objects with other checkouts.
+    #[arg(long, hide = true)]
+    pub(crate) own_ccache: bool,
 }
 
 fn image_arg(text: &str) -> Result<String, String> {

@@ -2,7 +2,7 @@
 
 use std::{net::TcpListener, os::unix::fs::MetadataExt};
 
-use super::yard::{Yard, have};
+use super::yard::{MAKE, Yard, have, units};
 use crate::support;
 
 const LOOK: &str = "mkdir -p $STAGE/usr/share/tiny; cd $STAGE/usr/share/tiny\n\
@@ -145,4 +145,22 @@ fn other_circumstances_give_the_same_bytes() {
         fs_err::read(yard.checkout.path("dist/el7/tiny-1.0-1.el7.x86_64.rpm")).unwrap()
     };
     assert!(built("022", "UTC") == built("077", "Pacific/Kiritimati"));
+}
+
+#[test]
+fn a_second_build_is_compared_with_the_first() {
+    if !have("--check-reproducible in containers", &["unshare", "faketime"]) {
+        return;
+    }
+    let again = |phase: &str| {
+        let yard = Yard::new(&[MAKE[0], MAKE[1], ("more", phase)]);
+        units(&yard, 2);
+        yard.xtask(&["rpm", "--check-reproducible"]).output().unwrap()
+    };
+    let same = again("date > $STAGE/usr/share/tiny/date");
+    let said = String::from_utf8_lossy(&same.stdout).into_owned();
+    assert!(said.contains("a second build gave the same bytes"), "{same:?}");
+    let other = again("cat /proc/sys/kernel/random/uuid > $STAGE/usr/share/tiny/uuid");
+    let said = String::from_utf8_lossy(&other.stderr).into_owned();
+    assert!(said.contains("tiny-1.0-1.el7.x86_64: the file uuid differs"), "{said}");
 }

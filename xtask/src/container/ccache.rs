@@ -26,13 +26,15 @@ pub(crate) fn shared_folder(workspace: &Workspace) -> PathBuf {
         .unwrap_or_else(|| workspace.state.join("shared"))
 }
 
-/// The folder for one image: objects of one compiler are of no use to another.
+/// The folder for one image: objects of one compiler are of no use to another. `own`: one that no
+/// other checkout shares.
 ///
 /// Its parent is closed to others. Where the builder has other ids than the invoker, some user of
 /// this machine may have the same, and would write into what the next build trusts.
-pub(super) fn folder(workspace: &Workspace, image: &BuiltImage) -> Result<PathBuf> {
+pub(super) fn folder(workspace: &Workspace, image: &BuiltImage, own: bool) -> Result<PathBuf> {
     use std::os::unix::fs::PermissionsExt;
-    let parent = shared_folder(workspace).join("ccache");
+    let above = if own { workspace.state.clone() } else { shared_folder(workspace) };
+    let parent = above.join("ccache");
     let dir = parent.join(image.key.short());
     fs_err::create_dir_all(&dir).class(Class::Output)?;
     fs_err::set_permissions(&parent, PermissionsExt::from_mode(0o700)).class(Class::Output)?;

@@ -65,6 +65,9 @@ pub(crate) struct Options {
     pub(crate) farm: Option<Farm>,
     /// Whether to open a shell where a phase has failed.
     pub(crate) shell_on_failure: bool,
+    /// Whether to begin with an empty ccache of its own: what others have compiled proves nothing
+    /// of this machine.
+    pub(crate) own_ccache: bool,
 }
 
 impl Compile<'_> {
@@ -87,10 +90,10 @@ impl Compile<'_> {
         let _closed = user::Closed::to_others(out)?;
         let mut places = self.places(&build, &stage)?;
         places.extend(user.accounts(scratch.path(), self.options.farm.is_none())?);
-        let cache = self.cache(engine, image, site, user)?;
+        let (cache, kept) = (self.cache(engine, image, site, user)?, !self.options.own_ccache);
 
         let mut lease = Lease::take(engine, site.workspace, self.name)?;
-        let places = Places::prepare(engine, image, &mut lease, places, cache, user)?;
+        let places = Places::prepare(engine, image, &mut lease, places, cache, user, kept)?;
         let jobs = self.jobs(engine);
         let env = self.env(jobs)?;
         let dir = format!("/build/{}", self.name);
@@ -155,7 +158,7 @@ impl Compile<'_> {
         let mut cache =
             Place { inside: ccache::INSIDE.into(), outside: PathBuf::new(), writable: true };
         if engine.shares_folders {
-            cache.outside = ccache::folder(site.workspace, image)?;
+            cache.outside = ccache::folder(site.workspace, image, self.options.own_ccache)?;
             user::lend(&cache.outside, user)?;
         }
         Ok(cache)

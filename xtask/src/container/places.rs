@@ -27,7 +27,7 @@ pub(super) enum Places {
 }
 
 impl Places {
-    /// Makes them ready. `cache` is that of ccache: it is kept, also as a volume.
+    /// Makes them ready. `cache` is that of ccache: as a volume it stays where it is, if `kept`.
     pub(super) fn prepare(
         engine: &Engine,
         image: &BuiltImage,
@@ -35,6 +35,7 @@ impl Places {
         places: Vec<Place>,
         cache: Place,
         user: User,
+        kept: bool,
     ) -> Result<Self> {
         if engine.shares_folders {
             return Ok(Self::Shared(places.into_iter().chain([cache]).collect()));
@@ -46,7 +47,11 @@ impl Places {
             let volume = lease.add_volume(index)?;
             copied.push((place, volume));
         }
-        copied.push((cache, format!("mesos-calico-ccache-{}", image.key.short())));
+        let volume = match kept {
+            true => format!("mesos-calico-ccache-{}", image.key.short()),
+            false => lease.add_volume(copied.len())?,
+        };
+        copied.push((cache, volume));
         let own = Self::Copied(copied);
         own.fill(engine, image, lease, user)?;
         Ok(own)

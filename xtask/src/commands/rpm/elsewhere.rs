@@ -72,7 +72,9 @@ impl Elsewhere {
             command.args(["unshare", "--user", USER, GROUP, "--"]);
         }
         command.arg(program).arg("--root").arg(&copy.root);
-        command.args(["rpm", "--jobs", "1", "--offline"]).args(&args.packages);
+        command
+            .args(["rpm", "--jobs", "1", "--compile-jobs", "1", "--own-ccache", "--offline"])
+            .args(&args.packages);
         hand_on(&mut command, args)?;
         command.env_remove("CARGO_TARGET_DIR").current_dir(&copy.root);
         command.envs([

@@ -54,6 +54,7 @@ impl<'a> Session<'a> {
                 jobs: builder.compile_jobs,
                 farm: builder.distcc.clone(),
                 shell_on_failure: builder.shell_on_failure,
+                own_ccache: builder.own_ccache,
             },
         })
     }
