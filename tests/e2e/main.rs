@@ -20,5 +20,7 @@ mod interrupted;
 mod keys;
 mod runs;
 mod sources;
+mod sources_git;
 mod sources_pin;
+mod sources_tls;
 mod web;
