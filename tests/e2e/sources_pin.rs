@@ -210,7 +210,8 @@ fn signatures_that_do_not_hold() {
     );
     let weak = upstream.sign("good", &["--digest-algo", "MD5", "--allow-weak-digest-algos"]);
     let expired = upstream.sign("expired", &in_2020);
-    let cases: &[(&str, Option<&[u8]>, &[u8])] = &[
+    type Case<'a> = (&'a str, Option<&'a [u8]>, &'a [u8]);
+    let cases: &[Case<'_>] = &[
         ("missing", None, &keys),
         ("of something else", Some(&of_other), &keys),
         ("damaged", Some(&other), &keys),

@@ -47,8 +47,8 @@ impl Process<'_> {
     }
 
     /// As [`Process::run`], but in a process group of its own, which no Ctrl-C of a terminal
-    /// reaches, and with the log going on where it is. `started` gets the id of the group; what
-    /// the end means is left to the caller.
+    /// reaches, and with the log going on where it is. `started` gets its id; what the end
+    /// means is left to the caller.
     pub(crate) fn watch(&self, started: impl FnOnce(u32), line: impl FnMut(&str)) -> Result<Ended> {
         let mut log = self.open_log(fs_err::OpenOptions::new().append(true))?;
         let own_group = |command: &mut std::process::Command| {

@@ -44,6 +44,14 @@ fn engine() -> &'static Path {
         );
         fs_err::write(dir.join("storage.conf"), storage).unwrap();
         fs_err::write(dir.join("containers.conf"), containers).unwrap();
+        // What stopped builds of images have left; a container in use is not to be had this way.
+        let mut left = Command::new("podman");
+        let left = with_engine(left.args(["ps", "--all", "--external", "--quiet"]), &dir).output();
+        let left = String::from_utf8(left.unwrap().stdout).unwrap();
+        for id in left.split_whitespace() {
+            let mut remove = Command::new("podman");
+            support::run(with_engine(remove.args(["rm", id]), &dir));
+        }
         // One at a time makes the base, also of several test programs.
         let lock = fs_err::File::create(dir.join("lock")).unwrap();
         lock.file().lock().unwrap();

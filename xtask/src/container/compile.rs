@@ -256,13 +256,13 @@ impl Run<'_> {
         };
         let mut signs = Signs::default();
         let ended = process.watch(
-            |group| self.lease.client(group),
+            |pid| self.lease.client().started(pid),
             |line| {
                 signs.see(line);
                 reporter.event(&Event::StepOutput { step, line });
             },
         );
-        self.lease.client_ended();
+        self.lease.client().ended();
         interrupt::hold();
         let ended = ended.inspect_err(|_| self.lease.remove_container())?;
         let (warnings, time) = (signs.warnings, start.elapsed());

@@ -4,13 +4,14 @@
 //! image.lock beside it, to be committed: an image that resolves to other packages is another one,
 //! and no build is to find that out by its results.
 
-use std::{collections::BTreeSet, ffi::OsString, path::PathBuf};
+use std::{collections::BTreeSet, ffi::OsString, path::PathBuf, sync::Arc};
 
-use super::{engine::Engine, invocation::basic, lease::Lease};
+use super::{client::Client, engine::Engine, invocation::basic, lease::Lease};
 use crate::{
     events::Event,
     failure::{Class, Classify, Failure, Result},
     host_builder::Site,
+    interrupt::{self, Going},
     key::{Key, KeyBuilder},
     process::Process,
     schedule::Trouble,
@@ -126,18 +127,36 @@ impl Image {
             log: self.log(site.workspace),
             class: Class::Tool,
         };
+        let _ = fs_err::remove_file(&process.log);
+        let client = Arc::new(Client::default());
+        let going = Arc::clone(&client);
+        let _going = Going::note(move || going.end());
         let mut out_of_reach = None;
-        let run = process.run(|line| {
-            if out_of_reach.is_none() && is_out_of_reach(line) {
-                out_of_reach = Some(line.to_owned());
+        let ended = process.watch(
+            |pid| client.started(pid),
+            |line| {
+                if out_of_reach.is_none() && is_out_of_reach(line) {
+                    out_of_reach = Some(line.to_owned());
+                }
+                // podman tries four times, which takes minutes where packets vanish.
+                if out_of_reach.is_some() && line.contains("retrying in") {
+                    client.end();
+                }
+                site.reporter.event(&Event::StepOutput { step, line });
+            },
+        )?;
+        client.ended();
+        interrupt::hold();
+        match ended.status.success() {
+            true => Ok(()),
+            false => {
+                let failure = process.failure(&ended.status.to_string(), ended.lines);
+                Err(self.judge(failure, out_of_reach))
             }
-            site.reporter.event(&Event::StepOutput { step, line });
-        });
-        run.map_err(|failure| self.judge(failure, out_of_reach))
+        }
     }
 
     fn judge(&self, mut failure: Failure, out_of_reach: Option<String>) -> Trouble {
-        crate::interrupt::hold();
         let name = &self.name;
         if let Some(line) = out_of_reach {
             failure.message = format!(
@@ -224,9 +243,8 @@ impl Image {
     /// Whether it stands on an image that is here, so that building it fetches nothing.
     fn is_local(&self) -> bool {
         let text = fs_err::read_to_string(self.dir.join("Containerfile")).unwrap_or_default();
-        text.lines()
-            .filter_map(|l| l.strip_prefix("FROM "))
-            .all(|base| base.trim().starts_with("localhost/"))
+        let mut bases = text.lines().filter_map(|l| l.strip_prefix("FROM ")).map(str::trim);
+        bases.all(|base| base == "scratch" || base.starts_with("localhost/"))
     }
 
     fn log(&self, workspace: &Workspace) -> PathBuf {

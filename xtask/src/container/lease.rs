@@ -5,16 +5,12 @@
 use std::{
     ffi::OsString,
     path::{Path, PathBuf},
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicU32, Ordering},
-    },
+    sync::{Arc, Mutex, PoisonError},
 };
 
-use rustix::process::{Pid, Signal, kill_process_group};
 use serde::{Deserialize, Serialize};
 
-use super::engine::Engine;
+use super::{client::Client, engine::Engine};
 use crate::{
     cache::sync,
     failure::{Class, Classify, Result},
@@ -44,8 +40,7 @@ struct Held {
     /// Where the names are noted, for a run that comes after a killed one.
     note: PathBuf,
     names: Mutex<Names>,
-    /// Process group of the engine's client, while one runs.
-    client: AtomicU32,
+    client: Client,
 }
 
 impl Lease {
@@ -64,7 +59,7 @@ impl Lease {
             engine: engine.clone(),
             note: dir.join(what),
             names: Mutex::new(names),
-            client: AtomicU32::new(0),
+            client: Client::default(),
         });
         held.write()?;
         held.remove_container();
@@ -83,14 +78,9 @@ impl Lease {
         Ok(name)
     }
 
-    /// The engine's client has been started, as this process group.
-    pub(super) fn client(&self, group: u32) {
-        self.held.client.store(group, Ordering::SeqCst);
-    }
-
-    /// The client has ended.
-    pub(super) fn client_ended(&self) {
-        self.client(0);
+    /// The engine's client, while it runs the container.
+    pub(super) fn client(&self) -> &Client {
+        &self.held.client
     }
 
     pub(super) fn remove_container(&self) {
@@ -107,10 +97,7 @@ impl Drop for Lease {
 impl Held {
     fn free(&self) {
         // A client that is still at it would go on to start what is removed here.
-        let client = self.client.swap(0, Ordering::SeqCst);
-        if let Some(group) = Pid::from_raw(client.cast_signed()) {
-            let _ = kill_process_group(group, Signal::KILL);
-        }
+        self.client.end();
         self.remove_container();
         let names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
         for volume in &names.volumes {

@@ -6,6 +6,7 @@
 //! that are the same on every machine: docs/decisions.md says which.
 
 mod ccache;
+mod client;
 mod compile;
 mod diagnosis;
 mod distcc;

@@ -10,7 +10,7 @@ use el7rpm::spec::Source;
 
 use super::{
     Fetcher, address,
-    export::export,
+    export::{export, unusable},
     git::Git,
     hosts::{Problem, TRIES},
     reach,
@@ -51,7 +51,7 @@ pub(super) fn fetch(
         None => fetch.any(urls)?,
     }
     let tar = entry.scratch()?.join("tree.tar");
-    export(&git, &fetch.repository(), id, &tar)?;
+    export(&git, source, &fetch.repository(), id, &tar)?;
     check(source, &tar)?;
     let sha256 = sha256_of(&tar)?.unwrap_or_default();
     let path = fetcher.store.commit(id, &sha256);
@@ -87,6 +87,7 @@ impl CommitFetch<'_> {
     /// From the locations in turn.
     fn any(&self, urls: &[String]) -> Result<(), Trouble> {
         let mut tried = Tried::new(self.source);
+        tried.log = Some(self.log());
         for url in urls {
             match self.location(url)? {
                 Ok(()) => return Ok(()),
@@ -182,10 +183,15 @@ impl CommitFetch<'_> {
             dir: &self.repository(),
             set,
             removed: &|name| self.git.removes(name),
-            log: self.fetcher.workspace.logs().join(format!("fetch-{}.log", self.source.name)),
+            log: self.log(),
             class: Class::Source,
         };
         process.run(|line| self.say(line))
+    }
+
+    /// Where git's own words are.
+    fn log(&self) -> PathBuf {
+        self.fetcher.workspace.logs().join(format!("fetch-{}.log", self.source.name))
     }
 
     /// Whether the commit is there now, and is one.
@@ -254,7 +260,8 @@ fn judge(failure: &Failure, url: &str) -> Problem {
         "Connection reset",
         "Empty reply",
     ];
-    let telling = failure.last_lines.iter().rev().find(|l| l.contains("fatal:"));
+    // The first complaint is about the cause; the others are about what came of it.
+    let telling = failure.last_lines.iter().find(|l| l.contains("fatal:"));
     let why = telling.or(failure.last_lines.last()).cloned().unwrap_or_default();
     let why = why.trim_start_matches("fatal: ").to_owned();
     match address::host(url) {
@@ -268,12 +275,6 @@ fn judge(failure: &Failure, url: &str) -> Problem {
 fn check(source: &Source, tar: &Path) -> Result<()> {
     let file = fs_err::File::open(tar).class(Class::Output)?;
     let size = file.metadata().class(Class::Output)?.len();
-    match Layout::of(std::io::BufReader::new(file), Limits::for_size(size), false) {
-        Ok(_) => Ok(()),
-        Err(refusal) => {
-            let message = format!("the commit of `{}` cannot be used: {}", source.name, refusal.0);
-            Err(Failure::new(Class::Source, message)
-                .help("pin another commit; nothing was kept of this one"))
-        }
-    }
+    let layout = Layout::of(std::io::BufReader::new(file), Limits::for_size(size), false);
+    layout.map(|_| ()).map_err(|refusal| unusable(source, &refusal.0))
 }

@@ -6,10 +6,13 @@
 
 use std::{
     io::{BufRead, BufReader, Read},
+    os::unix::ffi::OsStrExt,
     path::Path,
 };
 
-use super::{folder::zero_ended, git::Git};
+use el7rpm::spec::Source;
+
+use super::{folder::zero_ended, git::Git, links::plain};
 use crate::failure::{Class, Classify, Failure, Result};
 
 /// An entry of a commit's tree.
@@ -20,10 +23,22 @@ struct TreeEntry<'a> {
 }
 
 /// Writes the tree of a commit as a tar file. The same commit always gives the same bytes.
-pub(super) fn export(git: &Git<'_>, repository: &Path, id: &str, tar: &Path) -> Result<()> {
+pub(super) fn export(
+    git: &Git<'_>,
+    source: &Source,
+    repository: &Path,
+    id: &str,
+    tar: &Path,
+) -> Result<()> {
     let list = git.read(repository, ["ls-tree", "-r", "-t", "-z", "--full-tree", id])?;
     let entries: Option<Vec<_>> = zero_ended(&list).map(tree_entry).collect();
     let entries = entries.ok_or_else(|| odd("ls-tree printed what it never prints"))?;
+    for entry in &entries {
+        plain(entry.path.as_os_str().as_bytes()).map_err(|why| {
+            let path = entry.path.display();
+            unusable(source, &format!("its entry `{path}` {why}"))
+        })?;
+    }
     let has_content = |e: &&TreeEntry<'_>| e.mode == "120000" || e.mode.starts_with("100");
     let wanted = entries.iter().filter(has_content).map(|e| e.object);
     let wanted: Vec<_> = std::iter::once(id).chain(wanted).collect();
@@ -39,13 +54,18 @@ pub(super) fn export(git: &Git<'_>, repository: &Path, id: &str, tar: &Path) -> 
     builder.into_inner().and_then(|f| f.sync_all()).class(Class::Output)
 }
 
+/// The failure of a commit with something in it that has no place in a tree.
+pub(super) fn unusable(source: &Source, why: &str) -> Failure {
+    let message = format!("the commit of `{}` cannot be used: {why}", source.name);
+    Failure::new(Class::Source, message).help("pin another commit; nothing was kept of this one")
+}
+
 fn odd(what: &str) -> Failure {
     Failure::new(Class::Source, format!("git {what}")).help("is git whole? `git --version`")
 }
 
 /// `MODE TYPE OBJECT<tab>PATH`
 fn tree_entry(line: &Path) -> Option<TreeEntry<'_>> {
-    use std::os::unix::ffi::OsStrExt;
     let bytes = line.as_os_str().as_bytes();
     let tab = bytes.iter().position(|b| *b == b'\t')?;
     let mut words = std::str::from_utf8(&bytes[..tab]).ok()?.split(' ');

@@ -1,5 +1,7 @@
 //! The locations of a source that were tried, and what to tell the user of them.
 
+use std::path::PathBuf;
+
 use el7rpm::spec::Source;
 
 use super::{address, hosts::Problem};
@@ -12,11 +14,13 @@ use crate::{
 pub(super) struct Tried<'a> {
     source: &'a Source,
     ended: Vec<(String, Problem)>,
+    /// Where there is more about it.
+    pub(super) log: Option<PathBuf>,
 }
 
 impl<'a> Tried<'a> {
     pub(super) fn new(source: &'a Source) -> Self {
-        Self { source, ended: Vec::new() }
+        Self { source, ended: Vec::new(), log: None }
     }
 
     pub(super) fn add(&mut self, url: &str, problem: Problem) {
@@ -26,6 +30,11 @@ impl<'a> Tried<'a> {
     /// A location that gave the wrong thing is a failure: somebody made a mistake, or worse. If
     /// nothing could be had, the source is unavailable.
     pub(super) fn trouble(self) -> Trouble {
+        let log = self.log.clone().filter(|log| log.exists());
+        let with_log = |mut failure: Failure| {
+            failure.log = log;
+            failure
+        };
         let name = &self.source.name;
         let wrong = self.ended.iter().any(|(_, p)| matches!(p, Problem::Wrong(_)));
         let reasons: Vec<_> =
@@ -35,13 +44,13 @@ impl<'a> Tried<'a> {
             let mut failure = Failure::new(Class::Source, message)
                 .help("nothing was kept; find out why it differs before you pin something else");
             failure.last_lines = reasons;
-            return Trouble::Failed(failure);
+            return Trouble::Failed(with_log(failure));
         }
         let message = format!("the source `{name}` cannot be had: {}", self.summary());
         let mut failure = Failure::new(Class::Source, message)
             .help(format!("connect to a network, or bring it: `--source {name}=PATH`"));
         failure.last_lines = reasons;
-        Trouble::Unavailable(failure)
+        Trouble::Unavailable(with_log(failure))
     }
 
     /// The hosts, each with its trouble, in one line.
