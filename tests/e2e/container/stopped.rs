@@ -89,6 +89,13 @@ fn what_a_killed_run_left_is_removed_by_the_next() {
     run.kill().unwrap();
     run.wait().unwrap();
     assert_eq!(yard.containers().len(), 1, "it goes on without us");
+    // Also by one that compiles nothing.
+    let left = yard.names();
+    yard.checkout.write("specs/notes/README", "Notes\n");
+    yard.checkout.write("specs/notes/package.toml", crate::checkout::NOTES);
+    yard.ok(&["rpm", "notes"]);
+    let mut exists = super::yard::podman(&["container", "exists", &left[0]]);
+    assert_eq!(support::run(&mut exists).status.code(), Some(1));
     goes_on(&yard);
 }
 

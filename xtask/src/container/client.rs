@@ -3,14 +3,10 @@
 
 use std::{
     collections::HashMap,
-    os::fd::OwnedFd,
     sync::atomic::{AtomicU32, Ordering},
 };
 
-use rustix::{
-    event::{PollFd, PollFlags, Timespec, poll},
-    process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal},
-};
+use rustix::process::{Pid, Signal};
 
 /// A client that may be running; 0 if none is.
 #[derive(Debug, Default)]
@@ -33,23 +29,36 @@ impl Client {
         }
         let parents = parents();
         let family = std::iter::once(client).chain(descendants(client, &parents));
-        let family: Vec<_> = family.filter_map(open).collect();
-        for process in &family {
-            let _ = pidfd_send_signal(process, Signal::KILL);
-        }
-        for process in &family {
-            let mut ended = [PollFd::new(process, PollFlags::IN)];
-            let _ = poll(&mut ended, Some(&PATIENCE));
-        }
+        kill(family);
     }
 }
 
-/// Longer than the kernel takes to end a process.
-const PATIENCE: Timespec = Timespec { tv_sec: 5, tv_nsec: 0 };
+/// Kills processes, and waits until they have ended.
+#[cfg(target_os = "linux")]
+fn kill(processes: impl Iterator<Item = u32>) {
+    use rustix::{
+        event::{PollFd, PollFlags, Timespec, poll},
+        process::{PidfdFlags, pidfd_open, pidfd_send_signal},
+    };
+    // Longer than the kernel takes for it.
+    const PATIENCE: Timespec = Timespec { tv_sec: 5, tv_nsec: 0 };
+    // A number may be another process's by the time it is used again; a descriptor may not.
+    let open = |pid: u32| pidfd_open(Pid::from_raw(pid.cast_signed())?, PidfdFlags::empty()).ok();
+    let processes: Vec<_> = processes.filter_map(open).collect();
+    for process in &processes {
+        let _ = pidfd_send_signal(process, Signal::KILL);
+    }
+    for process in &processes {
+        let _ = poll(&mut [PollFd::new(process, PollFlags::IN)], Some(&PATIENCE));
+    }
+}
 
-/// A hold on a process: its number may be another's by the time it is looked at again.
-fn open(pid: u32) -> Option<OwnedFd> {
-    pidfd_open(Pid::from_raw(pid.cast_signed())?, PidfdFlags::empty()).ok()
+/// Kills processes.
+#[cfg(not(target_os = "linux"))]
+fn kill(processes: impl Iterator<Item = u32>) {
+    for pid in processes.filter_map(|pid| Pid::from_raw(pid.cast_signed())) {
+        let _ = rustix::process::kill_process(pid, Signal::KILL);
+    }
 }
 
 /// Every process that can be seen, with its parent.

@@ -7,6 +7,7 @@ use std::{
     collections::BTreeSet,
     io::IsTerminal,
     path::{Path, PathBuf},
+    sync::{Mutex, PoisonError},
     time::Instant,
 };
 
@@ -70,6 +71,8 @@ pub(crate) struct Options {
     pub(crate) own_ccache: bool,
 }
 
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+
 impl Compile<'_> {
     /// Runs all phases; leaves the build tree in `out/build` and the staged root in `out/stage`.
     pub(crate) fn run(
@@ -80,6 +83,8 @@ impl Compile<'_> {
         step: &str,
         out: &Path,
     ) -> Result<(), Trouble> {
+        // Each takes all cores, and all the memory that they need.
+        let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
         let user = User::of(engine);
         let scratch = tempfile::tempdir_in(site.workspace.tmp()).class(Class::Output)?;
         let (build, stage) = (out.join("build"), out.join("stage"));
