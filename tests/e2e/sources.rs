@@ -2,7 +2,7 @@
 
 use std::{
     io::{BufRead, BufReader},
-    process::{Output, Stdio},
+    process::{Command, Output, Stdio},
     sync::{Arc, Mutex, mpsc},
 };
 
@@ -36,13 +36,24 @@ pub fn with(sources: &str) -> Checkout {
     checkout
 }
 
+/// `fetch` without a proxy: the servers of tests are on this machine.
+pub fn command(checkout: &Checkout, args: &[&str]) -> Command {
+    let mut command = checkout.xtask(&["fetch"]);
+    let proxies = ["http_proxy", "https_proxy", "all_proxy", "no_proxy"].map(String::from);
+    for name in proxies.iter().flat_map(|name| [name.clone(), name.to_uppercase()]) {
+        command.env_remove(name);
+    }
+    command.args(args);
+    command
+}
+
 /// Runs `fetch`.
 pub fn fetch(checkout: &Checkout, args: &[&str]) -> Output {
-    support::run(checkout.xtask(&["fetch"]).args(args))
+    support::run(&mut command(checkout, args))
 }
 
 pub fn fetch_ok(checkout: &Checkout, args: &[&str]) -> String {
-    support::ok(checkout.xtask(&["fetch"]).args(args))
+    support::ok(&mut command(checkout, args))
 }
 
 /// Exit code and message of a `fetch` that fails; names of hosts and folders are taken out.
@@ -99,7 +110,7 @@ fn once_for_ever() {
     // Another checkout of the same user finds it as well.
     let other = with(&source(&["https://nowhere.invalid/x".into()], &sha256));
     let cache = checkout.path("cache");
-    support::ok(other.xtask(&["fetch", "--offline"]).env("MESOS_CALICO_CACHE", cache));
+    support::ok(command(&other, &["--offline"]).env("MESOS_CALICO_CACHE", cache));
     let (code, message) = fetch_fails(&checkout, &["mesoss"], &[]);
     assert_eq!(code, 2, "{message}");
     assert!(message.contains("sources are: mesos"), "{message}");
@@ -282,6 +293,27 @@ fn passwords_are_sent_and_not_shown() {
 }
 
 #[test]
+fn the_proxy_that_the_environment_names() {
+    let (bytes, sha256) = archive();
+    let proxy = Web::serve(|_, _| Answer::status(502));
+    let web = Web::serve(move |request, _| Answer::file(&bytes, request));
+    let run = |url: String, variables: &[(&str, &str)]| {
+        let checkout = with(&source(&[url], &sha256));
+        let mut command = command(&checkout, &[]);
+        support::run(command.envs(variables.iter().copied())).status.code()
+    };
+    let address = format!("http://{}", proxy.host);
+    let far = || "http://far.invalid:8080/m".to_owned();
+    assert_eq!(run(far(), &[("http_proxy", &address)]), Some(4));
+    assert_eq!(run(far(), &[("ALL_PROXY", &address)]), Some(4));
+    assert_eq!(run(far(), &[("https_proxy", &address)]), Some(4));
+    assert_eq!(proxy.lines(), ["CONNECT far.invalid:8080"; 2]);
+    let direct = [("http_proxy", &*address), ("no_proxy", "localhost, 127.0.0.1")];
+    assert_eq!(run(web.url("/m"), &direct), Some(0));
+    assert_eq!(proxy.lines().len(), 2);
+}
+
+#[test]
 fn a_damaged_store_is_mended() {
     let (bytes, sha256) = archive();
     let web = Web::serve(move |request, _| Answer::file(&bytes, request));
@@ -303,8 +335,7 @@ struct Running {
 
 impl Running {
     fn start(checkout: &Checkout) -> Self {
-        let mut child =
-            checkout.xtask(&["fetch", "--json"]).stdout(Stdio::piped()).spawn().unwrap();
+        let mut child = command(checkout, &["--json"]).stdout(Stdio::piped()).spawn().unwrap();
         let events = BufReader::new(child.stdout.take().unwrap()).lines();
         Self { child, events }
     }

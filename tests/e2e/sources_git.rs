@@ -8,7 +8,7 @@ use std::{
 
 use crate::{
     checkout::Checkout,
-    sources::{PACKAGE, fetch, fetch_fails, fetch_ok},
+    sources::{PACKAGE, command, fetch, fetch_fails, fetch_ok},
     support,
     web::{Answer, Web, git_backend},
 };
@@ -143,7 +143,7 @@ fn the_tree_of_the_commit_and_nothing_but_it() {
 
     let checkout = pinned(&[repository.url()], &commit);
     let unpack = |into: &str| {
-        let mut command = checkout.xtask(&["fetch", "--unpack", into]);
+        let mut command = command(&checkout, &["--unpack", into]);
         command.env("HOME", home.path()).env("GIT_DIR", "/nowhere").env("GIT_INDEX_FILE", "/x");
         support::ok(&mut command);
         tree(&checkout.path(into).join("p/mesos"))
@@ -346,7 +346,7 @@ fn bad_moments_and_hosts_that_are_down() {
 #[test]
 fn a_machine_without_git() {
     let checkout = pinned(&["https://nowhere.invalid/x.git".into()], &"1".repeat(40));
-    let output = support::run(checkout.xtask(&["fetch"]).env("PATH", checkout.dir.path()));
+    let output = support::run(command(&checkout, &[]).env("PATH", checkout.dir.path()));
     let (code, message) = checkout.judge(&output);
     assert_eq!(code, 5, "{message}");
     assert!(message.contains("help: install git"), "{message}");

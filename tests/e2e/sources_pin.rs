@@ -174,17 +174,33 @@ fn signatures_that_do_not_hold() {
     );
     let good = upstream.sign("good", &["--armor"]);
     let revoked = upstream.sign("revoked", &[]);
-    let fingerprint = |user: &str| {
+    let fingerprints = |user: &str| {
         let list = upstream.run(&["--with-colons", "--list-keys", user]);
         let list = String::from_utf8(list).unwrap();
-        list.lines().find(|l| l.starts_with("fpr")).unwrap().split(':').nth(9).unwrap().to_owned()
+        let all = list.lines().filter(|l| l.starts_with("fpr"));
+        all.map(|l| l.split(':').nth(9).unwrap().to_owned()).collect::<Vec<_>>()
     };
+    let fingerprint = |user: &str| fingerprints(user)[0].clone();
     let certificate = format!("openpgp-revocs.d/{}.rev", fingerprint("revoked"));
     let text = fs_err::read_to_string(upstream.0.home.path().join(certificate)).unwrap();
     let file = upstream.0.home.path().join("revocation");
     fs_err::write(&file, text.replace(":-----BEGIN", "-----BEGIN")).unwrap();
     upstream.run(&["--import", file.to_str().unwrap()]);
-    let keys = upstream.run(&["--armor", "--export", "good", "revoked", "expired"]);
+    upstream.0.make("subkey", "ed25519", "cert", "");
+    let add = [
+        "--ignore-time-conflict",
+        "--quick-add-key",
+        &fingerprint("subkey"),
+        "ed25519",
+        "sign",
+        "1d",
+    ];
+    upstream.run(&[&in_2020[..], &add].concat());
+    let by_subkey = upstream.sign(
+        "subkey",
+        &[&in_2020[..], &["--ignore-time-conflict", "--ignore-valid-from"]].concat(),
+    );
+    let keys = upstream.run(&["--armor", "--export", "good", "revoked", "expired", "subkey"]);
 
     let mut other = good.clone();
     let middle = other.len() / 2;
@@ -220,6 +236,7 @@ fn signatures_that_do_not_hold() {
         ("a signed message", Some(&whole), &keys),
         ("by a stranger", Some(&upstream.sign("stranger", &[])), &keys),
         ("by an expired key", Some(&expired), &keys),
+        ("by an expired subkey", Some(&by_subkey), &keys),
         ("by a revoked key", Some(&revoked), &keys),
         ("over", Some(&old), &keys),
         ("MD5", Some(&weak), &keys),
@@ -229,8 +246,10 @@ fn signatures_that_do_not_hold() {
     for (what, signature, keys) in cases {
         all += &format!("# {what}\n{}\n\n", judged(*signature, keys));
     }
-    for user in ["good", "stranger", "revoked", "expired"] {
-        all = all.replace(&fingerprint(user).to_lowercase(), &format!("[{user}]"));
+    for user in ["good", "stranger", "revoked", "expired", "subkey"] {
+        for fingerprint in fingerprints(user) {
+            all = all.replace(&fingerprint.to_lowercase(), &format!("[{user}]"));
+        }
     }
     insta::assert_snapshot!("signatures", all);
     assert!(judged(Some(&good), &keys).contains("signed by"));

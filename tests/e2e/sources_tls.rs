@@ -6,7 +6,7 @@ use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
 use crate::{
     checkout::Checkout,
-    sources::{PACKAGE, sha256},
+    sources::{PACKAGE, command, sha256},
     support,
     web::{Answer, Web},
 };
@@ -48,7 +48,7 @@ fn asked(web: &Web, path: &str, trusted: &str) -> (i32, String) {
     let source = format!("[source.mesos]\nurl = \"{url}\"\nsha256 = \"{pin}\"\n{PACKAGE}");
     checkout.write("specs/p/package.toml", source);
     checkout.write("trusted.pem", trusted);
-    let mut command = checkout.xtask(&["fetch"]);
+    let mut command = command(&checkout, &[]);
     command.env("SSL_CERT_FILE", checkout.path("trusted.pem")).env_remove("SSL_CERT_DIR");
     let (code, message) = checkout.judge(&support::run(&mut command));
     (code, message.replace(&web.host, "[HOST]"))

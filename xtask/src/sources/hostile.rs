@@ -360,8 +360,7 @@ fn random_damage_stays_inside() {
             let block = random(bytes.len() / 512) * 512;
             // Where names, sizes, types and targets are, half of the time.
             let at = block + [random(512), [0, 3, 124, 135, 156, 157, 345][random(7)]][random(2)];
-            const TELLING: &[u8] = b"./\x00012567LKxS";
-            bytes[at] = [random(256) as u8, TELLING[random(TELLING.len())]][random(2)];
+            bytes[at] = [random(256) as u8, b"./\x00012567LKxS"[random(13)]][random(2)];
             if random(4) > 0 {
                 let header = &mut bytes[block..block + 512];
                 header[148..156].copy_from_slice(b"        ");
