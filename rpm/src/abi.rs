@@ -10,12 +10,13 @@ use std::{
 };
 
 use serde::Deserialize;
+use walkdir::WalkDir;
 
 use crate::{
     Result,
-    deps::{EM_X86_64, Elf, FileFacts, Needed, symbols_of},
+    deps::{EM_X86_64, Elf, FileFacts, Needed, soname_of, symbols_of},
     error::SpecError,
-    spec::Arch,
+    spec::{Arch, from_str},
     stage::{Kind, StagedRoot},
 };
 
@@ -104,6 +105,14 @@ impl AbiTable {
             .map_err(|e| SpecError::new(PATH, e.to_string()).into())
     }
 
+    /// Another target's, from a file of the same shape.
+    ///
+    /// # Errors
+    /// An I/O error, or [`crate::Error::Spec`] with the place in the file.
+    pub fn load(path: &Path) -> Result<Self> {
+        Ok(from_str(&fs_err::read_to_string(path)?, path)?)
+    }
+
     /// Checks the ELF files of `root`; `own` are the SONAMEs that the rest of the release offers.
     ///
     /// # Errors
@@ -170,11 +179,29 @@ impl AbiTable {
             return Some(true);
         }
         let known = |family: &String| {
-            let number = need.version.strip_prefix(family)?.strip_prefix('_')?;
+            let rest = need.version.strip_prefix(family.as_str())?;
+            // Some families have one version, which is their name.
+            let number = if rest.is_empty() { rest } else { rest.strip_prefix('_')? };
             Some(self.versions.get(family)?.contains(number))
         };
         Some(families.iter().any(|f| known(f) == Some(true)))
     }
+}
+
+/// SONAMEs of the libraries below a folder: what it offers to others once it is installed.
+///
+/// # Errors
+/// An I/O error that names the file.
+pub fn sonames(dir: &Path) -> Result<BTreeSet<String>> {
+    let mut names = BTreeSet::new();
+    for item in WalkDir::new(dir) {
+        let item = item.map_err(std::io::Error::from)?;
+        let is_library = item.file_name().to_string_lossy().contains(".so");
+        if item.file_type().is_file() && is_library {
+            names.extend(soname_of(item.path())?);
+        }
+    }
+    Ok(names)
 }
 
 #[cfg(test)]

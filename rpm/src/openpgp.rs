@@ -4,6 +4,8 @@
 //! key only: a signature by a subkey is that of an unknown key to it. Keys that would produce
 //! such signatures are refused before anything is signed.
 
+pub mod upstream;
+
 use std::{
     fmt,
     io::{self, Read},

@@ -55,6 +55,7 @@ impl Checkout {
     pub fn xtask(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
         command.arg("--root").arg(self.dir.path()).args(args).current_dir(self.dir.path());
+        command.env("MESOS_CALICO_CACHE", self.path("cache"));
         for name in ["CARGO_TARGET_DIR", "SOURCE_DATE_EPOCH"] {
             command.env_remove(name);
         }
@@ -128,7 +129,7 @@ pub fn walk(dir: &Path) -> Vec<String> {
     out
 }
 
-const NOTES: &str = r#"
+pub const NOTES: &str = r#"
 [package.notes]
 version = "1"
 arch = "noarch"

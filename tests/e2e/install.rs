@@ -2,20 +2,14 @@
 //! that offers what CentOS 7 offers and nothing more.
 
 use std::{
-    collections::BTreeSet,
     os::unix::fs::{MetadataExt, PermissionsExt},
     path::{Path, PathBuf},
     process::{Command, Output},
 };
 
-use el7rpm::{
-    package::{Prepared, WriteOptions},
-    repodata, signature,
-    spec::Spec,
-    stage::{Roots, StagedRoot},
-};
+use el7rpm::{repodata, signature};
 
-use crate::{checkout::walk, host_program::real_packages, support};
+use crate::{checkout::walk, host_program::real_packages, stand_in, support};
 
 /// A root with a repository of ours, and a stand-in for CentOS 7's own.
 struct Scratch {
@@ -42,60 +36,20 @@ impl Scratch {
         self.path("root").join(name.trim_start_matches('/'))
     }
 
-    /// A package that provides what the ABI table says CentOS 7 has, with a shell for scriptlets.
-    /// It stands in for glibc, bash and coreutils, which cannot be had here.
+    /// CentOS 7's libraries by name, with a shell for scriptlets.
     fn write_base(&self) {
         let base = self.path("base");
-        let table: toml::Table = toml::from_str(
-            &fs_err::read_to_string(crate::checkout::repository().join("rpm/data/el7-abi.toml"))
-                .unwrap(),
-        )
-        .unwrap();
-        let mut provides = BTreeSet::from(["rtld(GNU_HASH)".to_owned(), "/sbin/ldconfig".into()]);
-        for (library, families) in table["libraries"].as_table().unwrap() {
-            provides.insert(format!("{library}()(64bit)"));
-            for family in families.as_array().unwrap() {
-                let family = family.as_str().unwrap();
-                for version in table["versions"][family].as_array().unwrap() {
-                    provides.insert(format!(
-                        "{library}({family}_{})(64bit)",
-                        version.as_str().unwrap()
-                    ));
-                }
-            }
-        }
-        let provides: Vec<_> = provides.iter().map(|p| format!("\"{p}\" = \"*\"")).collect();
         let busybox = support::on_path("busybox").unwrap();
         fs_err::copy(busybox, base.join("busybox")).unwrap();
         let links = ["sh", "env", "cat", "test"].map(|n| {
             let dir = if n == "env" { "/usr/bin" } else { "/bin" };
             format!("{{ dest = \"{dir}/{n}\", link = \"/bin/busybox\" }}")
         });
-        let toml = format!(
-            "[package.stand-in-for-centos-7]\nversion = \"7\"\narch = \"x86_64\"\nsummary = \"Stand-in\"\nlicense = \"GPL\"\n\
-             auto-req = \"no\"\nprovides = {{ {} }}\nassets = [{{ source = \"busybox\", dest = \"/bin/busybox\", mode = \"755\" }}, {}]\n\
-             [[changelog]]\ndate = 2026-11-22\nauthor = \"A\"\ntext = [\"t\"]\n",
-            provides.join(", "),
-            links.join(", ")
-        );
-        let spec = Spec::parse(&toml, &base.join("package.toml"), &base).unwrap();
-        let package = &spec.packages[0];
-        let roots = Roots { spec: base.clone(), crate_dir: None, build: None };
-        let root = StagedRoot::collect(package, &roots).unwrap();
-        let options = WriteOptions::default();
-        let unsigned =
-            Prepared::new(package, &root, &options).unwrap().write(&base.join("unsigned")).unwrap();
-        let key = support::key("a");
-        let signed =
-            signature::sign(&unsigned, &key, &base.join(format!("{}.rpm", package.nvra())))
-                .unwrap();
-        repodata::write(&base, &[signed], &key).unwrap();
-        let base = base.display();
-        fs_err::write(
-            self.path("repos/base.repo"),
-            format!("[base]\nname=stand-in\nbaseurl=file://{base}\ngpgcheck=0\nrepo_gpgcheck=0\n"),
-        )
-        .unwrap();
+        let shell = "{ source = \"busybox\", dest = \"/bin/busybox\", mode = \"755\" }";
+        let table = crate::checkout::repository().join("rpm/data/el7-abi.toml");
+        let assets = format!("{shell}, {}", links.join(", "));
+        stand_in::write(&base, &table, &[], &assets);
+        stand_in::write_repo(&base, &self.path("repos"));
     }
 
     /// Our repository, with the .repo file as it was written.

@@ -8,25 +8,25 @@ use std::{
 use crate::{checkout::Checkout, support};
 
 /// A gpg of our own, with a key of this kind.
-struct Gpg {
-    home: tempfile::TempDir,
+pub struct Gpg {
+    pub home: tempfile::TempDir,
 }
 
 impl Gpg {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let own = Self { home: tempfile::tempdir().unwrap() };
         use std::os::unix::fs::PermissionsExt;
         fs_err::set_permissions(own.home.path(), std::fs::Permissions::from_mode(0o700)).unwrap();
         own
     }
 
-    fn command(&self) -> Command {
+    pub fn command(&self) -> Command {
         let mut command = Command::new("gpg");
         command.env("GNUPGHOME", self.home.path()).args(["--batch", "--pinentry-mode", "loopback"]);
         command
     }
 
-    fn make(&self, name: &str, kind: &str, usage: &str, passphrase: &str) {
+    pub fn make(&self, name: &str, kind: &str, usage: &str, passphrase: &str) {
         support::ok(self.command().args([
             "--passphrase",
             passphrase,

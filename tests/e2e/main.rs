@@ -13,9 +13,17 @@ mod support;
 
 mod bad_input;
 mod checkout;
+mod container;
 mod firewalld;
 mod host_program;
 mod install;
 mod interrupted;
 mod keys;
 mod runs;
+mod sources;
+mod sources_git;
+mod sources_pin;
+mod sources_tls;
+mod stand_in;
+mod upstream;
+mod web;

@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::{
-    failure::{Class, Classify, Result},
+    failure::{Class, Classify, Failure, Result},
     key::Key,
     workspace::Workspace,
 };
@@ -48,15 +48,15 @@ impl Cache {
     }
 
     /// Makes a result: `fill` gets an empty folder, which becomes the result if it succeeds.
-    pub(crate) fn make(
+    pub(crate) fn make<E: From<Failure>>(
         &self,
         kind: &str,
         key: &Key,
-        fill: impl FnOnce(&Path) -> Result<()>,
-    ) -> Result<PathBuf> {
+        fill: impl FnOnce(&Path) -> Result<(), E>,
+    ) -> Result<PathBuf, E> {
         let tmp = self.tmp.join(format!("{kind}-{}", key.short()));
         fs_err::create_dir(&tmp).class(Class::Output)?;
-        if let Err(failure) = fill(&tmp).and_then(|()| sync_all(&tmp)) {
+        if let Err(failure) = fill(&tmp).and_then(|()| Ok(sync_all(&tmp)?)) {
             // The room is needed most after a full disk; what is left goes with the next run.
             let _ = fs_err::remove_dir_all(&tmp);
             return Err(failure);
@@ -99,15 +99,21 @@ fn name(path: &Path) -> String {
     path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
+/// Above this number of files, telling the file system once is cheaper than telling it of each.
+const FEW: usize = 100;
+
 /// Makes all files below `dir` last through a loss of power.
 pub(crate) fn sync_all(dir: &Path) -> Result<()> {
+    let mut few = Vec::new();
     for entry in walkdir::WalkDir::new(dir).contents_first(true) {
         let entry = entry.map_err(std::io::Error::from).class(Class::Output)?;
-        if !entry.file_type().is_symlink() {
-            sync(entry.path())?;
+        if few.len() == FEW {
+            let dir = fs_err::File::open(dir).class(Class::Output)?;
+            return rustix::fs::syncfs(&dir).map_err(std::io::Error::from).class(Class::Output);
         }
+        few.push(entry);
     }
-    Ok(())
+    few.iter().filter(|e| !e.file_type().is_symlink()).try_for_each(|e| sync(e.path()))
 }
 
 /// Makes a rename last through a loss of power.

@@ -4,7 +4,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::failure::EXIT_CODES;
+use crate::{
+    container::{EngineKind, Farm},
+    failure::EXIT_CODES,
+};
 
 /// Signed RPMs and a yum repository of Mesos with Calico networking for CentOS 7.
 #[derive(Debug, Parser)]
@@ -25,6 +28,8 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Show every step that `rpm` would take, with its inputs, key and state.
     Plan(PlanArgs),
+    /// Fetch sources, and pin those that are not pinned yet.
+    Fetch(FetchArgs),
     /// Build, sign, index and verify the RPMs (all of them, or those named).
     Rpm(RpmArgs),
     /// Check digests and signatures of an RPM, or of a whole repository.
@@ -49,6 +54,31 @@ pub(crate) struct PlanArgs {
     /// The graph for Graphviz.
     #[arg(long, conflicts_with = "json")]
     pub(crate) dot: bool,
+    #[command(flatten)]
+    pub(crate) sources: SourceArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct FetchArgs {
+    /// Packages, folders of specs/ or sources to fetch for; all if none is named.
+    pub(crate) names: Vec<String>,
+    /// Write the sha256 of archives that have none into their package.toml, after checking
+    /// upstream's signature where one is named.
+    #[arg(long)]
+    pub(crate) pin: bool,
+    /// Fetch nothing from any network.
+    #[arg(long)]
+    pub(crate) offline: bool,
+    /// Take a source from here instead of its locations: an archive, a folder or a git repository
+    /// that has just what is pinned.
+    #[arg(long = "source", value_name = "NAME=PATH", value_parser = pair::<PathBuf>)]
+    pub(crate) sources: Vec<(String, PathBuf)>,
+    /// Unpack them as well, each into a new folder DIR/DESCRIPTION/SOURCE, to look at them.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) unpack: Option<PathBuf>,
+    /// Give up on a host that says nothing for so long [default: 30].
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=3600))]
+    pub(crate) timeout: Option<u64>,
 }
 
 #[derive(Debug, Args)]
@@ -70,13 +100,70 @@ pub(crate) struct RpmArgs {
     pub(crate) offline: bool,
     /// Hold nothing back: build everything from pinned sources and sign it with a given key, or
     /// fail and publish nothing.
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["local", "distcc"])]
     pub(crate) release: bool,
     /// Build everything a second time under other circumstances, and compare.
     #[arg(long)]
     pub(crate) check_reproducible: bool,
     #[command(flatten)]
+    pub(crate) sources: SourceArgs,
+    #[command(flatten)]
+    pub(crate) builder: BuilderArgs,
+    #[command(flatten)]
     pub(crate) key: KeyArgs,
+}
+
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Sources")]
+pub(crate) struct SourceArgs {
+    /// Take this source from a file, folder or git repository that has the pinned content.
+    #[arg(long = "source", value_name = "NAME=PATH", value_parser = pair::<PathBuf>)]
+    pub(crate) supplied: Vec<(String, PathBuf)>,
+    /// Build this folder or git checkout instead of the pinned source; RPMs are marked `~local`.
+    #[arg(long, value_name = "NAME=PATH", value_parser = pair::<PathBuf>)]
+    pub(crate) local: Vec<(String, PathBuf)>,
+}
+
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Compiling in containers")]
+pub(crate) struct BuilderArgs {
+    /// The container engine [default: whichever is there].
+    #[arg(long, value_name = "ENGINE")]
+    pub(crate) builder: Option<EngineKind>,
+    /// An argument for the builder image, such as a mirror: VAULT=https://mirror.example.org/...
+    #[arg(long = "image-arg", value_name = "NAME=VALUE", value_parser = image_arg)]
+    pub(crate) image_args: Vec<String>,
+    /// Jobs of one compile [default: as many as cores and memory allow].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(crate) compile_jobs: Option<u16>,
+    /// Share compiling with these machines, which run distccd; in distcc's own notation.
+    #[arg(long, value_name = "HOSTS")]
+    pub(crate) distcc: Option<Farm>,
+    /// If a compile fails, open a shell where it did.
+    #[arg(long)]
+    pub(crate) shell_on_failure: bool,
+    /// Do not share ccache's objects with other checkouts.
+    #[arg(long, hide = true)]
+    pub(crate) own_ccache: bool,
+}
+
+fn image_arg(text: &str) -> Result<String, String> {
+    let named = |(name, _): (&str, &str)| {
+        !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+    };
+    match text.split_once('=').is_some_and(named) {
+        true => Ok(text.to_owned()),
+        false => Err("write it as NAME=VALUE".into()),
+    }
+}
+
+fn pair<T: From<String>>(text: &str) -> Result<(String, T), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() && !value.is_empty() => {
+            Ok((name.to_owned(), T::from(value.to_owned())))
+        }
+        _ => Err("write it as NAME=PATH".into()),
+    }
 }
 
 #[derive(Debug, Args)]

@@ -16,6 +16,16 @@ pub(crate) enum Event<'a> {
     Note { message: &'a str },
     /// A step begins.
     StepStarted { step: &'a str },
+    /// A part of a step begins.
+    Phase { step: &'a str, phase: &'a str },
+    /// A part of a step ended.
+    PhaseEnded {
+        step: &'a str,
+        phase: &'a str,
+        warnings: usize,
+        #[serde(serialize_with = "millis", rename = "millis")]
+        time: Duration,
+    },
     /// A step printed a line.
     StepOutput { step: &'a str, line: &'a str },
     /// A step ended.
@@ -27,6 +37,8 @@ pub(crate) enum Event<'a> {
     },
     /// A package will not be built.
     HeldBack { package: &'a str, reason: &'a str },
+    /// A signal ends the run; what it has going is being taken down.
+    Interrupted { signal: &'a str },
     /// The run ended well.
     Finished(&'a crate::terminal::report::Report),
 }
@@ -53,4 +65,9 @@ fn millis<S: Serializer>(time: &Duration, serializer: S) -> Result<S::Ok, S::Err
 pub(crate) trait Reporter: Sync {
     /// Takes one.
     fn event(&self, event: &Event<'_>);
+
+    /// Leaves the terminal to `work`, which talks to the user itself.
+    fn aside(&self, work: &mut dyn FnMut()) {
+        work();
+    }
 }

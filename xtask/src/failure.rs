@@ -21,7 +21,7 @@ pub(crate) enum Class {
     Spec,
     /// Something that a package is made from is missing or unreadable.
     Source,
-    /// A tool is missing or cannot be installed.
+    /// A tool is missing or cannot be installed, a builder image above all.
     Tool,
     /// Compiling failed.
     Compile,
@@ -44,13 +44,14 @@ Exit codes:
    2  usage
    3  a package.toml is wrong
    4  a source or input is missing or unreadable
-   5  a tool is missing
+   5  a tool is missing, or a builder image cannot be made
    6  compiling failed
    7  packaging failed
    8  key or signing
    9  verification failed
   10  the output cannot be written
-  11  a package would have to be held back with --release, or all of them";
+  11  a package would have to be held back with --release, or all of them
+ 130  stopped by Ctrl-C (143 by SIGTERM, 129 by SIGHUP)";
 
 impl Class {
     pub(crate) fn exit_code(self) -> u8 {

@@ -48,7 +48,9 @@ pub(crate) struct Site<'a> {
 
 /// The description that the compiler, as it is chosen in the folder `dir`, gives of itself.
 pub(crate) fn rustc_identity(dir: &Path) -> Result<String> {
-    duct::cmd!("rustc", "-vV").dir(dir).env_remove("RUSTC").stderr_capture().read().map_err(|e| {
+    // What is preloaded into us may not get along with it.
+    let ask = duct::cmd!("rustc", "-vV").dir(dir).env_remove("RUSTC").env_remove("LD_PRELOAD");
+    ask.stderr_capture().read().map_err(|e| {
         Failure::new(Class::Tool, format!("rustc cannot be run: {e}"))
             .help("install Rust with rustup")
     })

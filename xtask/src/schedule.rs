@@ -22,6 +22,9 @@ pub(crate) struct Task<'a> {
     pub(crate) cached: bool,
     /// Indices of the tasks whose results it needs.
     pub(crate) needs: Vec<usize>,
+    /// Groups of tasks that it serves the next step of: it is of use if one of them ends well as a
+    /// whole.
+    pub(crate) needs_any: Vec<Vec<usize>>,
     /// Does it.
     pub(crate) run: Box<dyn FnOnce() -> Result<Done, Trouble> + Send + 'a>,
 }
@@ -36,7 +39,7 @@ pub(crate) enum Done {
 }
 
 /// A step did not end well.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum Trouble {
     /// It cannot be done here; what needs it is held back for this reason.
     Unavailable(Failure),
@@ -134,14 +137,19 @@ impl<'a> State<'a> {
     /// Takes the first task whose needs are there.
     fn next(&mut self) -> Option<(usize, Task<'a>)> {
         let ready = |t: &Option<Task<'_>>| {
-            t.as_ref().is_some_and(|t| t.needs.iter().all(|n| self.ended[*n].is_some()))
+            t.as_ref().is_some_and(|t| {
+                t.needs.iter().chain(t.needs_any.iter().flatten()).all(|n| self.ended[*n].is_some())
+            })
         };
         let index = self.waiting.iter().position(ready)?;
         Some((index, self.waiting[index].take()?))
     }
 
     fn reason_to_hold_back(&self, task: &Task<'_>) -> Option<Failure> {
-        task.needs.iter().find_map(|n| self.ended[*n].as_ref()?.reason.clone())
+        let reason =
+            |steps: &[usize]| steps.iter().find_map(|n| self.ended[*n].as_ref()?.reason.clone());
+        let of_groups: Option<Vec<_>> = task.needs_any.iter().map(|group| reason(group)).collect();
+        reason(&task.needs).or_else(|| of_groups?.into_iter().next())
     }
 }
 
@@ -182,7 +190,8 @@ mod tests {
         needs: &[usize],
         run: impl FnOnce() -> Result<Done, Trouble> + Send + 'a,
     ) -> Task<'a> {
-        Task { name: "t".into(), cached: false, needs: needs.to_vec(), run: Box::new(run) }
+        let (needs, needs_any) = (needs.to_vec(), Vec::new());
+        Task { name: "t".into(), cached: false, needs, needs_any, run: Box::new(run) }
     }
 
     #[test]
@@ -212,6 +221,29 @@ mod tests {
         let ended = run(tasks, 2, &Silent).unwrap();
         assert_eq!(ended[2].reason.as_ref().unwrap().message, "no zig");
         assert_eq!(ended[3].outcome, Outcome::Cached);
+    }
+
+    #[test]
+    fn what_serves_several_is_held_back_with_the_last_of_them() {
+        let unavailable = || Err(Trouble::Unavailable(Failure::new(Class::Source, "no host")));
+        let serves = |groups: &[&[usize]], there: bool| {
+            let needs_any = groups.iter().map(|g| g.to_vec()).collect();
+            let run = move || {
+                assert!(there);
+                Ok(Done::Built)
+            };
+            Task { needs_any, ..task(&[], run) }
+        };
+        let tasks = vec![
+            task(&[], unavailable),
+            task(&[], || Ok(Done::Built)),
+            serves(&[&[0, 1], &[1]], true),
+            serves(&[&[0, 1], &[0]], false),
+            serves(&[&[]], true),
+        ];
+        let ended = run(tasks, 2, &Silent).unwrap();
+        let outcomes: Vec<_> = ended.iter().skip(2).map(|e| e.outcome).collect();
+        assert_eq!(outcomes, [Outcome::Built, Outcome::HeldBack, Outcome::Built]);
     }
 
     #[test]

@@ -1,6 +1,9 @@
 //! Where things are: the checkout, its descriptions, and the folders that runs leave behind.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
 
 use el7rpm::spec::Spec;
 
@@ -25,8 +28,9 @@ impl Workspace {
         Ok(Self { state: target.join("xtask"), root })
     }
 
-    /// Reads every `specs/*/package.toml`, in order of the folders' names.
-    pub(crate) fn specs(&self) -> Result<Vec<Spec>> {
+    /// Reads every `specs/*/package.toml`; each comes after those that its build needs. `local`
+    /// names the sources that are not the pinned ones.
+    pub(crate) fn specs(&self, local: &BTreeSet<String>) -> Result<Vec<Spec>> {
         let dir = self.root.join("specs");
         let mut paths = Vec::new();
         let entries = fs_err::read_dir(&dir).class(Class::Spec);
@@ -45,8 +49,7 @@ impl Workspace {
                 format!("there is no package.toml in {}", dir.display()),
             ));
         }
-        let load = |path: &PathBuf| Spec::load(path, &self.root).class(Class::Spec);
-        paths.iter().map(load).collect()
+        Spec::load_all(&paths, &self.root, local).class(Class::Spec)
     }
 
     /// Results of steps, by key.

@@ -174,6 +174,14 @@ fn text(bytes: &[u8]) -> Option<String> {
     (text.len() <= 4096 && text.chars().all(plain)).then(|| text.to_owned())
 }
 
+/// The name that a library calls itself; `None` if the file is none.
+///
+/// # Errors
+/// An I/O error that names the file.
+pub fn soname_of(path: &Path) -> std::io::Result<Option<String>> {
+    Ok(read(fs_err::File::open(path)?).and_then(|elf| elf.soname))
+}
+
 /// Names of the symbols that a 64 bit ELF file asks for in this version, in the table's order.
 /// Empty where the file does not tell.
 ///

@@ -1,6 +1,9 @@
 //! `clean`: removes results that the present plan has no use for.
 
-use std::{collections::HashSet, path::Path};
+use std::{
+    collections::{BTreeSet, HashSet},
+    path::Path,
+};
 
 use crate::{
     cache::Cache,
@@ -10,6 +13,7 @@ use crate::{
     keys,
     lock::Lock,
     plan::{Circumstances, Plan},
+    sources::{Fetcher, Store},
     terminal,
     workspace::Workspace,
 };
@@ -21,7 +25,7 @@ pub(super) fn run(
     json: bool,
 ) -> Result<()> {
     let _lock = Lock::take(workspace, reporter)?;
-    let removed = if args.all { everything(workspace)? } else { unused(workspace)? };
+    let removed = if args.all { everything(workspace)? } else { unused(workspace, reporter)? };
     if json {
         terminal::json(&serde_json::json!({ "event": "cleaned", "removed": removed }));
     } else {
@@ -38,13 +42,22 @@ fn everything(workspace: &Workspace) -> Result<usize> {
     Ok(count)
 }
 
-fn unused(workspace: &Workspace) -> Result<usize> {
+fn unused(workspace: &Workspace, reporter: &dyn Reporter) -> Result<usize> {
     let cache = Cache::open(workspace)?;
     let fingerprint = keys::development_fingerprint(workspace).unwrap_or_default();
-    let specs = workspace.specs()?;
+    let specs = workspace.specs(&BTreeSet::new())?;
+    let store = Store::open()?;
+    let fetcher = Fetcher::new(&store, workspace, reporter);
     let plan = Plan::of(
         &specs,
-        &Circumstances { workspace, wanted: &[], signing_key: &fingerprint, release: false },
+        &Circumstances {
+            workspace,
+            wanted: &[],
+            signing_key: &fingerprint,
+            release: false,
+            image_args: &[],
+            fetcher: &fetcher,
+        },
     )?;
     let used: HashSet<_> =
         plan.steps.iter().map(|s| (s.work.kind().to_owned(), s.key.to_string())).collect();

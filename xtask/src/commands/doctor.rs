@@ -1,17 +1,23 @@
 //! `doctor`: everything that the main job asks of this machine, all at once, with the remedy.
 
+use std::collections::BTreeSet;
+
+use el7rpm::spec::{Build, Spec};
 use serde::Serialize;
 
 use crate::{
+    container::{Engine, Image},
     failure::{Class, Failure, Result},
-    host_builder, keys, terminal,
+    host_builder, keys,
+    schedule::Trouble,
+    terminal,
     tools::{Zig, on_path},
     workspace::Workspace,
 };
 
 #[derive(Serialize)]
 struct Check {
-    what: &'static str,
+    what: String,
     state: State,
     detail: String,
 }
@@ -26,7 +32,7 @@ enum State {
 }
 
 pub(super) fn run(workspace: &Workspace, json: bool) -> Result<()> {
-    let checks = [
+    let mut checks = vec![
         rust(),
         target(),
         python(workspace),
@@ -35,6 +41,7 @@ pub(super) fn run(workspace: &Workspace, json: bool) -> Result<()> {
         key(workspace),
         gpg(),
     ];
+    checks.extend(builder(workspace));
     if json {
         terminal::json(&checks);
     } else {
@@ -55,8 +62,8 @@ pub(super) fn run(workspace: &Workspace, json: bool) -> Result<()> {
     }
 }
 
-fn check(what: &'static str, state: State, detail: impl Into<String>) -> Check {
-    Check { what, state, detail: detail.into() }
+fn check(what: impl Into<String>, state: State, detail: impl Into<String>) -> Check {
+    Check { what: what.into(), state, detail: detail.into() }
 }
 
 fn rust() -> Check {
@@ -105,7 +112,7 @@ fn zig(workspace: &Workspace) -> Check {
 }
 
 fn descriptions(workspace: &Workspace) -> Check {
-    match workspace.specs() {
+    match workspace.specs(&BTreeSet::new()) {
         Ok(specs) => {
             let packages = specs.iter().map(|s| s.packages.len()).sum::<usize>();
             check(
@@ -137,5 +144,39 @@ fn gpg() -> Check {
     match on_path("gpg") {
         Some(path) => check("gpg", State::Ok, path.display().to_string()),
         None => check("gpg", State::Note, "not there; only --gpg-key needs it"),
+    }
+}
+
+/// The container engine, and the images that the descriptions name.
+fn builder(workspace: &Workspace) -> Vec<Check> {
+    const ENGINE: &str = "container engine";
+    let specs = workspace.specs(&BTreeSet::new()).unwrap_or_default();
+    let images: BTreeSet<_> = specs.iter().filter_map(|spec| image_of(spec)).collect();
+    let engine = match Engine::find(None, &|_| false) {
+        Ok(engine) => engine,
+        Err(Trouble::Unavailable(failure) | Trouble::Failed(failure)) => {
+            let state = if images.is_empty() { State::Note } else { State::Missing };
+            let help = failure.help.as_deref().unwrap_or_default();
+            return vec![check(ENGINE, state, format!("{}: {help}", failure.message))];
+        }
+    };
+    let own = check(ENGINE, State::Ok, engine.description());
+    let images = images.into_iter().map(|name| image(workspace, &engine, name));
+    std::iter::once(own).chain(images).collect()
+}
+
+fn image_of(spec: &Spec) -> Option<&str> {
+    match &spec.build {
+        Some(Build::Container(build)) => Some(&build.image),
+        _ => None,
+    }
+}
+
+fn image(workspace: &Workspace, engine: &Engine, name: &str) -> Check {
+    let what = format!("builder image {name}");
+    match Image::load(workspace, name, &[]) {
+        Err(failure) => check(what, State::Missing, failure.message.as_str()),
+        Ok(image) if image.is_there(engine) => check(what, State::Ok, image.reference()),
+        Ok(_) => check(what, State::Note, "will be built when needed, from the network"),
     }
 }

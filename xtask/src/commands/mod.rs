@@ -3,9 +3,10 @@
 mod bench;
 mod clean;
 mod doctor;
+mod fetch;
 mod index;
+mod inputs;
 mod plan;
-mod reproducible;
 mod rpm;
 mod verify;
 
@@ -22,7 +23,8 @@ pub(crate) fn run(cli: Cli) -> Result<()> {
     let json = cli.json;
     let reporter = terminal::reporter(json);
     match cli.command {
-        Command::Plan(args) => plan::run(&args, &workspace, json),
+        Command::Plan(args) => plan::run(&args, &workspace, reporter.as_ref(), json),
+        Command::Fetch(args) => fetch::run(&args, &workspace, reporter.as_ref(), json),
         Command::Rpm(args) => rpm::run(&args, &workspace, reporter.as_ref(), json),
         Command::Verify(args) => verify::run(&args, &workspace, json),
         Command::Index(args) => index::run(&args, &workspace, reporter.as_ref(), json),

@@ -1,19 +1,29 @@
 //! `plan`: what `rpm` would do, without doing any of it.
 
+use super::inputs;
 use crate::{
     cli::PlanArgs,
+    events::Reporter,
     failure::Result,
     keys,
     plan::{self, Circumstances, Plan},
+    sources::{Fetcher, Store},
     terminal,
     workspace::Workspace,
 };
 
-pub(super) fn run(args: &PlanArgs, workspace: &Workspace, json: bool) -> Result<()> {
+pub(super) fn run(
+    args: &PlanArgs,
+    workspace: &Workspace,
+    reporter: &dyn Reporter,
+    json: bool,
+) -> Result<()> {
     // A plan makes nothing, not even a key: without one the steps of signing are still to do.
     let signing_key = keys::development_fingerprint(workspace);
     let signing_key = signing_key.unwrap_or_else(|| "no development key yet".into());
-    let specs = workspace.specs()?;
+    let specs = inputs::specs(workspace, &args.sources)?;
+    let store = Store::open()?;
+    let fetcher = Fetcher::new(&store, workspace, reporter);
     let plan = Plan::of(
         &specs,
         &Circumstances {
@@ -21,6 +31,8 @@ pub(super) fn run(args: &PlanArgs, workspace: &Workspace, json: bool) -> Result<
             wanted: &args.packages,
             signing_key: &signing_key,
             release: false,
+            image_args: &[],
+            fetcher: &fetcher,
         },
     )?;
     if json {

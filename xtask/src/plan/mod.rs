@@ -3,24 +3,26 @@
 //! It is complete before anything is done. `cargo xtask plan` prints it; `cargo xtask rpm` carries
 //! it out.
 
+mod build;
 mod render;
 
-use std::path::PathBuf;
+use std::{collections::BTreeSet, path::PathBuf, sync::Arc};
 
 use el7rpm::{
     package::WriteOptions,
-    spec::{Build, Package, Spec},
-    stage::{Roots, StagedRoot},
+    spec::{Build, ContainerBuild, Package, Source, Spec},
+    stage::Roots,
 };
 use serde::Serialize;
 
 pub(crate) use render::{dot, text};
 
 use crate::{
-    cache::Cache,
+    container::Image,
     failure::{Class, Classify, Failure, Result},
-    host_builder::{self, HostBuild},
+    host_builder::HostBuild,
     key::{Key, KeyBuilder, Stamps},
+    sources::Fetcher,
     tools::Zig,
     workspace::Workspace,
 };
@@ -47,9 +49,12 @@ pub(crate) struct Step {
     pub(crate) key: Key,
     /// Indices of the steps before it.
     pub(crate) needs: Vec<usize>,
+    /// Groups of steps before it, of which one must succeed as a whole for this to be of use.
+    #[serde(skip)]
+    pub(crate) needs_any: Vec<Vec<usize>>,
     /// What it reads, relative to the checkout.
     pub(crate) inputs: Vec<String>,
-    /// Whether its result is there.
+    /// Whether its result is there, or nobody asks for it.
     pub(crate) cached: bool,
     /// What its key was taken from.
     #[serde(skip)]
@@ -59,17 +64,61 @@ pub(crate) struct Step {
     pub(crate) work: Work,
 }
 
+impl Step {
+    fn new(name: String, key: Key, work: Work) -> Self {
+        Self {
+            name,
+            package: None,
+            key,
+            needs: Vec::new(),
+            needs_any: Vec::new(),
+            inputs: Vec::new(),
+            cached: false,
+            stamps: Stamps::default(),
+            work,
+        }
+    }
+}
+
 /// What a step does.
 #[derive(Debug)]
 pub(crate) enum Work {
     /// Install the compiler driver.
     Tools,
     /// Compile a crate.
-    Compile(HostBuild),
+    Host(HostBuild),
+    /// Get a source.
+    Fetch(Source),
+    /// Make a builder image.
+    Image(Image),
+    /// Compile sources in a container.
+    Container(Box<ContainerWork>),
     /// Stage the files and write the RPM.
     Package(Box<PackageWork>),
     /// Sign it.
     Sign { of: usize, file_name: String },
+}
+
+/// What is compiled in a container.
+#[derive(Debug)]
+pub(crate) struct ContainerWork {
+    /// Name of the description.
+    pub(crate) spec: String,
+    pub(crate) version: String,
+    /// In seconds since 1970.
+    pub(crate) source_date: u32,
+    pub(crate) sources: Vec<Source>,
+    pub(crate) needs: Vec<Need>,
+    pub(crate) image: Image,
+    pub(crate) build: ContainerBuild,
+}
+
+/// Another compile whose sources and build tree are looked at.
+#[derive(Debug)]
+pub(crate) struct Need {
+    pub(crate) name: String,
+    pub(crate) step: usize,
+    pub(crate) sources: Vec<Source>,
 }
 
 /// What a package step works on.
@@ -78,7 +127,22 @@ pub(crate) struct PackageWork {
     pub(crate) package: Package,
     /// The compile step whose programs it packs.
     pub(crate) build: Option<usize>,
+    /// What is known of the staged root, if that step made one.
+    pub(crate) staged: Option<Arc<Staged>>,
     pub(crate) options: WriteOptions,
+}
+
+/// A staged root and its circumstances.
+#[derive(Debug)]
+pub(crate) struct Staged {
+    /// All packages that share it out among them.
+    pub(crate) packages: Vec<Package>,
+    /// What none of them takes, on purpose.
+    pub(crate) discard: Vec<String>,
+    /// The compile steps whose libraries are on the host together with it.
+    pub(crate) release: Vec<usize>,
+    /// What the target offers, if that is not CentOS 7.
+    pub(crate) abi: Option<PathBuf>,
 }
 
 impl Work {
@@ -86,7 +150,9 @@ impl Work {
     pub(crate) fn kind(&self) -> &'static str {
         match self {
             Self::Tools => "tools",
-            Self::Compile(_) => "compile",
+            Self::Host(_) | Self::Container(_) => "compile",
+            Self::Fetch(_) => "fetch",
+            Self::Image(_) => "image",
             Self::Package(_) => "package",
             Self::Sign { .. } => "sign",
         }
@@ -102,24 +168,70 @@ pub(crate) struct Circumstances<'a> {
     pub(crate) signing_key: &'a str,
     /// Whether only the pinned compiler driver will do.
     pub(crate) release: bool,
+    /// Build arguments of images.
+    pub(crate) image_args: &'a [String],
+    /// Knows which sources are there.
+    pub(crate) fetcher: &'a Fetcher<'a>,
 }
 
 impl Plan {
     /// Resolves the descriptions into steps.
     pub(crate) fn of(specs: &[Spec], circumstances: &Circumstances<'_>) -> Result<Self> {
         check_names(specs, circumstances.wanted)?;
-        let mut builder = Builder {
-            circumstances,
-            cache: Cache::peek(circumstances.workspace),
-            own_code: own_code()?,
-            options: write_options()?,
-            plan: Self { steps: Vec::new(), zig: None },
-        };
-        for spec in specs {
-            builder.spec(spec)?;
-        }
-        Ok(builder.plan)
+        build::Builder::new(circumstances)?.all(specs)
     }
+
+    /// The steps whose results belong to the keys of others: images whose packages nobody has
+    /// written down yet, and what is asked for before them.
+    pub(crate) fn before_the_keys(&self) -> Vec<usize> {
+        let open = |s: &&Step| matches!(&s.work, Work::Image(image) if !s.cached && image.lock().is_none());
+        let mut steps: BTreeSet<usize> = BTreeSet::new();
+        for (index, step) in self.steps.iter().enumerate().filter(|(_, s)| open(s)) {
+            steps.extend(step.needs_any.iter().flatten());
+            steps.insert(index);
+        }
+        steps.into_iter().collect()
+    }
+
+    /// All steps behind those for which `own` holds, and these themselves.
+    pub(crate) fn needed_by(&self, own: impl Fn(usize) -> bool) -> BTreeSet<usize> {
+        let mut steps = BTreeSet::new();
+        for (index, step) in self.steps.iter().enumerate().rev() {
+            if own(index) || steps.contains(&index) {
+                steps.insert(index);
+                steps.extend(&step.needs);
+            }
+        }
+        steps
+    }
+
+    /// What is not there, but is asked for by nothing that is still to do, stays undone.
+    fn mark_needless(&mut self) {
+        let mut asked: BTreeSet<usize> = BTreeSet::new();
+        for index in (0..self.steps.len()).rev() {
+            let step = &mut self.steps[index];
+            let is_result = matches!(step.work, Work::Sign { .. });
+            step.cached |= !is_result && !asked.contains(&index);
+            if !step.cached {
+                asked.extend(&step.needs);
+            }
+        }
+    }
+}
+
+/// Names of the descriptions of `specs` that are compiled: those that are `wanted`, and those that
+/// they need.
+fn needed_specs(specs: &[Spec], wanted: impl Fn(&Spec) -> bool) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    for spec in specs.iter().rev() {
+        if wanted(spec) || names.contains(&spec.name) {
+            names.insert(spec.name.clone());
+            if let Some(Build::Container(build)) = &spec.build {
+                names.extend(build.needs.iter().cloned());
+            }
+        }
+    }
+    names
 }
 
 /// SOURCE_DATE_EPOCH is honoured, as everywhere in the field.
@@ -163,139 +275,6 @@ fn check_names(specs: &[Spec], wanted: &[String]) -> Result<()> {
                 .help(format!("packages are: {}", names.join(", "))))
         }
         None => Ok(()),
-    }
-}
-
-struct Builder<'a> {
-    circumstances: &'a Circumstances<'a>,
-    cache: Cache,
-    own_code: Key,
-    options: WriteOptions,
-    plan: Plan,
-}
-
-impl Builder<'_> {
-    fn spec(&mut self, spec: &Spec) -> Result<()> {
-        let wanted = self.circumstances.wanted;
-        let is_wanted = |p: &&Package| wanted.is_empty() || wanted.contains(&p.name);
-        let packages: Vec<_> = spec.packages.iter().filter(is_wanted).collect();
-        if packages.is_empty() {
-            return Ok(());
-        }
-        let build = match &spec.build {
-            Some(Build::Crate(dir)) => Some(self.compile(spec, dir.clone())?),
-            _ => None,
-        };
-        for package in packages {
-            let step = self.package(package, build)?;
-            self.sign(package, step);
-        }
-        Ok(())
-    }
-
-    fn add(&mut self, mut step: Step) -> usize {
-        step.cached = match &step.work {
-            Work::Tools => self.plan.zig.as_ref().is_some_and(Zig::is_there),
-            work => self.cache.get(work.kind(), &step.key).is_some(),
-        };
-        self.plan.steps.push(step);
-        self.plan.steps.len() - 1
-    }
-
-    fn tools(&mut self) -> (usize, Zig) {
-        let zig = self
-            .plan
-            .zig
-            .get_or_insert_with(|| {
-                Zig::locate(self.circumstances.workspace, self.circumstances.release)
-            })
-            .clone();
-        let there = self.plan.steps.iter().position(|s| matches!(s.work, Work::Tools));
-        let index = there.unwrap_or_else(|| {
-            self.add(Step {
-                name: "tools".into(),
-                package: None,
-                key: KeyBuilder::new("tools", 1).text("identity", &zig.identity).finish(),
-                needs: Vec::new(),
-                inputs: vec!["xtask/tools/requirements.txt".into()],
-                cached: false,
-                stamps: Stamps::default(),
-                work: Work::Tools,
-            })
-        });
-        (index, zig)
-    }
-
-    fn compile(&mut self, spec: &Spec, crate_dir: PathBuf) -> Result<usize> {
-        let (tools, zig) = self.tools();
-        let programs =
-            spec.packages.iter().flat_map(Package::programs).map(str::to_owned).collect();
-        let build = HostBuild { crate_dir, programs };
-        let workspace = self.circumstances.workspace;
-        let rustc = host_builder::rustc_identity(&workspace.root)?;
-        let (key, stamps) = build.key(workspace, &rustc, &zig)?;
-        Ok(self.add(Step {
-            name: format!("compile {}", build.crate_dir.display()),
-            package: None,
-            key,
-            needs: vec![tools],
-            inputs: vec![build.crate_dir.display().to_string(), "Cargo.lock".into()],
-            cached: false,
-            stamps,
-            work: Work::Compile(build),
-        }))
-    }
-
-    fn package(&mut self, package: &Package, build: Option<usize>) -> Result<usize> {
-        let workspace = self.circumstances.workspace;
-        let roots = roots(workspace, package, None);
-        let name = format!("package {}", package.name);
-        let inputs = StagedRoot::inputs(package, &roots)
-            .class(Class::Source)
-            .map_err(|f| f.in_step(&name, Some(&package.name)))?;
-        let options = &self.options;
-        let mut key = KeyBuilder::new("package", 1)
-            .key("code", &self.own_code)
-            .text("package", &format!("{package:?}"))
-            .text("format", options.compression.format.as_str())
-            .text("level", &options.compression.level.to_string())
-            .text("source date", &format!("{:?}", options.source_date));
-        if let Some(build) = build {
-            key = key.key("build", &self.plan.steps[build].key);
-        }
-        for input in &inputs {
-            key = key.file(&input.to_string_lossy(), input)?;
-        }
-        let (key, stamps) = key.finish_with_stamps();
-        let relative = |p: &PathBuf| workspace.relative(p).display().to_string();
-        let work = PackageWork { package: package.clone(), build, options: options.clone() };
-        Ok(self.add(Step {
-            name,
-            package: Some(package.name.clone()),
-            key,
-            needs: build.into_iter().collect(),
-            inputs: inputs.iter().map(relative).collect(),
-            cached: false,
-            stamps,
-            work: Work::Package(Box::new(work)),
-        }))
-    }
-
-    fn sign(&mut self, package: &Package, of: usize) {
-        let key = KeyBuilder::new("sign", 1)
-            .key("package", &self.plan.steps[of].key)
-            .text("signing key", self.circumstances.signing_key)
-            .finish();
-        self.add(Step {
-            name: format!("sign {}", package.name),
-            package: Some(package.name.clone()),
-            key,
-            needs: vec![of],
-            inputs: Vec::new(),
-            cached: false,
-            stamps: Stamps::default(),
-            work: Work::Sign { of, file_name: format!("{}.rpm", package.nvra()) },
-        });
     }
 }
 

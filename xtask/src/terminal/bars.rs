@@ -6,10 +6,13 @@ use std::{
     time::Duration,
 };
 
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::lines;
-use crate::events::{Event, Outcome, Reporter};
+use crate::{
+    container::is_warning,
+    events::{Event, Outcome, Reporter},
+};
 
 pub(super) struct Bars {
     all: MultiProgress,
@@ -19,7 +22,26 @@ pub(super) struct Bars {
 #[derive(Default)]
 struct State {
     total: Option<ProgressBar>,
-    steps: HashMap<String, ProgressBar>,
+    steps: HashMap<String, Step>,
+}
+
+/// A step under way.
+struct Step {
+    bar: ProgressBar,
+    warnings: usize,
+}
+
+impl Step {
+    /// The last line, after the number of warnings, if there are any.
+    fn output(&mut self, line: &str) {
+        self.warnings += usize::from(is_warning(line));
+        // Spins from the first output on: most steps are too short to be drawn.
+        self.bar.enable_steady_tick(Duration::from_millis(100));
+        self.bar.set_message(match self.warnings {
+            0 => line.to_owned(),
+            n => format!("({}) {line}", lines::warnings(n)),
+        });
+    }
 }
 
 impl Bars {
@@ -27,11 +49,11 @@ impl Bars {
         Self { all: MultiProgress::new(), state: Mutex::default() }
     }
 
-    fn start(&self, step: &str) -> ProgressBar {
+    fn start(&self, step: &str) -> Step {
         let bar = self.all.add(ProgressBar::new_spinner());
         bar.set_style(style("  {spinner} {prefix} {elapsed:>4} {wide_msg:.dim}"));
         bar.set_prefix(step.to_owned());
-        bar
+        Step { bar, warnings: 0 }
     }
 }
 
@@ -50,19 +72,24 @@ impl Reporter for Bars {
                 state.total = Some(bar);
             }
             Event::StepStarted { step } => {
-                let bar = self.start(step);
-                state.steps.insert((*step).to_owned(), bar);
+                let started = self.start(step);
+                state.steps.insert((*step).to_owned(), started);
             }
             Event::StepOutput { step, line } => {
-                if let Some(bar) = state.steps.get(*step) {
-                    // Spins from the first output on: most steps are too short to be drawn.
-                    bar.enable_steady_tick(Duration::from_millis(100));
-                    bar.set_message((*line).to_owned());
+                if let Some(step) = state.steps.get_mut(*step) {
+                    step.output(line);
+                }
+            }
+            Event::Phase { step: name, phase } => {
+                if let Some(step) = state.steps.get_mut(*name) {
+                    step.warnings = 0;
+                    step.bar.set_prefix(format!("{name}: {phase}"));
+                    step.bar.reset_elapsed();
                 }
             }
             Event::StepFinished { step, outcome, .. } => {
-                if let Some(bar) = state.steps.remove(*step) {
-                    bar.finish_and_clear();
+                if let Some(step) = state.steps.remove(*step) {
+                    step.bar.finish_and_clear();
                 }
                 if let Some(total) = &state.total {
                     total.inc(1);
@@ -76,10 +103,21 @@ impl Reporter for Bars {
                     total.finish_and_clear();
                 }
             }
-            Event::Waiting { .. } | Event::Note { .. } | Event::HeldBack { .. } => {
-                self.print(event)
+            Event::Interrupted { .. } => {
+                self.print(event);
+                // What others still report must not be drawn over the user's prompt.
+                let _ = self.all.clear();
+                self.all.set_draw_target(ProgressDrawTarget::hidden());
             }
+            Event::Waiting { .. }
+            | Event::Note { .. }
+            | Event::PhaseEnded { .. }
+            | Event::HeldBack { .. } => self.print(event),
         }
+    }
+
+    fn aside(&self, work: &mut dyn FnMut()) {
+        self.all.suspend(work);
     }
 }
 

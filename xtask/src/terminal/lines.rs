@@ -25,10 +25,31 @@ pub(super) fn line(event: &Event<'_>) -> Option<String> {
             format!("done   {step} ({:.1} s)", time.as_secs_f64())
         }
         Event::StepFinished { step, outcome: Outcome::Failed, .. } => format!("FAILED {step}"),
-        Event::HeldBack { package, reason } => format!("held back: {package}: {reason}"),
-        Event::StepStarted { step } if step.starts_with("compile") || *step == "tools" => {
+        Event::StepStarted { step } if is_slow(step) => {
             format!("start  {step}")
         }
+        Event::Phase { step, phase } => format!("start  {step}: {phase}"),
+        Event::PhaseEnded { step, phase, warnings, time } => {
+            format!(
+                "ended  {step}: {phase} ({:.1} s, {})",
+                time.as_secs_f64(),
+                self::warnings(*warnings)
+            )
+        }
+        Event::Interrupted { signal } => format!("{signal}: stopping; what is done is kept"),
         _ => return None,
     })
+}
+
+/// `1 warning`, `2 warnings`.
+pub(super) fn warnings(count: usize) -> String {
+    match count {
+        1 => "1 warning".to_owned(),
+        n => format!("{n} warnings"),
+    }
+}
+
+/// Whether a step may take so long that its beginning is worth a line.
+fn is_slow(step: &str) -> bool {
+    step.starts_with("compile") || step.starts_with("fetch") || step == "tools"
 }

@@ -54,14 +54,7 @@ impl Report {
             let size = row.size.map(size).unwrap_or_default();
             let _ = writeln!(out, "  {name:<file$}  {size:>9}  {}", row.state());
         }
-        for row in self.packages.iter().filter(|r| r.held_back.is_some()) {
-            if let Some(help) = &row.help {
-                let _ = writeln!(out, "  to get {}: {help}", row.package);
-            }
-            if let Some(log) = &row.log {
-                let _ = writeln!(out, "  log of {}: {}", row.package, log.display());
-            }
-        }
+        self.held_back(&mut out);
         let dir = self.repository.display();
         let took = self.millis as f64 / 1000.0;
         let _ = match self.written {
@@ -84,10 +77,34 @@ impl Report {
     }
 }
 
+impl Report {
+    /// Each reason once, with all that it holds back.
+    fn held_back(&self, out: &mut String) {
+        let mut reasons: Vec<(&Row, Vec<&str>)> = Vec::new();
+        for row in self.packages.iter().filter(|r| r.held_back.is_some()) {
+            match reasons.iter_mut().find(|(first, _)| first.held_back == row.held_back) {
+                Some((_, names)) => names.push(&row.package),
+                None => reasons.push((row, vec![&row.package])),
+            }
+        }
+        for (row, names) in reasons {
+            let reason = row.held_back.as_deref().unwrap_or_default();
+            let _ = writeln!(out, "held back:  {}: {reason}", names.join(", "));
+            if let Some(help) = &row.help {
+                let what = if names.len() == 1 { "it" } else { "them" };
+                let _ = writeln!(out, "            to get {what}: {help}");
+            }
+            if let Some(log) = &row.log {
+                let _ = writeln!(out, "            log: {}", log.display());
+            }
+        }
+    }
+}
+
 impl Row {
     fn state(&self) -> String {
-        if let Some(reason) = &self.held_back {
-            return format!("HELD BACK: {reason}");
+        if self.held_back.is_some() {
+            return "HELD BACK".into();
         }
         if self.steps.is_empty() {
             return "cached".into();

@@ -10,29 +10,29 @@ use std::{
 
 use el7rpm::read::{Rpm, tag};
 
+use super::elsewhere::Elsewhere;
 use crate::{
+    cli::RpmArgs,
     failure::{Class, Classify, Failure, Result},
     keys,
     workspace::Workspace,
 };
 
-/// What differs in the second build; shown to the user.
-const VARIED: &str =
-    "path, umask, order and times of files, locale, time zone, user name, number of threads";
-
-/// Builds `packages` again and compares with `first`, the unsigned RPMs of the first build.
+/// Builds the packages of `args` again and compares with `first`, the unsigned RPMs of the first build.
 ///
-/// Returns what was varied.
+/// `containers` says whether something is compiled in one. Returns what was varied.
 pub(super) fn check(
     workspace: &Workspace,
-    packages: &[String],
+    args: &RpmArgs,
     first: &[PathBuf],
+    containers: bool,
 ) -> Result<String> {
     let dir = workspace.state.join("again");
     remove(&dir)?;
     let copy = Workspace { root: dir.join("elsewhere"), state: dir.join("elsewhere/target/xtask") };
     copy_checkout(workspace, &copy)?;
-    build(workspace, &copy, packages)?;
+    let elsewhere = Elsewhere::find(containers);
+    build(workspace, &copy, elsewhere.command(&copy, args)?)?;
     let mut differences = Vec::new();
     for rpm in first {
         let name = rpm.file_name().unwrap_or_default();
@@ -41,10 +41,13 @@ pub(super) fn check(
     }
     if differences.is_empty() {
         remove(&dir)?;
-        return Ok(VARIED.to_owned());
+        return Ok(elsewhere.varied());
     }
-    let mut failure = Failure::new(Class::Verify, "a second build gave other bytes")
-        .help(format!("compare with {}; varied were: {VARIED}", copy.root.display()));
+    let mut failure = Failure::new(Class::Verify, "a second build gave other bytes").help(format!(
+        "compare with {}; varied were: {}",
+        copy.root.display(),
+        elsewhere.varied()
+    ));
     failure.last_lines = differences;
     Err(failure)
 }
@@ -108,24 +111,8 @@ fn lend(from: &Path, to: &Path) -> Result<()> {
     }
 }
 
-fn build(first: &Workspace, copy: &Workspace, packages: &[String]) -> Result<()> {
-    let program = std::env::current_exe().class(Class::Tool)?;
-    let mut command = Command::new("sh");
-    command.args(["-c", "umask 077; exec \"$@\"", "sh"]);
-    command
-        .arg(program)
-        .arg("--root")
-        .arg(&copy.root)
-        .args(["rpm", "--jobs", "1", "--offline"])
-        .args(packages);
-    command.env_remove("CARGO_TARGET_DIR").current_dir(&copy.root);
-    let others = [
-        ("TZ", "Pacific/Kiritimati"),
-        ("LC_ALL", "tr_TR.UTF-8"),
-        ("USER", "somebody"),
-        ("LOGNAME", "somebody"),
-    ];
-    let output = command.envs(others).output().class(Class::Tool)?;
+fn build(first: &Workspace, copy: &Workspace, mut command: Command) -> Result<()> {
+    let output = command.output().class(Class::Tool)?;
     if output.status.success() {
         return Ok(());
     }

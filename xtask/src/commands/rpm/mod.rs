@@ -1,23 +1,26 @@
 //! `rpm`: carries out the plan and publishes the repository.
 
-use std::{thread::available_parallelism, time::Instant};
+mod elsewhere;
+mod reproducible;
+mod rows;
+mod session;
 
-use super::reproducible;
+use std::time::Instant;
+
+use session::Session;
+
+use super::inputs;
 use crate::{
     cache::Cache,
     cli::RpmArgs,
     events::{Event, Outcome, Reporter},
     failure::{Class, Failure, Result},
-    keys::{self, Keys, Secrets},
+    interrupt, keys,
     lock::Lock,
-    plan::{Circumstances, Plan, Work},
+    plan::{Plan, Work},
     publish::{self, DEFAULT_BASE_URL, Place, Publication},
-    schedule::{self, Ended, Task},
-    steps::{Budget, Context},
-    terminal::{
-        self,
-        report::{Report, Row},
-    },
+    schedule::Ended,
+    terminal::{self, report::Report},
     workspace::Workspace,
 };
 
@@ -27,41 +30,38 @@ pub(super) fn run(
     reporter: &dyn Reporter,
     json: bool,
 ) -> Result<()> {
+    interrupt::guarded(reporter, || build(args, workspace, reporter, json))
+}
+
+fn build(args: &RpmArgs, workspace: &Workspace, reporter: &dyn Reporter, json: bool) -> Result<()> {
     let start = Instant::now();
     if args.release && args.key.key.is_none() && args.key.gpg_key.is_none() {
         return Err(no_release_key());
     }
     let _lock = Lock::take(workspace, reporter)?;
-    let specs = workspace.specs()?;
+    let specs = inputs::specs(workspace, &args.sources)?;
     // Before the work, not after it.
     let place = Place::prepare(args.out.as_deref().unwrap_or(&workspace.default_out()), workspace)?;
     let keys = keys::load(&args.key, workspace, reporter)?;
     if args.release && keys.is_for_development() {
         return Err(no_release_key());
     }
-    let cache = Cache::open(workspace)?;
-    let fingerprint = keys.signer.certificate().fingerprint();
-    let circumstances = Circumstances {
-        workspace,
-        wanted: &args.packages,
-        signing_key: &fingerprint,
-        release: args.release,
-    };
-    let plan = Plan::of(&specs, &circumstances)?;
+    let session = Session::open(args, workspace, reporter, &keys)?;
+    let (plan, ended) = session.build(&specs)?;
 
-    let ended = carry_out(args, workspace, reporter, &plan, &cache, &keys)?;
     let held_back = held_back(&plan, &ended, reporter);
     if args.release && !held_back.is_empty() {
         return Err(refuse(&held_back));
     }
-    let rpms = signed_rpms(&plan, &ended, &cache, &fingerprint)?;
+    let fingerprint = keys.signer.certificate().fingerprint();
+    let rpms = signed_rpms(&plan, &ended, &session.cache, &fingerprint)?;
     if rpms.is_empty() {
         let mut failure = refuse(&held_back);
         failure.message = "every package was held back; there is nothing to publish".into();
         return Err(failure);
     }
     let reproducible = match args.check_reproducible {
-        true => Some(check_reproducible(args, workspace, &plan, &ended, &cache, reporter)?),
+        true => Some(check_reproducible(args, workspace, &plan, &ended, &session.cache, reporter)?),
         false => None,
     };
     let base_url = args.base_url.as_deref().unwrap_or(DEFAULT_BASE_URL);
@@ -70,7 +70,7 @@ pub(super) fn run(
     let written = current.is_none();
     let release = current.map_or_else(|| publication.write(), Ok)?;
     let report = Report {
-        packages: rows(&plan, &ended, &release.packages),
+        packages: rows::rows(&plan, &ended, &release.packages),
         repository: workspace.relative(&place.out).to_owned(),
         written,
         signed_by: fingerprint,
@@ -88,41 +88,6 @@ pub(super) fn run(
 fn no_release_key() -> Failure {
     Failure::new(Class::Key, "a release cannot be signed with the development key")
         .help("give the release's key with --key FILE or --gpg-key ID")
-}
-
-fn carry_out(
-    args: &RpmArgs,
-    workspace: &Workspace,
-    reporter: &dyn Reporter,
-    plan: &Plan,
-    cache: &Cache,
-    keys: &Keys,
-) -> Result<Vec<Ended>> {
-    let cores = available_parallelism().map_or(1, usize::from);
-    let jobs = args.jobs.map_or(cores, usize::from);
-    let context = Context {
-        workspace,
-        cache,
-        plan,
-        signer: keys.signer.as_ref(),
-        reporter,
-        offline: args.offline,
-        secrets: Secrets::of(&args.key),
-        release: args.release,
-        budget: Budget::new(jobs as u32),
-    };
-    let tasks = plan.steps.iter().enumerate().map(|(index, step)| Task {
-        name: step.name.clone(),
-        cached: step.cached,
-        needs: step.needs.clone(),
-        run: Box::new({
-            let context = &context;
-            move || context.run(index)
-        }),
-    });
-    let tasks: Vec<_> = tasks.collect();
-    reporter.event(&Event::Started { steps: tasks.len() });
-    schedule::run(tasks, jobs, reporter)
 }
 
 /// Packages that could not be made here, with the reason.
@@ -191,40 +156,8 @@ fn check_reproducible(
             first.push(dir.join(format!("{}.rpm", work.package.nvra())));
         }
     }
-    reproducible::check(workspace, &args.packages, &first)
-}
-
-fn rows(plan: &Plan, ended: &[Ended], published: &[publish::Published]) -> Vec<Row> {
-    let names = plan.steps.iter().filter_map(|s| match s.work {
-        Work::Sign { .. } => s.package.as_deref(),
-        _ => None,
+    let containers = plan.steps.iter().zip(ended).any(|(step, ended)| {
+        matches!(step.work, Work::Container(_)) && ended.outcome != Outcome::HeldBack
     });
-    names.map(|name| row(name, plan, ended, published)).collect()
-}
-
-fn row(name: &str, plan: &Plan, ended: &[Ended], published: &[publish::Published]) -> Row {
-    let published = published.iter().find(|p| p.name == name);
-    let mut row = Row {
-        package: name.to_owned(),
-        file: published.map(|p| p.file.clone()),
-        size: published.map(|p| p.size),
-        steps: Vec::new(),
-        held_back: None,
-        help: None,
-        log: None,
-    };
-    let own = |i: usize| plan.steps[i].package.as_deref() == Some(name);
-    for (i, step) in plan.steps.iter().enumerate() {
-        let needed =
-            own(i) || plan.steps.iter().enumerate().any(|(j, s)| own(j) && s.needs.contains(&i));
-        if needed && ended[i].outcome == Outcome::Built {
-            row.steps.push((step.work.kind().to_owned(), ended[i].time.as_millis()));
-        }
-        if let (true, Some(reason)) = (own(i), &ended[i].reason) {
-            row.held_back = Some(reason.message.clone());
-            row.help.clone_from(&reason.help);
-            row.log.clone_from(&reason.log);
-        }
-    }
-    row
+    reproducible::check(workspace, args, &first, containers)
 }

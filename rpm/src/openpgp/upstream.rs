@@ -1,0 +1,246 @@
+//! Signatures that others make of their archives: any key that OpenPGP knows, subkeys included,
+//! since no rpm has to check them.
+//!
+//! A key counts if its own signatures hold, and if it has neither expired nor been revoked. What
+//! others say of a key does not count: the file of keys is the user's own choice.
+
+use std::{
+    fmt,
+    io::{self, Read},
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use pgp::{
+    composed::{Deserializable, DetachedSignature, SignedPublicKey, SignedPublicSubKey},
+    crypto::hash::HashAlgorithm,
+    packet::{Signature, SignatureType},
+    types::{KeyDetails, Tag},
+};
+
+use crate::{Error, Result};
+
+/// Keys that may have signed an archive.
+#[derive(Debug)]
+pub struct Keyring {
+    keys: Vec<SignedPublicKey>,
+}
+
+/// Who signed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SignedBy {
+    /// Fingerprint of the primary key, in lower-case hex.
+    pub fingerprint: String,
+    /// Its first user id.
+    pub user_id: String,
+}
+
+impl fmt::Display for SignedBy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({})", self.fingerprint, self.user_id)
+    }
+}
+
+/// Why a signature vouches for nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum Fault {
+    /// It is something else.
+    #[error("it is no OpenPGP signature of a file")]
+    NoSignature,
+    /// None of the keys made it.
+    #[error("it was made by the key {0}, which is not among the keys")]
+    UnknownKey(String),
+    /// The key's time is over.
+    #[error("the key {0} has expired")]
+    Expired(String),
+    /// The key was taken back.
+    #[error("the key {0} is revoked")]
+    Revoked(String),
+    /// The key was made for something else, or its own signatures do not hold.
+    #[error("the key {0} may not sign")]
+    NotForSigning(String),
+    /// The signature's own time is over.
+    #[error("the signature has expired")]
+    Old,
+    /// Its digest can be forged.
+    #[error("it uses MD5, which proves nothing")]
+    Weak,
+    /// It is of other data.
+    #[error("it does not match the file")]
+    Wrong,
+    /// The file could not be read.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
+impl Keyring {
+    /// Reads keys, armored or not. Between armored ones there may be any text, as in the files
+    /// that projects publish; a key that cannot be read is passed over.
+    ///
+    /// # Errors
+    /// [`Error::Key`] if there is no key in it.
+    pub fn read(bytes: &[u8]) -> Result<Self> {
+        let text = String::from_utf8_lossy(bytes);
+        let keys: Vec<_> = match text.contains(BEGIN) {
+            true => text.split(BEGIN).skip(1).flat_map(armored).collect(),
+            false => SignedPublicKey::from_bytes_many(bytes)
+                .map(|keys| keys.filter_map(std::result::Result::ok).collect())
+                .unwrap_or_default(),
+        };
+        match keys.is_empty() {
+            true => Err(Error::key("it holds no OpenPGP public key that can be read", "")),
+            false => Ok(Self { keys }),
+        }
+    }
+
+    /// Checks a detached signature, armored or not. `open` gives the signed data, from its
+    /// beginning.
+    ///
+    /// # Errors
+    /// [`Fault`] with the reason; if there are several signatures, that of the last.
+    pub fn check<R: Read>(
+        &self,
+        signature: &[u8],
+        open: impl Fn() -> io::Result<R>,
+    ) -> std::result::Result<SignedBy, Fault> {
+        let mut fault = Fault::NoSignature;
+        for signature in signatures(signature) {
+            match self.check_one(&signature, &open) {
+                Ok(by) => return Ok(by),
+                Err(why) => fault = why,
+            }
+        }
+        Err(fault)
+    }
+
+    fn check_one<R: Read>(
+        &self,
+        signature: &Signature,
+        open: impl Fn() -> io::Result<R>,
+    ) -> std::result::Result<SignedBy, Fault> {
+        if !matches!(signature.typ(), Some(SignatureType::Binary | SignatureType::Text)) {
+            return Err(Fault::NoSignature);
+        }
+        if signature.hash_alg() == Some(HashAlgorithm::Md5) {
+            return Err(Fault::Weak);
+        }
+        let made = signature.created().map_or(0, |t| u64::from(t.as_secs()));
+        if is_over(made, signature.signature_expiration_time().map(|d| u64::from(d.as_secs()))) {
+            return Err(Fault::Old);
+        }
+        for key in &self.keys {
+            if is_by(signature, &key.primary_key) {
+                check_primary(key, true)?;
+                signature.verify(&key.primary_key, open()?).map_err(|_| Fault::Wrong)?;
+                return Ok(signed_by(key));
+            }
+            if let Some(subkey) = key.public_subkeys.iter().find(|s| is_by(signature, &s.key)) {
+                check_primary(key, false)?;
+                check_subkey(key, subkey)?;
+                signature.verify(&subkey.key, open()?).map_err(|_| Fault::Wrong)?;
+                return Ok(signed_by(key));
+            }
+        }
+        let fingerprints = signature.issuer_fingerprint();
+        let by = fingerprints.first().map(|f| f.to_string());
+        let by = by.or_else(|| signature.issuer_key_id().first().map(|id| id.to_string()));
+        Err(Fault::UnknownKey(by.unwrap_or_else(|| "of no name".into())))
+    }
+}
+
+const BEGIN: &str = "-----BEGIN PGP PUBLIC KEY BLOCK-----";
+const END: &str = "-----END PGP PUBLIC KEY BLOCK-----";
+
+/// The keys of one armored block, whose first line has been taken off.
+fn armored(rest: &str) -> Vec<SignedPublicKey> {
+    let body = rest.split(END).next().unwrap_or_default();
+    let block = format!("{BEGIN}{body}{END}\n");
+    let keys = SignedPublicKey::from_string_many(&block);
+    keys.map(|(keys, _)| keys.filter_map(std::result::Result::ok).collect()).unwrap_or_default()
+}
+
+fn signatures(bytes: &[u8]) -> Vec<Signature> {
+    let found: Vec<_> = match DetachedSignature::from_armor_many(bytes) {
+        Ok((signatures, _)) => signatures.filter_map(std::result::Result::ok).collect(),
+        Err(_) => DetachedSignature::from_bytes_many(bytes)
+            .map(|s| s.filter_map(std::result::Result::ok).collect())
+            .unwrap_or_default(),
+    };
+    found.into_iter().map(|s| s.signature).collect()
+}
+
+fn is_by(signature: &Signature, key: &impl KeyDetails) -> bool {
+    signature.issuer_fingerprint().iter().any(|f| **f == key.fingerprint())
+        || signature.issuer_key_id().iter().any(|id| **id == key.legacy_key_id())
+}
+
+fn signed_by(key: &SignedPublicKey) -> SignedBy {
+    let id = key.details.users.first().map(|u| String::from_utf8_lossy(u.id.id()).into_owned());
+    SignedBy {
+        fingerprint: key.fingerprint().to_string(),
+        user_id: crate::spec::printable(&id.unwrap_or_default()),
+    }
+}
+
+/// Whether a time that began at `start` has passed.
+fn is_over(start: u64, lasts: Option<u64>) -> bool {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(u64::MAX, |d| d.as_secs());
+    lasts.is_some_and(|lasts| lasts > 0 && start + lasts <= now)
+}
+
+/// The newest of some signatures.
+fn newest<'a>(all: impl Iterator<Item = &'a Signature>) -> Option<&'a Signature> {
+    all.max_by_key(|s| s.created().map(|t| t.as_secs()))
+}
+
+fn check_primary(key: &SignedPublicKey, signs: bool) -> std::result::Result<(), Fault> {
+    let name = || key.fingerprint().to_string();
+    let primary = &key.primary_key;
+    if key.details.revocation_signatures.iter().any(|s| s.verify_key(primary).is_ok()) {
+        return Err(Fault::Revoked(name()));
+    }
+    let of_users = key.details.users.iter().flat_map(|user| {
+        let holds = move |s: &&Signature| {
+            s.is_certification() && s.verify_certification(primary, Tag::UserId, &user.id).is_ok()
+        };
+        user.signatures.iter().filter(holds)
+    });
+    let direct = key.details.direct_signatures.iter().filter(|s| s.verify_key(primary).is_ok());
+    let own = newest(of_users.chain(direct)).ok_or_else(|| Fault::NotForSigning(name()))?;
+    let lasts = own.key_expiration_time().map(|d| u64::from(d.as_secs()));
+    if is_over(u64::from(primary.created_at().as_secs()), lasts) {
+        return Err(Fault::Expired(name()));
+    }
+    let flags = own.key_flags();
+    let states_use = flags.sign() || flags.certify() || flags.encrypt_comms();
+    match signs && states_use && !flags.sign() {
+        true => Err(Fault::NotForSigning(name())),
+        false => Ok(()),
+    }
+}
+
+fn check_subkey(
+    key: &SignedPublicKey,
+    subkey: &SignedPublicSubKey,
+) -> std::result::Result<(), Fault> {
+    let name = || subkey.key.fingerprint().to_string();
+    let holds = |s: &&Signature| s.verify_subkey_binding(&key.primary_key, &subkey.key).is_ok();
+    let of = |typ: SignatureType| {
+        subkey.signatures.iter().filter(move |s| s.typ() == Some(typ)).filter(holds)
+    };
+    if of(SignatureType::SubkeyRevocation).next().is_some() {
+        return Err(Fault::Revoked(name()));
+    }
+    let binding = newest(of(SignatureType::SubkeyBinding));
+    let binding = binding.ok_or_else(|| Fault::NotForSigning(name()))?;
+    let agreed = binding
+        .embedded_signature()
+        .is_some_and(|back| back.verify_primary_key_binding(&subkey.key, &key.primary_key).is_ok());
+    if !binding.key_flags().sign() || !agreed {
+        return Err(Fault::NotForSigning(name()));
+    }
+    let lasts = binding.key_expiration_time().map(|d| u64::from(d.as_secs()));
+    match is_over(u64::from(subkey.key.created_at().as_secs()), lasts) {
+        true => Err(Fault::Expired(name())),
+        false => Ok(()),
+    }
+}

@@ -1,0 +1,1 @@
+make -C "$BUILD/source/isolator" -j"$JOBS"

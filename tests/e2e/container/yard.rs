@@ -1,0 +1,215 @@
+//! A checkout with something to compile, and an engine whose images and containers are the tests'
+//! own.
+
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+    sync::OnceLock,
+};
+
+use serde_json::Value;
+
+use crate::{
+    checkout::{Checkout, repository},
+    support,
+};
+
+/// What podman and the image's base take. `sh` comes with everything.
+const TOOLS: [&str; 5] = ["podman", "runc", "debootstrap", "apt-get", "sha256sum"];
+
+pub struct Yard {
+    pub checkout: Checkout,
+}
+
+/// Whether a test of this ring can run here.
+pub fn have(test: &str, more: &[&str]) -> bool {
+    support::have_as_root(test, &[&TOOLS, more].concat())
+}
+
+/// podman's own folder of the tests, with settings that suit a machine inside a machine: nothing
+/// is shared with the user's podman, and nothing is left but files under target/.
+fn engine() -> &'static Path {
+    static DIR: OnceLock<PathBuf> = OnceLock::new();
+    DIR.get_or_init(|| {
+        let dir = support::scratch_root().join("podman");
+        fs_err::create_dir_all(&dir).unwrap();
+        let shown = dir.display();
+        let storage = format!(
+            "[storage]\ndriver = \"overlay\"\ngraphroot = \"{shown}/store\"\nrunroot = \"{shown}/run\"\n"
+        );
+        let containers = format!(
+            "[engine]\nruntime = \"runc\"\ncgroup_manager = \"cgroupfs\"\nevents_logger = \"none\"\n\
+             lock_type = \"file\"\ntmp_dir = \"{shown}/tmp\"\n\
+             [containers]\ndefault_ulimits = [\"nofile=20000:20000\", \"nproc=4096:4096\"]\n"
+        );
+        fs_err::write(dir.join("storage.conf"), storage).unwrap();
+        fs_err::write(dir.join("containers.conf"), containers).unwrap();
+        // What stopped builds of images have left; a container in use is not to be had this way.
+        let mut left = Command::new("podman");
+        let left = with_engine(left.args(["ps", "--all", "--external", "--quiet"]), &dir).output();
+        let left = String::from_utf8(left.unwrap().stdout).unwrap();
+        for id in left.split_whitespace() {
+            let mut remove = Command::new("podman");
+            support::run(with_engine(remove.args(["rm", id]), &dir));
+        }
+        // One at a time makes the base, also of several test programs.
+        let lock = fs_err::File::create(dir.join("lock")).unwrap();
+        lock.file().lock().unwrap();
+        let script = repository().join("containers/test/base.sh");
+        let mut command = Command::new("sh");
+        support::ok(with_engine(command.arg(script), &dir));
+        dir
+    })
+}
+
+fn with_engine<'a>(command: &'a mut Command, dir: &Path) -> &'a mut Command {
+    command
+        .env("CONTAINERS_CONF", dir.join("containers.conf"))
+        .env("CONTAINERS_STORAGE_CONF", dir.join("storage.conf"))
+}
+
+/// A call of the tests' podman.
+pub fn podman(args: &[&str]) -> Command {
+    let mut command = Command::new("podman");
+    with_engine(command.args(args), engine());
+    command
+}
+
+impl Yard {
+    /// With the package `tiny`, built by these phases from what `source` puts into specs/tiny/src.
+    pub fn new(phases: &[(&str, &str)]) -> Self {
+        let own = Self { checkout: Checkout::empty() };
+        own.add_image("test");
+        own.spec("tiny", "", phases);
+        own.checkout.write("specs/tiny/src/main.cpp", "int main() {}\n");
+        own
+    }
+
+    /// With these folders as its specs/; what they compile in CentOS 7 is compiled in Debian 12.
+    pub fn of(specs: &[&Path]) -> Self {
+        let own = Self { checkout: Checkout::empty() };
+        own.add_image("el7");
+        for dir in specs {
+            let name = dir.file_name().unwrap().to_str().unwrap();
+            for file in crate::checkout::walk(dir) {
+                let content = fs_err::read(dir.join(&file)).unwrap();
+                own.checkout.write(&format!("specs/{name}/{file}"), content);
+            }
+        }
+        own
+    }
+
+    /// A copy of containers/test under this name, without a lock file that a run in the checkout may have left.
+    fn add_image(&self, name: &str) {
+        let from = repository().join("containers/test");
+        for file in crate::checkout::walk(&from) {
+            if file != "image.lock" {
+                let to = self.checkout.path(&format!("containers/{name}/{file}"));
+                fs_err::create_dir_all(to.parent().unwrap()).unwrap();
+                fs_err::copy(from.join(file), to).unwrap();
+            }
+        }
+    }
+
+    /// Writes specs/NAME/package.toml: a package with all of the staged folder /usr/share/NAME.
+    pub fn spec(&self, name: &str, build: &str, phases: &[(&str, &str)]) {
+        let phase = |(name, run): &(&str, &str)| {
+            format!("[[build.phase]]\nname = \"{name}\"\nrun = '''\n{run}\n'''\n")
+        };
+        let phases: String = phases.iter().map(phase).collect();
+        let text = format!(
+            "[source.{name}]\npath = \"src\"\n[build]\nimage = \"test\"\n{build}\n{phases}\
+             [package.{name}]\nversion = \"1.0\"\nsummary = \"Tiny\"\nlicense = \"MIT\"\n\
+             assets = [{{ staged = \"/usr/share/{name}\" }}]\n\
+             [[changelog]]\ndate = 2026-11-22\nauthor = \"A <a@localhost> - 1-1\"\ntext = [\"t\"]\n"
+        );
+        self.checkout.write(&format!("specs/{name}/package.toml"), text);
+        fs_err::create_dir_all(self.checkout.path(&format!("specs/{name}/src"))).unwrap();
+    }
+
+    pub fn xtask(&self, args: &[&str]) -> Command {
+        let mut command = self.checkout.xtask(args);
+        with_engine(&mut command, engine())
+            .env("MESOS_CALICO_CACHE", self.checkout.path("shared"))
+            .env_remove("CONTAINER_HOST")
+            .env_remove("DOCKER_HOST");
+        command
+    }
+
+    pub fn ok(&self, args: &[&str]) -> String {
+        support::ok(&mut self.xtask(args))
+    }
+
+    pub fn fails(&self, args: &[&str]) -> (i32, String) {
+        self.checkout.judge(&support::run(&mut self.xtask(args)))
+    }
+
+    pub fn events(&self, args: &[&str]) -> Vec<Value> {
+        let text = support::ok(self.xtask(&["rpm", "--json"]).args(args));
+        text.lines().map(|l| serde_json::from_str(l).unwrap()).collect()
+    }
+
+    /// A file that the last build left, by its path from the result: `stage/...`, `build/...`.
+    pub fn result(&self, path: &str) -> PathBuf {
+        let mut found = Vec::new();
+        for kind in fs_err::read_dir(self.checkout.path("target/xtask/cache")).unwrap() {
+            for result in fs_err::read_dir(kind.unwrap().path()).unwrap() {
+                found.push(result.unwrap().path().join(path));
+            }
+        }
+        found.retain(|p| p.exists());
+        found.sort_by_key(|p| fs_err::metadata(p).unwrap().modified().unwrap());
+        found.pop().unwrap_or_else(|| panic!("no result has {path}"))
+    }
+
+    pub fn text(&self, path: &str) -> String {
+        fs_err::read_to_string(self.result(path)).unwrap()
+    }
+
+    /// Names of the containers of this checkout, running or not.
+    pub fn containers(&self) -> Vec<String> {
+        let all = support::ok(&mut podman(&["ps", "--all", "--format", "{{.Names}} {{.Mounts}}"]));
+        let names = self.names();
+        all.split_whitespace().filter(|n| names.iter().any(|m| m == n)).map(str::to_owned).collect()
+    }
+
+    /// What the run under way, or a killed one, has noted of its containers.
+    pub fn names(&self) -> Vec<String> {
+        let notes = fs_err::read_dir(self.checkout.path("target/xtask/containers"));
+        let text = |e: std::io::Result<fs_err::DirEntry>| {
+            fs_err::read_to_string(e.unwrap().path()).unwrap_or_default()
+        };
+        let notes: Vec<_> = notes.into_iter().flatten().map(text).collect();
+        let name = |note: &String| {
+            let note: Value = serde_json::from_str(note).ok()?;
+            Some(note["container"].as_str()?.to_owned())
+        };
+        notes.iter().filter_map(name).collect()
+    }
+}
+
+/// The messages of all notes.
+pub fn notes(events: &[Value]) -> Vec<&str> {
+    let notes = events.iter().filter(|e| e["event"] == "note");
+    notes.map(|e| e["message"].as_str().unwrap()).collect()
+}
+
+/// Compiles `n` units and `main.cpp` with make.
+pub fn units(yard: &Yard, n: usize) {
+    let names: Vec<_> = (0..n).map(|i| format!("u{i}.o")).collect();
+    for i in 0..n {
+        let text = format!("#include <string>\nstd::string f{i}() {{ return \"{i}\"; }}\n");
+        yard.checkout.write(&format!("specs/tiny/src/u{i}.cpp"), text);
+    }
+    let makefile = format!(
+        "tiny: {} main.o\n\tg++ -o $@ $^\n%.o: $(SRC)/%.cpp\n\tg++ -Wall -c -o $@ $<\n",
+        names.join(" ")
+    );
+    yard.checkout.write("specs/tiny/src/Makefile", makefile);
+}
+
+/// Phases for [`units`].
+pub const MAKE: [(&str, &str); 2] = [
+    ("make", "make -f $SRC/Makefile -j$JOBS"),
+    ("install", "install -D tiny $STAGE/usr/share/tiny/tiny"),
+];

@@ -1,0 +1,353 @@
+//! `fetch` of commits: from real repositories, over files and HTTP, by git's own programs.
+
+use std::{
+    os::unix::fs::{MetadataExt, PermissionsExt},
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use crate::{
+    checkout::Checkout,
+    sources::{PACKAGE, command, fetch, fetch_fails, fetch_ok},
+    support,
+    web::{Answer, Web, git_backend},
+};
+
+/// A repository, outside of any checkout.
+struct Repository(tempfile::TempDir);
+
+impl Repository {
+    fn new() -> Self {
+        let own = Self(tempfile::tempdir().unwrap());
+        own.git(&["init", "-q", "--initial-branch=main", "work"], own.0.path());
+        own
+    }
+
+    fn path(&self) -> PathBuf {
+        self.0.path().join("work")
+    }
+
+    fn url(&self) -> String {
+        format!("file://{}", self.path().display())
+    }
+
+    fn git(&self, args: &[&str], dir: &Path) -> String {
+        let mut command = Command::new("git");
+        command.args(["-c", "user.name=A", "-c", "user.email=a@localhost"]).args(args);
+        command.current_dir(dir).env("GIT_CONFIG_GLOBAL", "/dev/null");
+        command.env("GIT_COMMITTER_DATE", "1000000000 +0100");
+        support::ok(command.env("GIT_AUTHOR_DATE", "900000000 +0000")).trim_end().to_owned()
+    }
+
+    fn run(&self, args: &[&str]) -> String {
+        self.git(args, &self.path())
+    }
+
+    fn write(&self, name: &str, content: &[u8]) -> &Self {
+        let path = self.path().join(name);
+        fs_err::create_dir_all(path.parent().unwrap()).unwrap();
+        fs_err::write(path, content).unwrap();
+        self
+    }
+
+    /// Commits everything; the new commit's id.
+    fn commit(&self) -> String {
+        self.run(&["add", "--all"]);
+        self.run(&["commit", "-q", "--allow-empty", "-m", "A commit"]);
+        self.run(&["rev-parse", "HEAD"])
+    }
+
+    /// Commits a tree that git would never make of files.
+    fn commit_tree(&self, entries: &[u8]) -> String {
+        let file = self.0.path().join("tree");
+        fs_err::write(&file, entries).unwrap();
+        let file = file.to_str().unwrap();
+        let tree = self.run(&["hash-object", "-t", "tree", "--literally", "-w", file]);
+        let commit = self.run(&["commit-tree", "-m", "odd", &tree]);
+        self.run(&["update-ref", "refs/heads/odd", &commit]);
+        commit
+    }
+}
+
+fn pinned(urls: &[String], commit: &str) -> Checkout {
+    let checkout = Checkout::empty();
+    let source = format!("[source.mesos]\ngit = {urls:?}\ncommit = \"{commit}\"\n");
+    checkout.write("specs/p/package.toml", source + PACKAGE);
+    checkout
+}
+
+/// Type, permissions, time and content of everything in a folder.
+fn tree(dir: &Path) -> String {
+    let mut out = Vec::new();
+    let mut todo = vec![dir.to_owned()];
+    while let Some(next) = todo.pop() {
+        let meta = fs_err::symlink_metadata(&next).unwrap();
+        let what = if meta.is_symlink() {
+            format!("-> {}", fs_err::read_link(&next).unwrap().display())
+        } else if meta.is_dir() {
+            todo.extend(fs_err::read_dir(&next).unwrap().map(|e| e.unwrap().path()));
+            String::new()
+        } else {
+            format!("{:?}", String::from_utf8_lossy(&fs_err::read(&next).unwrap()))
+        };
+        let name = next.strip_prefix(dir).unwrap().to_string_lossy().into_owned();
+        let (mode, time) = (meta.permissions().mode(), meta.mtime());
+        out.push(format!("{name:?} {mode:o} {time}.{} {what}", meta.mtime_nsec()));
+    }
+    out.sort();
+    out.join("\n")
+}
+
+#[test]
+fn the_tree_of_the_commit_and_nothing_but_it() {
+    let inner = Repository::new();
+    inner.write("inner", b"inner").commit();
+    let repository = Repository::new();
+    repository
+        .write(
+            ".gitattributes",
+            b"* text eol=crlf\nhidden export-ignore\nid export-subst\nbig filter=evil\n",
+        )
+        .write("hidden", b"hidden\n")
+        .write("id", b"$Format:%H$\n")
+        .write("big", b"big\n")
+        .write("deep/er/file", b"line\nline\r\n")
+        .write("odd\nname \u{e9}\\\"", b"\0\xff");
+    repository.write(&format!("long/{}", "n".repeat(150)), b"long name");
+    let tool = repository.path().join("tool");
+    fs_err::write(&tool, "#!/bin/sh\n").unwrap();
+    fs_err::set_permissions(&tool, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let link = |to: &str, at: &str| {
+        fs_err::os::unix::fs::symlink(to, repository.path().join(at)).unwrap();
+    };
+    link("./deep//er/../er/file", "link");
+    link(&"deep/../".repeat(20), "long-link");
+    let from = inner.path();
+    let from = from.to_str().unwrap();
+    repository.run(&["-c", "protocol.file.allow=always", "submodule", "add", "-q", from, "sub"]);
+    // The user's own git would filter, convert, and run things.
+    repository.run(&["-c", "core.autocrlf=false", "add", "--all"]);
+    let commit = repository.commit();
+    let home = tempfile::tempdir().unwrap();
+    let ran = home.path().join("ran");
+    let config = format!(
+        "[core]\n\tautocrlf = true\n\thooksPath = {home}\n[filter \"evil\"]\n\tsmudge = sed s/big/evil/\n\
+         \trequired = true\n[submodule]\n\trecurse = true\n[fetch]\n\trecurseSubmodules = true\n\
+         \tfsckObjects = true\n[init]\n\ttemplateDir = {home}\n",
+        home = home.path().display(),
+    );
+    fs_err::write(home.path().join(".gitconfig"), config).unwrap();
+    let hook = home.path().join("reference-transaction");
+    fs_err::write(&hook, format!("#!/bin/sh\ntouch {}\n", ran.display())).unwrap();
+    fs_err::set_permissions(&hook, std::fs::Permissions::from_mode(0o755)).unwrap();
+
+    let checkout = pinned(&[repository.url()], &commit);
+    let unpack = |into: &str| {
+        let mut command = command(&checkout, &["--unpack", into]);
+        command.env("HOME", home.path()).env("GIT_DIR", "/nowhere").env("GIT_INDEX_FILE", "/x");
+        support::ok(&mut command);
+        tree(&checkout.path(into).join("p/mesos"))
+    };
+    let first = unpack("one");
+    let shown = first.replace(&"n".repeat(150), "n*150").replace(from, "[INNER]");
+    insta::assert_snapshot!("commit_tree", shown);
+    assert_eq!(unpack("two"), first);
+    assert!(!ran.exists(), "a hook was run");
+    // The same by way of another route, in another store.
+    let web = {
+        let root = repository.0.path().to_owned();
+        Web::serve(move |request, _| git_backend(&root, request, false))
+    };
+    let other = pinned(&[web.url("/work/.git")], &commit);
+    fetch_ok(&other, &["--unpack", "one"]);
+    assert_eq!(tree(&other.path("one/p/mesos")), first);
+    let stored = |checkout: &Checkout| {
+        let dir = fs_err::read_dir(checkout.path("cache/sources/commits")).unwrap();
+        dir.map(|e| e.unwrap().file_name()).collect::<Vec<_>>()
+    };
+    assert_eq!(stored(&other), stored(&checkout));
+}
+
+#[test]
+fn one_commit_is_fetched_and_not_the_history() {
+    let repository = Repository::new();
+    let old = repository.write("file", &[b'x'; 1000]).commit();
+    repository.write("file", b"new").commit();
+    // Known by its id alone: no branch leads to it any more.
+    repository.run(&["checkout", "-q", "--orphan", "other"]);
+    repository.run(&["branch", "-D", "main"]);
+    repository.write("file", b"other").commit();
+    let root = repository.0.path().to_owned();
+    let web = Web::serve(move |request, _| git_backend(&root, request, false));
+    let checkout = pinned(&[web.url("/work/.git")], &old);
+    fetch_ok(&checkout, &["--unpack", "tree"]);
+    let text = fs_err::read_to_string(checkout.path("tree/p/mesos/file")).unwrap();
+    assert_eq!(text.len(), 1000);
+    fetch_ok(&checkout, &["--offline"]);
+    let asked = web.requests().len();
+    fetch_ok(&checkout, &[]);
+    assert_eq!(web.requests().len(), asked);
+}
+
+#[test]
+fn servers_that_give_no_single_commits() {
+    let repository = Repository::new();
+    let old = repository.write("file", b"old").commit();
+    repository.write("file", b"new").commit();
+    let root = repository.0.path().to_owned();
+    let web = Web::serve(move |request, _| git_backend(&root, request, true));
+    let checkout = pinned(&[web.url("/work/.git")], &old);
+    fetch_ok(&checkout, &["--unpack", "tree"]);
+    assert_eq!(fs_err::read(checkout.path("tree/p/mesos/file")).unwrap(), b"old");
+    let (code, message) =
+        fetch_fails(&pinned(&[web.url("/work/.git")], &"1".repeat(40)), &[], &[&web.host]);
+    insta::assert_snapshot!("no_such_commit_old", format!("exit code {code}\n{message}"));
+}
+
+#[test]
+fn commits_that_are_not_there() {
+    let repository = Repository::new();
+    let commit = repository.write("file", b"x").commit();
+    repository.run(&["tag", "-a", "-m", "tag", "v1"]);
+    let tag = repository.run(&["rev-parse", "v1"]);
+    let blob = repository.run(&["rev-parse", "HEAD:file"]);
+    let said = |urls: &[String], id: &str| {
+        let checkout = pinned(urls, id);
+        let (code, message) = fetch_fails(&checkout, &[], &[]);
+        let message = message.replace(repository.0.path().to_str().unwrap(), "[DIR]");
+        format!("exit code {code}\n{message}\n")
+    };
+    let none = format!("file://{}/none", repository.0.path().display());
+    let all = [
+        ("no such commit", said(&[none.clone(), repository.url()], &"1".repeat(40))),
+        ("a tag", said(&[repository.url()], &tag)),
+        ("a file", said(&[repository.url()], &blob)),
+        ("no such repository", said(&[none], &commit)),
+    ];
+    let all: Vec<_> = all.iter().map(|(what, said)| format!("# {what}\n{said}")).collect();
+    let all = all.join("\n").replace(&tag, "[TAG]").replace(&blob, "[BLOB]");
+    insta::assert_snapshot!("no_such_commit", all);
+}
+
+#[test]
+fn trees_that_would_get_out() {
+    let repository = Repository::new();
+    repository.write("file", b"x").commit();
+    let blob = repository.run(&["rev-parse", "HEAD:file"]);
+    let id: Vec<u8> =
+        (0..20).map(|i| u8::from_str_radix(&blob[2 * i..2 * i + 2], 16).unwrap()).collect();
+    let entry = |head: &str| [head.as_bytes(), b"\0", &id].concat();
+    fs_err::os::unix::fs::symlink("/etc", repository.path().join("link")).unwrap();
+    let linked = repository.commit();
+    let cases = [
+        repository.commit_tree(&entry("100644 ../file")),
+        repository.commit_tree(&entry("100644 ..")),
+        repository.commit_tree(&entry("100644 /file")),
+        linked,
+    ];
+    let mut all = String::new();
+    for commit in cases {
+        let checkout = pinned(&[repository.url()], &commit);
+        let (code, message) = fetch_fails(&checkout, &["--unpack", "tree"], &[]);
+        all += &format!(
+            "exit code {code}\n{}\n\n",
+            message.replace(checkout.dir.path().to_str().unwrap(), "[ROOT]")
+        );
+        assert!(!checkout.path("tree").exists());
+        assert!(!checkout.path("cache/sources/file").exists());
+    }
+    insta::assert_snapshot!("odd_trees", all);
+}
+
+#[test]
+fn replaced_objects_are_not_believed() {
+    let repository = Repository::new();
+    let commit = repository.write("file", b"true").commit();
+    let other = repository.write("file", b"false").commit();
+    repository.run(&["replace", &commit, &other]);
+    let checkout = pinned(&[repository.url()], &commit);
+    fetch_ok(&checkout, &["--unpack", "tree"]);
+    assert_eq!(fs_err::read(checkout.path("tree/p/mesos/file")).unwrap(), b"true");
+}
+
+#[test]
+fn repositories_that_users_bring_along() {
+    let repository = Repository::new();
+    let old = repository.write("file", b"old").commit();
+    repository.write("file", b"new").commit();
+    let stranger = Repository::new();
+    stranger.write("file", b"stranger").commit();
+    let bundle = repository.0.path().join("mesos.bundle");
+    let bundle = bundle.to_str().unwrap();
+    repository.run(&["bundle", "create", "-q", bundle, "--all"]);
+    let nowhere = ["https://nowhere.invalid/mesos.git".to_owned()];
+    for path in [repository.path().to_str().unwrap(), bundle] {
+        let checkout = pinned(&nowhere, &old);
+        fetch_ok(
+            &checkout,
+            &["--offline", "--source", &format!("mesos={path}"), "--unpack", "tree"],
+        );
+        assert_eq!(fs_err::read(checkout.path("tree/p/mesos/file")).unwrap(), b"old");
+    }
+    let checkout = pinned(&nowhere, &old);
+    checkout.write("folder/file", "old");
+    let stranger = stranger.path();
+    for (path, says) in [
+        (stranger.to_str().unwrap(), "it has no commit"),
+        ("folder", "does not appear to be a git repository"),
+        ("none", "there is no such file"),
+    ] {
+        let argument = format!("mesos={path}");
+        let (_, message) = fetch_fails(&checkout, &["--source", &argument], &[]);
+        assert!(message.contains("error: --source mesos=") && message.contains(says), "{message}");
+    }
+}
+
+#[test]
+fn servers_that_ask_for_a_password() {
+    let repository = Repository::new();
+    let commit = repository.write("file", b"x").commit();
+    let root = repository.0.path().to_owned();
+    let web = Web::serve(move |request, _| match request.header("authorization") {
+        Some("Basic bWU6czNjcmV0") => git_backend(&root, request, false),
+        _ => Answer::status(401).header("WWW-Authenticate", "Basic realm=\"r\""),
+    });
+    let url = |user: &str| format!("http://{user}{}/work/.git", web.host);
+    fetch_ok(&pinned(&[url("me:s3cret@")], &commit), &[]);
+    for user in ["", "me:s3cretive@"] {
+        let checkout = pinned(&[url(user)], &commit);
+        let output = fetch(&checkout, &["--json"]);
+        assert_eq!(output.status.code(), Some(4));
+        let log = fs_err::read(checkout.path("target/xtask/logs/fetch-mesos.log")).unwrap();
+        let said = [output.stdout, output.stderr, log].concat();
+        let said = String::from_utf8_lossy(&said);
+        assert!(!said.contains("s3cret"), "{said}");
+        assert!(said.contains("cannot be had"), "{said}");
+    }
+}
+
+#[test]
+fn bad_moments_and_hosts_that_are_down() {
+    let repository = Repository::new();
+    let commit = repository.write("file", b"x").commit();
+    let root = repository.0.path().to_owned();
+    let web = Web::serve(move |request, before| match before {
+        0 => Answer::status(503),
+        _ => git_backend(&root, request, false),
+    });
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let down = [format!("http://{closed}/x.git"), "https://nowhere.invalid/x.git".into()];
+    let urls = [down[0].clone(), down[1].clone(), web.url("/work/.git")];
+    fetch_ok(&pinned(&urls, &commit), &[]);
+    let (code, message) = fetch_fails(&pinned(&down[..1], &commit), &[], &[&closed.to_string()]);
+    insta::assert_snapshot!("git_down", format!("exit code {code}\n{message}"));
+}
+
+#[test]
+fn a_machine_without_git() {
+    let checkout = pinned(&["https://nowhere.invalid/x.git".into()], &"1".repeat(40));
+    let output = support::run(command(&checkout, &[]).env("PATH", checkout.dir.path()));
+    let (code, message) = checkout.judge(&output);
+    assert_eq!(code, 5, "{message}");
+    assert!(message.contains("help: install git"), "{message}");
+}

@@ -1,0 +1,68 @@
+//! A package that stands in for the target system: it provides what an ABI table says is there.
+
+use std::{collections::BTreeSet, path::Path};
+
+use el7rpm::{
+    package::{Prepared, WriteOptions},
+    repodata, signature,
+    spec::Spec,
+    stage::{Roots, StagedRoot},
+};
+
+use crate::support;
+
+/// The name that it is installed by.
+pub const NAME: &str = "stand-in-for-centos-7";
+
+/// Writes the package into `base`, which becomes a repository. It stands in for glibc, bash,
+/// coreutils and what else cannot be had here; `more` it provides as well, and `assets` it has.
+pub fn write(base: &Path, table: &Path, more: &[&str], assets: &str) {
+    let provides = provides(table);
+    let provides = provides.iter().map(String::as_str).chain(more.iter().copied());
+    let provides: Vec<_> = provides.map(|p| format!("\"{p}\" = \"*\"")).collect();
+    let toml = format!(
+        "[package.{NAME}]\nversion = \"7\"\narch = \"x86_64\"\nsummary = \"Stand-in\"\nlicense = \"GPL\"\n\
+         auto-req = \"no\"\nprovides = {{ {} }}\nassets = [{assets}]\n\
+         [[changelog]]\ndate = 2026-11-22\nauthor = \"A\"\ntext = [\"t\"]\n",
+        provides.join(", "),
+    );
+    let spec = Spec::parse(&toml, &base.join("package.toml"), base).unwrap();
+    let package = &spec.packages[0];
+    let roots = Roots { spec: base.into(), crate_dir: None, build: None };
+    let root = StagedRoot::collect(package, &roots).unwrap();
+    let options = WriteOptions::default();
+    let unsigned =
+        Prepared::new(package, &root, &options).unwrap().write(&base.join("unsigned")).unwrap();
+    let key = support::key("a");
+    let signed =
+        signature::sign(&unsigned, &key, &base.join(format!("{}.rpm", package.nvra()))).unwrap();
+    repodata::write(base, &[signed], &key).unwrap();
+}
+
+/// What the table's libraries provide, and what no table has.
+fn provides(table: &Path) -> BTreeSet<String> {
+    let table: toml::Table = toml::from_str(&fs_err::read_to_string(table).unwrap()).unwrap();
+    let mut provides = BTreeSet::from(["rtld(GNU_HASH)".to_owned(), "/sbin/ldconfig".into()]);
+    for (library, families) in table["libraries"].as_table().unwrap() {
+        provides.insert(format!("{library}()(64bit)"));
+        for family in families.as_array().unwrap() {
+            let family = family.as_str().unwrap();
+            for version in table["versions"][family].as_array().unwrap() {
+                let version = version.as_str().unwrap();
+                let joint = if version.is_empty() { "" } else { "_" };
+                provides.insert(format!("{library}({family}{joint}{version})(64bit)"));
+            }
+        }
+    }
+    provides
+}
+
+/// Writes the .repo file for it.
+pub fn write_repo(base: &Path, repos: &Path) {
+    let base = base.display();
+    fs_err::write(
+        repos.join("base.repo"),
+        format!("[base]\nname=stand-in\nbaseurl=file://{base}\ngpgcheck=0\nrepo_gpgcheck=0\n"),
+    )
+    .unwrap();
+}

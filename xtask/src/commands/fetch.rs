@@ -1,0 +1,209 @@
+//! `fetch`: gets sources into the store, and pins archives that have no pin yet.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+    time::Duration,
+};
+
+use el7rpm::spec::{Origin, Source, Spec};
+use serde::Serialize;
+
+use crate::{
+    cli::FetchArgs,
+    events::{Event, Outcome, Reporter},
+    failure::{Class, Failure, Result},
+    schedule::{self, Done, Ended, Task, Trouble},
+    sources::{self, Fetcher, Patience, Store},
+    terminal,
+    workspace::Workspace,
+};
+
+/// Sources that are fetched at once: enough for slow hosts, and no burden on a fast one.
+const AT_ONCE: usize = 4;
+
+pub(super) fn run(
+    args: &FetchArgs,
+    workspace: &Workspace,
+    reporter: &dyn Reporter,
+    json: bool,
+) -> Result<()> {
+    let specs = workspace.specs(&BTreeSet::new())?;
+    let wanted = choose(&specs, &args.names)?;
+    let supplied: BTreeMap<String, PathBuf> = args.sources.iter().cloned().collect();
+    check_supplied(&supplied, &wanted)?;
+    let store = Store::open()?;
+    let mut fetcher = Fetcher::new(&store, workspace, reporter);
+    fetcher.offline = args.offline;
+    fetcher.supplied = supplied;
+    if let Some(seconds) = args.timeout {
+        fetcher.patience = Patience::with_silence(Duration::from_secs(seconds));
+    }
+    let tasks = wanted.iter().map(|wanted| Task {
+        name: wanted.step(),
+        cached: false,
+        needs: Vec::new(),
+        needs_any: Vec::new(),
+        run: Box::new({
+            let fetcher = &fetcher;
+            move || wanted.fetch(fetcher, args)
+        }),
+    });
+    // One after the other where files are written, so that each is read as the last one left it.
+    let jobs = if args.pin { 1 } else { AT_ONCE };
+    let ended = schedule::run(tasks.collect(), jobs, reporter)?;
+    report(&wanted, &ended, json)
+}
+
+/// A source, and the description that it stands in.
+struct Wanted<'a> {
+    spec: &'a Spec,
+    source: &'a Source,
+}
+
+/// The sources of the packages, descriptions and sources that are named.
+fn choose<'a>(specs: &'a [Spec], names: &[String]) -> Result<Vec<Wanted<'a>>> {
+    let is = |spec: &Spec, source: &Source, name: &str| {
+        spec.name == name
+            || source.name == name
+            || spec.packages.iter().any(|package| package.name == name)
+    };
+    let known = |name: &str| {
+        let no_source = |s: &Spec| s.name == name || s.packages.iter().any(|p| p.name == name);
+        specs.iter().any(|s| no_source(s) || s.sources.iter().any(|own| own.name == name))
+    };
+    if let Some(unknown) = names.iter().find(|name| !known(name)) {
+        let message = format!("there is no package, description or source `{unknown}`");
+        let sources = specs.iter().flat_map(|s| s.sources.iter().map(|o| o.name.as_str()));
+        let sources: Vec<_> = sources.collect();
+        return Err(Failure::new(Class::Usage, message)
+            .help(format!("sources are: {}", sources.join(", "))));
+    }
+    let all = specs
+        .iter()
+        .flat_map(|spec| spec.sources.iter().map(move |source| Wanted { spec, source }));
+    Ok(all
+        .filter(|w| names.is_empty() || names.iter().any(|name| is(w.spec, w.source, name)))
+        .collect())
+}
+
+fn check_supplied(supplied: &BTreeMap<String, PathBuf>, wanted: &[Wanted<'_>]) -> Result<()> {
+    let known = |name: &String| wanted.iter().any(|w| w.source.name == *name);
+    match supplied.keys().find(|name| !known(name)) {
+        None => Ok(()),
+        Some(name) => {
+            let names: Vec<_> = wanted.iter().map(|w| w.source.name.as_str()).collect();
+            Err(Failure::new(Class::Usage, format!("--source {name}=…: there is no such source"))
+                .help(format!("sources are: {}", names.join(", "))))
+        }
+    }
+}
+
+impl Wanted<'_> {
+    fn step(&self) -> String {
+        format!("fetch {}/{}", self.spec.name, self.source.name)
+    }
+
+    fn fetch(&self, fetcher: &Fetcher<'_>, args: &FetchArgs) -> Result<Done, Trouble> {
+        let step = self.step();
+        self.carry_out(fetcher, args, &step).map_err(|trouble| trouble.in_step(&step, None))
+    }
+
+    fn carry_out(
+        &self,
+        fetcher: &Fetcher<'_>,
+        args: &FetchArgs,
+        step: &str,
+    ) -> Result<Done, Trouble> {
+        let was_there = fetcher.is_there(self.source);
+        let pinned = if args.pin { self.pin(fetcher, step)? } else { None };
+        let fetched = fetcher.fetch(pinned.as_ref().unwrap_or(self.source), step)?;
+        if let Some(dir) = &args.unpack {
+            let into = dir.join(&self.spec.name).join(&self.source.name);
+            fetched.unpack(&into)?;
+        }
+        Ok(if was_there { Done::Cached } else { Done::Built })
+    }
+
+    /// The source with its new pin, if it had none.
+    fn pin(&self, fetcher: &Fetcher<'_>, step: &str) -> Result<Option<Source>, Trouble> {
+        let Some(pinned) = fetcher.pin(self.source, step)? else { return Ok(None) };
+        let root = &fetcher.workspace.root;
+        sources::write_pin(&self.spec.path, root, &self.source.name, &pinned.sha256)?;
+        let name = &self.source.name;
+        let message = match &pinned.signed_by {
+            Some(by) => format!("`{name}` is pinned to {}, signed by {by}", pinned.sha256),
+            None => format!(
+                "`{name}` is pinned to {}, which is what was served: no signature vouches for it",
+                pinned.sha256
+            ),
+        };
+        fetcher.reporter.event(&Event::Note { message: &message });
+        Ok(Some(pinned.source))
+    }
+
+    fn pin_text(&self) -> String {
+        match &self.source.origin {
+            Origin::Git { commit, .. } => format!("commit {commit}"),
+            Origin::Archive { sha256: Some(sha256), .. } => format!("sha256 {sha256}"),
+            Origin::Archive { sha256: None, .. } => "now pinned".into(),
+            Origin::Folder(_) => "a folder of the checkout".into(),
+        }
+    }
+}
+
+/// What became of a source, for machines.
+#[derive(Serialize)]
+struct Row<'a> {
+    spec: &'a str,
+    source: &'a str,
+    outcome: Outcome,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'a Failure>,
+}
+
+#[derive(Serialize)]
+struct Fetched<'a> {
+    event: &'static str,
+    sources: Vec<Row<'a>>,
+}
+
+fn report(wanted: &[Wanted<'_>], ended: &[Ended], json: bool) -> Result<()> {
+    let rows = wanted.iter().zip(ended).map(|(w, e)| Row {
+        spec: &w.spec.name,
+        source: &w.source.name,
+        outcome: e.outcome,
+        reason: e.reason.as_ref(),
+    });
+    if json {
+        terminal::json(&Fetched { event: "fetched", sources: rows.collect() });
+    } else {
+        terminal::text(&table(wanted, ended));
+    }
+    let missing: Vec<_> = ended.iter().filter_map(|e| e.reason.as_ref()).collect();
+    let Some(first) = missing.first() else { return Ok(()) };
+    let message = format!("{} of {} sources cannot be had", missing.len(), wanted.len());
+    let mut failure = Failure::new(first.class, message);
+    failure.last_lines = missing.iter().map(|f| f.message.clone()).collect();
+    failure.log = first.log.clone();
+    failure.help = first.help.clone();
+    Err(failure)
+}
+
+fn table(wanted: &[Wanted<'_>], ended: &[Ended]) -> String {
+    if wanted.is_empty() {
+        return "there is nothing to fetch: everything is made from files of the checkout\n".into();
+    }
+    let names: Vec<_> =
+        wanted.iter().map(|w| format!("{}/{}", w.spec.name, w.source.name)).collect();
+    let width = names.iter().map(String::len).max().unwrap_or(0);
+    let state = |ended: &Ended| match ended.outcome {
+        Outcome::Cached => "was there",
+        Outcome::Built => "fetched",
+        Outcome::HeldBack | Outcome::Failed => "MISSING",
+    };
+    let row = |((name, wanted), ended): ((&String, &Wanted<'_>), &Ended)| {
+        format!("  {name:<width$}  {:<9}  {}\n", state(ended), wanted.pin_text())
+    };
+    names.iter().zip(wanted).zip(ended).map(row).collect()
+}

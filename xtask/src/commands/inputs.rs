@@ -1,0 +1,32 @@
+//! What the command line says of sources, applied to the descriptions.
+
+use std::collections::BTreeSet;
+
+use el7rpm::spec::{Origin, Spec};
+
+use crate::{
+    cli::SourceArgs,
+    failure::{Class, Classify, Failure, Result},
+    workspace::Workspace,
+};
+
+/// The descriptions, with local folders in place of the sources that they stand in for.
+pub(super) fn specs(workspace: &Workspace, args: &SourceArgs) -> Result<Vec<Spec>> {
+    let local: BTreeSet<String> = args.local.iter().map(|(name, _)| name.clone()).collect();
+    let mut specs = workspace.specs(&local)?;
+    let known: BTreeSet<_> =
+        specs.iter().flat_map(|s| &s.sources).map(|s| s.name.clone()).collect();
+    let named = args.local.iter().chain(&args.supplied).map(|(name, _)| name);
+    if let Some(unknown) = named.into_iter().find(|n| !known.contains(*n)) {
+        let known: Vec<_> = known.into_iter().collect();
+        return Err(Failure::new(Class::Usage, format!("there is no source `{unknown}`"))
+            .help(format!("sources are: {}", known.join(", "))));
+    }
+    for (name, path) in &args.local {
+        let path = fs_err::canonicalize(path).class(Class::Source)?;
+        for source in specs.iter_mut().flat_map(|s| &mut s.sources).filter(|s| s.name == *name) {
+            source.origin = Origin::Folder(path.clone());
+        }
+    }
+    Ok(specs)
+}

@@ -1,0 +1,145 @@
+//! The circumstances of a second build: as different from the first as this machine can arrange.
+
+use std::{
+    ffi::OsString,
+    io::Write,
+    os::unix::fs::OpenOptionsExt,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use clap::ValueEnum;
+
+use crate::{
+    cli::RpmArgs,
+    failure::{Class, Classify, Failure, Result},
+    tools::on_path,
+    workspace::Workspace,
+};
+
+/// What differs whatever the machine.
+const ALWAYS: &str =
+    "path, umask, order and times of files, locale, time zone, user name, number of threads";
+
+/// Where distributions keep the library that pretends another date.
+const FAKETIME: &[&str] = &[
+    "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1",
+    "/usr/lib64/faketime/libfaketime.so.1",
+    "/usr/lib/faketime/libfaketime.so.1",
+];
+
+/// A user that the second build believes to be.
+const USER: &str = "--map-user=61234";
+const GROUP: &str = "--map-group=61235";
+
+/// What can be varied here.
+pub(super) struct Elsewhere {
+    faketime: Option<PathBuf>,
+    other_user: bool,
+}
+
+impl Elsewhere {
+    /// Looks what this machine has. An engine would not find its way with a user that it does not
+    /// know, so with `containers` the user stays.
+    pub(super) fn find(containers: bool) -> Self {
+        let faketime = FAKETIME.iter().map(PathBuf::from).find(|p| p.is_file());
+        let mut probe = Command::new("unshare");
+        probe.args(["--user", USER, GROUP, "true"]);
+        let mut works = || probe.output().is_ok_and(|o| o.status.success());
+        Self { faketime, other_user: !containers && works() }
+    }
+
+    /// For the report.
+    pub(super) fn varied(&self) -> String {
+        let mut text = ALWAYS.to_owned();
+        if self.other_user {
+            text.push_str(", user id");
+        }
+        match &self.faketime {
+            Some(_) => text.push_str(", date"),
+            None => text.push_str(" (and the date, if libfaketime were installed)"),
+        }
+        text
+    }
+
+    /// The command that builds the same packages in `copy`. What has to be there for it is put
+    /// beside the copy.
+    pub(super) fn command(&self, copy: &Workspace, args: &RpmArgs) -> Result<Command> {
+        let program = std::env::current_exe().class(Class::Tool)?;
+        let mut command = Command::new("sh");
+        command.args(["-c", "umask 077; exec \"$@\"", "sh"]);
+        if self.other_user {
+            command.args(["unshare", "--user", USER, GROUP, "--"]);
+        }
+        command.arg(program).arg("--root").arg(&copy.root);
+        command
+            .args(["rpm", "--jobs", "1", "--compile-jobs", "1", "--own-ccache", "--offline"])
+            .args(&args.packages);
+        hand_on(&mut command, args)?;
+        command.env_remove("CARGO_TARGET_DIR").current_dir(&copy.root);
+        command.envs([
+            ("TZ", "Pacific/Kiritimati"),
+            ("LC_ALL", "tr_TR.UTF-8"),
+            ("USER", "somebody"),
+            ("LOGNAME", "somebody"),
+        ]);
+        if let Some(library) = &self.faketime {
+            command.env("PATH", spare_the_compiler(copy)?).env("LD_PRELOAD", library);
+            command.envs([
+                ("FAKETIME", "+400d"),
+                ("FAKETIME_DONT_FAKE_MONOTONIC", "1"),
+                ("DONT_FAKE_MONOTONIC", "1"),
+                ("NO_FAKE_STAT", "1"),
+            ]);
+        }
+        Ok(command)
+    }
+}
+
+/// What says where things come from is the same for both builds.
+fn hand_on(command: &mut Command, args: &RpmArgs) -> Result<()> {
+    for (option, pairs) in [("--source", &args.sources.supplied), ("--local", &args.sources.local)]
+    {
+        for (name, path) in pairs {
+            let path = fs_err::canonicalize(path).class(Class::Source)?;
+            command.arg(option).arg(format!("{name}={}", path.display()));
+        }
+    }
+    for arg in &args.builder.image_args {
+        command.arg("--image-arg").arg(arg);
+    }
+    if let Some(engine) = args.builder.builder.and_then(|e| e.to_possible_value()) {
+        command.arg("--builder").arg(engine.get_name());
+    }
+    Ok(())
+}
+
+/// libfaketime and the compiler's memory allocator wait for each other for ever; the compiler asks
+/// no clock that could reach a program. So it is started without the library: by whoever looks for
+/// it on the returned PATH, and by cargo, whose configuration is looked for in all folders above.
+fn spare_the_compiler(copy: &Workspace) -> Result<OsString> {
+    let beside = copy.root.parent().unwrap_or(Path::new("/"));
+    let rustc = on_path("rustc").ok_or_else(|| {
+        Failure::new(Class::Tool, "there is no rustc on PATH").help("install Rust with rustup")
+    })?;
+    let bin = beside.join("bin");
+    fs_err::create_dir_all(&bin).class(Class::Output)?;
+    let rustc = format!("'{}'", rustc.display().to_string().replace('\'', "'\\''"));
+    script(&bin.join("rustc"), &format!("unset LD_PRELOAD\nexec {rustc} \"$@\"\n"))?;
+    let wrapper = beside.join("without-faketime");
+    script(&wrapper, "unset LD_PRELOAD\nexec \"$@\"\n")?;
+    fs_err::create_dir_all(beside.join(".cargo")).class(Class::Output)?;
+    let text = format!("[build]\nrustc-wrapper = {:?}\n", wrapper.display().to_string());
+    fs_err::write(beside.join(".cargo/config.toml"), text).class(Class::Output)?;
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let path = std::iter::once(bin).chain(std::env::split_paths(&path));
+    std::env::join_paths(path).map_err(|e| Failure::new(Class::Output, e.to_string()))
+}
+
+fn script(path: &Path, text: &str) -> Result<()> {
+    let mut options = fs_err::OpenOptions::new();
+    options.write(true).create_new(true);
+    options.options_mut().mode(0o700);
+    let mut file = options.open(path).class(Class::Output)?;
+    write!(file, "#!/bin/sh\n{text}").class(Class::Output)
+}

@@ -1,0 +1,142 @@
+//! From descriptions to results: the plan, and the steps that it takes.
+
+use std::{collections::BTreeMap, thread::available_parallelism};
+
+use el7rpm::spec::Spec;
+
+use crate::{
+    cache::Cache,
+    cli::RpmArgs,
+    container::{self, Options},
+    events::{Event, Outcome, Reporter},
+    failure::{Failure, Result},
+    keys::{Keys, Secrets},
+    plan::{Circumstances, Plan},
+    schedule::{self, Ended, Task, Trouble},
+    sources::{Fetcher, Store},
+    steps::{Budget, Context, Images},
+    workspace::Workspace,
+};
+
+/// All that steps share, for as long as the run lasts.
+pub(super) struct Session<'a> {
+    args: &'a RpmArgs,
+    workspace: &'a Workspace,
+    reporter: &'a dyn Reporter,
+    keys: &'a Keys,
+    pub(super) cache: Cache,
+    store: Store,
+    images: Images,
+    compile_options: Options,
+}
+
+impl<'a> Session<'a> {
+    /// The caller holds the lock.
+    pub(super) fn open(
+        args: &'a RpmArgs,
+        workspace: &'a Workspace,
+        reporter: &'a dyn Reporter,
+        keys: &'a Keys,
+    ) -> Result<Self> {
+        let builder = &args.builder;
+        // What a killed run left going would write into what is about to be made.
+        let secrets = Secrets::of(&args.key);
+        container::sweep(workspace, &|name| secrets.contains(name));
+        Ok(Self {
+            args,
+            workspace,
+            reporter,
+            keys,
+            cache: Cache::open(workspace)?,
+            store: Store::open()?,
+            images: Images::new(builder.builder),
+            compile_options: Options {
+                jobs: builder.compile_jobs,
+                farm: builder.distcc.clone(),
+                shell_on_failure: builder.shell_on_failure,
+                own_ccache: builder.own_ccache,
+            },
+        })
+    }
+
+    /// Plans, and carries out the plan.
+    pub(super) fn build(&self, specs: &[Spec]) -> Result<(Plan, Vec<Ended>)> {
+        let mut fetcher = Fetcher::new(&self.store, self.workspace, self.reporter);
+        fetcher.offline = self.args.offline;
+        fetcher.supplied = self.args.sources.supplied.iter().cloned().collect();
+        fetcher.secrets = Secrets::of(&self.args.key);
+        let fingerprint = self.keys.signer.certificate().fingerprint();
+        let circumstances = Circumstances {
+            workspace: self.workspace,
+            wanted: &self.args.packages,
+            signing_key: &fingerprint,
+            release: self.args.release,
+            image_args: &self.args.builder.image_args,
+            fetcher: &fetcher,
+        };
+        let mut plan = Plan::of(specs, &circumstances)?;
+        let first = plan.before_the_keys();
+        let mut refused = BTreeMap::new();
+        if !first.is_empty() {
+            let ended = self.carry_out(&plan, &first, &fetcher, &refused)?;
+            let reason = |(index, ended): (&usize, &Ended)| {
+                Some((plan.steps[*index].name.clone(), ended.reason.clone()?))
+            };
+            refused = first.iter().zip(&ended).filter_map(reason).collect();
+            if ended.iter().any(|e| e.outcome == Outcome::Built) {
+                plan = Plan::of(specs, &circumstances)?;
+            }
+        }
+        let all: Vec<_> = (0..plan.steps.len()).collect();
+        let ended = self.carry_out(&plan, &all, &fetcher, &refused)?;
+        Ok((plan, ended))
+    }
+
+    /// Carries out these steps of the plan, which hold all that they need. `refused` says of steps
+    /// that were tried before why they cannot be done.
+    fn carry_out(
+        &self,
+        plan: &Plan,
+        steps: &[usize],
+        fetcher: &Fetcher<'_>,
+        refused: &BTreeMap<String, Failure>,
+    ) -> Result<Vec<Ended>> {
+        let cores = available_parallelism().map_or(1, usize::from);
+        let jobs = self.args.jobs.map_or(cores, usize::from);
+        let context = Context {
+            workspace: self.workspace,
+            cache: &self.cache,
+            plan,
+            signer: self.keys.signer.as_ref(),
+            reporter: self.reporter,
+            offline: self.args.offline,
+            secrets: Secrets::of(&self.args.key),
+            release: self.args.release,
+            budget: Budget::new(jobs as u32),
+            fetcher,
+            images: &self.images,
+            compile_options: &self.compile_options,
+        };
+        let place = |needs: &[usize]| -> Vec<usize> {
+            needs.iter().filter_map(|n| steps.iter().position(|s| s == n)).collect()
+        };
+        let task = |index: &usize| {
+            let (context, index) = (&context, *index);
+            let step = &plan.steps[index];
+            let reason = refused.get(&step.name);
+            Task {
+                name: step.name.clone(),
+                cached: step.cached || reason.is_some(),
+                needs: place(&step.needs),
+                needs_any: step.needs_any.iter().map(|group| place(group)).collect(),
+                run: Box::new(move || match reason {
+                    Some(reason) => Err(Trouble::Unavailable(reason.clone())),
+                    None => context.run(index),
+                }),
+            }
+        };
+        let tasks: Vec<_> = steps.iter().map(task).collect();
+        self.reporter.event(&Event::Started { steps: tasks.len() });
+        schedule::run(tasks, jobs, self.reporter)
+    }
+}

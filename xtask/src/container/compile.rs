@@ -1,0 +1,324 @@
+//! A compile: the phases of a build, each in a container of its own with the same folders.
+//!
+//! What a phase leaves is in the folders, never in the container. So the next phase, and the shell
+//! after a failure, find all that there is.
+
+use std::{
+    collections::BTreeSet,
+    io::IsTerminal,
+    path::{Path, PathBuf},
+    sync::{Mutex, PoisonError},
+    time::Instant,
+};
+
+use el7rpm::spec::{ContainerBuild, Phase};
+
+use super::{
+    BuiltImage, Engine, Farm, ccache,
+    ccache::Counts,
+    diagnosis::{self, End, Signs},
+    invocation::{HOME, Invocation, PATH},
+    jobs,
+    lease::Lease,
+    places::{Place, Places},
+    user::{self, User},
+};
+use crate::{
+    events::Event,
+    failure::{Class, Classify, Failure, Result},
+    host_builder::Site,
+    interrupt,
+    process::Process,
+    schedule::Trouble,
+};
+
+/// What is compiled.
+pub(crate) struct Compile<'a> {
+    /// The description's folder under specs/.
+    pub(crate) name: &'a str,
+    /// Version of its first package.
+    pub(crate) version: &'a str,
+    /// Its sources, unpacked: the name of each and its folder.
+    pub(crate) sources: Vec<(String, PathBuf)>,
+    /// Other builds that it looks into.
+    pub(crate) needs: Vec<Need>,
+    pub(crate) build: &'a ContainerBuild,
+    /// SOURCE_DATE_EPOCH.
+    pub(crate) source_date: u32,
+    pub(crate) options: &'a Options,
+}
+
+/// A build that another looks into.
+#[derive(Clone, Debug)]
+pub(crate) struct Need {
+    pub(crate) name: String,
+    /// Its build tree.
+    pub(crate) build: PathBuf,
+    pub(crate) sources: Vec<(String, PathBuf)>,
+}
+
+/// How to go about it; none of this changes the result.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Options {
+    /// Compilers at once; as many as the machine bears if not given.
+    pub(crate) jobs: Option<u16>,
+    /// Machines that compile along.
+    pub(crate) farm: Option<Farm>,
+    /// Whether to open a shell where a phase has failed.
+    pub(crate) shell_on_failure: bool,
+    /// Whether to begin with an empty ccache of its own: what others have compiled proves nothing
+    /// of this machine.
+    pub(crate) own_ccache: bool,
+}
+
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+
+impl Compile<'_> {
+    /// Runs all phases; leaves the build tree in `out/build` and the staged root in `out/stage`.
+    pub(crate) fn run(
+        &self,
+        engine: &Engine,
+        image: &BuiltImage,
+        site: &Site<'_>,
+        step: &str,
+        out: &Path,
+    ) -> Result<(), Trouble> {
+        // Each takes all cores, and all the memory that they need.
+        let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+        let user = User::of(engine);
+        let scratch = tempfile::tempdir_in(site.workspace.tmp()).class(Class::Output)?;
+        let (build, stage) = (out.join("build"), out.join("stage"));
+        for dir in [&build, &stage] {
+            fs_err::create_dir_all(dir).class(Class::Output)?;
+            user::lend(dir, user)?;
+        }
+        let _closed = user::Closed::to_others(out)?;
+        let mut places = self.places(&build, &stage)?;
+        places.extend(user.accounts(scratch.path(), self.options.farm.is_none())?);
+        let (cache, kept) = (self.cache(engine, image, site, user)?, !self.options.own_ccache);
+
+        let mut lease = Lease::take(engine, site.workspace, self.name)?;
+        let places = Places::prepare(engine, image, &mut lease, places, cache, user, kept)?;
+        let jobs = self.jobs(engine);
+        let env = self.env(jobs)?;
+        let dir = format!("/build/{}", self.name);
+        let invocation = Invocation {
+            engine,
+            image: &image.reference,
+            container: &lease.container,
+            user,
+            places: &places,
+            dir: &dir,
+            env: &env,
+            network: self.options.farm.is_some(),
+        };
+        let log = site.workspace.logs().join(format!("compile-{}.log", self.name));
+        let _ = fs_err::remove_file(&log);
+        let run = Run { compile: self, engine, site, step, lease: &lease, invocation, jobs, log };
+        run.phases(&[&build, &stage]).inspect_err(|_| {
+            // What cannot be claimed is in the way of the next run, which will say so.
+            let _ = user::claim(out, true);
+        })?;
+        places.collect(engine, image, &lease)?;
+        user::claim(&stage, false)?;
+        user::claim(&build, true)?;
+        Ok(())
+    }
+
+    fn places(&self, build: &Path, stage: &Path) -> Result<Vec<Place>> {
+        let place = |inside: String, outside: &Path, writable| Place {
+            inside,
+            outside: outside.to_owned(),
+            writable,
+        };
+        let mut places = vec![
+            place(format!("/build/{}", self.name), build, true),
+            place("/stage".into(), stage, true),
+        ];
+        let needed = self.needs.iter().flat_map(|need| &need.sources);
+        for (name, dir) in self.sources.iter().chain(needed) {
+            places.push(place(format!("/src/{name}"), dir, false));
+        }
+        for need in &self.needs {
+            places.push(place(format!("/build/{}", need.name), &need.build, false));
+        }
+        let mut seen = BTreeSet::new();
+        match places.iter().find(|p| !seen.insert(&p.inside)) {
+            None => Ok(places),
+            Some(twice) => Err(Failure::new(
+                Class::Spec,
+                format!("two things want to be {} while {} is built", twice.inside, self.name),
+            )
+            .help("give sources names that differ from those of the builds it needs")),
+        }
+    }
+
+    fn cache(
+        &self,
+        engine: &Engine,
+        image: &BuiltImage,
+        site: &Site<'_>,
+        user: User,
+    ) -> Result<Place> {
+        let mut cache =
+            Place { inside: ccache::INSIDE.into(), outside: PathBuf::new(), writable: true };
+        if engine.shares_folders {
+            cache.outside = ccache::folder(site.workspace, image, self.options.own_ccache)?;
+            user::lend(&cache.outside, user)?;
+        }
+        Ok(cache)
+    }
+
+    fn jobs(&self, engine: &Engine) -> usize {
+        let farm = self.options.farm.as_ref().map_or(0, Farm::jobs);
+        self.options.jobs.map_or_else(|| jobs::local(engine).max(farm), usize::from)
+    }
+
+    /// All variables of the build, and no other.
+    fn env(&self, jobs: usize) -> Result<Vec<(String, String)>> {
+        let name = self.name;
+        let source = match self.sources.as_slice() {
+            [(only, _)] => only,
+            several if several.iter().any(|(s, _)| s == name) => name,
+            _ => {
+                let message = format!("none of the sources of {name} is called {name}");
+                return Err(Failure::new(Class::Spec, message)
+                    .help("of several sources one must bear the folder's name: it is $SRC"));
+            }
+        };
+        let own = [
+            ("BUILD", format!("/build/{name}")),
+            ("HOME", HOME.into()),
+            ("JOBS", jobs.to_string()),
+            ("LC_ALL", "C".into()),
+            ("LOGNAME", "builder".into()),
+            ("NAME", name.into()),
+            ("PATH", PATH.into()),
+            ("SOURCE_DATE_EPOCH", self.source_date.to_string()),
+            ("SRC", format!("/src/{source}")),
+            ("STAGE", "/stage".into()),
+            ("SWITCHES", self.build.options()),
+            ("TZ", "UTC".into()),
+            ("USER", "builder".into()),
+            ("VERSION", self.version.into()),
+        ];
+        let mut env: Vec<_> = own.map(|(name, value)| (name.to_owned(), value)).to_vec();
+        let fixed = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
+        env.extend(ccache::SETTINGS.map(fixed));
+        if let Some(farm) = &self.options.farm {
+            env.extend([("CCACHE_PREFIX", "distcc"), ("DISTCC_HOSTS", farm.hosts())].map(fixed));
+        }
+        env.extend(self.build.env.clone());
+        Ok(env)
+    }
+}
+
+/// A compile that is under way.
+struct Run<'a> {
+    compile: &'a Compile<'a>,
+    engine: &'a Engine,
+    site: &'a Site<'a>,
+    step: &'a str,
+    lease: &'a Lease,
+    invocation: Invocation<'a>,
+    jobs: usize,
+    log: PathBuf,
+}
+
+impl Run<'_> {
+    fn phases(&self, folders: &[&Path]) -> Result<()> {
+        let before = self.counts();
+        for phase in &self.compile.build.phases {
+            if let Err(failure) = self.phase(phase, folders) {
+                if self.compile.options.shell_on_failure {
+                    self.shell(phase, &failure);
+                }
+                return Err(failure);
+            }
+        }
+        if let (Some(before), Some(after)) = (before, self.counts())
+            && let Some(rate) = after.since(before)
+        {
+            self.note(&format!("{}: {rate}", self.step));
+        }
+        Ok(())
+    }
+
+    fn phase(&self, phase: &Phase, folders: &[&Path]) -> Result<()> {
+        let (step, name, reporter) = (self.step, phase.name.as_str(), self.site.reporter);
+        reporter.event(&Event::Phase { step, phase: name });
+        let start = Instant::now();
+        let command = ["/bin/sh", "-eu", "-c", &phase.script, name];
+        let hides = |name: &str| self.engine.hides(name);
+        let process = Process {
+            program: self.engine.program.clone(),
+            args: self.invocation.args(&command, false)?,
+            dir: &self.site.workspace.root,
+            set: Vec::new(),
+            removed: &hides,
+            log: self.log.clone(),
+            class: Class::Tool,
+        };
+        let mut signs = Signs::default();
+        let ended = process.watch(
+            |pid| self.lease.client().started(pid),
+            |line| {
+                signs.see(line);
+                reporter.event(&Event::StepOutput { step, line });
+            },
+        );
+        self.lease.client().ended();
+        interrupt::hold();
+        let ended = ended.inspect_err(|_| self.lease.remove_container())?;
+        let (warnings, time) = (signs.warnings, start.elapsed());
+        reporter.event(&Event::PhaseEnded { step, phase: name, warnings, time });
+        if ended.status.success() {
+            return Ok(());
+        }
+        // A client that was killed leaves its container.
+        self.lease.remove_container();
+        let end = End {
+            phase: name,
+            image: self.invocation.image,
+            engine: self.engine.kind.name(),
+            jobs: self.jobs,
+            code: ended.status.code(),
+            status: ended.status.to_string(),
+            log: self.log.clone(),
+            folders,
+        };
+        Err(diagnosis::judge(&end, &signs, ended.lines))
+    }
+
+    /// ccache's counts; none if the image has no ccache that tells.
+    fn counts(&self) -> Option<Counts> {
+        let args = self.invocation.args(&["ccache", "--print-stats"], false).ok()?;
+        let args: Vec<_> = args.iter().filter_map(|a| a.to_str()).collect();
+        self.engine.says(args).ok().map(|text| Counts::parse(&text))
+    }
+
+    /// The same image, folders and variables as the phase had, with the user in it.
+    fn shell(&self, phase: &Phase, failure: &Failure) {
+        if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
+            self.note("--shell-on-failure needs a terminal; there is none");
+            return;
+        }
+        let shown: Vec<_> = failure.last_lines.iter().take(4).map(String::as_str).collect();
+        self.note(&format!("{}\n  {}", failure.message, shown.join("\n  ")));
+        self.note(
+            "a shell in the builder: sh -eu -c \"$PHASE\" runs the phase again, `exit` ends the run",
+        );
+        let script = format!("PHASE={}", phase.script);
+        let start = "[ -x /bin/bash ] && exec /bin/bash --norc -i; exec /bin/sh -i";
+        let command = ["env", &script, "/bin/sh", "-c", start];
+        self.site.reporter.aside(&mut || {
+            if let Ok(args) = self.invocation.args(&command, true) {
+                let _ = self.engine.on_terminal(args).status();
+            }
+        });
+    }
+
+    fn note(&self, message: &str) {
+        self.site.reporter.event(&Event::Note { message });
+    }
+}

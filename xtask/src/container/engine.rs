@@ -1,0 +1,261 @@
+//! podman or docker: which of them is here, whether it may be used, and what it can do.
+
+use std::{
+    ffi::OsString,
+    os::unix::process::CommandExt,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use crate::{
+    failure::{Class, Failure, Result},
+    schedule::Trouble,
+    tools::on_path,
+};
+
+/// The engines that are known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum EngineKind {
+    Podman,
+    Docker,
+}
+
+/// A container engine that answers.
+#[derive(Clone, Debug)]
+pub(crate) struct Engine {
+    pub(crate) kind: EngineKind,
+    pub(crate) program: PathBuf,
+    /// Whether containers can see folders of this machine, under ids that make sense here. Not so
+    /// behind an address, and not in docker's own user namespaces.
+    pub(crate) shares_folders: bool,
+    /// Whether it runs in a user namespace of the invoker.
+    pub(crate) rootless: bool,
+    /// Cores of the machine that it runs on.
+    pub(crate) cores: usize,
+    /// Memory of that machine, in bytes.
+    pub(crate) memory: u64,
+    /// Variables that it must not see.
+    hidden: Vec<OsString>,
+}
+
+/// An engine that runs on this machine answers in a fraction of it.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+impl EngineKind {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Podman => "podman",
+            Self::Docker => "docker",
+        }
+    }
+}
+
+impl Engine {
+    /// The engine that was asked for, else the first that is there and answers.
+    ///
+    /// # Errors
+    /// [`Trouble::Unavailable`], with what to do about it.
+    pub(crate) fn find(
+        choice: Option<EngineKind>,
+        hides: &dyn Fn(&str) -> bool,
+    ) -> Result<Self, Trouble> {
+        let kinds = choice.map_or(vec![EngineKind::Podman, EngineKind::Docker], |k| vec![k]);
+        let there = kinds.iter().filter_map(|kind| Some((*kind, on_path(kind.name())?)));
+        let hidden: Vec<_> = std::env::vars_os()
+            .map(|(name, _)| name)
+            .filter(|name| name.to_str().is_some_and(hides))
+            .collect();
+        let mut trouble = None;
+        for (kind, program) in there {
+            match Self::ask(kind, program, hidden.clone()) {
+                Ok(engine) => return Ok(engine),
+                Err(failure) => drop(trouble.get_or_insert(failure)),
+            }
+        }
+        Err(Trouble::Unavailable(trouble.unwrap_or_else(|| missing(choice))))
+    }
+
+    /// An engine of which nothing is known but where it is, to clean up with.
+    pub(super) fn at(program: &Path, hides: &dyn Fn(&str) -> bool) -> Self {
+        let names = std::env::vars_os().map(|(name, _)| name);
+        Self {
+            kind: EngineKind::Podman,
+            program: program.to_owned(),
+            shares_folders: true,
+            rootless: false,
+            cores: 1,
+            memory: 0,
+            hidden: names.filter(|name| name.to_str().is_some_and(hides)).collect(),
+        }
+    }
+
+    fn ask(kind: EngineKind, program: PathBuf, hidden: Vec<OsString>) -> Result<Self> {
+        let mut own = Self { hidden, kind, ..Self::at(&program, &|_| false) };
+        // Debian and EL have a package that calls podman docker.
+        let version = own.says(["--version"]).map_err(|f| own.unusable(f))?;
+        if version.starts_with("podman") {
+            own.kind = EngineKind::Podman;
+        }
+        let format = match own.kind {
+            EngineKind::Podman => {
+                "{{.Host.CPUs}} {{.Host.MemTotal}} {{.Host.ServiceIsRemote}} \
+                 {{.Host.Security.Rootless}}"
+            }
+            EngineKind::Docker => "{{.NCPU}} {{.MemTotal}} {{.SecurityOptions}}",
+        };
+        let info = own.says(["info", "--format", format]).map_err(|f| own.unusable(f))?;
+        let mut words = info.split_whitespace();
+        let mut number = || words.next().and_then(|w| w.parse::<u64>().ok()).unwrap_or(0);
+        (own.cores, own.memory) = (number() as usize, number());
+        if own.cores == 0 {
+            let failure = Failure::new(Class::Tool, "no answer from its service");
+            return Err(own.unusable(failure));
+        }
+        match own.kind {
+            EngineKind::Podman => {
+                own.shares_folders = words.next() != Some("true");
+                own.rootless = words.next() == Some("true");
+            }
+            EngineKind::Docker => {
+                own.rootless = info.contains("name=rootless");
+                let mapped = own.rootless || info.contains("name=userns");
+                own.shares_folders = !mapped && own.docker_is_local();
+            }
+        }
+        Ok(own)
+    }
+
+    /// Docker is always asked through a socket; only one of this machine's own kind leads to this
+    /// machine for sure.
+    fn docker_is_local(&self) -> bool {
+        let format = "{{.Endpoints.docker.Host}}";
+        let host = self.says(["context", "inspect", "--format", format]);
+        host.is_ok_and(|host| host.trim().is_empty() || host.starts_with("unix://"))
+    }
+
+    /// One line for people.
+    pub(crate) fn description(&self) -> String {
+        let (name, program) = (self.kind.name(), self.program.display());
+        let rootless = if self.rootless { ", rootless" } else { "" };
+        let far = if self.shares_folders { "" } else { ", files are copied to it" };
+        let memory = self.memory >> 30;
+        format!("{name} ({program}; {} cores, {memory} GiB{rootless}{far})", self.cores)
+    }
+
+    /// What it prints when called with `args`; for commands that answer at once.
+    pub(crate) fn says<'a>(&self, args: impl IntoIterator<Item = &'a str>) -> Result<String> {
+        let args: Vec<OsString> = args.into_iter().map(OsString::from).collect();
+        let shown = shown(self.kind.name(), &args);
+        let failed = |message: String| {
+            let mut failure = Failure::new(Class::Tool, message);
+            failure.command = Some(shown.clone());
+            failure
+        };
+        let command = self.command(args).stdout_capture().stderr_capture();
+        let handle = command.start().map_err(|e| failed(format!("cannot be started: {e}")))?;
+        let Ok(Some(output)) = handle.wait_timeout(PATIENCE) else {
+            let _ = handle.kill();
+            return Err(failed(format!("no answer within {} seconds", PATIENCE.as_secs())));
+        };
+        if output.status.success() {
+            return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+        }
+        let said = String::from_utf8_lossy(&output.stderr);
+        let mut lines = said.lines().map(str::trim).filter(|l| !l.is_empty());
+        let silent = format!("it ended with {} and without a word", output.status);
+        let mut failure = failed(lines.next().map_or(silent, str::to_owned));
+        failure.status = Some(output.status.to_string());
+        failure.last_lines = lines.by_ref().take(8).map(str::to_owned).collect();
+        Err(failure)
+    }
+
+    /// A call of it, without the variables that it must not see, in a process group of its own:
+    /// Ctrl-C is for us to act on.
+    pub(crate) fn command(&self, args: Vec<OsString>) -> duct::Expression {
+        let command = duct::cmd(&self.program, args).stdin_null().unchecked();
+        let command = self.hidden.iter().fold(command, |c, name| c.env_remove(name));
+        command.before_spawn(|command| {
+            command.process_group(0);
+            Ok(())
+        })
+    }
+
+    /// The same as a plain command, which keeps the terminal.
+    pub(crate) fn on_terminal(&self, args: Vec<OsString>) -> std::process::Command {
+        let mut command = std::process::Command::new(&self.program);
+        command.args(args);
+        for name in &self.hidden {
+            command.env_remove(name);
+        }
+        command
+    }
+
+    /// Whether a variable is hidden from it.
+    pub(crate) fn hides(&self, name: &str) -> bool {
+        self.hidden.iter().any(|h| h == name)
+    }
+
+    fn unusable(&self, failure: Failure) -> Failure {
+        let name = self.kind.name();
+        let said = std::iter::once(&failure.message).chain(&failure.last_lines);
+        let said = said.map(|l| l.to_lowercase()).collect::<Vec<_>>().join("\n");
+        let help = remedy(self.kind, &said);
+        let mut own = failure;
+        own.message = format!("{name} is installed, but cannot be used: {}", own.message);
+        own.help(help)
+    }
+}
+
+fn missing(choice: Option<EngineKind>) -> Failure {
+    let help = "install podman (Debian: apt-get install podman; EL: dnf install podman) or docker";
+    let message = match choice {
+        Some(kind) => format!("{} is not on PATH", kind.name()),
+        None => "there is neither podman nor docker to compile in".to_owned(),
+    };
+    Failure::new(Class::Tool, message).help(help)
+}
+
+/// What to do when an engine refuses its services; `said` are its words in lower case.
+fn remedy(kind: EngineKind, said: &str) -> &'static str {
+    let has = |words: &[&str]| words.iter().any(|w| said.contains(w));
+    match kind {
+        EngineKind::Docker if has(&["permission denied"]) => {
+            "join the group docker (sudo usermod -aG docker $USER, then log in again), or install \
+             podman, which needs no permission"
+        }
+        EngineKind::Docker if has(&["cannot connect", "refused", "no such file", "no answer"]) => {
+            "start its service (sudo systemctl start docker), or mend DOCKER_HOST and \
+             `docker context`"
+        }
+        EngineKind::Podman if has(&["subuid", "subgid", "newuidmap", "newgidmap"]) => {
+            "give yourself subordinate ids (sudo usermod --add-subuids 100000-165535 \
+             --add-subgids 100000-165535 $USER), then run `podman system migrate`"
+        }
+        EngineKind::Podman if has(&["refused", "unable to connect", "cannot connect"]) => {
+            "start the service that CONTAINER_HOST names, or unset it"
+        }
+        EngineKind::Docker => "`docker info` must work first",
+        EngineKind::Podman => "`podman info` must work first",
+    }
+}
+
+/// A command as one would type it, as far as that helps.
+pub(super) fn shown(program: &str, args: &[OsString]) -> String {
+    let words = args.iter().map(|a| a.to_string_lossy().into_owned());
+    std::iter::once(program.to_owned()).chain(words).collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_refusal_has_its_remedy() {
+        let docker = |said: &str| remedy(EngineKind::Docker, said);
+        assert!(docker("permission denied while trying to connect").contains("group docker"));
+        assert!(docker("cannot connect to the docker daemon").contains("systemctl start docker"));
+        let podman = |said: &str| remedy(EngineKind::Podman, said);
+        assert!(podman("no subuid ranges found for user").contains("--add-subuids"));
+        assert!(podman("dial tcp: connection refused").contains("CONTAINER_HOST"));
+    }
+}

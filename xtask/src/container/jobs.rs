@@ -1,0 +1,80 @@
+//! How many compilers at once: as many as there are cores, but no more than the memory bears.
+
+use std::path::{Path, PathBuf};
+
+use super::engine::Engine;
+
+/// What gcc takes of memory for one of Mesos' larger sources.
+const PER_JOB: u64 = 1_500_000_000;
+
+/// For a build on the engine's machine.
+pub(super) fn local(engine: &Engine) -> usize {
+    if !engine.shares_folders {
+        return fitting(engine.cores, engine.memory);
+    }
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let limit = cgroup_limit(Path::new("/sys/fs/cgroup")).unwrap_or(u64::MAX);
+    // An engine on this machine may still be in a virtual one, with less of everything.
+    let memory = available().unwrap_or(engine.memory).min(limit).min(engine.memory);
+    fitting(cores.min(engine.cores), memory)
+}
+
+fn fitting(cores: usize, memory: u64) -> usize {
+    cores.min((memory / PER_JOB) as usize).max(1)
+}
+
+/// Memory that programs can still have, as the kernel estimates it.
+fn available() -> Option<u64> {
+    field(&fs_err::read_to_string("/proc/meminfo").ok()?)
+}
+
+fn field(meminfo: &str) -> Option<u64> {
+    let line = meminfo.lines().find_map(|l| l.strip_prefix("MemAvailable:"))?;
+    Some(line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()? * 1024)
+}
+
+/// The lowest limit of the control groups that this process is in, of either version.
+fn cgroup_limit(root: &Path) -> Option<u64> {
+    let groups = fs_err::read_to_string("/proc/self/cgroup").ok()?;
+    let files = groups.lines().flat_map(|line| limit_files(root, line));
+    let limit = |p: PathBuf| fs_err::read_to_string(p).ok()?.trim().parse::<u64>().ok();
+    files.filter_map(limit).min()
+}
+
+/// Where the limits of one line of /proc/self/cgroup stand: its group's, and those above.
+fn limit_files(root: &Path, line: &str) -> Vec<PathBuf> {
+    let mut parts = line.splitn(3, ':').skip(1);
+    let (Some(controllers), Some(group)) = (parts.next(), parts.next()) else { return Vec::new() };
+    let (dir, file) = match controllers {
+        "" => (root.to_owned(), "memory.max"),
+        c if c.split(',').any(|c| c == "memory") => (root.join(c), "memory.limit_in_bytes"),
+        _ => return Vec::new(),
+    };
+    let group = Path::new(group.trim_start_matches('/'));
+    group.ancestors().map(|group| dir.join(group).join(file)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cores_and_memory_both_bound_it() {
+        assert_eq!(fitting(8, 64_000_000_000), 8);
+        assert_eq!(fitting(8, 4_000_000_000), 2);
+        assert_eq!(fitting(8, 100_000_000), 1);
+        assert_eq!(field("MemFree: 1 kB\nMemAvailable:   2048 kB\n"), Some(2_097_152));
+    }
+
+    #[test]
+    fn limits_of_both_versions_and_of_the_groups_above() {
+        let files = |line: &str| limit_files(Path::new("/cg"), line);
+        let one = |p: &str| PathBuf::from(p);
+        assert_eq!(
+            files("0::/user/x"),
+            [one("/cg/user/x/memory.max"), one("/cg/user/memory.max"), one("/cg/memory.max")]
+        );
+        assert_eq!(files("4:memory:/")[0], one("/cg/memory/memory.limit_in_bytes"));
+        assert_eq!(files("5:cpu,cpuacct:/x"), Vec::<PathBuf>::new());
+    }
+}

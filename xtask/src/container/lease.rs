@@ -1,0 +1,156 @@
+//! What a build has going in the engine: a container, and volumes of a remote one. They go when
+//! the build ends, when a signal ends the run, and, should the run be killed outright, before the
+//! next one begins.
+
+use std::{
+    ffi::OsString,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use serde::{Deserialize, Serialize};
+
+use super::{client::Client, engine::Engine};
+use crate::{
+    cache::sync,
+    failure::{Class, Classify, Result},
+    interrupt::{self, Going},
+    key::KeyBuilder,
+    workspace::Workspace,
+};
+
+/// Names in the engine that are in use.
+#[derive(Debug, Serialize, Deserialize)]
+struct Names {
+    program: PathBuf,
+    container: String,
+    volumes: Vec<String>,
+}
+
+/// Holds names in the engine; frees them at its end.
+pub(super) struct Lease {
+    /// The name for containers, one at a time.
+    pub(super) container: String,
+    held: Arc<Held>,
+    _going: Going,
+}
+
+struct Held {
+    engine: Engine,
+    /// Where the names are noted, for a run that comes after a killed one.
+    note: PathBuf,
+    names: Mutex<Names>,
+    client: Client,
+}
+
+impl Lease {
+    /// Takes the names for the build called `what` in this checkout, and removes what bears them.
+    pub(super) fn take(engine: &Engine, workspace: &Workspace, what: &str) -> Result<Self> {
+        let dir = notes(workspace);
+        fs_err::create_dir_all(&dir).class(Class::Output)?;
+        let key = KeyBuilder::new("container", 1).text("state", &workspace.state.to_string_lossy());
+        let container = format!("mesos-calico-{}-{what}", key.finish().short());
+        let names = Names {
+            program: engine.program.clone(),
+            container: container.clone(),
+            volumes: Vec::new(),
+        };
+        let held = Arc::new(Held {
+            engine: engine.clone(),
+            note: dir.join(what),
+            names: Mutex::new(names),
+            client: Client::default(),
+        });
+        held.write()?;
+        held.remove_container();
+        let going = Arc::clone(&held);
+        Ok(Self { container, held, _going: Going::note(move || going.free()) })
+    }
+
+    /// A new, empty volume.
+    pub(super) fn add_volume(&mut self, index: usize) -> Result<String> {
+        let name = format!("{}-{index}", self.container);
+        let held = &self.held;
+        held.names.lock().unwrap_or_else(PoisonError::into_inner).volumes.push(name.clone());
+        held.write()?;
+        held.quietly(&["volume", "rm", "--force", &name]);
+        held.engine.says(["volume", "create", &name])?;
+        Ok(name)
+    }
+
+    /// The engine's client, while it runs the container.
+    pub(super) fn client(&self) -> &Client {
+        &self.held.client
+    }
+
+    pub(super) fn remove_container(&self) {
+        self.held.remove_container();
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        self.held.free();
+    }
+}
+
+impl Held {
+    fn free(&self) {
+        // A client that is still at it would go on to start what is removed here.
+        self.client.end();
+        self.remove_container();
+        let names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
+        for volume in &names.volumes {
+            self.quietly(&["volume", "rm", "--force", volume]);
+        }
+        let _ = fs_err::remove_file(&self.note);
+    }
+
+    fn remove_container(&self) {
+        let names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
+        self.quietly(&["rm", "--force", &names.container]);
+    }
+
+    fn quietly(&self, args: &[&str]) {
+        quietly(&self.engine, args);
+    }
+
+    fn write(&self) -> Result<()> {
+        let names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
+        let text = serde_json::to_string(&*names).unwrap_or_default();
+        fs_err::write(&self.note, text).class(Class::Output)?;
+        sync(&self.note)
+    }
+}
+
+/// That it is gone already is no reason to complain.
+fn quietly(engine: &Engine, args: &[&str]) {
+    let args: Vec<OsString> = args.iter().map(OsString::from).collect();
+    let _ = engine.command(args).stdout_null().stderr_null().run();
+}
+
+fn notes(workspace: &Workspace) -> PathBuf {
+    workspace.state.join("containers")
+}
+
+/// Removes what a killed run of this checkout left in the engine. To be called before anything
+/// that its containers may still write to is touched.
+pub(crate) fn sweep(workspace: &Workspace, hides: &dyn Fn(&str) -> bool) {
+    let entries = fs_err::read_dir(notes(workspace)).into_iter().flatten().flatten();
+    for path in entries.map(|entry| entry.path()) {
+        interrupt::hold();
+        sweep_one(&path, hides);
+    }
+}
+
+fn sweep_one(note: &Path, hides: &dyn Fn(&str) -> bool) {
+    let text = fs_err::read_to_string(note).unwrap_or_default();
+    if let Ok(names) = serde_json::from_str::<Names>(&text) {
+        let engine = Engine::at(&names.program, hides);
+        quietly(&engine, &["rm", "--force", &names.container]);
+        for volume in &names.volumes {
+            quietly(&engine, &["volume", "rm", "--force", volume]);
+        }
+    }
+    let _ = fs_err::remove_file(note);
+}

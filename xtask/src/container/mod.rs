@@ -1,0 +1,30 @@
+//! The container builder: compiles sources in an image of the target system, so that what comes
+//! out runs there.
+//!
+//! [`Engine`] is podman or docker. [`Image`] is a folder under containers/ and what becomes of it.
+//! [`Compile`] runs the phases of a build in it, one container after the other, in circumstances
+//! that are the same on every machine: docs/decisions.md says which.
+
+mod ccache;
+mod client;
+mod compile;
+mod diagnosis;
+mod distcc;
+mod engine;
+mod image;
+mod invocation;
+mod jobs;
+mod lease;
+mod places;
+mod user;
+
+/// Folders of a compile's result: the build tree, and the staged root.
+pub(crate) const BUILD: &str = "build";
+pub(crate) const STAGE: &str = "stage";
+
+pub(crate) use compile::{Compile, Need, Options};
+pub(crate) use diagnosis::is_warning;
+pub(crate) use distcc::Farm;
+pub(crate) use engine::{Engine, EngineKind};
+pub(crate) use image::{BuiltImage, Image};
+pub(crate) use lease::sweep;

@@ -1,0 +1,173 @@
+//! The folders that a container sees: shared with this machine, or, where the engine cannot see
+//! this machine's folders, volumes of its own that are filled before and emptied after.
+
+use std::{
+    ffi::OsString,
+    path::{Path, PathBuf},
+};
+
+use super::{engine::Engine, image::BuiltImage, invocation::limits, lease::Lease, user::User};
+use crate::failure::{Class, Classify, Failure, Result};
+
+/// A folder, or a file, and where it is inside.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Place {
+    pub(super) inside: String,
+    pub(super) outside: PathBuf,
+    pub(super) writable: bool,
+}
+
+/// All folders of a build.
+#[derive(Debug)]
+pub(super) enum Places {
+    /// Seen as they are.
+    Shared(Vec<Place>),
+    /// Copied: each with the name of its volume.
+    Copied(Vec<(Place, String)>),
+}
+
+impl Places {
+    /// Makes them ready. `cache` is that of ccache: as a volume it stays where it is, if `kept`.
+    pub(super) fn prepare(
+        engine: &Engine,
+        image: &BuiltImage,
+        lease: &mut Lease,
+        places: Vec<Place>,
+        cache: Place,
+        user: User,
+        kept: bool,
+    ) -> Result<Self> {
+        if engine.shares_folders {
+            return Ok(Self::Shared(places.into_iter().chain([cache]).collect()));
+        }
+        // Single files cannot be volumes; the image has its own.
+        let folders = places.into_iter().filter(|p| p.outside.is_dir());
+        let mut copied = Vec::new();
+        for (index, place) in folders.enumerate() {
+            let volume = lease.add_volume(index)?;
+            copied.push((place, volume));
+        }
+        let volume = match kept {
+            true => format!("mesos-calico-ccache-{}", image.key.short()),
+            false => lease.add_volume(copied.len())?,
+        };
+        copied.push((cache, volume));
+        let own = Self::Copied(copied);
+        own.fill(engine, image, lease, user)?;
+        Ok(own)
+    }
+
+    /// The engine's options for them.
+    pub(super) fn options(&self) -> Result<Vec<OsString>> {
+        let mut options = Vec::new();
+        match self {
+            Self::Shared(places) => {
+                for place in places {
+                    options.extend(["--volume".into(), shared(place)?]);
+                }
+            }
+            Self::Copied(places) => {
+                for (place, volume) in places {
+                    // Docker would give an empty volume the owner of the folder below it.
+                    let access = if place.writable { "rw,nocopy" } else { "ro,nocopy" };
+                    let volume = format!("{volume}:{}:{access}", place.inside);
+                    options.extend(["--volume".into(), volume.into()]);
+                }
+            }
+        }
+        Ok(options)
+    }
+
+    /// A container that is never started is enough to copy into its volumes; giving them to the
+    /// builder takes one that runs, as root inside.
+    fn fill(&self, engine: &Engine, image: &BuiltImage, lease: &Lease, user: User) -> Result<()> {
+        let Self::Copied(places) = self else { return Ok(()) };
+        self.with_holder(engine, image, lease, |holder| {
+            for (place, _) in places.iter().filter(|(p, _)| p.outside != Path::new("")) {
+                let mut from = place.outside.clone().into_os_string();
+                from.push("/.");
+                let to = format!("{holder}:{}", place.inside).into();
+                transfer(engine, vec!["cp".into(), from, to])?;
+            }
+            Ok(())
+        })?;
+        let mut args: Vec<OsString> =
+            ["run", "--rm", "--network=none", "--pull=never"].map(OsString::from).to_vec();
+        args.extend(limits(engine));
+        args.extend(["--user=0:0".into(), "--name".into(), lease.container.clone().into()]);
+        for (place, volume) in places {
+            args.extend(["--volume".into(), format!("{volume}:{}:nocopy", place.inside).into()]);
+        }
+        args.extend([image.reference.clone().into(), "chown".into()]);
+        args.extend(["-R".into(), "-h".into(), format!("{}:{}", user.uid, user.gid).into()]);
+        args.extend(places.iter().map(|(place, _)| place.inside.clone().into()));
+        transfer(engine, args)
+    }
+
+    /// Brings what the build has written to where it belongs.
+    pub(super) fn collect(&self, engine: &Engine, image: &BuiltImage, lease: &Lease) -> Result<()> {
+        let Self::Copied(places) = self else { return Ok(()) };
+        self.with_holder(engine, image, lease, |holder| {
+            let results = places.iter().filter(|(p, _)| p.writable && p.outside != Path::new(""));
+            for (place, _) in results {
+                let from = format!("{holder}:{}/.", place.inside).into();
+                transfer(engine, vec!["cp".into(), from, place.outside.clone().into()])?;
+            }
+            Ok(())
+        })
+    }
+
+    fn with_holder(
+        &self,
+        engine: &Engine,
+        image: &BuiltImage,
+        lease: &Lease,
+        work: impl FnOnce(&str) -> Result<()>,
+    ) -> Result<()> {
+        let name = &lease.container;
+        let mut args: Vec<OsString> = vec!["create".into(), "--name".into(), name.into()];
+        args.extend(["--network=none".into(), "--pull=never".into()]);
+        args.extend(self.options()?.into_iter().map(|option| writable(&option)));
+        args.extend([image.reference.clone().into(), "true".into()]);
+        transfer(engine, args)?;
+        let done = work(name);
+        lease.remove_container();
+        done
+    }
+}
+
+/// To be copied into, a volume must not be read-only.
+fn writable(option: &OsString) -> OsString {
+    let text = option.to_string_lossy();
+    text.strip_suffix(":ro,nocopy")
+        .map_or_else(|| option.clone(), |text| format!("{text}:nocopy").into())
+}
+
+/// `z` lets the container in where SELinux would not; elsewhere it means nothing.
+fn shared(place: &Place) -> Result<OsString> {
+    let outside = fs_err::canonicalize(&place.outside).class(Class::Output)?;
+    if outside.to_string_lossy().contains(':') {
+        let message = format!("{} has a colon in its name", outside.display());
+        return Err(Failure::new(Class::Output, message)
+            .help("container engines cannot share such a folder; move the checkout"));
+    }
+    let access = if place.writable { "rw,z" } else { "ro,z" };
+    let mut option = outside.into_os_string();
+    option.push(format!(":{}:{access}", place.inside));
+    Ok(option)
+}
+
+fn transfer(engine: &Engine, args: Vec<OsString>) -> Result<()> {
+    let shown = super::engine::shown(engine.kind.name(), &args);
+    let output = engine.command(args).stdout_null().stderr_capture().run().class(Class::Tool)?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let mut failure =
+        Failure::new(Class::Tool, "files cannot be brought to the engine's machine, or back");
+    failure.command = Some(shown);
+    failure.status = Some(output.status.to_string());
+    let said = String::from_utf8_lossy(&output.stderr);
+    failure.last_lines = said.lines().take(8).map(str::to_owned).collect();
+    Err(failure)
+}

@@ -1,0 +1,312 @@
+//! From descriptions to steps.
+
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
+
+use el7rpm::{
+    package::WriteOptions,
+    spec::{Build, ContainerBuild, Package, Source, Spec},
+    stage::StagedRoot,
+};
+
+use super::{
+    Circumstances, ContainerWork, Need, PackageWork, Plan, Staged, Step, Work, own_code, roots,
+    write_options,
+};
+use crate::{
+    cache::Cache,
+    container::Image,
+    failure::{Class, Classify, Failure, Result},
+    host_builder::{self, HostBuild},
+    key::{Key, KeyBuilder},
+    sources,
+    tools::Zig,
+};
+
+/// Changes when the way of compiling in a container does.
+const VERSION: u32 = 1;
+
+pub(super) struct Builder<'a> {
+    circumstances: &'a Circumstances<'a>,
+    cache: Cache,
+    own_code: Key,
+    options: WriteOptions,
+    plan: Plan,
+    /// What has been planned of each description that is compiled in a container.
+    compiled: BTreeMap<String, Compiled>,
+}
+
+/// A planned compile, for those that need it.
+#[derive(Clone)]
+struct Compiled {
+    step: usize,
+    sources: Vec<Source>,
+    fetches: Vec<usize>,
+    image: Image,
+    /// Its own step and those of all that it needs: their libraries are there on the host.
+    release: Vec<usize>,
+}
+
+impl<'a> Builder<'a> {
+    pub(super) fn new(circumstances: &'a Circumstances<'a>) -> Result<Self> {
+        Ok(Self {
+            circumstances,
+            cache: Cache::peek(circumstances.workspace),
+            own_code: own_code()?,
+            options: write_options()?,
+            plan: Plan { steps: Vec::new(), zig: None },
+            compiled: BTreeMap::new(),
+        })
+    }
+
+    /// Plans the wanted packages of `specs`, which come after those that they need.
+    pub(super) fn all(mut self, specs: &[Spec]) -> Result<Plan> {
+        let wanted = self.circumstances.wanted;
+        let is_wanted = |p: &&Package| wanted.is_empty() || wanted.contains(&p.name);
+        let mut compiled = super::needed_specs(specs, |s| s.packages.iter().any(|p| is_wanted(&p)));
+        for spec in specs {
+            let packages: Vec<_> = spec.packages.iter().filter(is_wanted).collect();
+            let made = match &spec.build {
+                Some(Build::Crate(dir)) if !packages.is_empty() => {
+                    Made::Programs(self.host(spec, dir.clone())?)
+                }
+                Some(Build::Container(build)) if compiled.remove(&spec.name) => {
+                    Made::Staged(self.container(spec, build)?)
+                }
+                _ => Made::Nothing,
+            };
+            for package in packages {
+                let step = self.package(spec, package, &made)?;
+                self.sign(package, step);
+            }
+        }
+        self.plan.mark_needless();
+        Ok(self.plan)
+    }
+
+    fn add(&mut self, mut step: Step) -> usize {
+        step.cached = match &step.work {
+            Work::Tools => self.plan.zig.as_ref().is_some_and(Zig::is_there),
+            Work::Fetch(source) => self.circumstances.fetcher.is_there(source),
+            // Only the engine knows; it is asked when a compile wants the image.
+            Work::Image(_) => false,
+            work => self.cache.get(work.kind(), &step.key).is_some(),
+        };
+        self.plan.steps.push(step);
+        self.plan.steps.len() - 1
+    }
+
+    fn tools(&mut self) -> (usize, Zig) {
+        let zig = self
+            .plan
+            .zig
+            .get_or_insert_with(|| {
+                Zig::locate(self.circumstances.workspace, self.circumstances.release)
+            })
+            .clone();
+        let there = self.plan.steps.iter().position(|s| matches!(s.work, Work::Tools));
+        let index = there.unwrap_or_else(|| {
+            let key = KeyBuilder::new("tools", 1).text("identity", &zig.identity).finish();
+            let inputs = vec!["xtask/tools/requirements.txt".into()];
+            self.add(Step { inputs, ..Step::new("tools".into(), key, Work::Tools) })
+        });
+        (index, zig)
+    }
+
+    fn host(&mut self, spec: &Spec, crate_dir: PathBuf) -> Result<usize> {
+        let (tools, zig) = self.tools();
+        let programs =
+            spec.packages.iter().flat_map(Package::programs).map(str::to_owned).collect();
+        let build = HostBuild { crate_dir, programs };
+        let workspace = self.circumstances.workspace;
+        let rustc = host_builder::rustc_identity(&workspace.root)?;
+        let (key, stamps) = build.key(workspace, &rustc, &zig)?;
+        let dir = build.crate_dir.display().to_string();
+        Ok(self.add(Step {
+            needs: vec![tools],
+            inputs: vec![dir.clone(), "Cargo.lock".into()],
+            stamps,
+            ..Step::new(format!("compile {dir}"), key, Work::Host(build))
+        }))
+    }
+
+    fn fetch(&mut self, source: &Source) -> Result<usize> {
+        let name = format!("fetch {}", source.name);
+        let (key, stamps) = sources::identity(source).map_err(|f| f.in_step(&name, None))?;
+        let there = self.plan.steps.iter().position(|s| s.name == name);
+        match there {
+            Some(index) if self.plan.steps[index].key == key => Ok(index),
+            Some(_) => Err(Failure::new(
+                Class::Spec,
+                format!("two descriptions call different things the source {}", source.name),
+            )),
+            None => {
+                let work = Work::Fetch(source.clone());
+                Ok(self.add(Step { stamps, ..Step::new(name, key, work) }))
+            }
+        }
+    }
+
+    /// An image is worth making if one of the builds that want it has its sources.
+    fn image(&mut self, image: &Image, fetches: &[usize]) -> usize {
+        let name = format!("image {}", image.name);
+        let there = self.plan.steps.iter().position(|s| s.name == name);
+        let index = there.unwrap_or_else(|| {
+            let inputs = vec![format!("containers/{}", image.name)];
+            let step = Step::new(name, image.key().clone(), Work::Image(image.clone()));
+            self.add(Step { inputs, ..step })
+        });
+        self.plan.steps[index].needs_any.push(fetches.to_vec());
+        index
+    }
+
+    fn container(&mut self, spec: &Spec, build: &ContainerBuild) -> Result<Compiled> {
+        let image =
+            Image::load(self.circumstances.workspace, &build.image, self.circumstances.image_args)
+                .map_err(|f| f.in_step(&format!("image {}", build.image), None))?;
+        let fetches: Vec<usize> =
+            spec.sources.iter().map(|s| self.fetch(s)).collect::<Result<_>>()?;
+        let image_step = self.image(&image, &fetches);
+        let needed: Vec<_> = build.needs.iter().map(|n| (n, &self.compiled[n])).collect();
+        let version = spec.packages.first().map_or("", |p| &p.version);
+        let source_date = spec.packages.first().map_or(0, Package::source_date);
+        let mut key = KeyBuilder::new("compile in container", VERSION)
+            .key("image", image.key())
+            .text("image.lock", image.lock().unwrap_or_default())
+            .text("name", &spec.name)
+            .text("version", version)
+            .text("source date", &source_date.to_string())
+            .text("build", &format!("{:?} {:?} {:?}", build.env, build.switches, build.phases));
+        for (source, fetch) in spec.sources.iter().zip(&fetches) {
+            key = key.text("source", &source.name).key("content", &self.plan.steps[*fetch].key);
+        }
+        for (name, compiled) in &needed {
+            key = key.text("needs", name).key("build", &self.plan.steps[compiled.step].key);
+        }
+        let mut needs = fetches.clone();
+        needs.push(image_step);
+        needs.extend(needed.iter().flat_map(|(_, c)| c.fetches.iter().chain([&c.step])));
+        let mut release: Vec<_> = needed.iter().flat_map(|(_, c)| c.release.clone()).collect();
+        let work = ContainerWork {
+            spec: spec.name.clone(),
+            version: version.to_owned(),
+            source_date,
+            sources: spec.sources.clone(),
+            needs: needed
+                .iter()
+                .map(|(name, c)| Need {
+                    name: (*name).clone(),
+                    step: c.step,
+                    sources: c.sources.clone(),
+                })
+                .collect(),
+            image: image.clone(),
+            build: build.clone(),
+        };
+        let step = self.add(Step {
+            needs,
+            inputs: vec![format!("specs/{}", spec.name)],
+            ..Step::new(
+                format!("compile {}", spec.name),
+                key.finish(),
+                Work::Container(Box::new(work)),
+            )
+        });
+        release.push(step);
+        let sources = spec.sources.clone();
+        let compiled = Compiled { step, sources, fetches, image, release };
+        self.compiled.insert(spec.name.clone(), compiled.clone());
+        Ok(compiled)
+    }
+
+    fn package(&mut self, spec: &Spec, package: &Package, made: &Made) -> Result<usize> {
+        let workspace = self.circumstances.workspace;
+        let roots = roots(workspace, package, None);
+        let name = format!("package {}", package.name);
+        let inputs = StagedRoot::inputs(package, &roots)
+            .class(Class::Source)
+            .map_err(|f| f.in_step(&name, Some(&package.name)))?;
+        let options = &self.options;
+        let mut key = KeyBuilder::new("package", 1)
+            .key("code", &self.own_code)
+            .text("package", &format!("{package:?}"))
+            .text("format", options.compression.format.as_str())
+            .text("level", &options.compression.level.to_string())
+            .text("source date", &format!("{:?}", options.source_date));
+        let build = made.step();
+        if let Some(build) = build {
+            key = key.key("build", &self.plan.steps[build].key);
+        }
+        let staged = made.staged(spec);
+        if let Some(staged) = &staged {
+            // What the others take decides whether something is left over.
+            key = key.text("staged", &format!("{:?} {:?}", staged.packages, staged.discard));
+            if let Some(table) = &staged.abi {
+                key = key.file("abi", table)?;
+            }
+        }
+        for input in &inputs {
+            key = key.file(&input.to_string_lossy(), input)?;
+        }
+        let (key, stamps) = key.finish_with_stamps();
+        let relative = |p: &PathBuf| workspace.relative(p).display().to_string();
+        let options = options.clone();
+        let work = PackageWork { package: package.clone(), build, staged, options };
+        Ok(self.add(Step {
+            package: Some(package.name.clone()),
+            needs: made.steps(),
+            inputs: inputs.iter().map(relative).collect(),
+            stamps,
+            ..Step::new(name, key, Work::Package(Box::new(work)))
+        }))
+    }
+
+    fn sign(&mut self, package: &Package, of: usize) {
+        let key = KeyBuilder::new("sign", 1)
+            .key("package", &self.plan.steps[of].key)
+            .text("signing key", self.circumstances.signing_key)
+            .finish();
+        let work = Work::Sign { of, file_name: format!("{}.rpm", package.nvra()) };
+        self.add(Step {
+            package: Some(package.name.clone()),
+            needs: vec![of],
+            ..Step::new(format!("sign {}", package.name), key, work)
+        });
+    }
+}
+
+/// What a description's build makes.
+enum Made {
+    Nothing,
+    Programs(usize),
+    Staged(Compiled),
+}
+
+impl Made {
+    fn step(&self) -> Option<usize> {
+        match self {
+            Self::Nothing => None,
+            Self::Programs(step) | Self::Staged(Compiled { step, .. }) => Some(*step),
+        }
+    }
+
+    /// Those whose results the package is made from, or judged by.
+    fn steps(&self) -> Vec<usize> {
+        match self {
+            Self::Nothing => Vec::new(),
+            Self::Programs(step) => vec![*step],
+            Self::Staged(compiled) => compiled.release.clone(),
+        }
+    }
+
+    fn staged(&self, spec: &Spec) -> Option<Arc<Staged>> {
+        let (Self::Staged(compiled), Some(Build::Container(build))) = (self, &spec.build) else {
+            return None;
+        };
+        Some(Arc::new(Staged {
+            packages: spec.packages.clone(),
+            discard: build.discard.clone(),
+            release: compiled.release.clone(),
+            abi: compiled.image.abi(),
+        }))
+    }
+}

@@ -1,0 +1,112 @@
+//! Addresses of files and repositories: which host they ask, what of them may be shown, and where
+//! a redirect leads.
+
+/// Scheme, authority, and the rest with its slash.
+fn parts(url: &str) -> Option<(&str, &str, &str)> {
+    let (scheme, rest) = url.split_once("://")?;
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    Some((scheme, &rest[..end], &rest[end..]))
+}
+
+fn split_user(authority: &str) -> (Option<&str>, &str) {
+    match authority.rsplit_once('@') {
+        Some((user, host)) => (Some(user), host),
+        None => (None, authority),
+    }
+}
+
+/// The host that an address asks, with its port if one is given; `None` for a file.
+pub(super) fn host(url: &str) -> Option<String> {
+    let (scheme, authority, _) = parts(url)?;
+    let (_, host) = split_user(authority);
+    (scheme != "file" && !host.is_empty()).then(|| host.to_ascii_lowercase())
+}
+
+/// The file that a `file://` address names.
+pub(super) fn file(url: &str) -> Option<&str> {
+    url.strip_prefix("file://").map(|path| path.strip_prefix("localhost").unwrap_or(path))
+}
+
+/// The address without what may be a secret: name and password, and the query, which is where
+/// tokens stand.
+pub(super) fn shown(url: &str) -> String {
+    let Some((scheme, authority, rest)) = parts(url) else { return "an address".into() };
+    let (_, host) = split_user(authority);
+    let path = rest.split(['?', '#']).next().unwrap_or_default();
+    let hidden = if path.len() < rest.len() { "?…" } else { "" };
+    format!("{scheme}://{host}{path}{hidden}")
+}
+
+/// The address without name and password, and these, as they stand in it.
+pub(super) fn without_password(url: &str) -> (String, Option<String>) {
+    let Some((scheme, authority, rest)) = parts(url) else { return (url.into(), None) };
+    let (user, host) = split_user(authority);
+    match user {
+        // ssh takes the name of the account from the address, and never a password.
+        Some(user) if scheme == "ssh" => {
+            let account = user.split(':').next().unwrap_or_default();
+            (format!("{scheme}://{account}@{host}{rest}"), None)
+        }
+        user => (format!("{scheme}://{host}{rest}"), user.map(str::to_owned)),
+    }
+}
+
+/// Where a redirect from `base` to `location` leads.
+pub(super) fn join(base: &str, location: &str) -> Option<String> {
+    let location = location.split('#').next()?;
+    if location.is_empty() || location.contains(|c: char| c.is_control() || c == ' ') {
+        return None;
+    }
+    if location.contains("://") && parts(location).is_some_and(|(s, ..)| is_scheme(s)) {
+        return Some(location.to_owned());
+    }
+    let (scheme, authority, rest) = parts(base)?;
+    let (_, host) = split_user(authority);
+    if location.starts_with("//") {
+        return Some(format!("{scheme}:{location}"));
+    }
+    if location.starts_with('/') {
+        return Some(format!("{scheme}://{host}{location}"));
+    }
+    let path = rest.split(['?', '#']).next().unwrap_or_default();
+    let dir = path.rfind('/').map_or("/", |slash| &path[..=slash]);
+    Some(format!("{scheme}://{host}{dir}{location}"))
+}
+
+fn is_scheme(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_ascii_alphabetic())
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || "+.-".contains(c))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_are_not_shown() {
+        assert_eq!(shown("https://me:s3cret@h:8/a/b?token=s3cret"), "https://h:8/a/b?…");
+        assert_eq!(shown("https://a@b:s3cret@h"), "https://h");
+        assert_eq!(shown("nothing s3cret"), "an address");
+        let (url, user) = without_password("https://me:s3cret@h/x");
+        assert_eq!((url.as_str(), user.as_deref()), ("https://h/x", Some("me:s3cret")));
+        assert_eq!(without_password("ssh://git:pw@h/x"), ("ssh://git@h/x".into(), None));
+    }
+
+    #[test]
+    fn hosts() {
+        assert_eq!(host("https://u@Example.org:80/x").as_deref(), Some("example.org:80"));
+        assert_eq!(host("file:///srv/x"), None);
+        assert_eq!(file("file:///srv/x"), Some("/srv/x"));
+    }
+
+    #[test]
+    fn redirects() {
+        let from = |location| join("https://u:p@h:1/a/b.tgz?q=/x", location);
+        assert_eq!(from("http://o/c").as_deref(), Some("http://o/c"));
+        assert_eq!(from("//o/c").as_deref(), Some("https://o/c"));
+        assert_eq!(from("/c#f").as_deref(), Some("https://h:1/c"));
+        assert_eq!(from("c?u=http://x").as_deref(), Some("https://h:1/a/c?u=http://x"));
+        assert_eq!(from("c d"), None);
+        assert_eq!(join("https://h", "c").as_deref(), Some("https://h/c"));
+    }
+}

@@ -1,0 +1,151 @@
+//! The program git, as it is run here: the user's proxies, credentials and rewritten addresses are
+//! followed; what could run something else, ask somebody or change a byte is switched off.
+
+use std::{
+    ffi::OsString,
+    path::{Path, PathBuf},
+};
+
+use duct::Expression;
+
+use super::folder::zero_ended;
+use crate::{
+    failure::{Class, Failure, Result},
+    tools::on_path,
+};
+
+/// Settings above all others.
+const SETTINGS: &[&str] = &[
+    "core.hooksPath=/dev/null",
+    "core.fsmonitor=false",
+    "gc.auto=0",
+    "maintenance.auto=false",
+    "fetch.recurseSubmodules=false",
+    "fetch.writeCommitGraph=false",
+    // Each object's bytes are compared with its id in any case. These checks are about old
+    // repositories' small faults; paths that climb out are refused when a tree is unpacked.
+    "fetch.fsckObjects=false",
+    "transfer.fsckObjects=false",
+    "protocol.version=2",
+    "protocol.allow=never",
+    "protocol.https.allow=always",
+    "protocol.ssh.allow=always",
+    "protocol.file.allow=always",
+    "advice.detachedHead=false",
+];
+
+/// Variables that would make git work on another repository, or tell all it does.
+fn misleads(name: &str) -> bool {
+    let repository = [
+        "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+        "GIT_COMMON_DIR",
+        "GIT_CONFIG",
+        "GIT_DIR",
+        "GIT_GRAFT_FILE",
+        "GIT_INDEX_FILE",
+        "GIT_NAMESPACE",
+        "GIT_OBJECT_DIRECTORY",
+        "GIT_PREFIX",
+        "GIT_QUARANTINE_PATH",
+        "GIT_REPLACE_REF_BASE",
+        "GIT_SHALLOW_FILE",
+        "GIT_TEMPLATE_DIR",
+        "GIT_WORK_TREE",
+    ];
+    repository.contains(&name) || name.starts_with("GIT_TRACE") || name == "GIT_CURL_VERBOSE"
+}
+
+/// The program, and whom it must not tell secrets.
+pub(super) struct Git<'a> {
+    pub(super) program: PathBuf,
+    pub(super) hides: &'a (dyn Fn(&str) -> bool + Sync),
+}
+
+impl<'a> Git<'a> {
+    /// The one on PATH.
+    pub(super) fn find(hides: &'a (dyn Fn(&str) -> bool + Sync)) -> Result<Self> {
+        let program = on_path("git").ok_or_else(|| {
+            Failure::new(Class::Tool, "there is no git on PATH, and a source is a git repository")
+                .help("install git (Debian: apt-get install git)")
+        })?;
+        Ok(Self { program, hides })
+    }
+
+    /// Arguments with the settings before them.
+    pub(super) fn arguments<A: Into<OsString>>(
+        &self,
+        arguments: impl IntoIterator<Item = A>,
+    ) -> Vec<OsString> {
+        let settings = SETTINGS.iter().flat_map(|s| ["-c".into(), s.into()]);
+        settings.chain(arguments.into_iter().map(Into::into)).collect()
+    }
+
+    /// Variables to set.
+    pub(super) fn environment(&self) -> Vec<(OsString, OsString)> {
+        [
+            ("GIT_TERMINAL_PROMPT", "0"),
+            ("GIT_NO_REPLACE_OBJECTS", "1"),
+            ("GIT_OPTIONAL_LOCKS", "0"),
+            ("GIT_DEFAULT_HASH", "sha1"),
+            ("GIT_DEFAULT_REF_FORMAT", "files"),
+            ("LC_ALL", "C"),
+            ("LANGUAGE", ""),
+        ]
+        .map(|(name, value)| (name.into(), value.into()))
+        .into()
+    }
+
+    /// Whether git must not see a variable.
+    pub(super) fn removes(&self, name: &str) -> bool {
+        misleads(name) || (self.hides)(name)
+    }
+
+    /// A command in the folder `dir`, whose words on failure are kept.
+    pub(super) fn command<A: Into<OsString>>(
+        &self,
+        dir: &Path,
+        arguments: impl IntoIterator<Item = A>,
+    ) -> Expression {
+        let mut command = duct::cmd(&self.program, self.arguments(arguments)).dir(dir);
+        for (name, _) in std::env::vars_os() {
+            if name.to_str().is_some_and(|n| self.removes(n)) {
+                command = command.env_remove(name);
+            }
+        }
+        for (name, value) in self.environment() {
+            command = command.env(name, value);
+        }
+        command.unchecked()
+    }
+
+    /// What a command prints, if it succeeds.
+    pub(super) fn read<A: Into<OsString>>(
+        &self,
+        dir: &Path,
+        arguments: impl IntoIterator<Item = A>,
+    ) -> Result<Vec<u8>> {
+        let command = self.command(dir, arguments).stdin_null().stdout_capture().stderr_capture();
+        let output = command
+            .run()
+            .map_err(|e| Failure::new(Class::Tool, format!("git cannot be run: {e}")))?;
+        if output.status.success() {
+            return Ok(output.stdout);
+        }
+        let mut failure = Failure::new(Class::Source, format!("git failed in {}", dir.display()));
+        failure.command = Some(format!("{command:?}"));
+        failure.status = Some(output.status.to_string());
+        let said = String::from_utf8_lossy(&output.stderr);
+        failure.last_lines = said.lines().map(str::to_owned).collect();
+        Err(failure)
+    }
+}
+
+/// What belongs to the git work tree `dir`: files that are tracked, and new ones that are not
+/// ignored.
+pub(super) fn work_tree(dir: &Path) -> Result<Vec<PathBuf>> {
+    let git = Git::find(&|_| false)?;
+    let arguments = ["ls-files", "-z", "--cached", "--others", "--exclude-standard"];
+    let list = git.read(dir, arguments)?;
+    // A repository inside of it has a slash at its end.
+    Ok(zero_ended(&list).map(|p| p.components().collect()).collect())
+}

@@ -1,0 +1,79 @@
+//! Whether git will find its host. git itself waits minutes for one that swallows packets, and has
+//! no setting for that.
+
+use std::{
+    ffi::OsString,
+    net::{TcpStream, ToSocketAddrs},
+    path::Path,
+    sync::mpsc,
+};
+
+use super::{
+    Fetcher, address,
+    git::Git,
+    hosts::{Patience, Problem},
+};
+
+/// Connects to the host of a web address, and hangs up. Where the user's settings lead elsewhere,
+/// through a proxy or to another address, only git knows whom to ask.
+pub(super) fn probe(fetcher: &Fetcher<'_>, git: &Git<'_>, url: &str) -> Result<(), Problem> {
+    let (Some(host), true) = (address::host(url), url.starts_with("http")) else { return Ok(()) };
+    if has_proxy() || is_led_elsewhere(git, &fetcher.workspace.root) {
+        return Ok(());
+    }
+    let port = if url.starts_with("https://") { 443 } else { 80 };
+    let has_port = host.rsplit(':').next().is_some_and(|p| p.parse::<u16>().is_ok());
+    let name = if has_port { host.clone() } else { format!("{host}:{port}") };
+    connect(&name, fetcher.patience).map_err(|why| {
+        fetcher.hosts.lost(&host, &why);
+        Problem::Unreachable { host, why }
+    })
+}
+
+fn has_proxy() -> bool {
+    let names =
+        ["http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"];
+    names.iter().any(|n| std::env::var_os(n).is_some_and(|v| !v.is_empty()))
+}
+
+fn is_led_elsewhere(git: &Git<'_>, dir: &Path) -> bool {
+    let pattern = r"^(url\..*\.insteadof|http\.(.*\.)?proxy)$";
+    git.read(dir, ["config", "--get-regexp", pattern]).is_ok_and(|found| !found.is_empty())
+}
+
+fn connect(name: &str, patience: Patience) -> Result<(), String> {
+    let late = || format!("no connection within {} s", patience.connect.as_secs());
+    let (send, receive) = mpsc::channel();
+    let asked = name.to_owned();
+    // The system's resolver takes its own time; the thread ends when it does.
+    std::thread::spawn(move || send.send(asked.to_socket_addrs()));
+    let addresses = match receive.recv_timeout(patience.connect) {
+        Ok(found) => found.map_err(|e| e.to_string())?,
+        Err(_) => return Err("its name could not be resolved in time".into()),
+    };
+    let mut why = "its name is not known".to_owned();
+    for address in addresses.take(3) {
+        match TcpStream::connect_timeout(&address, patience.connect) {
+            Ok(_) => return Ok(()),
+            Err(e) if e.kind() == std::io::ErrorKind::TimedOut => why = late(),
+            Err(e) => why = e.to_string(),
+        }
+    }
+    Err(why)
+}
+
+/// ssh asks nobody anything and does not wait for ever, unless the user has set another one.
+pub(super) fn ssh(
+    git: &Git<'_>,
+    repository: &Path,
+    patience: Patience,
+) -> Option<(OsString, OsString)> {
+    let set = ["GIT_SSH_COMMAND", "GIT_SSH"].iter().any(|n| std::env::var_os(n).is_some());
+    if set || git.read(repository, ["config", "core.sshCommand"]).is_ok() {
+        return None;
+    }
+    let seconds = patience.connect.as_secs().max(1);
+    let command =
+        format!("ssh -o BatchMode=yes -o ConnectTimeout={seconds} -o ServerAliveInterval=15");
+    Some(("GIT_SSH_COMMAND".into(), command.into()))
+}

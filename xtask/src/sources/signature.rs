@@ -1,0 +1,41 @@
+//! Upstream's signature of an archive, checked before the archive is pinned.
+
+use std::path::Path;
+
+use el7rpm::{
+    openpgp::upstream::{Fault, Keyring},
+    spec::{Source, UpstreamSignature},
+};
+use fs_err::File;
+
+use crate::failure::{Class, Classify, Failure, Result};
+
+/// No signature is larger.
+pub(super) const LARGEST: u64 = 1 << 20;
+
+/// Checks the signature in `file` over the archive, and says who made it.
+pub(super) fn check(
+    source: &Source,
+    wanted: &UpstreamSignature,
+    file: &Path,
+    archive: &Path,
+) -> Result<String> {
+    let keys = fs_err::read(&wanted.keys).class(Class::Source)?;
+    let keyring = Keyring::read(&keys).map_err(|e| {
+        Failure::new(Class::Source, format!("{}: {e}", wanted.keys.display()))
+            .help("`signature-key` names a file with upstream's public keys, armored or not")
+    })?;
+    let signature = fs_err::read(file).class(Class::Source)?;
+    let checked = keyring.check(&signature, || File::open(archive));
+    checked.map(|by| by.to_string()).map_err(|fault| {
+        let message = format!("the signature of `{}` does not hold: {fault}", source.name);
+        let help = match fault {
+            Fault::Expired(_) | Fault::Revoked(_) | Fault::UnknownKey(_) => format!(
+                "if upstream signs with another key now, put it into {}; nothing was pinned",
+                wanted.keys.display()
+            ),
+            _ => "do not use this archive before you know why; nothing was pinned".to_owned(),
+        };
+        Failure::new(Class::Source, message).help(help)
+    })
+}

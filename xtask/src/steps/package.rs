@@ -1,0 +1,104 @@
+//! Steps that make an RPM of files, and that sign it.
+
+use std::{collections::BTreeSet, path::Path};
+
+use el7rpm::{
+    abi::{AbiTable, sonames},
+    debug,
+    package::{Prepared, UnsignedRpm},
+    signature,
+    spec::Arch,
+    stage::{StagedRoot, leftover},
+};
+
+use super::Context;
+use crate::{
+    container,
+    failure::{Class, Classify, Failure, Result},
+    plan::{self, PackageWork, Staged, Step},
+};
+
+/// Leftovers that a message names.
+const NAMED: usize = 12;
+
+impl Context<'_> {
+    pub(super) fn package(&self, step: &Step, work: &PackageWork) -> Result<()> {
+        let package = &work.package;
+        let build = work.build.map(|b| self.result(b)).transpose()?;
+        let build = match &work.staged {
+            None => build,
+            Some(staged) => {
+                let root = build.map(|b| b.join(container::STAGE));
+                root.as_deref().map_or(Ok(()), |root| nothing_forgotten(root, staged))?;
+                root
+            }
+        };
+        let root = StagedRoot::collect(package, &plan::roots(self.workspace, package, build))
+            .class(Class::Source)?;
+        let stripped = self.cache.scratch()?;
+        let root = debug::refine(package, root, stripped.path()).class(Class::Source)?;
+        let mut options = work.options.clone();
+        let share = self.budget.take();
+        options.compression.threads = share.threads.max(1);
+        let prepared = Prepared::new(package, &root, &options).class(Class::Package)?;
+        self.abi_gate(package.arch, work.staged.as_deref(), &root, &prepared)?;
+        self.cache.make("package", &step.key, |out| {
+            prepared.write(&out.join(format!("{}.rpm", package.nvra()))).class(Class::Output)?;
+            step.stamps.check()
+        })?;
+        Ok(())
+    }
+
+    pub(super) fn sign(&self, step: &Step, of: usize, file_name: &str) -> Result<()> {
+        let path = self.result(of)?.join(file_name);
+        let size = fs_err::metadata(&path).class(Class::Output)?.len();
+        let unsigned = UnsignedRpm { path, size };
+        self.cache.make("sign", &step.key, |out| {
+            signature::sign(&unsigned, self.signer, &out.join(file_name)).class(Class::Output)?;
+            Ok::<_, Failure>(())
+        })?;
+        Ok(())
+    }
+
+    /// No RPM leaves whose programs CentOS 7 would refuse to start.
+    fn abi_gate(
+        &self,
+        arch: Arch,
+        staged: Option<&Staged>,
+        root: &StagedRoot,
+        prepared: &Prepared<'_>,
+    ) -> Result<()> {
+        let table = match staged.and_then(|s| s.abi.as_deref()) {
+            Some(path) => AbiTable::load(path)?,
+            None => AbiTable::el7()?,
+        };
+        let mut own = BTreeSet::new();
+        for step in staged.iter().flat_map(|s| &s.release) {
+            own.extend(sonames(&self.result(*step)?.join(container::STAGE))?);
+        }
+        let violations = table.check(arch, root, prepared.facts(), &own)?;
+        let Some(first) = violations.first() else { return Ok(()) };
+        let mut failure = Failure::new(Class::Package, format!("ABI gate: {first}")).help(
+            "build the file for CentOS 7 (glibc 2.17, gcc 4.8), or ship the library in this release",
+        );
+        failure.last_lines = violations.iter().map(ToString::to_string).collect();
+        Err(failure)
+    }
+}
+
+/// What is built and then forgotten is missed on the hosts only.
+fn nothing_forgotten(root: &Path, staged: &Staged) -> Result<()> {
+    let packages: Vec<_> = staged.packages.iter().collect();
+    let left = leftover(root, &packages, &staged.discard).class(Class::Source)?;
+    if left.is_empty() {
+        return Ok(());
+    }
+    let message = format!("the build staged {} files that no package takes", left.len());
+    let mut failure = Failure::new(Class::Package, message)
+        .help("give them to a package with `staged = ...`, or name them in `build.discard`");
+    failure.last_lines = left.iter().take(NAMED).cloned().collect();
+    if left.len() > NAMED {
+        failure.last_lines.push(format!("and {} more", left.len() - NAMED));
+    }
+    Err(failure)
+}
