@@ -52,6 +52,15 @@ impl Checkout {
         fs_err::write(path, content).unwrap();
     }
 
+    /// Copies a folder into it.
+    pub fn copy(&self, from: &Path, to: &str) {
+        for file in walk(from) {
+            let path = self.path(&format!("{to}/{file}"));
+            fs_err::create_dir_all(path.parent().unwrap()).unwrap();
+            fs_err::copy(from.join(&file), path).unwrap();
+        }
+    }
+
     pub fn xtask(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
         command.arg("--root").arg(self.dir.path()).args(args).current_dir(self.dir.path());

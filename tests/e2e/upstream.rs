@@ -8,7 +8,7 @@ use std::{
 };
 
 use crate::{
-    checkout::repository,
+    checkout::{Checkout, repository},
     container::yard::{self, Yard, podman},
     host_program::real_packages,
     stand_in, support,
@@ -202,3 +202,45 @@ const DOWNLOAD: &str = r#"
 mirror=$(apt-get indextargets --format '$(SITE)' 'Created-By: Packages' | head -n 1)
 /usr/lib/apt/apt-helper download-file "$mirror/pool/main/c/cppunit/cppunit_1.15.1.orig.tar.gz" "$1"
 "#;
+
+#[test]
+fn without_network_and_engine_the_rest_is_built_and_a_release_is_refused() {
+    let checkout = Checkout::new();
+    for name in ["mesos", "net-modules"] {
+        checkout.copy(&repository().join("specs").join(name), &format!("specs/{name}"));
+        // No address is ever known for this host, also where there is a network.
+        let path = format!("specs/{name}/package.toml");
+        let text = fs_err::read_to_string(checkout.path(&path)).unwrap();
+        let hosts = ["github.com", "gitbox.apache.org"];
+        let text = hosts.iter().fold(text, |text, host| text.replace(host, "nowhere.invalid"));
+        checkout.write(&path, text);
+    }
+    checkout.copy(&repository().join("containers/el7"), "containers/el7");
+    let run = |args: &[&str]| {
+        let mut command = checkout.xtask(&[&["rpm"], args].concat());
+        // git is there, podman and docker are not.
+        let bin = checkout.path("bin");
+        fs_err::create_dir_all(&bin).unwrap();
+        let git = bin.join("git");
+        if !git.exists() {
+            fs_err::os::unix::fs::symlink(support::on_path("git").unwrap(), git).unwrap();
+        }
+        support::run(command.env("PATH", bin).env("MESOS_CALICO_CACHE", checkout.path("shared")))
+    };
+    if !support::have("no network, no engine", &["git"]) {
+        return;
+    }
+    let output = run(&[]);
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{output:?}");
+    assert!(said.contains("held back:  mesos, mesos-devel, net-modules: the source"), "{said}");
+    assert!(said.contains("--source mesos=PATH"), "{said}");
+    assert!(checkout.path("dist/el7/notes-1-1.el7.noarch.rpm").is_file());
+    let again = run(&[]);
+    assert!(String::from_utf8_lossy(&again.stdout).contains("nothing to do"), "{again:?}");
+    let key = support::key_file("b");
+    let release = run(&["--release", "--key", key.to_str().unwrap()]);
+    assert_eq!(release.status.code(), Some(11), "{release:?}");
+    let said = String::from_utf8_lossy(&release.stderr).into_owned();
+    assert!(said.contains("mesos-devel: the source `mesos` cannot be had"), "{said}");
+}

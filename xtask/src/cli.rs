@@ -216,6 +216,8 @@ pub(crate) enum Benchmark {
     Main,
     /// Writing and verifying a package of 1 GB; takes some minutes and 6 GB of disk.
     Package,
+    /// The network plugin against a bare client of etcd; needs root and etcd.
+    Plugin,
 }
 
 /// The hidden command that `bench package` times.

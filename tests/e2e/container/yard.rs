@@ -91,24 +91,16 @@ impl Yard {
         own.add_image("el7");
         for dir in specs {
             let name = dir.file_name().unwrap().to_str().unwrap();
-            for file in crate::checkout::walk(dir) {
-                let content = fs_err::read(dir.join(&file)).unwrap();
-                own.checkout.write(&format!("specs/{name}/{file}"), content);
-            }
+            own.checkout.copy(dir, &format!("specs/{name}"));
         }
         own
     }
 
     /// A copy of containers/test under this name, without a lock file that a run in the checkout may have left.
     fn add_image(&self, name: &str) {
-        let from = repository().join("containers/test");
-        for file in crate::checkout::walk(&from) {
-            if file != "image.lock" {
-                let to = self.checkout.path(&format!("containers/{name}/{file}"));
-                fs_err::create_dir_all(to.parent().unwrap()).unwrap();
-                fs_err::copy(from.join(file), to).unwrap();
-            }
-        }
+        let folder = format!("containers/{name}");
+        self.checkout.copy(&repository().join("containers/test"), &folder);
+        let _ = fs_err::remove_file(self.checkout.path(&format!("{folder}/image.lock")));
     }
 
     /// Writes specs/NAME/package.toml: a package with all of the staged folder /usr/share/NAME.
