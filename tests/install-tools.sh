@@ -4,11 +4,11 @@
 set -eu
 
 tools='rpm rpmbuild dnf createrepo_c firewall-offline-cmd gpg busybox cpio readelf gcc setcap
-    pkg-config etcd ip hostname unshare mount python3'
+    pkg-config etcd ip hostname unshare mount python3 git'
 debian='rpm dnf createrepo-c firewalld gnupg busybox-static cpio binutils gcc libc6-dev libcap2-bin
-    pkgconf gdb etcd-server iproute2 hostname mount util-linux python3-pip'
+    pkgconf gdb etcd-server iproute2 hostname mount util-linux python3-pip git'
 el='rpm-build dnf createrepo_c firewalld gnupg2 busybox cpio binutils gcc glibc-devel libcap
-    pkgconf gdb etcd iproute hostname util-linux python3-pip'
+    pkgconf gdb etcd iproute hostname util-linux python3-pip git'
 # The tests call these by hand; nobody's machine is to get a firewall or a database by running tests.
 services='firewalld etcd'
 

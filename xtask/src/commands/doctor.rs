@@ -1,5 +1,6 @@
 //! `doctor`: everything that the main job asks of this machine, all at once, with the remedy.
 
+use el7rpm::spec::{Origin, Source, Spec};
 use serde::Serialize;
 
 use crate::{
@@ -34,6 +35,7 @@ pub(super) fn run(workspace: &Workspace, json: bool) -> Result<()> {
         descriptions(workspace),
         key(workspace),
         gpg(),
+        git(workspace),
     ];
     if json {
         terminal::json(&checks);
@@ -137,5 +139,17 @@ fn gpg() -> Check {
     match on_path("gpg") {
         Some(path) => check("gpg", State::Ok, path.display().to_string()),
         None => check("gpg", State::Note, "not there; only --gpg-key needs it"),
+    }
+}
+
+fn git(workspace: &Workspace) -> Check {
+    let is_git = |source: &Source| matches!(source.origin, Origin::Git { .. });
+    let needed = |specs: Vec<Spec>| specs.iter().flat_map(|s| &s.sources).any(is_git);
+    match on_path("git") {
+        Some(path) => check("git", State::Ok, path.display().to_string()),
+        None if workspace.specs().is_ok_and(needed) => {
+            check("git", State::Missing, "apt-get install git: sources are git repositories")
+        }
+        None => check("git", State::Note, "not there; no source needs it"),
     }
 }
