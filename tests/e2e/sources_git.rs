@@ -341,6 +341,11 @@ fn bad_moments_and_hosts_that_are_down() {
     fetch_ok(&pinned(&urls, &commit), &[]);
     let (code, message) = fetch_fails(&pinned(&down[..1], &commit), &[], &[&closed.to_string()]);
     insta::assert_snapshot!("git_down", format!("exit code {code}\n{message}"));
+    let silent = Web::serve(|_, _| Answer::all(b"x").silent(0));
+    let urls = ["/x.git", "/y.git"].map(|path| silent.url(path));
+    let (_, message) = fetch_fails(&pinned(&urls, &commit), &["--timeout", "1"], &[&silent.host]);
+    assert!(message.contains("[HOST0] cannot be reached: "), "{message}");
+    assert_eq!(silent.requests().len(), 1, "{message}");
 }
 
 #[test]

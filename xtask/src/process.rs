@@ -208,4 +208,17 @@ mod tests {
         assert_eq!(telling.last().unwrap(), "make[49]: Leaving directory");
         assert!(telling.len() <= 2 * KEPT + 1);
     }
+
+    #[test]
+    fn progress_that_is_written_over_comes_line_by_line() {
+        // Smaller than a line, as pipes may be.
+        let mut input = BufReader::with_capacity(3, &b"one 1%\rone 100%\ntwo"[..]);
+        let mut lines = Vec::new();
+        let mut line = Vec::new();
+        while read_line(&mut input, &mut line).unwrap() > 0 {
+            lines.push(plain(&line));
+            line.clear();
+        }
+        assert_eq!(lines, ["one 1%", "one 100%", "two"]);
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use el7rpm::spec::{Build, Spec};
+use el7rpm::spec::{Build, Origin, Source, Spec};
 use serde::Serialize;
 
 use crate::{
@@ -40,6 +40,7 @@ pub(super) fn run(workspace: &Workspace, json: bool) -> Result<()> {
         descriptions(workspace),
         key(workspace),
         gpg(),
+        git(workspace),
     ];
     checks.extend(builder(workspace));
     if json {
@@ -178,5 +179,17 @@ fn image(workspace: &Workspace, engine: &Engine, name: &str) -> Check {
         Err(failure) => check(what, State::Missing, failure.message.as_str()),
         Ok(image) if image.is_there(engine) => check(what, State::Ok, image.reference()),
         Ok(_) => check(what, State::Note, "will be built when needed, from the network"),
+    }
+}
+
+fn git(workspace: &Workspace) -> Check {
+    let is_git = |source: &Source| matches!(source.origin, Origin::Git { .. });
+    let needed = |specs: Vec<Spec>| specs.iter().flat_map(|s| &s.sources).any(is_git);
+    match on_path("git") {
+        Some(path) => check("git", State::Ok, path.display().to_string()),
+        None if workspace.specs(&BTreeSet::new()).is_ok_and(needed) => {
+            check("git", State::Missing, "apt-get install git: sources are git repositories")
+        }
+        None => check("git", State::Note, "not there; no source needs it"),
     }
 }
