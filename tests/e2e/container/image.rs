@@ -5,7 +5,7 @@ use crate::{checkout::built, support};
 
 const CONTAINERFILE: &str = "containers/test/Containerfile";
 
-fn containerfile(yard: &Yard, change: impl Fn(String) -> String) {
+pub fn containerfile(yard: &Yard, change: impl Fn(String) -> String) {
     let text = fs_err::read_to_string(yard.checkout.path(CONTAINERFILE)).unwrap();
     yard.checkout.write(CONTAINERFILE, change(text));
 }
