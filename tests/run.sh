@@ -3,10 +3,17 @@
 set -u
 
 log=$(mktemp)
-skipped=${CARGO_TARGET_DIR:-target}/tmp/rings/skipped
+rings=${CARGO_TARGET_DIR:-target}/tmp/rings
+skipped=$rings/skipped
 rm -f "$skipped"
 { cargo test --workspace --no-fail-fast; echo $? >"$log.status"; } 2>&1 | tee "$log"
 status=$(cat "$log.status")
+
+# Image builds that tests have killed leave mounts, which would keep target/ from being removed.
+if [ -d "$rings/podman" ]; then
+    awk -v dir="$(cd "$rings/podman" && pwd -P)/" 'index($2, dir) == 1 { print $2 }' /proc/mounts |
+        sort -r | while read -r mount; do umount "$mount" 2>/dev/null || :; done
+fi
 
 # `test result: ok. 6 passed; 0 failed; ...`
 passed=$(awk '/^test result:/ { n += $4 } END { print n + 0 }' "$log")
