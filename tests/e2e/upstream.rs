@@ -108,8 +108,9 @@ fn serve(unit: &str, port: u16) -> String {
         "daemon=$(sed -n 's/^ExecStart=//p' /usr/lib/systemd/system/{unit})
          $daemon > /tmp/{unit}.log 2>&1 &
          pid=$!
+         tries=0
          until exec 3<>/dev/tcp/127.0.0.1/{port}; do
-             kill -0 $pid || {{ cat /tmp/{unit}.log; exit 1; }}
+             [ $((tries += 1)) -lt 600 ] && kill -0 $pid || {{ cat /tmp/{unit}.log; exit 1; }}
              read -t 0.1 <> <(:) || :
          done 2>/dev/null
          printf 'GET /health HTTP/1.0\\r\\n\\r\\n' >&3

@@ -57,6 +57,18 @@ impl Workspace {
         self.state.join("cache")
     }
 
+    /// What all checkouts of a user share: sources, and ccache's objects. An absolute path, since a
+    /// relative one would be another folder for every program that is run.
+    pub(crate) fn shared(&self) -> PathBuf {
+        let set = |name: &str| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
+        let own = "mesos-calico-rpm";
+        let dir = set("MESOS_CALICO_CACHE")
+            .or_else(|| Some(set("XDG_CACHE_HOME")?.join(own)))
+            .or_else(|| Some(set("HOME")?.join(".cache").join(own)))
+            .unwrap_or_else(|| self.state.join("shared"));
+        std::path::absolute(&dir).unwrap_or(dir)
+    }
+
     /// Half-done results; emptied at the start of each run.
     pub(crate) fn tmp(&self) -> PathBuf {
         self.state.join("tmp")

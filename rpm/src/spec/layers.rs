@@ -16,7 +16,7 @@ use crate::{Result, cargo_manifest::Manifest, error::SpecError};
 
 /// The mark of what was built from something else than its pinned source. It orders before the
 /// release itself, so that the real one replaces it.
-const LOCAL: &str = "~local";
+pub(super) const LOCAL: &str = "~local";
 
 /// A whole file.
 pub(super) struct Layered {

@@ -61,6 +61,11 @@ impl Spec {
         Self::parse(&text, path, workspace)
     }
 
+    /// Whether it is built from something else than its pinned sources, directly or not.
+    pub fn is_local(&self) -> bool {
+        self.packages.iter().any(|p| p.release.ends_with(layers::LOCAL))
+    }
+
     /// As [`Spec::load`], for a text that is already in memory.
     pub fn parse(text: &str, path: &Path, workspace: &Path) -> Result<Self> {
         let layered = Layered::new(parse::from_str(text, path)?, path, workspace)?;

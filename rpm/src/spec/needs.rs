@@ -17,6 +17,18 @@ pub(super) fn in_order(all: Vec<Layered>) -> Result<Vec<Layered>> {
             return Err(SpecError::new(&layered.path, message).into());
         }
     }
+    let compiled = |name: &str| {
+        let build = all.iter().find(|l| l.name == name).and_then(|l| l.raw.build.as_ref());
+        build.is_some_and(|b| b.image.is_some())
+    };
+    for layered in &all {
+        if let Some(other) = layered.needs().iter().find(|n| !compiled(n)) {
+            let message = format!(
+                "build.needs: `{other}` has no build tree: it is not compiled in a container"
+            );
+            return Err(SpecError::new(&layered.path, message).into());
+        }
+    }
     let mut sorted: Vec<Layered> = Vec::new();
     let mut waiting = all;
     while !waiting.is_empty() {
@@ -95,6 +107,13 @@ mod tests {
         assert!(unknown.to_string().contains("no description `mesoss`"), "{unknown}");
         let a = write(&dir, "a", "needs = [\"b\"]", "");
         let b = write(&dir, "b", "needs = [\"a\"]", "");
+        let plain = write(&dir, "plain", "", "");
+        let text = fs_err::read_to_string(&plain).unwrap();
+        let package = text.find("[package").unwrap();
+        let text = text[package..].replace("summary", "arch = \"noarch\"\nsummary");
+        fs_err::write(&plain, text).unwrap();
+        let tree = load(&[plain, write(&dir, "y", "needs = [\"plain\"]", "")], &[]).unwrap_err();
+        assert!(tree.to_string().contains("has no build tree"), "{tree}");
         let circle = load(&[a, b], &[]).unwrap_err();
         assert!(circle.to_string().contains("a, b need one another"), "{circle}");
     }

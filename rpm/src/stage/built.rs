@@ -33,7 +33,8 @@ pub(super) fn find(
     let wanted = patterns(&package.name, &[pattern.to_owned()])?;
     let unwanted = patterns(&package.name, exclude)?;
     let mut found = Vec::new();
-    let mut walk = WalkDir::new(start(root, pattern)).sort_by_file_name().into_iter();
+    let mut walk =
+        WalkDir::new(start(root, pattern)).follow_root_links(false).sort_by_file_name().into_iter();
     while let Some(item) = walk.next() {
         let item = match item {
             Err(e) if e.io_error().is_some_and(|e| e.kind() == std::io::ErrorKind::NotFound) => {

@@ -1,7 +1,7 @@
 //! `--distcc`: other machines compile along. Here the other machine is a second container.
 
 use super::yard::{MAKE, Yard, have, notes, podman, units};
-use crate::support;
+use crate::{checkout::built, support};
 
 /// A container with distccd, gone with the value.
 struct Distccd {
@@ -21,6 +21,12 @@ impl Distccd {
         let listen = ["--listen", "127.0.0.1", "--allow", "127.0.0.1", "--port", &shown];
         let args = [&run[..], &limits, &[image], &daemon, &listen].concat();
         support::ok(&mut podman(&args));
+        // It says nothing when it is ready; it can only be tried.
+        let tried = (0..600).any(|_| {
+            std::thread::sleep(std::time::Duration::from_millis(100));
+            std::net::TcpStream::connect(("127.0.0.1", port)).is_ok()
+        });
+        assert!(tried, "no distccd came up");
         Self { name, port }
     }
 
@@ -78,4 +84,8 @@ fn machines_of_a_farm_compile_along() {
     let release = ["rpm", "--distcc", &hosts, "--release", "--key", key.to_str().unwrap()];
     let (code, message) = yard.fails(&release);
     assert_eq!(code, 2, "{message}");
+    // Nor does a release take what the farm has compiled before.
+    let events = yard.events(&["--release", "--key", key.to_str().unwrap()]);
+    assert!(built(&events).contains(&"compile tiny".to_owned()));
+    assert!(notes(&events).iter().any(|n| n.contains("had 0 of 13")), "{:?}", notes(&events));
 }

@@ -21,6 +21,14 @@ fn the_list_of_packages_is_written_and_compared() {
     let lock = "containers/test/image.lock";
     let written = format!("{lock} now lists the image's packages: commit it");
     assert!(notes(&events).contains(&written.as_str()), "{:?}", notes(&events));
+    // A release takes only what somebody could look at before.
+    let key = support::key_file("b");
+    let release = ["rpm", "--release", "--key", key.to_str().unwrap()];
+    fs_err::remove_file(yard.checkout.path(lock)).unwrap();
+    yard.checkout.write("specs/tiny/src/main.cpp", "int main() { return 1; }\n");
+    let (code, message) = yard.fails(&release);
+    assert!(code == 5 && message.contains("image.lock was missing"), "{code}: {message}");
+    yard.ok(&release);
     let text = fs_err::read_to_string(yard.checkout.path(lock)).unwrap();
     let lines: Vec<_> = text.lines().collect();
     assert!(lines.is_sorted() && lines.iter().any(|l| l.starts_with("g++ 4:12.")), "{text}");

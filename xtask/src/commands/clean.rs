@@ -36,7 +36,18 @@ pub(super) fn run(
 
 fn everything(workspace: &Workspace) -> Result<usize> {
     let count = Cache::peek(workspace).list()?.len();
-    for dir in ["cache", "tmp", "logs", "tools", "host", "zigbuild", "again", "published"] {
+    for dir in [
+        "cache",
+        "tmp",
+        "logs",
+        "tools",
+        "host",
+        "zigbuild",
+        "again",
+        "published",
+        "images",
+        "ccache",
+    ] {
         remove(&workspace.state.join(dir))?;
     }
     Ok(count)
@@ -46,7 +57,7 @@ fn unused(workspace: &Workspace, reporter: &dyn Reporter) -> Result<usize> {
     let cache = Cache::open(workspace)?;
     let fingerprint = keys::development_fingerprint(workspace).unwrap_or_default();
     let specs = workspace.specs(&BTreeSet::new())?;
-    let store = Store::open()?;
+    let store = Store::open(workspace)?;
     let fetcher = Fetcher::new(&store, workspace, reporter);
     let plan = Plan::of(
         &specs,
@@ -55,6 +66,7 @@ fn unused(workspace: &Workspace, reporter: &dyn Reporter) -> Result<usize> {
             wanted: &[],
             signing_key: &fingerprint,
             release: false,
+            farm: false,
             image_args: &[],
             fetcher: &fetcher,
         },

@@ -32,7 +32,7 @@ pub(super) fn run(
     let wanted = choose(&specs, &args.names)?;
     let supplied: BTreeMap<String, PathBuf> = args.sources.iter().cloned().collect();
     check_supplied(&supplied, &wanted)?;
-    let store = Store::open()?;
+    let store = Store::open(workspace)?;
     let mut fetcher = Fetcher::new(&store, workspace, reporter);
     fetcher.offline = args.offline;
     fetcher.supplied = supplied;

@@ -22,7 +22,7 @@ pub(super) fn run(
     let signing_key = keys::development_fingerprint(workspace);
     let signing_key = signing_key.unwrap_or_else(|| "no development key yet".into());
     let specs = inputs::specs(workspace, &args.sources)?;
-    let store = Store::open()?;
+    let store = Store::open(workspace)?;
     let fetcher = Fetcher::new(&store, workspace, reporter);
     let plan = Plan::of(
         &specs,
@@ -31,6 +31,7 @@ pub(super) fn run(
             wanted: &args.packages,
             signing_key: &signing_key,
             release: false,
+            farm: false,
             image_args: &[],
             fetcher: &fetcher,
         },

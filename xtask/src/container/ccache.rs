@@ -16,26 +16,37 @@ pub(super) const INSIDE: &str = "/ccache";
 pub(super) const SETTINGS: [(&str, &str); 3] =
     [("CCACHE_DIR", INSIDE), ("CCACHE_COMPILERCHECK", "content"), ("CCACHE_MAXSIZE", "10G")];
 
-/// The folder that all checkouts of a user share, for what is dear to make.
-pub(crate) fn shared_folder(workspace: &Workspace) -> PathBuf {
-    let var = |name: &str| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
-    let below = |dir: PathBuf| dir.join("mesos-calico-rpm");
-    var("MESOS_CALICO_CACHE")
-        .or_else(|| var("XDG_CACHE_HOME").map(below))
-        .or_else(|| var("HOME").map(|home| home.join(".cache/mesos-calico-rpm")))
-        .unwrap_or_else(|| workspace.state.join("shared"))
+/// Who else uses the objects that a build leaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Trust {
+    /// Builds from pinned sources, on this machine alone.
+    Pinned,
+    /// Builds from local sources, or with other machines.
+    Unpinned,
+    /// Nobody.
+    Own,
 }
 
-/// The folder for one image: objects of one compiler are of no use to another. `own`: one that no
-/// other checkout shares.
+impl Trust {
+    /// What the folder or volume for an image is called.
+    pub(super) fn name(self, image: &BuiltImage) -> String {
+        let suffix = if self == Self::Unpinned { "-unpinned" } else { "" };
+        format!("{}{suffix}", image.key.short())
+    }
+}
+
+/// The folder for one image: objects of one compiler are of no use to another.
 ///
 /// Its parent is closed to others. Where the builder has other ids than the invoker, some user of
 /// this machine may have the same, and would write into what the next build trusts.
-pub(super) fn folder(workspace: &Workspace, image: &BuiltImage, own: bool) -> Result<PathBuf> {
+pub(super) fn folder(workspace: &Workspace, image: &BuiltImage, trust: Trust) -> Result<PathBuf> {
     use std::os::unix::fs::PermissionsExt;
-    let above = if own { workspace.state.clone() } else { shared_folder(workspace) };
+    let above = match trust {
+        Trust::Own => workspace.state.clone(),
+        Trust::Pinned | Trust::Unpinned => workspace.shared(),
+    };
     let parent = above.join("ccache");
-    let dir = parent.join(image.key.short());
+    let dir = parent.join(trust.name(image));
     fs_err::create_dir_all(&dir).class(Class::Output)?;
     fs_err::set_permissions(&parent, PermissionsExt::from_mode(0o700)).class(Class::Output)?;
     Ok(dir)

@@ -15,7 +15,7 @@ use el7rpm::spec::{ContainerBuild, Phase};
 
 use super::{
     BuiltImage, Engine, Farm, ccache,
-    ccache::Counts,
+    ccache::{Counts, Trust},
     diagnosis::{self, End, Signs},
     invocation::{HOME, Invocation, PATH},
     jobs,
@@ -38,6 +38,8 @@ pub(crate) struct Compile<'a> {
     pub(crate) name: &'a str,
     /// Version of its first package.
     pub(crate) version: &'a str,
+    /// Whether it is built from something else than its pinned sources.
+    pub(crate) local: bool,
     /// Its sources, unpacked: the name of each and its folder.
     pub(crate) sources: Vec<(String, PathBuf)>,
     /// Other builds that it looks into.
@@ -95,10 +97,11 @@ impl Compile<'_> {
         let _closed = user::Closed::to_others(out)?;
         let mut places = self.places(&build, &stage)?;
         places.extend(user.accounts(scratch.path(), self.options.farm.is_none())?);
-        let (cache, kept) = (self.cache(engine, image, site, user)?, !self.options.own_ccache);
+        let cache = self.cache(engine, image, site, user)?;
 
         let mut lease = Lease::take(engine, site.workspace, self.name)?;
-        let places = Places::prepare(engine, image, &mut lease, places, cache, user, kept)?;
+        let places =
+            Places::prepare(engine, image, &mut lease, places, (cache, self.trust()), user)?;
         let jobs = self.jobs(engine);
         let env = self.env(jobs)?;
         let dir = format!("/build/{}", self.name);
@@ -153,6 +156,15 @@ impl Compile<'_> {
         }
     }
 
+    /// Who else may use the objects that this build leaves: it can write whatever it likes.
+    fn trust(&self) -> Trust {
+        match self.options.own_ccache {
+            true => Trust::Own,
+            false if self.local || self.options.farm.is_some() => Trust::Unpinned,
+            false => Trust::Pinned,
+        }
+    }
+
     fn cache(
         &self,
         engine: &Engine,
@@ -163,7 +175,7 @@ impl Compile<'_> {
         let mut cache =
             Place { inside: ccache::INSIDE.into(), outside: PathBuf::new(), writable: true };
         if engine.shares_folders {
-            cache.outside = ccache::folder(site.workspace, image, self.options.own_ccache)?;
+            cache.outside = ccache::folder(site.workspace, image, self.trust())?;
             user::lend(&cache.outside, user)?;
         }
         Ok(cache)

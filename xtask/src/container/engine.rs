@@ -40,6 +40,8 @@ pub(crate) struct Engine {
 
 /// An engine that runs on this machine answers in a fraction of it.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// A container may have to wait for a copy of its whole image.
+const PATIENCE_TO_RUN: Duration = Duration::from_secs(600);
 
 impl EngineKind {
     pub(crate) fn name(self) -> &'static str {
@@ -146,6 +148,8 @@ impl Engine {
     pub(crate) fn says<'a>(&self, args: impl IntoIterator<Item = &'a str>) -> Result<String> {
         let args: Vec<OsString> = args.into_iter().map(OsString::from).collect();
         let shown = shown(self.kind.name(), &args);
+        let runs = args.first().is_some_and(|a| a == "run");
+        let patience = if runs { PATIENCE_TO_RUN } else { PATIENCE };
         let failed = |message: String| {
             let mut failure = Failure::new(Class::Tool, message);
             failure.command = Some(shown.clone());
@@ -153,9 +157,9 @@ impl Engine {
         };
         let command = self.command(args).stdout_capture().stderr_capture();
         let handle = command.start().map_err(|e| failed(format!("cannot be started: {e}")))?;
-        let Ok(Some(output)) = handle.wait_timeout(PATIENCE) else {
+        let Ok(Some(output)) = handle.wait_timeout(patience) else {
             let _ = handle.kill();
-            return Err(failed(format!("no answer within {} seconds", PATIENCE.as_secs())));
+            return Err(failed(format!("no answer within {} seconds", patience.as_secs())));
         };
         if output.status.success() {
             return Ok(String::from_utf8_lossy(&output.stdout).into_owned());

@@ -4,7 +4,12 @@
 //! image.lock beside it, to be committed: an image that resolves to other packages is another one,
 //! and no build is to find that out by its results.
 
-use std::{collections::BTreeSet, ffi::OsString, path::PathBuf, sync::Arc};
+use std::{
+    collections::BTreeSet,
+    ffi::OsString,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use super::{client::Client, engine::Engine, invocation::basic, lease::Lease};
 use crate::{
@@ -20,6 +25,8 @@ use crate::{
 
 /// The script in each image that lists its packages.
 const PACKAGES: &str = "/usr/libexec/builder/packages";
+/// Last lines of a build that failed in which its reason is looked for.
+const END: usize = 30;
 /// The list, as it is committed.
 const LOCK: &str = "image.lock";
 
@@ -131,12 +138,13 @@ impl Image {
         let client = Arc::new(Client::default());
         let going = Arc::clone(&client);
         let _going = Going::note(move || going.end());
-        let mut out_of_reach = None;
+        let (mut out_of_reach, mut lines) = (None, 0);
         let ended = process.watch(
             |pid| client.started(pid),
             |line| {
-                if out_of_reach.is_none() && is_out_of_reach(line) {
-                    out_of_reach = Some(line.to_owned());
+                lines += 1;
+                if is_out_of_reach(line) {
+                    out_of_reach = Some((lines, line.to_owned()));
                 }
                 // podman tries four times, which takes minutes where packets vanish.
                 if out_of_reach.is_some() && line.contains("retrying in") {
@@ -151,7 +159,9 @@ impl Image {
             true => Ok(()),
             false => {
                 let failure = process.failure(&ended.status.to_string(), ended.lines);
-                Err(self.judge(failure, out_of_reach))
+                // What was said long before the end was got over: one mirror of several, say.
+                let at_the_end = |(at, line): (usize, String)| (lines - at < END).then_some(line);
+                Err(self.judge(failure, out_of_reach.and_then(at_the_end)))
             }
         }
     }
@@ -182,7 +192,7 @@ impl Image {
             Some(lock) if lock == found => Ok(()),
             Some(lock) => Err(Trouble::Failed(self.differs(&lock, &found))),
             None => {
-                fs_err::write(&path, &found).class(Class::Output)?;
+                write_whole(&path, &found)?;
                 let path = site.workspace.relative(&path).display();
                 let message = format!("{path} now lists the image's packages: commit it");
                 site.reporter.event(&Event::Note { message: &message });
@@ -211,7 +221,7 @@ impl Image {
             ))
         })?;
         fs_err::create_dir_all(known.parent().unwrap_or(&known)).class(Class::Output)?;
-        fs_err::write(&known, &text).class(Class::Output)?;
+        write_whole(&known, &text)?;
         Ok(text)
     }
 
@@ -250,6 +260,13 @@ impl Image {
     fn log(&self, workspace: &Workspace) -> PathBuf {
         workspace.logs().join(format!("image-{}.log", self.name))
     }
+}
+
+/// A list that is half there would be believed.
+fn write_whole(path: &Path, text: &str) -> Result<()> {
+    let new = path.with_added_extension("new");
+    fs_err::write(&new, text).class(Class::Output)?;
+    fs_err::rename(new, path).class(Class::Output)
 }
 
 /// Lines by which engines and package managers say that the network, or what should be there, is

@@ -48,8 +48,7 @@ impl Lease {
     pub(super) fn take(engine: &Engine, workspace: &Workspace, what: &str) -> Result<Self> {
         let dir = notes(workspace);
         fs_err::create_dir_all(&dir).class(Class::Output)?;
-        let key = KeyBuilder::new("container", 1).text("state", &workspace.state.to_string_lossy());
-        let container = format!("mesos-calico-{}-{what}", key.finish().short());
+        let container = format!("mesos-calico-{}-{what}", checkout(workspace)?);
         let names = Names {
             program: engine.program.clone(),
             container: container.clone(),
@@ -131,6 +130,21 @@ fn quietly(engine: &Engine, args: &[&str]) {
 
 fn notes(workspace: &Workspace) -> PathBuf {
     workspace.state.join("containers")
+}
+
+/// What tells this checkout from all others that use the same engine, on whatever machine: paths
+/// are the same on many. Made once.
+fn checkout(workspace: &Workspace) -> Result<String> {
+    let path = workspace.state.join("id");
+    if let Ok(id) = fs_err::read_to_string(&path)
+        && id.len() == 12
+    {
+        return Ok(id);
+    }
+    let uuid = fs_err::read_to_string("/proc/sys/kernel/random/uuid").class(Class::Output)?;
+    let id = KeyBuilder::new("checkout", 1).text("uuid", &uuid).finish().short().to_owned();
+    fs_err::write(path, &id).class(Class::Output)?;
+    Ok(id)
 }
 
 /// Removes what a killed run of this checkout left in the engine. To be called before anything

@@ -6,7 +6,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{engine::Engine, image::BuiltImage, invocation::limits, lease::Lease, user::User};
+use super::{
+    ccache::Trust, engine::Engine, image::BuiltImage, invocation::limits, lease::Lease, user::User,
+};
 use crate::failure::{Class, Classify, Failure, Result};
 
 /// A folder, or a file, and where it is inside.
@@ -27,15 +29,15 @@ pub(super) enum Places {
 }
 
 impl Places {
-    /// Makes them ready. `cache` is that of ccache: as a volume it stays where it is, if `kept`.
+    /// Makes them ready. `cache` is that of ccache: as a volume it stays where it is, unless it is
+    /// this build's own.
     pub(super) fn prepare(
         engine: &Engine,
         image: &BuiltImage,
         lease: &mut Lease,
         places: Vec<Place>,
-        cache: Place,
+        (cache, trust): (Place, Trust),
         user: User,
-        kept: bool,
     ) -> Result<Self> {
         if engine.shares_folders {
             return Ok(Self::Shared(places.into_iter().chain([cache]).collect()));
@@ -47,9 +49,9 @@ impl Places {
             let volume = lease.add_volume(index)?;
             copied.push((place, volume));
         }
-        let volume = match kept {
-            true => format!("mesos-calico-ccache-{}", image.key.short()),
-            false => lease.add_volume(copied.len())?,
+        let volume = match trust {
+            Trust::Own => lease.add_volume(copied.len())?,
+            shared => format!("mesos-calico-ccache-{}", shared.name(image)),
         };
         copied.push((cache, volume));
         let own = Self::Copied(copied);

@@ -175,6 +175,7 @@ impl<'a> Builder<'a> {
             .text("name", &spec.name)
             .text("version", version)
             .text("source date", &source_date.to_string())
+            .text("farm", if self.circumstances.farm { "yes" } else { "no" })
             .text("build", &format!("{:?} {:?} {:?}", build.env, build.switches, build.phases));
         for (source, fetch) in spec.sources.iter().zip(&fetches) {
             key = key.text("source", &source.name).key("content", &self.plan.steps[*fetch].key);
@@ -189,6 +190,7 @@ impl<'a> Builder<'a> {
         let work = ContainerWork {
             spec: spec.name.clone(),
             version: version.to_owned(),
+            local: spec.is_local(),
             source_date,
             sources: spec.sources.clone(),
             needs: needed

@@ -105,6 +105,8 @@ pub(crate) struct ContainerWork {
     /// Name of the description.
     pub(crate) spec: String,
     pub(crate) version: String,
+    /// Whether it is built from something else than its pinned sources.
+    pub(crate) local: bool,
     /// In seconds since 1970.
     pub(crate) source_date: u32,
     pub(crate) sources: Vec<Source>,
@@ -168,6 +170,8 @@ pub(crate) struct Circumstances<'a> {
     pub(crate) signing_key: &'a str,
     /// Whether only the pinned compiler driver will do.
     pub(crate) release: bool,
+    /// Whether other machines compile along: nobody has pinned their compilers.
+    pub(crate) farm: bool,
     /// Build arguments of images.
     pub(crate) image_args: &'a [String],
     /// Knows which sources are there.
@@ -191,6 +195,14 @@ impl Plan {
             steps.insert(index);
         }
         steps.into_iter().collect()
+    }
+
+    /// The name of the image that a step makes.
+    pub(crate) fn image(&self, step: usize) -> Option<&str> {
+        match &self.steps[step].work {
+            Work::Image(image) => Some(&image.name),
+            _ => None,
+        }
     }
 
     /// All steps behind those for which `own` holds, and these themselves.

@@ -32,6 +32,8 @@ const SETTINGS: &[&str] = &[
     "protocol.ssh.allow=always",
     "protocol.file.allow=always",
     "advice.detachedHead=false",
+    // What is fetched into is bare, and our own.
+    "safe.bareRepository=all",
 ];
 
 /// Variables that would make git work on another repository, or tell all it does.
@@ -84,6 +86,8 @@ impl<'a> Git<'a> {
     pub(super) fn environment(&self) -> Vec<(OsString, OsString)> {
         [
             ("GIT_TERMINAL_PROMPT", "0"),
+            // Empty: no window asks either, whatever SSH_ASKPASS or the user's settings say.
+            ("GIT_ASKPASS", ""),
             ("GIT_NO_REPLACE_OBJECTS", "1"),
             ("GIT_OPTIONAL_LOCKS", "0"),
             ("GIT_DEFAULT_HASH", "sha1"),
@@ -143,7 +147,9 @@ impl<'a> Git<'a> {
 /// What belongs to the git work tree `dir`: files that are tracked, and new ones that are not
 /// ignored.
 pub(super) fn work_tree(dir: &Path) -> Result<Vec<PathBuf>> {
-    let git = Git::find(&|_| false)?;
+    // It asks nobody, so it needs no more of the environment than to find its settings.
+    let hides = |name: &str| !["PATH", "HOME", "XDG_CONFIG_HOME"].contains(&name);
+    let git = Git::find(&hides)?;
     let arguments = ["ls-files", "-z", "--cached", "--others", "--exclude-standard"];
     let list = git.read(dir, arguments)?;
     // A repository inside of it has a slash at its end.

@@ -15,7 +15,8 @@ use sha2::{Digest, Sha256};
 use crate::{
     cache::sync,
     events::{Event, Reporter},
-    failure::{Class, Classify, Failure, Result},
+    failure::{Class, Classify, Result},
+    workspace::Workspace,
 };
 
 /// The store of a user.
@@ -34,20 +35,9 @@ pub(super) struct Entry {
 }
 
 impl Store {
-    /// Opens the store, in the place that the environment says.
-    pub(crate) fn open() -> Result<Self> {
-        let set = |name: &str| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
-        let own = "mesos-calico-rpm";
-        let cache = set("MESOS_CALICO_CACHE")
-            .or_else(|| Some(set("XDG_CACHE_HOME")?.join(own)))
-            .or_else(|| Some(set("HOME")?.join(".cache").join(own)))
-            .ok_or_else(|| {
-                Failure::new(Class::Output, "there is no place to keep sources: HOME is not set")
-                    .help("set MESOS_CALICO_CACHE to a folder")
-            })?;
-        // A relative path would be another folder for every program that is run.
-        let cache = std::path::absolute(cache).class(Class::Output)?;
-        Self::at(cache.join("sources"))
+    /// Opens the store that all checkouts of the user share.
+    pub(crate) fn open(workspace: &Workspace) -> Result<Self> {
+        Self::at(workspace.shared().join("sources"))
     }
 
     pub(super) fn at(dir: PathBuf) -> Result<Self> {

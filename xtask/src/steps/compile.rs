@@ -2,15 +2,16 @@
 
 use std::path::{Path, PathBuf};
 
-use el7rpm::spec::Source;
+use el7rpm::spec::{Origin, Source};
 
 use super::Context;
 use crate::{
     container::{self, Compile},
-    failure::{Class, Classify, Result},
+    failure::{Class, Classify, Failure, Result},
     host_builder::{HostBuild, Site},
-    plan::{ContainerWork, Step},
+    plan::{ContainerWork, Step, Work},
     schedule::Trouble,
+    sources,
     tools::Zig,
 };
 
@@ -49,13 +50,10 @@ impl Context<'_> {
             needs.push(container::Need { name: need.name.clone(), build, sources });
         }
         let sources = unpacked(&work.sources)?;
-        // A folder has been copied by now; it may change from here on.
-        for index in &step.needs {
-            self.plan.steps[*index].stamps.check()?;
-        }
         let compile = Compile {
             name: &work.spec,
             version: &work.version,
+            local: work.local,
             sources,
             needs,
             build: &work.build,
@@ -68,12 +66,32 @@ impl Context<'_> {
         Ok(())
     }
 
+    /// Fails if a folder is not what it was when the keys were taken: it is read again to be copied.
+    fn check_copy(&self, source: &Source, tree: &Path) -> Result<()> {
+        let Origin::Folder(path) = &source.origin else { return Ok(()) };
+        let copy = Source { origin: Origin::Folder(tree.to_owned()), ..source.clone() };
+        let fetched = self
+            .plan
+            .steps
+            .iter()
+            .find(|s| matches!(&s.work, Work::Fetch(other) if other == source));
+        match fetched.map(|s| &s.key) == Some(&sources::identity(&copy)?.0) {
+            true => Ok(()),
+            false => Err(Failure::new(
+                Class::Source,
+                format!("{} was changed while it was being built from", path.display()),
+            )
+            .help("run again; nothing was kept of this step")),
+        }
+    }
+
     /// The tree of a source below `scratch`. It has been fetched, so this asks no network.
     fn unpack(&self, source: &Source, scratch: &Path, step: &Step) -> Result<PathBuf, Trouble> {
         let tree = scratch.join(&source.name);
         if !tree.exists() {
             fs_err::create_dir(&tree).class(Class::Output)?;
             self.fetcher.fetch(source, &step.name)?.unpack(&tree)?;
+            self.check_copy(source, &tree)?;
         }
         Ok(tree)
     }

@@ -77,6 +77,11 @@ impl Elsewhere {
             .args(&args.packages);
         hand_on(&mut command, args)?;
         command.env_remove("CARGO_TARGET_DIR").current_dir(&copy.root);
+        command.env("MESOS_CALICO_CACHE", copy.shared());
+        // It signs with the development key, and does not know that this is a secret.
+        if let Some(name) = &args.key.passphrase_env {
+            command.env_remove(name);
+        }
         command.envs([
             ("TZ", "Pacific/Kiritimati"),
             ("LC_ALL", "tr_TR.UTF-8"),

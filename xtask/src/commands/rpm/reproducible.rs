@@ -4,7 +4,7 @@
 use std::{
     os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
-    process::Command,
+    process::{Command, Stdio},
     time::{Duration, SystemTime},
 };
 
@@ -13,8 +13,10 @@ use el7rpm::read::{Rpm, tag};
 use super::elsewhere::Elsewhere;
 use crate::{
     cli::RpmArgs,
+    container,
     failure::{Class, Classify, Failure, Result},
-    keys,
+    interrupt::Going,
+    keys::{self, Secrets},
     workspace::Workspace,
 };
 
@@ -28,8 +30,12 @@ pub(super) fn check(
     containers: bool,
 ) -> Result<String> {
     let dir = workspace.state.join("again");
-    remove(&dir)?;
+    // What a killed run left of its second build.
+    let secrets = Secrets::of(&args.key);
+    let sweep = |copy: &Workspace| container::sweep(copy, &|name| secrets.contains(name));
     let copy = Workspace { root: dir.join("elsewhere"), state: dir.join("elsewhere/target/xtask") };
+    sweep(&copy);
+    remove(&dir)?;
     copy_checkout(workspace, &copy)?;
     let elsewhere = Elsewhere::find(containers);
     build(workspace, &copy, elsewhere.command(&copy, args)?)?;
@@ -112,7 +118,14 @@ fn lend(from: &Path, to: &Path) -> Result<()> {
 }
 
 fn build(first: &Workspace, copy: &Workspace, mut command: Command) -> Result<()> {
-    let output = command.output().class(Class::Tool)?;
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let child = command.spawn().class(Class::Tool)?;
+    let pid = rustix::process::Pid::from_child(&child);
+    // It takes its own containers down.
+    let _going = Going::note(move || {
+        let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
+    });
+    let output = child.wait_with_output().class(Class::Tool)?;
     if output.status.success() {
         return Ok(());
     }

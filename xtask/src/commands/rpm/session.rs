@@ -9,7 +9,7 @@ use crate::{
     cli::RpmArgs,
     container::{self, Options},
     events::{Event, Outcome, Reporter},
-    failure::{Failure, Result},
+    failure::{Class, Failure, Result},
     keys::{Keys, Secrets},
     plan::{Circumstances, Plan},
     schedule::{self, Ended, Task, Trouble},
@@ -48,7 +48,7 @@ impl<'a> Session<'a> {
             reporter,
             keys,
             cache: Cache::open(workspace)?,
-            store: Store::open()?,
+            store: Store::open(workspace)?,
             images: Images::new(builder.builder),
             compile_options: Options {
                 jobs: builder.compile_jobs,
@@ -71,6 +71,7 @@ impl<'a> Session<'a> {
             wanted: &self.args.packages,
             signing_key: &fingerprint,
             release: self.args.release,
+            farm: self.args.builder.distcc.is_some(),
             image_args: &self.args.builder.image_args,
             fetcher: &fetcher,
         };
@@ -83,6 +84,14 @@ impl<'a> Session<'a> {
                 Some((plan.steps[*index].name.clone(), ended.reason.clone()?))
             };
             refused = first.iter().zip(&ended).filter_map(reason).collect();
+            let built = |(index, ended): (&usize, &Ended)| {
+                (ended.outcome == Outcome::Built).then(|| plan.image(*index)).flatten()
+            };
+            if let (true, Some(image)) =
+                (self.args.release, first.iter().zip(&ended).find_map(built))
+            {
+                return Err(no_lock(image));
+            }
             if ended.iter().any(|e| e.outcome == Outcome::Built) {
                 plan = Plan::of(specs, &circumstances)?;
             }
@@ -139,4 +148,12 @@ impl<'a> Session<'a> {
         self.reporter.event(&Event::Started { steps: tasks.len() });
         schedule::run(tasks, jobs, self.reporter)
     }
+}
+
+/// A release is compiled with what somebody has looked at.
+fn no_lock(image: &str) -> Failure {
+    let message =
+        format!("containers/{image}/image.lock was missing: nobody has seen what is in it");
+    Failure::new(Class::Tool, message)
+        .help("it has been written now: look at it, commit it, run again")
 }
