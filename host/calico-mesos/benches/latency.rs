@@ -218,7 +218,7 @@ fn median(mut times: Vec<Duration>) -> Duration {
 }
 
 /// The most memory that a request's two processes had, together: they are looked at while etcd is
-/// stopped and the worker waits for it.
+/// stopped and the plugin waits for it.
 fn memory_kb(world: &World) -> u64 {
     world.etcd.signal(nix::sys::signal::Signal::SIGSTOP);
     let mut command = world.command();
@@ -227,21 +227,15 @@ fn memory_kb(world: &World) -> u64 {
     let mut stdin = child.stdin.take().unwrap();
     std::io::Write::write_all(&mut stdin, allocate_request("u").to_string().as_bytes()).unwrap();
     drop(stdin);
-    let worker = common::proxy::worker_of(child.id());
-    // The worker has connected when it has a second socket or thread; its peak is what counts.
-    common::wait_for("the worker to wait", || {
-        let files = fs_err::read_dir(format!("/proc/{worker}/fd")).unwrap();
-        files.filter_map(Result::ok).any(|file| {
-            fs_err::read_link(file.path())
-                .is_ok_and(|to| to.to_string_lossy().starts_with("socket:"))
-        })
-    });
+    let stand_in = common::stand_in_of(child.id());
+    // Once it has connected, its peak is what counts.
+    common::wait_for_a_socket(child.id());
     let peak = |pid: u32| {
         let status = fs_err::read_to_string(format!("/proc/{pid}/status")).unwrap();
         let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
         line.trim().trim_end_matches(" kB").parse::<u64>().unwrap()
     };
-    let memory = peak(child.id()) + peak(worker);
+    let memory = peak(child.id()) + peak(stand_in);
     common::finish(child);
     world.etcd.signal(nix::sys::signal::Signal::SIGCONT);
     memory

@@ -3,10 +3,10 @@
 //! One process answers one request: JSON on stdin, one JSON object on stdout. The program is a thin
 //! `main`; everything lives here so that tests, the benchmark and the fuzz target can reach it.
 //!
-//! The way of a request: [`supervisor`] forks a worker and waits for it; the worker ([`plugin`])
+//! The way of a request: [`standin`] sees to it that there is an answer in any case; [`plugin`]
 //! reads stdin, [`protocol`] turns it into a checked [`protocol::Request`], and one of [`ipam`],
 //! [`isolate`] and [`cleanup`] carries it out against [`etcd`] and [`netns`]. What a request will surely
-//! read is read ahead, on a second connection, while it does something else.
+//! read is read ahead, on other connections, while it does something else.
 
 pub mod check;
 pub mod cleanup;
@@ -25,4 +25,4 @@ pub mod profile;
 pub mod protocol;
 pub mod random;
 pub mod settings;
-pub mod supervisor;
+pub mod standin;

@@ -87,10 +87,15 @@ pub fn open() {
 
 /// Opens `path` for append and makes its folder where it is missing.
 pub fn open_file(path: &Path) -> std::io::Result<fs_err::File> {
-    if let Some(folder) = path.parent() {
-        fs_err::create_dir_all(folder)?;
+    let mut options = fs_err::OpenOptions::new();
+    options.append(true).create(true).mode(0o640);
+    match (options.open(path), path.parent()) {
+        (Err(error), Some(folder)) if error.kind() == std::io::ErrorKind::NotFound => {
+            fs_err::create_dir_all(folder)?;
+            options.open(path)
+        }
+        (result, _) => result,
     }
-    fs_err::OpenOptions::new().append(true).create(true).mode(0o640).open(path)
 }
 
 /// Writes an event at level error.

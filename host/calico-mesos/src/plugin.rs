@@ -1,4 +1,4 @@
-//! The worker: one request from stdin to an answer. Whatever goes wrong, there is an answer.
+//! One request from stdin to an answer. Whatever goes wrong, there is an answer.
 
 use std::{
     any::Any,

@@ -26,7 +26,7 @@ pub const NAMES: [&str; 12] = [
 
 /// After the time for the request is over, a rollback gets this much more.
 pub const ROLLBACK: Duration = Duration::from_secs(5);
-/// After that the supervisor waits this long for the worker's own answer.
+/// After that the stand-in waits this long for the plugin's own answer.
 pub const GRACE: Duration = Duration::from_secs(2);
 
 /// Mesos gives an executor one minute by default, and the seed five, to register. Request, rollback
@@ -112,8 +112,8 @@ impl Settings {
     }
 }
 
-/// The limits alone: the supervisor needs them even where the rest is malformed, and the worker
-/// reports what is wrong with them.
+/// The limits alone: the stand-in needs them even where the rest is malformed; what is wrong with
+/// them, the plugin reports.
 pub fn limits_or_default() -> Limits {
     limits(&|name: &str| std::env::var(name).ok().filter(|value| !value.trim().is_empty()))
         .unwrap_or(Limits { call: Duration::from_secs(5), total: Duration::from_secs(20) })

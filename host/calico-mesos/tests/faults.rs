@@ -3,14 +3,17 @@
 
 mod common;
 
-use std::process::Stdio;
+use std::process::{Child, Stdio};
 
 use common::{
     Answer, Container, World, cali_interfaces, finish, isolate_request,
     proxy::{Fault, Proxy},
     tree,
 };
-use nix::sys::signal::Signal;
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
 use serde_json::{Value, json};
 
 /// A world in which the plugin goes through the proxy.
@@ -21,17 +24,17 @@ fn world() -> Option<(World, Proxy)> {
     Some((world, proxy))
 }
 
-/// Calls the plugin with a fault. The answer of a plugin that was killed is none.
-fn call(world: &World, proxy: &Proxy, request: &Value, fault: Fault, at: usize) -> Option<Answer> {
+/// Calls the plugin with a fault. There is one answer, and of a plugin that was killed it is one that says so.
+fn call(world: &World, proxy: &Proxy, request: &Value, fault: Fault, at: usize) -> Answer {
     proxy.arm(fault, at);
     let child = world.start(request);
-    proxy.caller(child.id());
-    if fault == Fault::KillCaller {
-        let output = child.wait_with_output().unwrap();
-        assert!(output.stdout.is_empty() || proxy.seen() < at);
-        return None;
+    proxy.plugin(child.id());
+    let answer = finish(child);
+    if fault == Fault::Kill && proxy.seen() >= at {
+        let text = answer.json["error"].as_str().unwrap();
+        assert!(text.contains("was killed before it could answer"), "{answer:?}");
     }
-    Some(finish(child))
+    answer
 }
 
 fn allocate(uid: &str) -> Value {
@@ -47,27 +50,19 @@ fn reserve(uid: &str) -> Value {
 /// Interrupts an IPAM request everywhere.
 fn ipam_everywhere(request: impl Fn(&str) -> Value, addresses: usize) {
     let Some((world, proxy)) = world() else { return };
-    call(&world, &proxy, &request("uid-0"), Fault::None, 0).unwrap().ok();
+    call(&world, &proxy, &request("uid-0"), Fault::None, 0).ok();
     let steps = proxy.seen();
     assert!(steps >= 8, "{steps}");
-    for fault in [Fault::LoseRequest, Fault::LoseAnswer, Fault::KillCaller, Fault::KillWorker] {
+    for fault in [Fault::LoseRequest, Fault::LoseAnswer, Fault::Kill] {
         for at in 1..=steps {
             world.etcd.delete("/calico/ipam");
             let uid = format!("uid-{fault:?}-{at}");
             let answer = call(&world, &proxy, &request(&uid), fault, at);
             assert!(proxy.seen() >= at, "{fault:?} at {at}");
-            match answer {
+            if fault != Fault::Kill {
                 // Rolled back, or done in spite of all: in both cases whole.
-                Some(answer) if fault != Fault::KillWorker => {
-                    let wanted = if answer.json["error"].is_null() { addresses } else { 0 };
-                    assert_eq!(
-                        tree::count(&world.etcd).len(),
-                        wanted,
-                        "{fault:?} at {at}: {answer:?}"
-                    );
-                }
-                Some(answer) => assert!(answer.error().contains("SIGKILL")),
-                None => {}
+                let wanted = if answer.json["error"].is_null() { addresses } else { 0 };
+                assert_eq!(tree::count(&world.etcd).len(), wanted, "{fault:?} at {at}: {answer:?}");
             }
             // Whatever was left, the handle leads to it.
             proxy.arm(Fault::None, 0);
@@ -90,7 +85,7 @@ fn reserve_interrupted_at_each_step() {
 #[test]
 fn release_interrupted_at_each_step() {
     for by_ip in [false, true] {
-        for fault in [Fault::LoseRequest, Fault::LoseAnswer, Fault::KillCaller] {
+        for fault in [Fault::LoseRequest, Fault::LoseAnswer, Fault::Kill] {
             let Some((world, proxy)) = world() else { return };
             let mut at = 1;
             loop {
@@ -125,10 +120,10 @@ fn isolate_interrupted_at_each_step() {
     let first = Container::start("first");
     let request =
         isolate_request(&first.id, first.pid(), &["prod"], &["192.168.0.1"], &["fd80::1"]);
-    call(&world, &proxy, &request, Fault::None, 0).unwrap().ok();
+    call(&world, &proxy, &request, Fault::None, 0).ok();
     let steps = proxy.seen();
     world.cleanup("first").ok();
-    for fault in [Fault::LoseRequest, Fault::LoseAnswer, Fault::KillCaller, Fault::KillWorker] {
+    for fault in [Fault::LoseRequest, Fault::LoseAnswer, Fault::Kill] {
         for at in 1..=steps {
             world.etcd.delete("/calico/v1/policy");
             let container = Container::start(&format!("c-{fault:?}-{at}"));
@@ -140,7 +135,7 @@ fn isolate_interrupted_at_each_step() {
                 &["fd80::1"],
             );
             let answer = call(&world, &proxy, &request, fault, at);
-            if let (Some(answer), false) = (answer, fault == Fault::KillWorker) {
+            if fault != Fault::Kill {
                 // Whole: connected and in etcd, or neither.
                 let done = answer.json["error"].is_null();
                 assert_eq!(cali_interfaces().len(), usize::from(done), "{fault:?} at {at}");
@@ -163,7 +158,7 @@ fn isolate_interrupted_at_each_step() {
 #[test]
 fn cleanup_interrupted_at_each_step() {
     let Some((world, proxy)) = world() else { return };
-    for fault in [Fault::LoseRequest, Fault::LoseAnswer, Fault::KillCaller] {
+    for fault in [Fault::LoseRequest, Fault::LoseAnswer, Fault::Kill] {
         let mut at = 1;
         loop {
             let container = Container::start("c1");
@@ -269,27 +264,63 @@ fn the_next_address_is_used_when_one_is_dead() {
     assert_eq!(tree::count(&world.etcd).len(), 3);
 }
 
+/// The plugin, waiting for an etcd that has stopped, and its stand-in.
+fn waiting(world: &World) -> (Child, Pid, Pid) {
+    let child = world.start(&allocate("uid-1"));
+    let stand_in = common::stand_in_of(child.id());
+    // By then it is past everything that it does at its start.
+    common::wait_for_a_socket(child.id());
+    let plugin = Pid::from_raw(child.id() as i32);
+    (child, plugin, Pid::from_raw(stand_in as i32))
+}
+
 #[test]
 fn signals_end_in_an_answer() {
     let Some(world) = common::world() else { return };
     world.etcd.signal(Signal::SIGSTOP);
-    for (signal, to_worker) in [
-        (Signal::SIGTERM, false),
-        (Signal::SIGINT, false),
-        (Signal::SIGKILL, true),
-        (Signal::SIGABRT, true),
-    ] {
-        let child = world.start(&allocate("uid-1"));
-        let worker = common::proxy::worker_of(child.id());
-        let victim = if to_worker { worker } else { child.id() };
-        // The outer process blocks these signals before it has a worker, so it is ready for them.
-        nix::sys::signal::kill(nix::unistd::Pid::from_raw(victim as i32), signal).unwrap();
+    for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGKILL, Signal::SIGABRT] {
+        let (child, plugin, stand_in) = waiting(&world);
+        kill(plugin, signal).unwrap();
         let text = finish(child).error();
-        assert!(text.starts_with("Unhandled error") && text.contains(signal.as_str()), "{text}");
+        assert!(text.starts_with("Unhandled error calico_mesos was killed"), "{text}");
+        // One that is sent to both ends only the one that works.
+        let (child, plugin, stand_in_too) = waiting(&world);
+        assert_ne!(stand_in, stand_in_too);
+        if matches!(signal, Signal::SIGTERM | Signal::SIGINT) {
+            kill(stand_in_too, signal).unwrap();
+        }
+        kill(plugin, signal).unwrap();
+        assert!(finish(child).error().contains("was killed"));
     }
     world.etcd.signal(Signal::SIGCONT);
     world.release_uid("uid-1").ok();
     assert_eq!(tree::count(&world.etcd).len(), 0);
+}
+
+#[test]
+fn without_its_stand_in_the_plugin_answers_all_the_same() {
+    let Some(world) = common::world() else { return };
+    world.etcd.signal(Signal::SIGSTOP);
+    let (child, _, stand_in) = waiting(&world);
+    kill(stand_in, Signal::SIGKILL).unwrap();
+    world.etcd.signal(Signal::SIGCONT);
+    finish(child).ok();
+    world.release_uid("uid-1").ok();
+}
+
+#[test]
+fn a_plugin_that_hangs_is_ended() {
+    let Some(mut world) = common::world() else { return };
+    world.set("CALICO_MESOS_TOTAL_TIMEOUT", "1");
+    world.etcd.signal(Signal::SIGSTOP);
+    let (child, plugin, _) = waiting(&world);
+    kill(plugin, Signal::SIGSTOP).unwrap();
+    // One second, and those for a rollback and for the answer itself.
+    let text = finish(child).error();
+    assert!(text.contains("calico_mesos gave no answer in 8 s"), "{text}");
+    assert!(world.log().contains("gave no answer"));
+    world.etcd.signal(Signal::SIGCONT);
+    world.release_uid("uid-1").ok();
 }
 
 #[test]

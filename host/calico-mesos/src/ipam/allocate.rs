@@ -12,6 +12,17 @@ use crate::{
     random,
 };
 
+/// What is expected of a block.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Choice {
+    /// It is the only one that this host prefers, which is the usual case: it exists and has room.
+    Sole,
+    /// This host prefers it, or nothing is taken.
+    Preferred,
+    /// Nothing: whoever prefers it.
+    Any,
+}
+
 /// How taking addresses from one block ended.
 enum Block64 {
     /// The addresses; none where the block is full.
@@ -86,14 +97,15 @@ impl Ipam<'_> {
         let pools = self.pools(family)?;
         // A pool that was removed or is no longer for IPAM gives no new addresses.
         affine.retain(|block| pools.iter().any(|pool| pool.contains(*block)));
+        let choice = if affine.len() == 1 { Choice::Sole } else { Choice::Preferred };
         for cidr in affine.iter().copied() {
             if got.len() == wanted {
                 return Ok(got);
             }
-            if let Block64::Missing = self.take_into(&mut got, cidr, wanted, uid, true, taken)?
+            if let Block64::Missing = self.take_into(&mut got, cidr, wanted, uid, choice, taken)?
                 && self.claim(cidr)?
             {
-                self.take_into(&mut got, cidr, wanted, uid, true, taken)?;
+                self.take_into(&mut got, cidr, wanted, uid, Choice::Preferred, taken)?;
             }
         }
         if got.len() < wanted {
@@ -119,7 +131,7 @@ impl Ipam<'_> {
             let Some(cidr) = unused.by_ref().find(|cidr| !known.contains(cidr)) else { break };
             known.insert(cidr);
             if self.claim(cidr)? {
-                self.take_into(got, cidr, wanted, uid, true, taken)?;
+                self.take_into(got, cidr, wanted, uid, Choice::Preferred, taken)?;
             }
         }
         let mut rest: Vec<Cidr> = known.into_iter().collect();
@@ -131,7 +143,7 @@ impl Ipam<'_> {
             if got.len() == wanted {
                 break;
             }
-            self.take_into(got, cidr, wanted, uid, false, taken)?;
+            self.take_into(got, cidr, wanted, uid, Choice::Any, taken)?;
         }
         Ok(())
     }
@@ -142,14 +154,20 @@ impl Ipam<'_> {
         cidr: Cidr,
         wanted: usize,
         uid: &str,
-        preferred: bool,
+        choice: Choice,
         taken: &mut Vec<Taken>,
     ) -> Result<Block64> {
         let part = Taken { block: cidr, ordinals: Vec::new(), counted: 0 };
         taken.push(part);
         // The entry was pushed a line ago, and `take` gets nothing else of the list.
         let Some(part) = taken.last_mut() else { return Ok(Block64::Missing) };
-        let result = self.take(part, wanted - got.len(), uid, preferred)?;
+        let count = wanted - got.len();
+        if choice == Choice::Sole {
+            // What will be counted is known before the block is: neither waits for the other.
+            self.client.read_ahead(vec![block::key(cidr)]);
+            self.count_to(part, count, uid)?;
+        }
+        let result = self.take(part, count, uid, choice != Choice::Any)?;
         if let Block64::Took(addresses) = &result {
             got.extend(addresses);
         }

@@ -73,7 +73,7 @@ impl Rtnl {
         let mut socket = Socket::new(NETLINK_ROUTE).map_err(failed)?;
         socket.bind_auto().map_err(failed)?;
         socket.connect(&SocketAddr::new(0, 0)).map_err(failed)?;
-        Ok(Self { socket, sequence: 0, buffer: vec![0; BUFFER] })
+        Ok(Self { socket, sequence: 0, buffer: Vec::with_capacity(BUFFER) })
     }
 
     /// Makes a veth pair: `host_name` here, up, and `peer_name` in another namespace. One request, so
@@ -204,8 +204,10 @@ impl Rtnl {
         self.socket.send(&bytes, 0).map_err(broken)?;
         let mut answers = Vec::new();
         loop {
-            let length = self.socket.recv(&mut &mut self.buffer[..], 0).map_err(broken)?;
-            let mut rest = &self.buffer[..length];
+            // Into the room that is there: it need not be cleared first.
+            self.buffer.clear();
+            self.socket.recv(&mut self.buffer, 0).map_err(broken)?;
+            let mut rest = &self.buffer[..];
             while !rest.is_empty() {
                 let answer: NetlinkMessage<RouteNetlinkMessage> =
                     NetlinkMessage::deserialize(rest).map_err(|_| refused(Errno::EBADMSG))?;

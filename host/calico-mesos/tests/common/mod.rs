@@ -147,8 +147,9 @@ impl Answer {
     }
 
     /// The text of a failure.
+    /// The error. The plugin says so with its exit status, if it was there to do so.
     pub fn error(self) -> String {
-        assert_eq!(self.status.code(), Some(1), "{self:?}");
+        assert!(matches!(self.status.code(), Some(1) | None), "{self:?}");
         self.json["error"].as_str().unwrap_or_else(|| panic!("{self:?}")).to_owned()
     }
 }
@@ -241,6 +242,29 @@ pub fn finish(mut child: Child) -> Answer {
     assert!(text.len() < 64 * 1024);
     let json = serde_json::from_str(&text).unwrap_or_else(|e| panic!("{e}: {text:?}"));
     Answer { json, status }
+}
+
+/// The process that would answer in the place of the plugin.
+pub fn stand_in_of(plugin: u32) -> u32 {
+    let path = format!("/proc/{plugin}/task/{plugin}/children");
+    let mut stand_in = None;
+    wait_for("the stand-in", || {
+        let text = fs_err::read_to_string(&path).unwrap();
+        stand_in = text.split_whitespace().next().map(|pid| pid.parse().unwrap());
+        stand_in.is_some()
+    });
+    stand_in.unwrap()
+}
+
+/// Waits until a process has a connection, or begins to make one.
+pub fn wait_for_a_socket(pid: u32) {
+    wait_for("a connection", || {
+        let files = fs_err::read_dir(format!("/proc/{pid}/fd")).unwrap();
+        files.filter_map(Result::ok).any(|file| {
+            fs_err::read_link(file.path())
+                .is_ok_and(|to| to.to_string_lossy().starts_with("socket:"))
+        })
+    });
 }
 
 /// A process in a network namespace of its own.

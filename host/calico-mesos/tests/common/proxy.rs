@@ -24,9 +24,7 @@ pub enum Fault {
     /// etcd carries it out, the answer does not come back.
     LoseAnswer,
     /// etcd carries it out, and the plugin is killed before it learns of it.
-    KillCaller,
-    /// etcd carries it out, and the worker alone is killed.
-    KillWorker,
+    Kill,
 }
 
 #[derive(Debug)]
@@ -34,7 +32,7 @@ struct State {
     fault: Fault,
     at: usize,
     seen: usize,
-    caller: Option<u32>,
+    plugin: Option<u32>,
     record: Vec<Vec<u8>>,
 }
 
@@ -47,7 +45,7 @@ impl Proxy {
     pub fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let state = State { fault: Fault::None, at: 0, seen: 0, caller: None, record: Vec::new() };
+        let state = State { fault: Fault::None, at: 0, seen: 0, plugin: None, record: Vec::new() };
         let state = Arc::new(Mutex::new(state));
         let shared = Arc::clone(&state);
         std::thread::spawn(move || {
@@ -62,12 +60,12 @@ impl Proxy {
     /// Sets the fault for request number `at`, counted from 1, and starts to count.
     pub fn arm(&self, fault: Fault, at: usize) {
         let mut state = self.state.lock().unwrap();
-        *state = State { fault, at, seen: 0, caller: None, record: Vec::new() };
+        *state = State { fault, at, seen: 0, plugin: None, record: Vec::new() };
     }
 
     /// Tells whom to kill.
-    pub fn caller(&self, pid: u32) {
-        self.state.lock().unwrap().caller = Some(pid);
+    pub fn plugin(&self, pid: u32) {
+        self.state.lock().unwrap().plugin = Some(pid);
     }
 
     /// How many requests there were.
@@ -94,11 +92,9 @@ fn serve(mut client: TcpStream, state: &Mutex<State>) {
     }
     let answer = forward(&request);
     match fault {
-        Fault::KillCaller | Fault::KillWorker => {
-            let victim = wait_for_caller(state);
-            let victim = if fault == Fault::KillWorker { worker_of(victim) } else { victim };
-            kill(Pid::from_raw(victim as i32), Signal::SIGKILL).unwrap();
-            // Both are surely gone when the other end of the connection is.
+        Fault::Kill => {
+            kill(Pid::from_raw(wait_for_plugin(state) as i32), Signal::SIGKILL).unwrap();
+            // It is surely gone when the other end of the connection is.
             let _ = client.read_to_end(&mut Vec::new());
         }
         Fault::LoseAnswer => {}
@@ -137,23 +133,11 @@ fn forward(request: &[u8]) -> Vec<u8> {
     answer
 }
 
-fn wait_for_caller(state: &Mutex<State>) -> u32 {
-    let mut caller = None;
-    super::wait_for("the caller's pid", || {
-        caller = state.lock().unwrap().caller;
-        caller.is_some()
+fn wait_for_plugin(state: &Mutex<State>) -> u32 {
+    let mut plugin = None;
+    super::wait_for("the plugin's pid", || {
+        plugin = state.lock().unwrap().plugin;
+        plugin.is_some()
     });
-    caller.unwrap()
-}
-
-/// The child of the plugin's outer process.
-pub fn worker_of(supervisor: u32) -> u32 {
-    let path = format!("/proc/{supervisor}/task/{supervisor}/children");
-    let mut worker = None;
-    super::wait_for("the worker", || {
-        let text = fs_err::read_to_string(&path).unwrap();
-        worker = text.split_whitespace().next().map(|pid| pid.parse().unwrap());
-        worker.is_some()
-    });
-    worker.unwrap()
+    plugin.unwrap()
 }
