@@ -1,6 +1,6 @@
 //! The packages of this very checkout, program and all, as `make rpm` builds them.
 
-use std::{path::PathBuf, process::Command};
+use std::{os::unix::fs::PermissionsExt, path::PathBuf, process::Command};
 
 use crate::{
     checkout::{Checkout, built, repository, walk},
@@ -35,7 +35,8 @@ fn the_wrapper_is_built_for_centos_7_and_nothing_newer() {
             l.strip_prefix("libc.so.6(GLIBC_2.")?.split([')', '.']).next()?.parse::<u32>().ok()
         })
         .max();
-    assert!(newest.is_some_and(|n| n <= 17), "{requires}");
+    // Linked with musl, it needs no library at all.
+    assert!(newest.is_none_or(|n| n <= 17), "{requires}");
     let unpack = format!("rpm2cpio {} | cpio -idm --quiet", rpm.display());
     support::ok(Command::new("sh").args(["-c", &unpack]).current_dir(scratch.path()));
     let program = scratch.path().join("usr/bin/mesos-init-wrapper");
@@ -113,7 +114,7 @@ fn a_compile_error_is_shown_with_step_command_status_log_and_help() {
     for part in [
         "step: compile host/tiny",
         "command: ",
-        "x86_64-unknown-linux-gnu.2.17",
+        "--target x86_64-unknown-linux-",
         "ended: exit status: 101",
         "error[E0308]: mismatched types",
         "log: [ROOT]/target/xtask/logs/compile-tiny.log",
@@ -127,6 +128,84 @@ fn a_compile_error_is_shown_with_step_command_status_log_and_help() {
     checkout.write("host/tiny/src/main.rs", "fn main() {}");
     assert!(built(&checkout.events(&[])).contains(&"compile host/tiny".to_owned()));
     assert_eq!(built(&checkout.events(&[])), [""; 0]);
+}
+
+/// A `rustc` that says it has only these targets, and a `rustup` that does what is said here; the rest of PATH
+/// is behind them.
+fn with_targets(checkout: &Checkout, targets: &[&str], rustup: &str) -> String {
+    let sysroot = checkout.dir.path().join("sysroot");
+    for target in targets {
+        fs_err::create_dir_all(sysroot.join("lib/rustlib").join(target).join("lib")).unwrap();
+    }
+    let bin = checkout.dir.path().join("bin");
+    fs_err::create_dir_all(&bin).unwrap();
+    let path = std::env::var("PATH").unwrap();
+    let real = std::env::split_paths(&path).map(|dir| dir.join("rustc")).find(|p| p.is_file());
+    let rustc = format!(
+        "if [ \"$*\" = '--print sysroot' ]; then echo {}; else exec {} \"$@\"; fi",
+        sysroot.display(),
+        real.unwrap().display()
+    );
+    let rustup = rustup.replace("SYSROOT", sysroot.to_str().unwrap());
+    for (name, text) in [("rustc", rustc), ("rustup", rustup)] {
+        let path = bin.join(name);
+        fs_err::write(&path, format!("#!/bin/sh\n{text}\n")).unwrap();
+        fs_err::set_permissions(&path, PermissionsExt::from_mode(0o755)).unwrap();
+    }
+    format!("{}:{path}", bin.display())
+}
+
+const MUSL: &str = "x86_64-unknown-linux-musl";
+
+#[test]
+fn the_library_for_musl_is_asked_for_where_it_is_missing() {
+    if !support::have("Rust's library for musl", &["python3", "rustup"]) {
+        return;
+    }
+    let checkout = with_crate("fn main() {}");
+    lend_tools(&checkout);
+    let step = format!("rustup target add {MUSL}");
+    let add = format!("echo \"$*\" > SYSROOT/asked; mkdir -p SYSROOT/lib/rustlib/{MUSL}/lib");
+    let path = with_targets(&checkout, &["x86_64-unknown-linux-gnu"], &add);
+    let plan = support::ok(checkout.xtask(&["plan"]).env("PATH", &path));
+    assert!(plan.contains(&step), "{plan}");
+    let plan = support::ok(checkout.xtask(&["doctor"]).env("PATH", &path));
+    assert!(plan.contains(&format!("a run will: {step}")), "{plan}");
+    // Before anything is compiled; once it is there, nobody is asked again.
+    let output = support::run(checkout.xtask(&["rpm"]).env("PATH", &path));
+    let asked = fs_err::read_to_string(checkout.dir.path().join("sysroot/asked")).unwrap();
+    assert_eq!(asked.trim_end(), format!("target add {MUSL}"));
+    let log = fs_err::read_to_string(checkout.path("target/xtask/logs/compile-tiny.log")).unwrap();
+    assert!(log.contains(MUSL) || output.status.success(), "{log}");
+    let plan = support::ok(checkout.xtask(&["plan"]).env("PATH", &path));
+    assert!(!plan.contains(&step), "{plan}");
+}
+
+#[test]
+fn without_the_library_for_musl_programs_are_linked_for_glibc() {
+    if !support::have("glibc 2.17", &["python3", "rustup", "readelf"]) {
+        return;
+    }
+    let checkout = with_crate("fn main() {}");
+    lend_tools(&checkout);
+    let path =
+        with_targets(&checkout, &["x86_64-unknown-linux-gnu"], "echo no network >&2; exit 1");
+    let said = support::run(checkout.xtask(&["rpm"]).env("PATH", &path));
+    assert!(said.status.success(), "{said:?}");
+    let text = String::from_utf8_lossy(&said.stderr);
+    assert!(text.contains(&format!("rustup cannot add {MUSL}")), "{text}");
+    let requires = Command::new("rpm")
+        .args(["-qp", "--requires"])
+        .arg(checkout.path("dist/el7/tiny-1.0.0-1.el7.x86_64.rpm"))
+        .output();
+    let requires = String::from_utf8(requires.unwrap().stdout).unwrap();
+    assert!(requires.contains("libc.so.6(GLIBC_2."), "{requires}");
+    // Asked again when there is something to compile, and only then; and never with --offline.
+    let again = support::run(checkout.xtask(&["rpm"]).env("PATH", &path));
+    assert!(!String::from_utf8_lossy(&again.stderr).contains("rustup"), "{again:?}");
+    checkout.write("host/tiny/src/main.rs", "fn main() { println!() }");
+    let offline = support::run(checkout.xtask(&["rpm", "--offline"]).env("PATH", &path));
+    assert!(!String::from_utf8_lossy(&offline.stderr).contains("rustup"), "{offline:?}");
 }
 
 #[test]

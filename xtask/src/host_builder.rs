@@ -1,5 +1,4 @@
-//! The host builder: compiles a crate of host/ for CentOS 7 without a container, with
-//! cargo-zigbuild against glibc 2.17.
+//! The host builder: compiles a crate of host/ for CentOS 7 without a container, with cargo-zigbuild.
 
 use std::{
     collections::BTreeSet,
@@ -14,15 +13,12 @@ use crate::{
     failure::{Class, Classify, Failure, Result},
     key::{Key, KeyBuilder, Stamps},
     process::Process,
+    rust::Target,
     schedule::Trouble,
     tools::{Zig, on_path},
     workspace::Workspace,
 };
 
-/// The machine that the programs run on.
-const TARGET: &str = "x86_64-unknown-linux-gnu";
-/// CentOS 7's glibc.
-const GLIBC: &str = "2.17";
 /// Changes when the way of building does.
 const VERSION: u32 = 1;
 
@@ -33,6 +29,8 @@ pub(crate) struct HostBuild {
     pub(crate) crate_dir: PathBuf,
     /// The programs that packages want of it.
     pub(crate) programs: BTreeSet<String>,
+    /// What they are linked for.
+    pub(crate) target: Target,
 }
 
 /// What programs are built with, and how.
@@ -46,16 +44,6 @@ pub(crate) struct Site<'a> {
     pub(crate) build_filter: &'a dyn Fn(&str) -> bool,
 }
 
-/// The description that the compiler, as it is chosen in the folder `dir`, gives of itself.
-pub(crate) fn rustc_identity(dir: &Path) -> Result<String> {
-    // What is preloaded into us may not get along with it.
-    let ask = duct::cmd!("rustc", "-vV").dir(dir).env_remove("RUSTC").env_remove("LD_PRELOAD");
-    ask.stderr_capture().read().map_err(|e| {
-        Failure::new(Class::Tool, format!("rustc cannot be run: {e}"))
-            .help("install Rust with rustup")
-    })
-}
-
 impl HostBuild {
     /// Everything that the programs are made from.
     pub(crate) fn key(
@@ -65,7 +53,7 @@ impl HostBuild {
         zig: &Zig,
     ) -> Result<(Key, Stamps)> {
         let mut key = KeyBuilder::new("compile", VERSION)
-            .text("target", &format!("{TARGET}.{GLIBC}"))
+            .text("target", self.target.with_version())
             .text("rustc", rustc)
             .text("zig", &zig.identity);
         for file in ["Cargo.toml", "Cargo.lock", ".cargo/config.toml", "rust-toolchain.toml"] {
@@ -87,7 +75,8 @@ impl HostBuild {
     /// # Errors
     /// [`Trouble::Unavailable`]: without a network, others can still be built.
     pub(crate) fn fetch(&self, site: &Site<'_>, zig: &Zig, step: &str) -> Result<(), Trouble> {
-        let mut args = vec!["fetch".into(), "--locked".into(), "--target".into(), TARGET.into()];
+        let words = ["fetch", "--locked", "--target", self.target.triple()];
+        let mut args: Vec<OsString> = words.map(OsString::from).to_vec();
         args.extend(self.manifest(site));
         args.extend(site.offline.then(|| "--offline".into()));
         let cargo = on_path("cargo").ok_or_else(|| {
@@ -98,7 +87,7 @@ impl HostBuild {
         run.map_err(|mut failure| {
             let says = |text: &str| failure.last_lines.iter().any(|l| l.contains(text));
             if says("--locked") || says("failed to parse manifest") {
-                return Trouble::Failed(with_help(failure));
+                return Trouble::Failed(self.with_help(failure));
             }
             failure.message = format!(
                 "the crates that {} depends on cannot be fetched",
@@ -113,13 +102,13 @@ impl HostBuild {
         let target_dir = site.workspace.state.join("host");
         let words = ["zigbuild", "--release", "--locked", "--offline", "--target"];
         let mut args: Vec<OsString> = words.map(OsString::from).to_vec();
-        args.push(format!("{TARGET}.{GLIBC}").into());
+        args.push(self.target.with_version().into());
         args.extend(self.manifest(site));
         args.extend(["--target-dir".into(), target_dir.clone().into()]);
         let process = self.process(site, zig, zig.cargo_zigbuild.clone(), args, "compile");
         let run = process.run(|line| site.reporter.event(&Event::StepOutput { step, line }));
-        run.map_err(with_help)?;
-        let built = target_dir.join(TARGET).join("release");
+        run.map_err(|failure| self.with_help(failure))?;
+        let built = target_dir.join(self.target.triple()).join("release");
         for program in &self.programs {
             fs_err::copy(built.join(program), out.join(program)).map_err(|e| {
                 let crate_dir = self.crate_dir.display();
@@ -156,6 +145,17 @@ impl HostBuild {
         }
     }
 
+    fn with_help(&self, failure: Failure) -> Failure {
+        let says = |text: &str| failure.last_lines.iter().any(|l| l.contains(text));
+        if says("can't find crate for `core`") || says("can't find crate for `std`") {
+            return failure.help(format!("rustup target add {}", self.target.triple()));
+        }
+        if says("needs to be updated but --locked") {
+            return failure.help("run `cargo update --workspace` and commit Cargo.lock");
+        }
+        failure.help("mend the program's source; everything else that was built is kept")
+    }
+
     /// Paths of this machine stay out of the programs, so that every checkout builds the same.
     fn environment(&self, workspace: &Workspace, zig: &Zig) -> Vec<(OsString, OsString)> {
         let cargo_home = std::env::var_os("CARGO_HOME")
@@ -183,15 +183,4 @@ pub(crate) fn steers_the_build(name: &str) -> bool {
     matches!(name, "CC" | "CXX" | "AR" | "LD")
         || (steering.iter().any(|s| name.starts_with(s))
             && !kept.iter().any(|k| name.starts_with(k)))
-}
-
-fn with_help(failure: Failure) -> Failure {
-    let says = |text: &str| failure.last_lines.iter().any(|l| l.contains(text));
-    if says("can't find crate for `core`") || says("can't find crate for `std`") {
-        return failure.help(format!("rustup target add {TARGET}"));
-    }
-    if says("needs to be updated but --locked") {
-        return failure.help("run `cargo update --workspace` and commit Cargo.lock");
-    }
-    failure.help("mend the program's source; everything else that was built is kept")
 }

@@ -17,6 +17,7 @@ mod lock;
 mod plan;
 mod process;
 mod publish;
+mod rust;
 mod schedule;
 mod sources;
 mod steps;

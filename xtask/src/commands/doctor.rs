@@ -8,7 +8,8 @@ use serde::Serialize;
 use crate::{
     container::{Engine, Image},
     failure::{Class, Failure, Result},
-    host_builder, keys,
+    keys,
+    rust::{self, Rust, Target},
     schedule::Trouble,
     terminal,
     tools::{Zig, on_path},
@@ -68,20 +69,24 @@ fn check(what: impl Into<String>, state: State, detail: impl Into<String>) -> Ch
 }
 
 fn rust() -> Check {
-    match host_builder::rustc_identity(std::path::Path::new(".")) {
-        Ok(version) => check("Rust", State::Ok, version.lines().next().unwrap_or_default()),
+    match Rust::ask(std::path::Path::new(".")) {
+        Ok(rust) => check("Rust", State::Ok, rust.identity.lines().next().unwrap_or_default()),
         Err(failure) => check("Rust", State::Missing, failure.message.as_str()),
     }
 }
 
 fn target() -> Check {
-    const TARGET: &str = "x86_64-unknown-linux-gnu";
-    let sysroot =
-        duct::cmd!("rustc", "--print", "sysroot").stderr_null().read().unwrap_or_default();
-    let there = std::path::Path::new(&sysroot).join("lib/rustlib").join(TARGET).is_dir();
-    match there {
-        true => check("Rust's target", State::Ok, TARGET),
-        false => check("Rust's target", State::Missing, format!("rustup target add {TARGET}")),
+    let what = "Rust's target";
+    let (musl, glibc) = (Target::Musl.triple(), Target::Glibc.with_version());
+    // Without a compiler there is a line that says so.
+    let rust = Rust::ask(std::path::Path::new(".")).ok();
+    let has = |target| rust.as_ref().is_some_and(|rust| rust.has(target));
+    let add = format!("rustup target add {musl}");
+    match (has(Target::Musl), has(Target::Glibc)) {
+        (true, _) => check(what, State::Ok, musl),
+        (_, true) if rust::has_rustup() => check(what, State::Note, format!("a run will: {add}")),
+        (_, true) => check(what, State::Note, format!("{glibc}; better: {add}")),
+        _ => check(what, State::Missing, add),
     }
 }
 

@@ -29,7 +29,7 @@ pub(crate) fn run(cli: Cli) -> Result<()> {
         Command::Verify(args) => verify::run(&args, &workspace, json),
         Command::Index(args) => index::run(&args, &workspace, reporter.as_ref(), json),
         Command::Doctor => doctor::run(&workspace, json),
-        Command::Bench(args) => bench::run(&args, &workspace, json),
+        Command::Bench(args) => bench::run(&args, &workspace, reporter.as_ref(), json),
         Command::BenchWrite(args) => bench::write(&args),
         Command::Clean(args) => clean::run(&args, &workspace, reporter.as_ref(), json),
     }

@@ -16,8 +16,9 @@ use crate::{
     cache::Cache,
     container::Image,
     failure::{Class, Classify, Failure, Result},
-    host_builder::{self, HostBuild},
+    host_builder::HostBuild,
     key::{Key, KeyBuilder},
+    rust::{self, Rust, Target},
     sources,
     tools::Zig,
 };
@@ -33,6 +34,7 @@ pub(super) struct Builder<'a> {
     plan: Plan,
     /// What has been planned of each description that is compiled in a container.
     compiled: BTreeMap<String, Compiled>,
+    rust: Option<Rust>,
 }
 
 /// A planned compile, for those that need it.
@@ -55,6 +57,7 @@ impl<'a> Builder<'a> {
             options: write_options()?,
             plan: Plan { steps: Vec::new(), zig: None },
             compiled: BTreeMap::new(),
+            rust: None,
         })
     }
 
@@ -88,7 +91,7 @@ impl<'a> Builder<'a> {
             Work::Tools => self.plan.zig.as_ref().is_some_and(Zig::is_there),
             Work::Fetch(source) => self.circumstances.fetcher.is_there(source),
             // Only the engine knows; it is asked when a compile wants the image.
-            Work::Image(_) => false,
+            Work::Image(_) | Work::Library => false,
             work => self.cache.get(work.kind(), &step.key).is_some(),
         };
         self.plan.steps.push(step);
@@ -116,16 +119,40 @@ impl<'a> Builder<'a> {
         let (tools, zig) = self.tools();
         let programs =
             spec.packages.iter().flat_map(Package::programs).map(str::to_owned).collect();
-        let build = HostBuild { crate_dir, programs };
-        let workspace = self.circumstances.workspace;
-        let rustc = host_builder::rustc_identity(&workspace.root)?;
-        let (key, stamps) = build.key(workspace, &rustc, &zig)?;
+        let rust = self.rust()?;
+        let build = HostBuild { crate_dir, programs, target: rust.target() };
+        let (key, stamps) = build.key(self.circumstances.workspace, &rust.identity, &zig)?;
         let dir = build.crate_dir.display().to_string();
+        let wishes = self.library(&rust).into_iter().collect();
         Ok(self.add(Step {
             needs: vec![tools],
+            wishes,
             inputs: vec![dir.clone(), "Cargo.lock".into()],
             stamps,
             ..Step::new(format!("compile {dir}"), key, Work::Host(build))
+        }))
+    }
+
+    /// The compiler, which is asked once.
+    fn rust(&mut self) -> Result<Rust> {
+        let rust = match &self.rust {
+            Some(rust) => rust.clone(),
+            None => Rust::ask(&self.circumstances.workspace.root)?,
+        };
+        self.rust = Some(rust.clone());
+        Ok(rust)
+    }
+
+    /// The step that gets the library for musl, where it is missing and can be asked for.
+    fn library(&mut self, rust: &Rust) -> Option<usize> {
+        if rust.has(Target::Musl) || self.circumstances.fetcher.offline || !rust::has_rustup() {
+            return None;
+        }
+        let there = self.plan.steps.iter().position(|s| matches!(s.work, Work::Library));
+        Some(there.unwrap_or_else(|| {
+            let key = KeyBuilder::new("library", 1).text("rustc", &rust.identity).finish();
+            let name = format!("rustup target add {}", Target::Musl.triple());
+            self.add(Step::new(name, key, Work::Library))
         }))
     }
 

@@ -49,6 +49,9 @@ pub(crate) struct Step {
     pub(crate) key: Key,
     /// Indices of the steps before it.
     pub(crate) needs: Vec<usize>,
+    /// Steps that would make its result better; where they cannot be done, it is made all the same.
+    #[serde(skip)]
+    pub(crate) wishes: Vec<usize>,
     /// Groups of steps before it, of which one must succeed as a whole for this to be of use.
     #[serde(skip)]
     pub(crate) needs_any: Vec<Vec<usize>>,
@@ -71,6 +74,7 @@ impl Step {
             package: None,
             key,
             needs: Vec::new(),
+            wishes: Vec::new(),
             needs_any: Vec::new(),
             inputs: Vec::new(),
             cached: false,
@@ -85,6 +89,8 @@ impl Step {
 pub(crate) enum Work {
     /// Install the compiler driver.
     Tools,
+    /// Add Rust's library for musl.
+    Library,
     /// Compile a crate.
     Host(HostBuild),
     /// Get a source.
@@ -152,6 +158,7 @@ impl Work {
     pub(crate) fn kind(&self) -> &'static str {
         match self {
             Self::Tools => "tools",
+            Self::Library => "library",
             Self::Host(_) | Self::Container(_) => "compile",
             Self::Fetch(_) => "fetch",
             Self::Image(_) => "image",
@@ -185,12 +192,16 @@ impl Plan {
         build::Builder::new(circumstances)?.all(specs)
     }
 
-    /// The steps whose results belong to the keys of others: images whose packages nobody has
-    /// written down yet, and what is asked for before them.
+    /// The steps whose results belong to the keys of others: Rust's library for musl, and images whose
+    /// packages nobody has written down yet, with what is asked for before them.
     pub(crate) fn before_the_keys(&self) -> Vec<usize> {
-        let open = |s: &&Step| matches!(&s.work, Work::Image(image) if !s.cached && image.lock().is_none());
+        let open = |step: &Step| match &step.work {
+            Work::Library => true,
+            Work::Image(image) => image.lock().is_none(),
+            _ => false,
+        };
         let mut steps: BTreeSet<usize> = BTreeSet::new();
-        for (index, step) in self.steps.iter().enumerate().filter(|(_, s)| open(s)) {
+        for (index, step) in self.steps.iter().enumerate().filter(|(_, s)| !s.cached && open(s)) {
             steps.extend(step.needs_any.iter().flatten());
             steps.insert(index);
         }
@@ -225,7 +236,7 @@ impl Plan {
             let is_result = matches!(step.work, Work::Sign { .. });
             step.cached |= !is_result && !asked.contains(&index);
             if !step.cached {
-                asked.extend(&step.needs);
+                asked.extend(step.needs.iter().chain(&step.wishes));
             }
         }
     }

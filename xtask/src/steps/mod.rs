@@ -20,6 +20,7 @@ use crate::{
     host_builder::{Site, steers_the_build},
     keys::Secrets,
     plan::{Plan, Work},
+    rust,
     schedule::{Done, Trouble},
     sources::Fetcher,
     tools,
@@ -62,6 +63,7 @@ impl Context<'_> {
         };
         let done = match &step.work {
             Work::Tools => tools::install(&site, &step.name),
+            Work::Library => rust::add_library(&site, &step.name),
             Work::Host(build) => self.compile_on_host(step, build, &site),
             Work::Fetch(source) => self.fetcher.fetch(source, &step.name).map(|_| ()),
             Work::Image(image) => self.images.get(image, &site, &step.name).map(|_| ()),

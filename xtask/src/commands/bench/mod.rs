@@ -3,6 +3,7 @@
 
 mod main_job;
 mod package;
+mod plugin;
 
 use std::{
     path::PathBuf,
@@ -14,16 +15,22 @@ use serde::Serialize;
 
 use crate::{
     cli::{BenchArgs, BenchWriteArgs, Benchmark},
+    events::Reporter,
     failure::{Class, Classify, Failure, Result},
     terminal,
     workspace::Workspace,
 };
 
-pub(super) fn run(args: &BenchArgs, workspace: &Workspace, json: bool) -> Result<()> {
+pub(super) fn run(
+    args: &BenchArgs,
+    workspace: &Workspace,
+    reporter: &dyn Reporter,
+    json: bool,
+) -> Result<()> {
     let rows = match args.what {
         Benchmark::Main => main_job::measure(workspace, args.runs.unwrap_or(5))?,
         Benchmark::Package => package::measure(workspace, args.runs.unwrap_or(2))?,
-        Benchmark::Plugin => return plugin(workspace),
+        Benchmark::Plugin => return plugin::measure(workspace, reporter),
     };
     if json {
         terminal::json(&rows);
@@ -31,17 +38,6 @@ pub(super) fn run(args: &BenchArgs, workspace: &Workspace, json: bool) -> Result
     }
     terminal::text(&rows.iter().map(Row::text).collect::<String>());
     Ok(())
-}
-
-/// The plugin's crate measures itself, and prints as it goes.
-fn plugin(workspace: &Workspace) -> Result<()> {
-    let bench = duct::cmd!("cargo", "bench", "--quiet", "--package", "calico-mesos");
-    let status = bench.dir(&workspace.root).unchecked().run();
-    match status.class(Class::Tool)?.status.success() {
-        true => Ok(()),
-        false => Err(Failure::new(Class::Tool, "cargo bench --package calico-mesos failed")
-            .help("the lines above say why: a limit was missed, or something is not installed")),
-    }
 }
 
 /// The hidden command behind `bench package`.

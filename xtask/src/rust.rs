@@ -1,0 +1,116 @@
+//! The Rust compiler, and which machine it makes the programs of host/ for.
+//!
+//! They run on CentOS 7, whatever they were compiled on. Linked with musl they are whole in themselves: they
+//! need no library of the host, and start in a quarter of the time, which counts for a program that is
+//! started for each container. Rust's own library for musl comes with rustup; where it cannot be had
+//! they are linked for CentOS 7's glibc, and work as well.
+
+use std::path::{Path, PathBuf};
+
+use crate::{
+    events::Event,
+    failure::{Class, Classify, Failure, Result},
+    host_builder::Site,
+    process::Process,
+    schedule::Trouble,
+    tools::on_path,
+};
+
+/// What programs are linked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Target {
+    /// Any Linux.
+    Musl,
+    /// CentOS 7's glibc and newer ones.
+    Glibc,
+}
+
+impl Target {
+    /// The name that Rust has for it.
+    pub(crate) fn triple(self) -> &'static str {
+        match self {
+            Self::Musl => "x86_64-unknown-linux-musl",
+            Self::Glibc => "x86_64-unknown-linux-gnu",
+        }
+    }
+
+    /// The name that cargo-zigbuild has for it.
+    pub(crate) fn with_version(self) -> &'static str {
+        match self {
+            Self::Musl => self.triple(),
+            Self::Glibc => "x86_64-unknown-linux-gnu.2.17",
+        }
+    }
+}
+
+/// The compiler as it is chosen in a folder.
+#[derive(Clone, Debug)]
+pub(crate) struct Rust {
+    /// The description that it gives of itself.
+    pub(crate) identity: String,
+    /// Where its libraries are.
+    rustlib: PathBuf,
+}
+
+impl Rust {
+    /// Asks the compiler that is chosen in the folder `dir`.
+    pub(crate) fn ask(dir: &Path) -> Result<Self> {
+        let ask = |args: &[&str]| {
+            // What is preloaded into us may not get along with it.
+            let ask =
+                duct::cmd("rustc", args).dir(dir).env_remove("RUSTC").env_remove("LD_PRELOAD");
+            ask.stderr_capture().read().map_err(|e| {
+                Failure::new(Class::Tool, format!("rustc cannot be run: {e}"))
+                    .help("install Rust with rustup")
+            })
+        };
+        let sysroot = ask(&["--print", "sysroot"])?;
+        Ok(Self { identity: ask(&["-vV"])?, rustlib: Path::new(&sysroot).join("lib/rustlib") })
+    }
+
+    /// What it can make programs for, the better one first.
+    pub(crate) fn target(&self) -> Target {
+        if self.has(Target::Musl) { Target::Musl } else { Target::Glibc }
+    }
+
+    /// Whether its library for this target is installed.
+    pub(crate) fn has(&self, target: Target) -> bool {
+        self.rustlib.join(target.triple()).join("lib").is_dir()
+    }
+}
+
+/// Whether there is somebody to ask for the library that is missing.
+pub(crate) fn has_rustup() -> bool {
+    on_path("rustup").is_some()
+}
+
+/// Adds Rust's library for musl.
+///
+/// # Errors
+/// [`Trouble::Unavailable`] whatever goes wrong: it can be done without.
+pub(crate) fn add_library(site: &Site<'_>, step: &str) -> Result<(), Trouble> {
+    let root = &site.workspace.root;
+    let rust = Rust::ask(root).map_err(Trouble::Unavailable)?;
+    // rustup itself does not mind another one at work on the same toolchain.
+    let registry = fs_err::File::open(&rust.rustlib).class(Class::Tool)?;
+    registry.file().lock().class(Class::Tool)?;
+    if rust.has(Target::Musl) {
+        return Ok(());
+    }
+    let triple = Target::Musl.triple();
+    let process = Process {
+        program: on_path("rustup").unwrap_or_else(|| "rustup".into()),
+        args: ["target", "add", triple].map(Into::into).to_vec(),
+        dir: root,
+        set: Vec::new(),
+        removed: site.build_filter,
+        log: site.workspace.logs().join("rust-library.log"),
+        class: Class::Tool,
+    };
+    let run = process.run(|line| site.reporter.event(&Event::StepOutput { step, line }));
+    run.map_err(|mut failure| {
+        failure.message = format!("rustup cannot add {triple}: programs are linked for glibc 2.17");
+        site.reporter.event(&Event::Note { message: &failure.message });
+        Trouble::Unavailable(failure.help(format!("rustup target add {triple}")))
+    })
+}
