@@ -6,11 +6,10 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use serde::Deserialize;
-use walkdir::WalkDir;
 
 use crate::{
     Result,
@@ -188,18 +187,18 @@ impl AbiTable {
     }
 }
 
-/// SONAMEs of the libraries below a folder: what it offers to others once it is installed.
+/// SONAMEs of the libraries among `files`: what they offer to others once they are installed.
 ///
 /// # Errors
 /// An I/O error that names the file.
-pub fn sonames(dir: &Path) -> Result<BTreeSet<String>> {
+pub fn sonames(files: impl IntoIterator<Item = PathBuf>) -> Result<BTreeSet<String>> {
+    let is_library = |path: &PathBuf| {
+        let name = path.file_name().unwrap_or_default();
+        name.to_string_lossy().contains(".so") && !path.is_symlink() && path.is_file()
+    };
     let mut names = BTreeSet::new();
-    for item in WalkDir::new(dir) {
-        let item = item.map_err(std::io::Error::from)?;
-        let is_library = item.file_name().to_string_lossy().contains(".so");
-        if item.file_type().is_file() && is_library {
-            names.extend(soname_of(item.path())?);
-        }
+    for path in files.into_iter().filter(is_library) {
+        names.extend(soname_of(&path)?);
     }
     Ok(names)
 }

@@ -18,7 +18,7 @@ use globset::{GlobBuilder, GlobMatcher};
 use rpm::{FileFlags, FileVerifyFlags};
 use walkdir::WalkDir;
 
-pub use built::leftover;
+pub use built::{leftover, taken};
 pub use places::is_of_filesystem;
 use places::{NAME_MAX, PATH_MAX, SUFFIX};
 

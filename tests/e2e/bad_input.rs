@@ -193,3 +193,29 @@ fn arguments() {
     }
     assert!(checkout.ok(&["--help"]).contains("verification failed"));
 }
+
+#[test]
+fn an_archive_without_a_pin_can_be_planned_and_not_built() {
+    let checkout = Checkout::new();
+    checkout.copy(&crate::checkout::repository().join("containers/test"), "containers/test");
+    checkout.write(
+        "specs/loose/package.toml",
+        format!(
+            "[source.loose]\nurl = [\"https://localhost:1/loose-1.tar.gz\"]\n\
+             [build]\nimage = \"test\"\n[[build.phase]]\nname = \"make\"\nrun = \"true\"\n\
+             [package.loose]\nversion = \"1\"\nsummary = \"S\"\nlicense = \"L\"\n\
+             assets = [{{ staged = \"/usr/share/loose\" }}]\n{LOG}"
+        ),
+    );
+    // It is nobody else's affair.
+    assert!(checkout.ok(&["plan"]).contains("fetch loose"));
+    checkout.ok(&["rpm", "notes"]);
+    checkout.ok(&["clean"]);
+    let (code, message) = checkout.fails(&["rpm", "loose"]);
+    assert_eq!(code, 4, "{message}");
+    assert!(
+        message.contains("the archive of `loose` is not pinned: it has no sha256"),
+        "{message}"
+    );
+    assert!(message.contains("cargo xtask fetch --pin"), "{message}");
+}

@@ -89,3 +89,11 @@ impl Workspace {
         path.strip_prefix(&self.root).unwrap_or(path)
     }
 }
+
+/// Removes a folder with everything in it, if it is there.
+pub(crate) fn remove_folder(dir: &Path) -> Result<()> {
+    match fs_err::remove_dir_all(dir) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(e).class(Class::Output),
+        _ => Ok(()),
+    }
+}

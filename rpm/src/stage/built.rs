@@ -64,11 +64,11 @@ pub(super) fn find(
     }
 }
 
-/// Files and links of the staged root that no package takes and `discard` does not name.
+/// Paths on the host of what the packages take of the staged root.
 ///
 /// # Errors
 /// As [`super::StagedRoot::collect`], for the packages' own patterns.
-pub fn leftover(root: &Path, packages: &[&Package], discard: &[String]) -> Result<Vec<String>> {
+pub fn taken(root: &Path, packages: &[Package]) -> Result<BTreeSet<String>> {
     let mut taken = BTreeSet::new();
     for package in packages {
         for asset in &package.assets {
@@ -77,6 +77,15 @@ pub fn leftover(root: &Path, packages: &[&Package], discard: &[String]) -> Resul
             }
         }
     }
+    Ok(taken)
+}
+
+/// Files and links of the staged root that no package takes and `discard` does not name.
+///
+/// # Errors
+/// As [`super::StagedRoot::collect`], for the packages' own patterns.
+pub fn leftover(root: &Path, packages: &[Package], discard: &[String]) -> Result<Vec<String>> {
+    let taken = taken(root, packages)?;
     let name = packages.first().map_or("", |p| p.name.as_str());
     let inner: Vec<_> = discard.iter().map(|d| d.trim_start_matches('/').to_owned()).collect();
     let discarded = patterns(name, &inner)?;
@@ -213,7 +222,7 @@ mod tests {
         let package = package(r#"{ staged = "/usr/share/m" }, { staged = "/usr/sbin/*" }"#);
         let left = |discard: &[&str]| {
             let discard: Vec<_> = discard.iter().map(|d| (*d).to_owned()).collect();
-            leftover(dir.path(), &[&package], &discard).unwrap()
+            leftover(dir.path(), std::slice::from_ref(&package), &discard).unwrap()
         };
         assert_eq!(left(&["/usr/lib64/*.la"]), ["/usr/lib64/l.so"]);
         assert!(left(&["/usr/lib64/*.la", "/usr/lib64/*.so", "/no/such"]).is_empty());

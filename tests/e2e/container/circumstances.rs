@@ -164,3 +164,27 @@ fn a_second_build_is_compared_with_the_first() {
     let said = String::from_utf8_lossy(&other.stderr).into_owned();
     assert!(said.contains("tiny-1.0-1.el7.x86_64: the file uuid differs"), "{said}");
 }
+
+#[test]
+fn a_library_counts_as_shipped_only_if_a_package_has_it() {
+    if !have("libraries of a release", &[]) {
+        return;
+    }
+    let make = "mkdir -p $STAGE/usr/share/tiny $STAGE/usr/lib64; cd $STAGE/usr/lib64\n\
+        echo 'int f() { return 0; }' > f.cpp; g++ -shared -fPIC -Wl,-soname,libf.so.1 -o libf.so.1 f.cpp\n\
+        echo 'int f(); int main() { return f(); }' | g++ -x c++ -o ../share/tiny/tiny - -L. -l:libf.so.1\n\
+        rm f.cpp";
+    let yard = Yard::new(&[]);
+    yard.spec("tiny", "discard = [\"/usr/lib64/*\"]", &[("make", make)]);
+    let (code, message) = yard.fails(&["rpm"]);
+    assert_eq!(code, 7, "{message}");
+    assert!(message.contains("/usr/share/tiny/tiny needs"), "{message}");
+    assert!(message.contains("libf.so.1"), "{message}");
+    // With the library in a package there is nothing to complain of.
+    let path = "specs/tiny/package.toml";
+    let text = fs_err::read_to_string(yard.checkout.path(path)).unwrap();
+    let both = "assets = [{ staged = \"/usr/share/tiny\" }, { staged = \"/usr/lib64/*\" }]";
+    let text = text.replace("assets = [{ staged = \"/usr/share/tiny\" }]", both);
+    yard.checkout.write(path, text);
+    yard.ok(&["rpm"]);
+}

@@ -1,21 +1,19 @@
 //! `clean`: removes results that the present plan has no use for.
 
-use std::{
-    collections::{BTreeSet, HashSet},
-    path::Path,
-};
+use std::collections::{BTreeSet, HashSet};
 
 use crate::{
     cache::Cache,
     cli::CleanArgs,
+    container,
     events::Reporter,
-    failure::{Class, Classify, Result},
+    failure::Result,
     keys,
     lock::Lock,
     plan::{Circumstances, Plan},
     sources::{Fetcher, Store},
     terminal,
-    workspace::Workspace,
+    workspace::{Workspace, remove_folder},
 };
 
 pub(super) fn run(
@@ -25,6 +23,8 @@ pub(super) fn run(
     json: bool,
 ) -> Result<()> {
     let _lock = Lock::take(workspace, reporter)?;
+    // What a killed run left going would write into what is about to be removed.
+    container::sweep(workspace, &|_| false);
     let removed = if args.all { everything(workspace)? } else { unused(workspace, reporter)? };
     if json {
         terminal::json(&serde_json::json!({ "event": "cleaned", "removed": removed }));
@@ -48,7 +48,7 @@ fn everything(workspace: &Workspace) -> Result<usize> {
         "images",
         "ccache",
     ] {
-        remove(&workspace.state.join(dir))?;
+        remove_folder(&workspace.state.join(dir))?;
     }
     Ok(count)
 }
@@ -59,33 +59,15 @@ fn unused(workspace: &Workspace, reporter: &dyn Reporter) -> Result<usize> {
     let specs = workspace.specs(&BTreeSet::new())?;
     let store = Store::open(workspace)?;
     let fetcher = Fetcher::new(&store, workspace, reporter);
-    let plan = Plan::of(
-        &specs,
-        &Circumstances {
-            workspace,
-            wanted: &[],
-            signing_key: &fingerprint,
-            release: false,
-            farm: false,
-            image_args: &[],
-            fetcher: &fetcher,
-        },
-    )?;
+    let plan = Plan::of(&specs, &Circumstances::plain(workspace, &[], &fingerprint, &fetcher))?;
     let used: HashSet<_> =
         plan.steps.iter().map(|s| (s.work.kind().to_owned(), s.key.to_string())).collect();
     let mut removed = 0;
     for (kind, key, dir) in cache.list()? {
         if !used.contains(&(kind, key)) {
-            remove(&dir)?;
+            remove_folder(&dir)?;
             removed += 1;
         }
     }
     Ok(removed)
-}
-
-fn remove(dir: &Path) -> Result<()> {
-    match fs_err::remove_dir_all(dir) {
-        Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(e).class(Class::Output),
-        _ => Ok(()),
-    }
 }

@@ -15,7 +15,7 @@ use crate::{
     keys,
     lock::Lock,
     publish, terminal,
-    workspace::Workspace,
+    workspace::{Workspace, remove_folder},
 };
 
 pub(super) fn run(
@@ -80,10 +80,10 @@ fn replace(
     signer: &dyn Signer,
 ) -> Result<repodata::Repository> {
     let staging = dir.join(".repodata.new");
-    remove(&staging)?;
+    remove_folder(&staging)?;
     fs_err::create_dir(&staging).class(Class::Output)?;
     let done = fill(dir, &staging, packages, signer);
-    remove(&staging)?;
+    remove_folder(&staging)?;
     done
 }
 
@@ -97,15 +97,8 @@ fn fill(
     let (new, place) = (staging.join("repodata"), dir.join("repodata"));
     publish::for_all_to_read(&new)?;
     if !place.exists() || !publish::swap(&new, &place) {
-        remove(&place)?;
+        remove_folder(&place)?;
         fs_err::rename(&new, &place).class(Class::Output)?;
     }
     Ok(repository)
-}
-
-fn remove(dir: &Path) -> Result<()> {
-    match fs_err::remove_dir_all(dir) {
-        Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(e).class(Class::Output),
-        _ => Ok(()),
-    }
 }

@@ -24,18 +24,8 @@ pub(super) fn run(
     let specs = inputs::specs(workspace, &args.sources)?;
     let store = Store::open(workspace)?;
     let fetcher = Fetcher::new(&store, workspace, reporter);
-    let plan = Plan::of(
-        &specs,
-        &Circumstances {
-            workspace,
-            wanted: &args.packages,
-            signing_key: &signing_key,
-            release: false,
-            farm: false,
-            image_args: &[],
-            fetcher: &fetcher,
-        },
-    )?;
+    let plan =
+        Plan::of(&specs, &Circumstances::plain(workspace, &args.packages, &signing_key, &fetcher))?;
     if json {
         terminal::json(&plan);
     } else if args.dot {

@@ -59,7 +59,7 @@ pub(crate) struct Need {
     pub(crate) sources: Vec<(String, PathBuf)>,
 }
 
-/// How to go about it; none of this changes the result.
+/// How to go about it. Only `farm` can change the result, and is part of the step's key.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Options {
     /// Compilers at once; as many as the machine bears if not given.

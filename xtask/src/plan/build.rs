@@ -9,8 +9,8 @@ use el7rpm::{
 };
 
 use super::{
-    Circumstances, ContainerWork, Need, PackageWork, Plan, Staged, Step, Work, own_code, roots,
-    write_options,
+    Circumstances, ContainerWork, Need, PackageWork, Plan, Shared, Staged, Step, Work, own_code,
+    roots, write_options,
 };
 use crate::{
     cache::Cache,
@@ -44,8 +44,8 @@ struct Compiled {
     sources: Vec<Source>,
     fetches: Vec<usize>,
     image: Image,
-    /// Its own step and those of all that it needs: their libraries are there on the host.
-    release: Vec<usize>,
+    /// All that it needs, and itself: their libraries are there on the host.
+    release: Vec<Shared>,
 }
 
 impl<'a> Builder<'a> {
@@ -158,7 +158,7 @@ impl<'a> Builder<'a> {
 
     fn fetch(&mut self, source: &Source) -> Result<usize> {
         let name = format!("fetch {}", source.name);
-        let (key, stamps) = sources::identity(source).map_err(|f| f.in_step(&name, None))?;
+        let key = sources::identity(source).map_err(|f| f.in_step(&name, None))?;
         let there = self.plan.steps.iter().position(|s| s.name == name);
         match there {
             Some(index) if self.plan.steps[index].key == key => Ok(index),
@@ -166,10 +166,7 @@ impl<'a> Builder<'a> {
                 Class::Spec,
                 format!("two descriptions call different things the source {}", source.name),
             )),
-            None => {
-                let work = Work::Fetch(source.clone());
-                Ok(self.add(Step { stamps, ..Step::new(name, key, work) }))
-            }
+            None => Ok(self.add(Step::new(name, key, Work::Fetch(source.clone())))),
         }
     }
 
@@ -194,22 +191,8 @@ impl<'a> Builder<'a> {
             spec.sources.iter().map(|s| self.fetch(s)).collect::<Result<_>>()?;
         let image_step = self.image(&image, &fetches);
         let needed: Vec<_> = build.needs.iter().map(|n| (n, &self.compiled[n])).collect();
-        let version = spec.packages.first().map_or("", |p| &p.version);
-        let source_date = spec.packages.first().map_or(0, Package::source_date);
-        let mut key = KeyBuilder::new("compile in container", VERSION)
-            .key("image", image.key())
-            .text("image.lock", image.lock().unwrap_or_default())
-            .text("name", &spec.name)
-            .text("version", version)
-            .text("source date", &source_date.to_string())
-            .text("farm", if self.circumstances.farm { "yes" } else { "no" })
-            .text("build", &format!("{:?} {:?} {:?}", build.env, build.switches, build.phases));
-        for (source, fetch) in spec.sources.iter().zip(&fetches) {
-            key = key.text("source", &source.name).key("content", &self.plan.steps[*fetch].key);
-        }
-        for (name, compiled) in &needed {
-            key = key.text("needs", name).key("build", &self.plan.steps[compiled.step].key);
-        }
+        let (version, source_date) = dated(spec);
+        let key = self.container_key(spec, build, &image, &fetches);
         let mut needs = fetches.clone();
         needs.push(image_step);
         needs.extend(needed.iter().flat_map(|(_, c)| c.fetches.iter().chain([&c.step])));
@@ -234,17 +217,40 @@ impl<'a> Builder<'a> {
         let step = self.add(Step {
             needs,
             inputs: vec![format!("specs/{}", spec.name)],
-            ..Step::new(
-                format!("compile {}", spec.name),
-                key.finish(),
-                Work::Container(Box::new(work)),
-            )
+            ..Step::new(format!("compile {}", spec.name), key, Work::Container(Box::new(work)))
         });
-        release.push(step);
+        release.push(Shared { step, packages: Arc::new(spec.packages.clone()) });
         let sources = spec.sources.clone();
         let compiled = Compiled { step, sources, fetches, image, release };
         self.compiled.insert(spec.name.clone(), compiled.clone());
         Ok(compiled)
+    }
+
+    /// Everything that a compile in a container is made from, and how.
+    fn container_key(
+        &self,
+        spec: &Spec,
+        build: &ContainerBuild,
+        image: &Image,
+        fetches: &[usize],
+    ) -> Key {
+        let (version, source_date) = dated(spec);
+        let mut key = KeyBuilder::new("compile in container", VERSION)
+            .key("image", image.key())
+            .text("image.lock", image.lock().unwrap_or_default())
+            .text("name", &spec.name)
+            .text("version", version)
+            .text("source date", &source_date.to_string())
+            .text("farm", if self.circumstances.farm { "yes" } else { "no" })
+            .text("build", &format!("{:?} {:?} {:?}", build.env, build.switches, build.phases));
+        for (source, fetch) in spec.sources.iter().zip(fetches) {
+            key = key.text("source", &source.name).key("content", &self.plan.steps[*fetch].key);
+        }
+        for name in &build.needs {
+            let step = self.compiled[name].step;
+            key = key.text("needs", name).key("build", &self.plan.steps[step].key);
+        }
+        key.finish()
     }
 
     fn package(&mut self, spec: &Spec, package: &Package, made: &Made) -> Result<usize> {
@@ -267,8 +273,11 @@ impl<'a> Builder<'a> {
         }
         let staged = made.staged(spec);
         if let Some(staged) = &staged {
-            // What the others take decides whether something is left over.
-            key = key.text("staged", &format!("{:?} {:?}", staged.packages, staged.discard));
+            // What the others take decides whether something is left over or missing.
+            for shared in &staged.release {
+                key = key.text("packages", &format!("{:?}", shared.packages));
+            }
+            key = key.text("discard", &format!("{:?}", staged.discard));
             if let Some(table) = &staged.abi {
                 key = key.file("abi", table)?;
             }
@@ -303,6 +312,11 @@ impl<'a> Builder<'a> {
     }
 }
 
+/// The version of what is built, and the date that it takes for now.
+fn dated(spec: &Spec) -> (&str, u32) {
+    spec.packages.first().map_or(("", 0), |p| (&p.version, p.source_date()))
+}
+
 /// What a description's build makes.
 enum Made {
     Nothing,
@@ -323,7 +337,7 @@ impl Made {
         match self {
             Self::Nothing => Vec::new(),
             Self::Programs(step) => vec![*step],
-            Self::Staged(compiled) => compiled.release.clone(),
+            Self::Staged(compiled) => compiled.release.iter().map(|shared| shared.step).collect(),
         }
     }
 
@@ -332,7 +346,6 @@ impl Made {
             return None;
         };
         Some(Arc::new(Staged {
-            packages: spec.packages.clone(),
             discard: build.discard.clone(),
             release: compiled.release.clone(),
             abi: compiled.image.abi(),

@@ -140,15 +140,21 @@ pub(crate) struct PackageWork {
     pub(crate) options: WriteOptions,
 }
 
+/// A staged root, and all packages that share it out among them.
+#[derive(Clone, Debug)]
+pub(crate) struct Shared {
+    /// The compile step that made it.
+    pub(crate) step: usize,
+    pub(crate) packages: Arc<Vec<Package>>,
+}
+
 /// A staged root and its circumstances.
 #[derive(Debug)]
 pub(crate) struct Staged {
-    /// All packages that share it out among them.
-    pub(crate) packages: Vec<Package>,
-    /// What none of them takes, on purpose.
+    /// What none of its packages takes, on purpose.
     pub(crate) discard: Vec<String>,
-    /// The compile steps whose libraries are on the host together with it.
-    pub(crate) release: Vec<usize>,
+    /// What is on the host together; it is the last of them itself.
+    pub(crate) release: Vec<Shared>,
     /// What the target offers, if that is not CentOS 7.
     pub(crate) abi: Option<PathBuf>,
 }
@@ -183,6 +189,26 @@ pub(crate) struct Circumstances<'a> {
     pub(crate) image_args: &'a [String],
     /// Knows which sources are there.
     pub(crate) fetcher: &'a Fetcher<'a>,
+}
+
+impl<'a> Circumstances<'a> {
+    /// Those of a run without options.
+    pub(crate) fn plain(
+        workspace: &'a Workspace,
+        wanted: &'a [String],
+        signing_key: &'a str,
+        fetcher: &'a Fetcher<'a>,
+    ) -> Self {
+        Self {
+            workspace,
+            wanted,
+            signing_key,
+            release: false,
+            farm: false,
+            image_args: &[],
+            fetcher,
+        }
+    }
 }
 
 impl Plan {

@@ -7,7 +7,7 @@ use crate::{
     cache::sync,
     failure::{Class, Classify, Failure, Result},
     key::KeyBuilder,
-    workspace::Workspace,
+    workspace::{Workspace, remove_folder},
 };
 
 /// Where a repository goes, and the names beside it that a run uses.
@@ -107,12 +107,7 @@ impl Place {
 
     fn tidy(&self) -> Result<()> {
         for dir in [&self.new, &self.old] {
-            match fs_err::remove_dir_all(dir) {
-                Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
-                    return Err(e).class(Class::Output);
-                }
-                _ => {}
-            }
+            remove_folder(dir)?;
         }
         Ok(())
     }

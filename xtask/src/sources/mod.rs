@@ -42,7 +42,7 @@ pub(crate) use store::Store;
 use crate::{
     events::Reporter,
     failure::Result,
-    key::{Key, KeyBuilder, Stamps},
+    key::{Key, KeyBuilder},
     keys::Secrets,
     schedule::Trouble,
     workspace::Workspace,
@@ -146,7 +146,7 @@ impl<'a> Fetcher<'a> {
     fn folder(&self, source: &Source, path: &Path) -> Result<Folder> {
         let own = Folder::read(path)?;
         if let Some(supplied) = self.supplied.get(&source.name)
-            && Folder::read(supplied)?.key()?.0 != own.key()?.0
+            && Folder::read(supplied)?.key()? != own.key()?
         {
             let why = format!("it differs from {}", self.workspace.relative(path).display());
             return Err(supplied::refused(source, supplied, &why));
@@ -185,16 +185,14 @@ impl Fetched {
     }
 }
 
-/// What tells a source from others: its pin, or the content of its folder. With it comes what the
-/// folder looked like then.
-pub(crate) fn identity(source: &Source) -> Result<(Key, Stamps)> {
+/// What tells a source from others: its pin, or the content of its folder. Of an archive without a pin
+/// nothing is known but what it is called; it can be planned, and not fetched.
+pub(crate) fn identity(source: &Source) -> Result<Key> {
     let key = KeyBuilder::new("source", 1);
-    match &source.origin {
-        Origin::Git { commit, .. } => Ok(key.text("commit", commit).finish_with_stamps()),
-        Origin::Archive { sha256: Some(sha256), .. } => {
-            Ok(key.text("sha256", sha256).finish_with_stamps())
-        }
-        Origin::Archive { sha256: None, .. } => Err(archive::unpinned(source)),
-        Origin::Folder(path) => Folder::read(path)?.key(),
-    }
+    Ok(match &source.origin {
+        Origin::Git { commit, .. } => key.text("commit", commit).finish(),
+        Origin::Archive { sha256: Some(sha256), .. } => key.text("sha256", sha256).finish(),
+        Origin::Archive { sha256: None, .. } => key.text("unpinned", &source.name).finish(),
+        Origin::Folder(path) => Folder::read(path)?.key()?,
+    })
 }

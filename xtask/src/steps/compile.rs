@@ -75,7 +75,7 @@ impl Context<'_> {
             .steps
             .iter()
             .find(|s| matches!(&s.work, Work::Fetch(other) if other == source));
-        match fetched.map(|s| &s.key) == Some(&sources::identity(&copy)?.0) {
+        match fetched.map(|s| &s.key) == Some(&sources::identity(&copy)?) {
             true => Ok(()),
             false => Err(Failure::new(
                 Class::Source,

@@ -8,14 +8,14 @@ use el7rpm::{
     package::{Prepared, UnsignedRpm},
     signature,
     spec::Arch,
-    stage::{StagedRoot, leftover},
+    stage::{StagedRoot, leftover, taken},
 };
 
 use super::Context;
 use crate::{
     container,
     failure::{Class, Classify, Failure, Result},
-    plan::{self, PackageWork, Staged, Step},
+    plan::{self, PackageWork, Shared, Staged, Step},
 };
 
 /// Leftovers that a message names.
@@ -73,8 +73,10 @@ impl Context<'_> {
             None => AbiTable::el7()?,
         };
         let mut own = BTreeSet::new();
-        for step in staged.iter().flat_map(|s| &s.release) {
-            own.extend(sonames(&self.result(*step)?.join(container::STAGE))?);
+        for Shared { step, packages } in staged.iter().flat_map(|s| &s.release) {
+            let root = self.result(*step)?.join(container::STAGE);
+            let files = taken(&root, packages).class(Class::Source)?;
+            own.extend(sonames(files.iter().map(|path| root.join(&path[1..])))?);
         }
         let violations = table.check(arch, root, prepared.facts(), &own)?;
         let Some(first) = violations.first() else { return Ok(()) };
@@ -88,8 +90,8 @@ impl Context<'_> {
 
 /// What is built and then forgotten is missed on the hosts only.
 fn nothing_forgotten(root: &Path, staged: &Staged) -> Result<()> {
-    let packages: Vec<_> = staged.packages.iter().collect();
-    let left = leftover(root, &packages, &staged.discard).class(Class::Source)?;
+    let packages = staged.release.last().map(|own| own.packages.as_slice()).unwrap_or_default();
+    let left = leftover(root, packages, &staged.discard).class(Class::Source)?;
     if left.is_empty() {
         return Ok(());
     }

@@ -46,18 +46,9 @@ fn shipped(workspace: &Workspace, reporter: &dyn Reporter) -> Result<PathBuf> {
     time(build.arg(scratch.dir.join("el7")))?;
     let specs = inputs::specs(workspace, &SourceArgs::default())?;
     let store = Store::open(workspace)?;
-    let plan = Plan::of(
-        &specs,
-        &Circumstances {
-            workspace,
-            wanted: &[PACKAGE.to_owned()],
-            signing_key: "",
-            release: false,
-            farm: false,
-            image_args: &[],
-            fetcher: &Fetcher::new(&store, workspace, reporter),
-        },
-    )?;
+    let fetcher = Fetcher::new(&store, workspace, reporter);
+    let wanted = [PACKAGE.to_owned()];
+    let plan = Plan::of(&specs, &Circumstances::plain(workspace, &wanted, "", &fetcher))?;
     let cache = Cache::peek(workspace);
     let compiled = plan.steps.iter().find(|step| matches!(step.work, Work::Host(_)));
     let dir = compiled.and_then(|step| cache.get(step.work.kind(), &step.key));

@@ -17,7 +17,7 @@ use crate::{
     failure::{Class, Classify, Failure, Result},
     interrupt::Going,
     keys::{self, Secrets},
-    workspace::Workspace,
+    workspace::{Workspace, remove_folder},
 };
 
 /// Builds the packages of `args` again and compares with `first`, the unsigned RPMs of the first build.
@@ -35,7 +35,7 @@ pub(super) fn check(
     let sweep = |copy: &Workspace| container::sweep(copy, &|name| secrets.contains(name));
     let copy = Workspace { root: dir.join("elsewhere"), state: dir.join("elsewhere/target/xtask") };
     sweep(&copy);
-    remove(&dir)?;
+    remove_folder(&dir)?;
     copy_checkout(workspace, &copy)?;
     let elsewhere = Elsewhere::find(containers);
     build(workspace, &copy, elsewhere.command(&copy, args)?)?;
@@ -46,7 +46,7 @@ pub(super) fn check(
         differences.extend(compare(rpm, &again)?);
     }
     if differences.is_empty() {
-        remove(&dir)?;
+        remove_folder(&dir)?;
         return Ok(elsewhere.varied());
     }
     let mut failure = Failure::new(Class::Verify, "a second build gave other bytes").help(format!(
@@ -56,13 +56,6 @@ pub(super) fn check(
     ));
     failure.last_lines = differences;
     Err(failure)
-}
-
-fn remove(dir: &Path) -> Result<()> {
-    match fs_err::remove_dir_all(dir) {
-        Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(e).class(Class::Output),
-        _ => Ok(()),
-    }
 }
 
 /// Files are made in the opposite order, for their owner alone, with another time.
