@@ -8,12 +8,20 @@ use crate::{
     web::{Answer, Web},
 };
 
-/// Not an archive; that is found out when it is unpacked.
-const CONTENT: &[u8] = b"what upstream made";
+/// What upstream made.
+fn content() -> Vec<u8> {
+    let mut tar = tar::Builder::new(Vec::new());
+    let mut header = tar::Header::new_gnu();
+    header.set_mode(0o644);
+    header.set_size(4);
+    tar.append_data(&mut header, "mesos-1/file", &b"made"[..]).unwrap();
+    tar.into_inner().unwrap()
+}
 
 fn served() -> Web {
     Web::serve(|request, _| match request.path.as_str() {
-        "/m.tar" => Answer::all(CONTENT),
+        "/m.tar" => Answer::all(&content()),
+        "/sorry" => Answer::all(b"<html>We moved.</html>"),
         _ => Answer::status(404),
     })
 }
@@ -59,11 +67,25 @@ fn nothing_is_pinned_that_cannot_be_had() {
     assert_eq!(fs_err::read_to_string(checkout.path("specs/p/package.toml")).unwrap(), text);
 }
 
-/// What `--pin` says of CONTENT with this signature, if the keys are these.
+#[test]
+fn nothing_is_pinned_that_is_no_archive() {
+    let web = served();
+    let text = format!("[source.mesos]\nurl = \"{}\"\n{PACKAGE}", web.url("/sorry"));
+    let checkout = Checkout::empty();
+    checkout.write("specs/p/package.toml", &text);
+    let output = fetch(&checkout, &["--pin"]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(4), "{said}");
+    assert!(said.contains("the archive of `mesos`"), "{said}");
+    assert_eq!(fs_err::read_to_string(checkout.path("specs/p/package.toml")).unwrap(), text);
+    assert!(walk(&checkout.path("cache/sources/archives")).is_empty());
+}
+
+/// What `--pin` says of the archive with this signature, if the keys are these.
 fn judged(signature: Option<&[u8]>, keys: &[u8]) -> String {
     let signature = signature.map(<[u8]>::to_vec);
     let web = Web::serve(move |request, _| match (request.path.as_str(), &signature) {
-        ("/m.tar", _) => Answer::all(CONTENT),
+        ("/m.tar", _) => Answer::all(&content()),
         ("/m.tar.asc", Some(signature)) => Answer::all(signature),
         _ => Answer::status(404),
     });
@@ -77,9 +99,9 @@ fn judged(signature: Option<&[u8]>, keys: &[u8]) -> String {
     let now = fs_err::read_to_string(checkout.path("specs/p/package.toml")).unwrap();
     let said = String::from_utf8_lossy(&output.stderr).replace(&web.host, "[HOST]");
     if output.status.success() {
-        assert!(now.contains(&sha256(CONTENT)), "{now}");
+        assert!(now.contains(&sha256(&content())), "{now}");
         let note = said.lines().find(|l| l.starts_with("note: ")).unwrap();
-        return note.replace(&sha256(CONTENT), "[SHA256]");
+        return note.replace(&sha256(&content()), "[SHA256]");
     }
     assert_eq!((output.status.code(), now), (Some(4), text), "{said}");
     let left = ["archives", "partial"].map(|d| walk(&checkout.path("cache/sources").join(d)).len());
@@ -88,7 +110,7 @@ fn judged(signature: Option<&[u8]>, keys: &[u8]) -> String {
     message.join("\n").replace(checkout.dir.path().to_str().unwrap(), "[ROOT]")
 }
 
-/// A gpg that can sign CONTENT.
+/// A gpg that can sign the archive.
 struct Upstream(Gpg);
 
 impl Upstream {
@@ -105,7 +127,7 @@ impl Upstream {
 
     fn sign(&self, user: &str, more: &[&str]) -> Vec<u8> {
         let file = self.0.home.path().join("content");
-        fs_err::write(&file, CONTENT).unwrap();
+        fs_err::write(&file, content()).unwrap();
         let mut args = more.to_vec();
         args.extend(["--local-user", user, "--output", "-", "--detach-sign"]);
         args.push(file.to_str().unwrap());

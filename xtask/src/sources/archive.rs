@@ -12,6 +12,7 @@ use super::{
     signature,
     store::{Entry, hex, sha256_of},
     tried::Tried,
+    unpack::TarFile,
 };
 use crate::{
     events::Event,
@@ -161,11 +162,11 @@ pub(super) fn pin(
         Some(file) => copy(file, &entry.partial)?,
         None => load_any(fetcher, source, urls, &entry, step)?,
     }
-    let vouched = vouch(fetcher, source, signature, &entry, step);
-    if vouched.is_err() {
+    let judged = judge(fetcher, source, signature, &entry, step);
+    if judged.is_err() {
         fs_err::remove_file(&entry.partial).class(Class::Output)?;
     }
-    let signed_by = vouched?;
+    let signed_by = judged?;
     let sha256 = sha256_of(&entry.partial)?.unwrap_or_default();
     let _both = fetcher.store.lock(&sha256, fetcher.reporter)?;
     fetcher.store.keep(&entry.partial, &fetcher.store.archive(&sha256))?;
@@ -175,6 +176,25 @@ pub(super) fn pin(
         signature: signature.cloned(),
     };
     Ok(Pinned { source: Source { name: source.name.clone(), origin }, sha256, signed_by })
+}
+
+/// Whether this is what a source is to be pinned to, and who says so. A server's page that says sorry
+/// is no archive.
+fn judge(
+    fetcher: &Fetcher<'_>,
+    source: &Source,
+    signature: Option<&UpstreamSignature>,
+    entry: &Entry,
+    step: &str,
+) -> Result<Option<String>, Trouble> {
+    let signed_by = vouch(fetcher, source, signature, entry, step)?;
+    tar_file(source, entry.partial.clone()).look_through()?;
+    Ok(signed_by)
+}
+
+/// The archive of a source, which has one folder that everything is in.
+pub(super) fn tar_file(source: &Source, path: PathBuf) -> TarFile {
+    TarFile { path, what: format!("the archive of `{}`", source.name), strip: true }
 }
 
 /// Checks upstream's signature, where there is to be one, and says who made it.

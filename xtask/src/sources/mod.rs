@@ -113,16 +113,15 @@ impl<'a> Fetcher<'a> {
     /// [`Trouble::Unavailable`] if no location could be reached or none has it;
     /// [`Trouble::Failed`] if one gave something else, or if it is not pinned.
     pub(crate) fn fetch(&self, source: &Source, step: &str) -> Result<Fetched, Trouble> {
-        let name = &source.name;
-        let tar = |path, what, strip| Content::Tar(TarFile { path, what, strip });
         let content = match &source.origin {
             Origin::Git { urls, commit } => {
                 let path = commit::fetch(self, source, urls, commit, step)?;
-                tar(path, format!("the commit of `{name}`"), false)
+                let what = format!("the commit of `{}`", source.name);
+                Content::Tar(TarFile { path, what, strip: false })
             }
             Origin::Archive { urls, sha256, .. } => {
                 let path = archive::fetch(self, source, urls, sha256.as_deref(), step)?;
-                tar(path, format!("the archive of `{name}`"), true)
+                Content::Tar(archive::tar_file(source, path))
             }
             Origin::Folder(path) => Content::Folder(self.folder(source, path)?),
         };

@@ -37,8 +37,7 @@ impl TarFile {
     }
 
     pub(super) fn unpack_within(&self, into: &Path, limits: Limits) -> Result<()> {
-        let survey = || Layout::of(self.open()?, limits, self.strip);
-        let layout = survey().map_err(|refusal| self.refuse(&refusal))?;
+        let layout = self.survey(limits)?;
         new_folder(into)?;
         let written = self.write(&layout, limits, into);
         if written.is_err() {
@@ -46,6 +45,17 @@ impl TarFile {
             let _ = clear(into);
         }
         written
+    }
+
+    /// Looks through it and writes nothing: whether it is an archive that may be unpacked.
+    pub(super) fn look_through(&self) -> Result<()> {
+        let size = fs_err::metadata(&self.path).class(Class::Source)?.len();
+        self.survey(Limits::for_size(size)).map(|_| ())
+    }
+
+    fn survey(&self, limits: Limits) -> Result<Layout> {
+        let survey = || Layout::of(self.open()?, limits, self.strip);
+        survey().map_err(|refusal| self.refuse(&refusal))
     }
 
     /// What is in it, uncompressed.
