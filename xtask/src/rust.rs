@@ -89,28 +89,38 @@ pub(crate) fn has_rustup() -> bool {
 /// # Errors
 /// [`Trouble::Unavailable`] whatever goes wrong: it can be done without.
 pub(crate) fn add_library(site: &Site<'_>, step: &str) -> Result<(), Trouble> {
+    ask_rustup(site, step).map_err(|mut failure| {
+        let triple = Target::Musl.triple();
+        let message = format!("rustup cannot add {triple}: programs are linked for glibc 2.17");
+        let why = std::mem::replace(&mut failure.message, message);
+        failure.last_lines.push(why);
+        site.reporter.event(&Event::Note { message: &failure.message });
+        Trouble::Unavailable(failure.help(format!("rustup target add {triple}")))
+    })
+}
+
+fn ask_rustup(site: &Site<'_>, step: &str) -> Result<()> {
     let root = &site.workspace.root;
-    let rust = Rust::ask(root).map_err(Trouble::Unavailable)?;
+    let rust = Rust::ask(root)?;
     // rustup itself does not mind another one at work on the same toolchain.
     let registry = fs_err::File::open(&rust.rustlib).class(Class::Tool)?;
     registry.file().lock().class(Class::Tool)?;
     if rust.has(Target::Musl) {
         return Ok(());
     }
-    let triple = Target::Musl.triple();
     let process = Process {
         program: on_path("rustup").unwrap_or_else(|| "rustup".into()),
-        args: ["target", "add", triple].map(Into::into).to_vec(),
+        args: ["target", "add", Target::Musl.triple()].map(Into::into).to_vec(),
         dir: root,
         set: Vec::new(),
         removed: site.build_filter,
         log: site.workspace.logs().join("rust-library.log"),
         class: Class::Tool,
     };
-    let run = process.run(|line| site.reporter.event(&Event::StepOutput { step, line }));
-    run.map_err(|mut failure| {
-        failure.message = format!("rustup cannot add {triple}: programs are linked for glibc 2.17");
-        site.reporter.event(&Event::Note { message: &failure.message });
-        Trouble::Unavailable(failure.help(format!("rustup target add {triple}")))
-    })
+    process.run(|line| site.reporter.event(&Event::StepOutput { step, line }))?;
+    // A rustc that came another way is not rustup's to add to.
+    match rust.has(Target::Musl) {
+        true => Ok(()),
+        false => Err(Failure::new(Class::Tool, "rustup has added it to another rustc")),
+    }
 }
