@@ -193,7 +193,7 @@ fn without_the_library_for_musl_programs_are_linked_for_glibc() {
     let said = support::run(checkout.xtask(&["rpm"]).env("PATH", &path));
     assert!(said.status.success(), "{said:?}");
     let text = String::from_utf8_lossy(&said.stderr);
-    assert!(text.contains(&format!("rustup cannot add {MUSL}")), "{text}");
+    assert!(text.contains("programs are linked for glibc 2.17"), "{text}");
     let requires = Command::new("rpm")
         .args(["-qp", "--requires"])
         .arg(checkout.path("dist/el7/tiny-1.0.0-1.el7.x86_64.rpm"))
@@ -206,6 +206,15 @@ fn without_the_library_for_musl_programs_are_linked_for_glibc() {
     checkout.write("host/tiny/src/main.rs", "fn main() { println!() }");
     let offline = support::run(checkout.xtask(&["rpm", "--offline"]).env("PATH", &path));
     assert!(!String::from_utf8_lossy(&offline.stderr).contains("rustup"), "{offline:?}");
+    // A release has no other program in it than one that is made elsewhere.
+    let key = support::key_file("b");
+    let release = ["rpm", "--release", "--key", key.to_str().unwrap()];
+    let (code, message) =
+        checkout.judge(&support::run(checkout.xtask(&release).env("PATH", &path)));
+    assert_eq!(code, 11, "{message}");
+    let missing = format!("tiny: Rust's library for {MUSL} is missing, and cannot be added");
+    assert!(message.contains(&missing), "{message}");
+    assert!(message.contains(&format!("help: rustup target add {MUSL}")), "{message}");
 }
 
 #[test]

@@ -87,14 +87,17 @@ pub(crate) fn has_rustup() -> bool {
 /// Adds Rust's library for musl.
 ///
 /// # Errors
-/// [`Trouble::Unavailable`] whatever goes wrong: it can be done without.
+/// [`Trouble::Unavailable`] whatever goes wrong: others can be built.
 pub(crate) fn add_library(site: &Site<'_>, step: &str) -> Result<(), Trouble> {
-    ask_rustup(site, step).map_err(|mut failure| {
+    let asked = match site.offline {
+        true => Err(Failure::new(Class::Tool, "--offline forbids to ask for it")),
+        false => ask_rustup(site, step),
+    };
+    asked.map_err(|mut failure| {
         let triple = Target::Musl.triple();
-        let message = format!("rustup cannot add {triple}: programs are linked for glibc 2.17");
+        let message = format!("Rust's library for {triple} is missing, and cannot be added");
         let why = std::mem::replace(&mut failure.message, message);
         failure.last_lines.push(why);
-        site.reporter.event(&Event::Note { message: &failure.message });
         Trouble::Unavailable(failure.help(format!("rustup target add {triple}")))
     })
 }

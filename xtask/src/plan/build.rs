@@ -120,12 +120,17 @@ impl<'a> Builder<'a> {
         let programs =
             spec.packages.iter().flat_map(Package::programs).map(str::to_owned).collect();
         let rust = self.rust()?;
-        let build = HostBuild { crate_dir, programs, target: rust.target() };
+        let release = self.circumstances.release;
+        let target = if release { Target::Musl } else { rust.target() };
+        let build = HostBuild { crate_dir, programs, target };
         let (key, stamps) = build.key(self.circumstances.workspace, &rust.identity, &zig)?;
         let dir = build.crate_dir.display().to_string();
-        let wishes = self.library(&rust).into_iter().collect();
+        let mut needs = vec![tools];
+        let mut wishes = Vec::new();
+        // A release is the same wherever it is made.
+        (if release { &mut needs } else { &mut wishes }).extend(self.library(&rust));
         Ok(self.add(Step {
-            needs: vec![tools],
+            needs,
             wishes,
             inputs: vec![dir.clone(), "Cargo.lock".into()],
             stamps,
@@ -143,9 +148,11 @@ impl<'a> Builder<'a> {
         Ok(rust)
     }
 
-    /// The step that gets the library for musl, where it is missing and can be asked for.
+    /// The step that gets the library for musl, where it is missing and can be asked for, or must be.
     fn library(&mut self, rust: &Rust) -> Option<usize> {
-        if rust.has(Target::Musl) || self.circumstances.fetcher.offline || !rust::has_rustup() {
+        let Circumstances { release, fetcher, .. } = self.circumstances;
+        let may_ask = !fetcher.offline && rust::has_rustup();
+        if rust.has(Target::Musl) || !(may_ask || *release) {
             return None;
         }
         let there = self.plan.steps.iter().position(|s| matches!(s.work, Work::Library));

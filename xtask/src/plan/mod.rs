@@ -6,7 +6,11 @@
 mod build;
 mod render;
 
-use std::{collections::BTreeSet, path::PathBuf, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+    sync::Arc,
+};
 
 use el7rpm::{
     package::WriteOptions,
@@ -232,6 +236,12 @@ impl Plan {
             steps.insert(index);
         }
         steps.into_iter().collect()
+    }
+
+    /// Whether the step that adds Rust's library is among those that could not be done.
+    pub(crate) fn lacks_library(&self, refused: &BTreeMap<String, Failure>) -> bool {
+        let is_library = |step: &&Step| matches!(step.work, Work::Library);
+        self.steps.iter().find(is_library).is_some_and(|step| refused.contains_key(&step.name))
     }
 
     /// The name of the image that a step makes.

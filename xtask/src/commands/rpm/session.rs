@@ -84,6 +84,11 @@ impl<'a> Session<'a> {
                 Some((plan.steps[*index].name.clone(), ended.reason.clone()?))
             };
             refused = first.iter().zip(&ended).filter_map(reason).collect();
+            if !self.args.release && plan.lacks_library(&refused) {
+                let message =
+                    "Rust's library for musl cannot be added: programs are linked for glibc 2.17";
+                self.reporter.event(&Event::Note { message });
+            }
             let built = |(index, ended): (&usize, &Ended)| {
                 (ended.outcome == Outcome::Built).then(|| plan.image(*index)).flatten()
             };
