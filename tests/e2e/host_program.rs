@@ -246,19 +246,50 @@ fn the_abi_gate_refuses_what_centos_7_could_not_start() {
     assert!(fails(&program[..80], "x86_64").contains("what it needs cannot be read"));
 }
 
+/// A build script that fails if it can find out the passphrase. It knows the passphrase itself in
+/// two halves only, so that it does not find its own traces.
+const SPY: &str = r#"
+fn main() {
+    let secret = ["unsagbar", "geheim"].join("-");
+    let found = |bytes: &[u8]| bytes.windows(secret.len()).any(|w| w == secret.as_bytes());
+    for (name, value) in std::env::vars_os() {
+        let value = value.into_encoded_bytes();
+        assert!(name != "PASS" && !found(&value), "{name:?} holds the passphrase");
+    }
+    for process in std::fs::read_dir("/proc").unwrap().flatten() {
+        // Those that have ended meanwhile have no arguments any more.
+        let line = std::fs::read(process.path().join("cmdline")).unwrap_or_default();
+        assert!(!found(&line), "an argument of {process:?} holds the passphrase");
+    }
+}
+"#;
+
+/// Neither in the build nor in the second one, which has no reason to know that there is a secret.
 #[test]
 fn no_program_that_is_run_sees_the_passphrase() {
-    if !support::have("passphrase and builds", &["python3", "gpg"]) {
+    if !support::have("passphrase and builds", &["python3", "gpg", "sh"]) {
         return;
     }
     let checkout = with_crate("fn main() {}");
     lend_tools(&checkout);
-    let build = "fn main() { if let Ok(p) = std::env::var(\"PASS\") { panic!(\"{p}\") } }";
-    checkout.write("host/tiny/build.rs", build);
-    let key = crate::keys::protected_key(checkout.dir.path(), "geheim");
-    let mut command =
-        checkout.xtask(&["rpm", "--key", key.to_str().unwrap(), "--passphrase-env", "PASS"]);
-    support::ok(command.env("PASS", "geheim"));
+    checkout.write("host/tiny/build.rs", SPY);
+    let passphrase = "unsagbar-geheim";
+    let key = crate::keys::protected_key(checkout.dir.path(), passphrase);
+    let key = ["--key", key.to_str().unwrap(), "--passphrase-env", "PASS"];
+    let run = |more: &[&str]| {
+        let mut command = checkout.xtask(&[&["rpm", "--json"][..], &key, more].concat());
+        support::ok(command.env("PASS", passphrase))
+    };
+    run(&[]);
+    let said = run(&["--check-reproducible"]);
+    assert!(said.contains("\"reproducible\":\"path, umask"), "{said}");
+    assert!(!said.contains(passphrase), "{said}");
+    let left = checkout.path("target/xtask");
+    for file in walk(&left) {
+        let bytes = fs_err::read(left.join(&file)).unwrap_or_default();
+        let found = bytes.windows(passphrase.len()).any(|w| w == passphrase.as_bytes());
+        assert!(!found, "{file} holds the passphrase");
+    }
 }
 
 #[test]
