@@ -2,20 +2,24 @@
 //! as different circumstances as can be arranged, and compares the bytes.
 
 use std::{
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
+    os::unix::{
+        fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
+        process::CommandExt,
+    },
     path::{Path, PathBuf},
     process::{Command, Stdio},
     time::{Duration, SystemTime},
 };
 
 use el7rpm::read::{Rpm, tag};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 
 use super::elsewhere::Elsewhere;
 use crate::{
     cli::RpmArgs,
     container,
     failure::{Class, Classify, Failure, Result},
-    interrupt::Going,
+    interrupt::{self, Going},
     keys::{self, Secrets},
     workspace::{Workspace, remove_folder},
 };
@@ -38,7 +42,7 @@ pub(super) fn check(
     remove_folder(&dir)?;
     copy_checkout(workspace, &copy)?;
     let elsewhere = Elsewhere::find(containers);
-    build(workspace, &copy, elsewhere.command(&copy, args)?)?;
+    build(workspace, &copy, &dir, elsewhere.command(&copy, args)?)?;
     let mut differences = Vec::new();
     for rpm in first {
         let name = rpm.file_name().unwrap_or_default();
@@ -110,15 +114,17 @@ fn lend(from: &Path, to: &Path) -> Result<()> {
     }
 }
 
-fn build(first: &Workspace, copy: &Workspace, mut command: Command) -> Result<()> {
+fn build(first: &Workspace, copy: &Workspace, dir: &Path, mut command: Command) -> Result<()> {
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    // A terminal's Ctrl-C is for us alone: together with our signal it would be the second one,
+    // which ends a run at once.
+    command.process_group(0);
     let child = command.spawn().class(Class::Tool)?;
-    let pid = rustix::process::Pid::from_child(&child);
-    // It takes its own containers down.
-    let _going = Going::note(move || {
-        let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
-    });
+    let pid = Pid::from_child(&child);
+    let dir = dir.to_owned();
+    let _going = Going::note(move || stop(pid, &dir));
     let output = child.wait_with_output().class(Class::Tool)?;
+    interrupt::hold();
     if output.status.success() {
         return Ok(());
     }
@@ -129,6 +135,14 @@ fn build(first: &Workspace, copy: &Workspace, mut command: Command) -> Result<()
         .replace(&*copy.root.to_string_lossy(), &first.root.to_string_lossy());
     failure.last_lines = said.lines().map(str::to_owned).collect();
     Err(failure)
+}
+
+/// Ends the second build, which takes its own containers down, and removes what it had made.
+fn stop(pid: Pid, dir: &Path) {
+    let _ = kill_process(pid, Signal::TERM);
+    // Whoever started it asks for its status.
+    let _ = waitid(WaitId::Pid(pid), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT);
+    let _ = fs_err::remove_dir_all(dir);
 }
 
 /// The package of this name among the results of the second build.
