@@ -3,33 +3,40 @@
 
 use std::{
     io::{BufRead, BufReader},
-    path::PathBuf,
-    process::{Child, Stdio},
+    os::unix::process::CommandExt,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
 };
 
 use super::yard::{MAKE, Yard, have, units};
-use crate::{checkout::walk, support};
+use crate::{
+    checkout::{folders, walk},
+    support,
+};
 
 /// Starts a run and waits until its build has printed this line.
 pub fn started(yard: &Yard, env: &[(&str, &str)], line: &str) -> Child {
     let mut run = yard.xtask(&["rpm", "--json"]);
-    let mut run = run
-        .envs(env.iter().copied())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    until(run.envs(env.iter().copied()), &format!("\"line\":\"{line}\""))
+}
+
+/// Starts a run with `--json` and waits for an event with this in it.
+fn until(run: &mut Command, wanted: &str) -> Child {
+    let mut run = run.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(run.stdout.take().unwrap()).lines();
-    let wanted = format!("\"line\":\"{line}\"");
-    assert!(lines.any(|l| l.unwrap().contains(&wanted)), "the build never said `{line}`");
+    assert!(lines.any(|l| l.unwrap().contains(wanted)), "`{wanted}` was in no event");
     run
 }
 
 /// A file in the build folder of the run under way.
 pub fn build_folder(yard: &Yard, name: &str) -> Option<PathBuf> {
-    let tmp = yard.checkout.path("target/xtask/tmp");
-    let dirs = fs_err::read_dir(tmp).ok()?.map(|e| e.unwrap().path().join("build").join(name));
-    dirs.into_iter().find(|p| p.exists())
+    build_folder_of(&yard.checkout.path("target/xtask"), name)
+}
+
+fn build_folder_of(state: &Path, name: &str) -> Option<PathBuf> {
+    let dirs = fs_err::read_dir(state.join("tmp")).ok()?;
+    let mut paths = dirs.map(|e| e.unwrap().path().join("build").join(name));
+    paths.find(|p| p.exists())
 }
 
 /// Starts a run that compiles the units and then stands still.
@@ -55,7 +62,7 @@ fn goes_on(yard: &Yard) {
 fn stopped_by(signal: &str, code: i32) {
     let (yard, run) = standing_still();
     let names = yard.names();
-    support::ok(std::process::Command::new("kill").args([signal, &run.id().to_string()]));
+    support::ok(Command::new("kill").args([signal, &run.id().to_string()]));
     let output = run.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(code), "{output:?}");
     assert_eq!(String::from_utf8_lossy(&output.stderr), "");
@@ -130,7 +137,71 @@ fn the_building_of_an_image_ends_with_the_run() {
         processes.map(line).filter(|line| line.contains(&mark)).count()
     };
     assert_ne!(going(), 0);
-    support::ok(std::process::Command::new("kill").args(["-TERM", &run.id().to_string()]));
+    support::ok(Command::new("kill").args(["-TERM", &run.id().to_string()]));
     assert_eq!(run.wait_with_output().unwrap().status.code(), Some(143));
     assert_eq!(going(), 0);
+}
+
+/// Where the second build of `--check-reproducible` is, and what it leaves behind.
+const AGAIN: &str = "target/xtask/again";
+
+/// Starts a run with `--check-reproducible` whose second build, which has one job, stands still.
+fn second_build_standing_still(yard: &Yard) -> Child {
+    let mut run = yard.xtask(&["rpm", "--json", "--compile-jobs", "2", "--check-reproducible"]);
+    // As from a terminal, whose Ctrl-C goes to a whole group.
+    let mut run = until(run.process_group(0), "building everything a second time");
+    let state = yard.checkout.path(AGAIN).join("elsewhere/target/xtask");
+    while build_folder_of(&state, "still").is_none() {
+        assert!(run.try_wait().unwrap().is_none(), "the second build did not stand still");
+        std::thread::yield_now();
+    }
+    run
+}
+
+/// `whom` tells `kill` from the run's number who gets the signal.
+fn second_build_stopped_by(signal: &str, whom: impl Fn(u32) -> String, code: i32) {
+    let still = "[ $JOBS = 2 ] || { mkfifo still; cat still; }\n\
+                 install -D $SRC/main.cpp $STAGE/usr/share/tiny/tiny";
+    let yard = Yard::new(&[("make", still)]);
+    yard.ok(&["rpm", "--compile-jobs", "2"]);
+    let dist = yard.checkout.path("dist");
+    let published = || walk(&dist).into_iter().map(|f| (fs_err::read(dist.join(&f)).unwrap(), f));
+    let before: Vec<_> = published().collect();
+    // Something to publish, were it not stopped.
+    yard.checkout.write("specs/tiny/src/main.cpp", "int main() { return 0; }\n");
+    let run = second_build_standing_still(&yard);
+    let copy = yard.checkout.path(AGAIN).join("elsewhere/target/xtask");
+    let name = super::yard::names_in(&copy).pop().unwrap();
+    support::ok(Command::new("kill").args([signal, "--", &whom(run.id())]));
+    let output = run.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(code), "{output:?}");
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+
+    let mut exists = super::yard::podman(&["container", "exists", &name]);
+    assert_eq!(support::run(&mut exists).status.code(), Some(1));
+    let left = folders(&yard.checkout.path("target/xtask"));
+    assert!(left.iter().all(|d| !d.starts_with("again")), "{left:?}");
+    let mounts = fs_err::read_to_string("/proc/mounts").unwrap();
+    assert!(!mounts.contains(yard.checkout.dir.path().to_str().unwrap()), "{mounts}");
+    let lock = fs_err::File::open(yard.checkout.path("target/xtask/lock")).unwrap();
+    lock.file().try_lock().unwrap();
+    drop(lock);
+    assert!(published().eq(before), "{:?}", walk(&dist));
+    yard.ok(&["verify"]);
+}
+
+#[test]
+fn a_polite_kill_ends_the_second_build_too() {
+    if have("SIGTERM in a second build", &["kill", "sh"]) {
+        second_build_stopped_by("-TERM", |run| run.to_string(), 143);
+    }
+}
+
+/// The terminal sends Ctrl-C to all that runs in it. A second build that got it as well as the
+/// run's own signal would take that for the impatient second Ctrl-C, and leave its container.
+#[test]
+fn so_does_ctrl_c_at_a_terminal() {
+    if have("Ctrl-C in a second build", &["kill", "sh"]) {
+        second_build_stopped_by("-INT", |run| format!("-{run}"), 130);
+    }
 }

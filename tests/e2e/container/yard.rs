@@ -167,17 +167,22 @@ impl Yard {
 
     /// What the run under way, or a killed one, has noted of its containers.
     pub fn names(&self) -> Vec<String> {
-        let notes = fs_err::read_dir(self.checkout.path("target/xtask/containers"));
-        let text = |e: std::io::Result<fs_err::DirEntry>| {
-            fs_err::read_to_string(e.unwrap().path()).unwrap_or_default()
-        };
-        let notes: Vec<_> = notes.into_iter().flatten().map(text).collect();
-        let name = |note: &String| {
-            let note: Value = serde_json::from_str(note).ok()?;
-            Some(note["container"].as_str()?.to_owned())
-        };
-        notes.iter().filter_map(name).collect()
+        names_in(&self.checkout.path("target/xtask"))
     }
+}
+
+/// Names of the containers that are noted in this state folder of a checkout.
+pub fn names_in(state: &Path) -> Vec<String> {
+    let notes = fs_err::read_dir(state.join("containers"));
+    let text = |e: std::io::Result<fs_err::DirEntry>| {
+        fs_err::read_to_string(e.unwrap().path()).unwrap_or_default()
+    };
+    let notes: Vec<_> = notes.into_iter().flatten().map(text).collect();
+    let name = |note: &String| {
+        let note: Value = serde_json::from_str(note).ok()?;
+        Some(note["container"].as_str()?.to_owned())
+    };
+    notes.iter().filter_map(name).collect()
 }
 
 /// The messages of all notes.
