@@ -113,7 +113,12 @@ pub(crate) fn sync_all(dir: &Path) -> Result<()> {
         }
         few.push(entry);
     }
-    few.iter().filter(|e| !e.file_type().is_symlink()).try_for_each(|e| sync(e.path()))
+    few.iter().filter(|e| has_content(e)).try_for_each(|e| sync(e.path()))
+}
+
+/// To open a pipe is to wait for its other end, and a socket cannot be opened.
+fn has_content(entry: &walkdir::DirEntry) -> bool {
+    entry.file_type().is_file() || entry.file_type().is_dir()
 }
 
 /// Makes a rename last through a loss of power.
