@@ -2,6 +2,7 @@
 //! compiled in it as Mesos is in that of CentOS 7.
 
 mod caches;
+mod changed;
 mod circumstances;
 mod engines;
 mod failures;

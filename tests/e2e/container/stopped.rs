@@ -2,7 +2,7 @@
 //! trusts.
 
 use std::{
-    io::{BufRead, BufReader},
+    io::{BufRead, BufReader, Read},
     os::unix::process::CommandExt,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
@@ -20,11 +20,14 @@ pub fn started(yard: &Yard, env: &[(&str, &str)], line: &str) -> Child {
     until(run.envs(env.iter().copied()), &format!("\"line\":\"{line}\""))
 }
 
-/// Starts a run with `--json` and waits for an event with this in it.
-fn until(run: &mut Command, wanted: &str) -> Child {
+/// Starts a run with `--json` and waits for an event with this in it; what comes after it is left
+/// in the child's output.
+pub fn until(run: &mut Command, wanted: &str) -> Child {
     let mut run = run.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let mut lines = BufReader::new(run.stdout.take().unwrap()).lines();
+    let mut output = BufReader::new(run.stdout.take().unwrap());
+    let mut lines = output.by_ref().lines();
     assert!(lines.any(|l| l.unwrap().contains(wanted)), "`{wanted}` was in no event");
+    run.stdout = Some(output.into_inner());
     run
 }
 
