@@ -1,5 +1,10 @@
 //! Every way in which a compile ends badly says what happened, where, and what to do.
 
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+};
+
 use super::{
     stopped,
     yard::{MAKE, Yard, have, podman, units},
@@ -121,11 +126,40 @@ fn limit_memory(pid: &str, bytes: u64) {
         let line = groups.lines().find(|l| l.split(':').nth(1) == Some(controllers))?;
         line.splitn(3, ':').nth(2).map(str::to_owned)
     };
-    let path = match group("memory") {
-        Some(group) => format!("/sys/fs/cgroup/memory{group}/memory.limit_in_bytes"),
-        None => format!("/sys/fs/cgroup{}/memory.max", group("").unwrap()),
+    let (memory, with_swap) = match group("memory") {
+        // This one counts both together.
+        Some(group) => {
+            let file = |name: &str| format!("/sys/fs/cgroup/memory{group}/memory.{name}");
+            (file("limit_in_bytes"), (file("memsw.limit_in_bytes"), bytes))
+        }
+        None => {
+            let file = |name: &str| format!("/sys/fs/cgroup{}/memory.{name}", group("").unwrap());
+            (file("max"), (file("swap.max"), 0))
+        }
     };
-    fs_err::write(path, bytes.to_string()).unwrap();
+    fs_err::write(memory, bytes.to_string()).unwrap();
+    // What does not fit would be swapped out otherwise. Kernels that do not count swap have no file.
+    let (file, bytes) = with_swap;
+    if Path::new(&file).exists() {
+        fs_err::write(file, bytes.to_string()).unwrap();
+    }
+}
+
+/// A small disk, unmounted with the value, so also when a test fails.
+struct SmallDisk(PathBuf);
+
+impl SmallDisk {
+    fn mount(at: PathBuf) -> Self {
+        let mut mount = Command::new("mount");
+        support::ok(mount.args(["-t", "tmpfs", "-o", "size=30M", "none"]).arg(&at));
+        Self(at)
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
+    }
 }
 
 #[test]
@@ -138,15 +172,10 @@ fn a_full_disk_is_named() {
     // The key is in there already.
     let key = yard.checkout.path("target/xtask/keys/development.asc");
     let text = fs_err::read(&key).unwrap();
-    let target = yard.checkout.path("target");
-    support::ok(
-        std::process::Command::new("mount")
-            .args(["-t", "tmpfs", "-o", "size=30M", "none"])
-            .arg(&target),
-    );
+    let disk = SmallDisk::mount(yard.checkout.path("target"));
     yard.checkout.write("target/xtask/keys/development.asc", text);
     let (code, message) = yard.fails(&["rpm"]);
-    support::ok(std::process::Command::new("umount").arg("-l").arg(&target));
+    drop(disk);
     assert_eq!(code, 10, "{message}");
     says(
         &message,
