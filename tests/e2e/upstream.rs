@@ -95,11 +95,13 @@ impl Host {
     }
 }
 
-/// The image that the yard's builds were compiled in.
-fn image() -> String {
-    let names = support::ok(&mut podman(&["images", "--format", "{{.Repository}}:{{.Tag}}"]));
-    let built = |name: &&str| name.starts_with("localhost/mesos-calico-builder-el7:");
-    names.lines().find(built).unwrap().to_owned()
+/// The image that `spec` was compiled in, by the call of the engine in the log. Engines may have
+/// others, of former contents.
+fn image(yard: &Yard, spec: &str) -> String {
+    let log = yard.checkout.path(&format!("target/xtask/logs/compile-{spec}.log"));
+    let log = fs_err::read_to_string(log).unwrap();
+    let is_image = |word: &&str| word.starts_with("localhost/mesos-calico-builder-el7:");
+    log.split_whitespace().find(is_image).unwrap().to_owned()
 }
 
 /// Starts what the unit starts, asks it how it is, and ends it as systemd does.
@@ -150,7 +152,7 @@ fn the_real_descriptions_of_mesos_and_net_modules_up_to_running_daemons() {
     ];
     assert_eq!(rpms, expected);
 
-    let host = Host::new(&image(), &SYSTEM);
+    let host = Host::new(&image(&yard, "mesos"), &SYSTEM);
     host.add(&out, "stand-ins");
     let ours = host.path("ours");
     real_packages(&format!("file://{}", ours.display()), &ours);
@@ -191,7 +193,7 @@ fn a_real_library_from_its_archive_to_its_own_tests_on_a_host() {
     let base_url = format!("file://{}", out.display());
     let source = format!("cppunit={}", archive.display());
     yard.ok(&["rpm", "--offline", "--base-url", &base_url, "--source", &source]);
-    let host = Host::new(&image(), &SYSTEM);
+    let host = Host::new(&image(&yard, "cppunit"), &SYSTEM);
     host.add(&out, "cppunit");
     host.install(&["cppunit", "cppunit-devel", "cppunit-tests"]);
     let said = host.bash("/usr/libexec/cppunit/cppunittestmain 2>&1");
