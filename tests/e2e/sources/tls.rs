@@ -4,12 +4,11 @@ use std::{net::TcpStream, sync::Arc};
 
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
-use crate::{
-    checkout::Checkout,
-    sources::{PACKAGE, command, sha256},
-    support,
+use super::{
+    PACKAGE, command, sha256,
     web::{Answer, Web},
 };
+use crate::{checkout::Checkout, support};
 
 const CONTENT: &[u8] = b"over a secure line";
 
@@ -30,10 +29,10 @@ fn secure(name: &str, plain: String) -> (Web, String) {
         .with_single_cert(vec![certificate.der().clone()], own.serialize_der().try_into().unwrap())
         .unwrap();
     let config = Arc::new(config);
-    let wrap = move |stream: TcpStream| -> Box<dyn crate::web::Stream> {
+    let wrap = move |stream: TcpStream| -> Box<dyn super::web::Stream> {
         Box::new(StreamOwned::new(ServerConnection::new(config.clone()).unwrap(), stream))
     };
-    let site = move |request: &crate::web::Request, _| match request.path.as_str() {
+    let site = move |request: &super::web::Request, _| match request.path.as_str() {
         "/plain" => Answer::redirect(&plain),
         _ => Answer::all(CONTENT),
     };

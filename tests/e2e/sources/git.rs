@@ -6,12 +6,11 @@ use std::{
     process::Command,
 };
 
-use crate::{
-    checkout::Checkout,
-    sources::{PACKAGE, command, fetch, fetch_fails, fetch_ok},
-    support,
+use super::{
+    PACKAGE, command, fetch, fetch_fails, fetch_ok,
     web::{Answer, Web, git_backend},
 };
+use crate::{checkout::Checkout, support};
 
 /// A repository, outside of any checkout.
 struct Repository(tempfile::TempDir);

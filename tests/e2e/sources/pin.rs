@@ -1,11 +1,13 @@
 //! `fetch --pin`: what is written into package.toml, and whose signatures are believed.
 
+use super::{
+    PACKAGE, fetch, fetch_fails, fetch_ok, sha256,
+    web::{Answer, Web},
+};
 use crate::{
     checkout::{Checkout, walk},
     keys::Gpg,
-    sources::{PACKAGE, fetch, fetch_fails, fetch_ok, sha256},
     support,
-    web::{Answer, Web},
 };
 
 /// What upstream made.
