@@ -162,7 +162,12 @@ pub(super) fn pin(
         Some(file) => copy(file, &entry.partial)?,
         None => load_any(fetcher, source, urls, &entry, step)?,
     }
-    let judged = judge(fetcher, source, signature, &entry, step);
+    let vouched = vouch(fetcher, source, signature, &entry, step);
+    let judged = vouched.and_then(|signed_by| {
+        // A server's page that says sorry has a sha256 as well.
+        tar_file(source, entry.partial.clone()).look_through()?;
+        Ok(signed_by)
+    });
     if judged.is_err() {
         fs_err::remove_file(&entry.partial).class(Class::Output)?;
     }
@@ -176,20 +181,6 @@ pub(super) fn pin(
         signature: signature.cloned(),
     };
     Ok(Pinned { source: Source { name: source.name.clone(), origin }, sha256, signed_by })
-}
-
-/// Whether this is what a source is to be pinned to, and who says so. A server's page that says sorry
-/// is no archive.
-fn judge(
-    fetcher: &Fetcher<'_>,
-    source: &Source,
-    signature: Option<&UpstreamSignature>,
-    entry: &Entry,
-    step: &str,
-) -> Result<Option<String>, Trouble> {
-    let signed_by = vouch(fetcher, source, signature, entry, step)?;
-    tar_file(source, entry.partial.clone()).look_through()?;
-    Ok(signed_by)
 }
 
 /// The archive of a source, which has one folder that everything is in.
