@@ -278,7 +278,8 @@ fn waiting(world: &World) -> (Child, Pid, Pid) {
 fn signals_end_in_an_answer() {
     let Some(world) = common::world() else { return };
     world.etcd.signal(Signal::SIGSTOP);
-    for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGKILL, Signal::SIGABRT] {
+    // Not SIGINT: what a shell starts in the background is deaf to it, tests too.
+    for signal in [Signal::SIGTERM, Signal::SIGKILL, Signal::SIGABRT] {
         let (child, plugin, stand_in) = waiting(&world);
         kill(plugin, signal).unwrap();
         let text = finish(child).error();
@@ -286,7 +287,7 @@ fn signals_end_in_an_answer() {
         // One that is sent to both ends only the one that works.
         let (child, plugin, stand_in_too) = waiting(&world);
         assert_ne!(stand_in, stand_in_too);
-        if matches!(signal, Signal::SIGTERM | Signal::SIGINT) {
+        if signal == Signal::SIGTERM {
             kill(stand_in_too, signal).unwrap();
         }
         kill(plugin, signal).unwrap();
