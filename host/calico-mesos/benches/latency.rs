@@ -13,7 +13,8 @@
 //!
 //! A third line says what is the least that two processes could take: this program started twice for
 //! nothing, and the bare client's requests. And a Python process that only imports what the original
-//! imported is timed too (`PYTHON` names one that has the modules). Rounds alternate, and the medians count.
+//! imported is timed too (`PYTHON` names one that has the modules). Rounds alternate, and the medians count. The
+//! containers are there beforehand: while one is made etcd falls asleep, and whoever comes next pays for waking it.
 //! Other work on the machine delays processes that start far more than one that runs: measure on a
 //! quiet machine, or with `chrt -f 10`, which both sides inherit. `PLUGIN` names another
 //! build of the program, as for the tests.
@@ -55,10 +56,11 @@ fn measure(mut world: World) -> ExitCode {
     let mut bare = Bare::new(script);
     let (mut plugin_times, mut bare_times) = (Vec::new(), Vec::new());
     let (mut allocate_times, mut isolate_times) = (Vec::new(), Vec::new());
-    let mut containers = Vec::new();
-    for round in 0..ROUNDS {
-        let (container, [allocated, isolated]) = plugin_round(&world, round);
-        containers.push(container);
+    // They live to the end, too: the kernel takes long to end a namespace, and keeps others from working on
+    // theirs meanwhile.
+    let containers: Vec<_> = (0..ROUNDS).map(container).collect();
+    for (round, container) in containers.iter().enumerate() {
+        let [allocated, isolated] = plugin_round(&world, container, round);
         allocate_times.push(allocated);
         isolate_times.push(isolated);
         plugin_times.push(allocated + isolated);
@@ -95,27 +97,30 @@ fn allocate_request(uid: &str) -> Value {
         "hostname": "mesos-name", "uid": uid, "num_ipv4": 1, "num_ipv6": 0}})
 }
 
-/// One measured round. Its container lives on: the kernel takes long to end a namespace, and keeps
-/// others from working on theirs meanwhile.
-fn plugin_round(world: &World, round: usize) -> (Container, [Duration; 2]) {
-    let container = Container::start(&format!("container-{round:04}"));
+fn container(round: usize) -> Container {
+    Container::start(&format!("container-{round:04}"))
+}
+
+/// One measured round: how long `allocate` and `isolate` took.
+fn plugin_round(world: &World, container: &Container, round: usize) -> [Duration; 2] {
     let uid = format!("uid-{round:04}");
     let start = Instant::now();
     let got = world.call(&allocate_request(&uid)).ok();
     let ip = got["ipv4"][0].as_str().unwrap();
     let allocated = start.elapsed();
-    world.isolate(&container, &["prod"], &[ip], &[]).ok();
+    world.isolate(container, &["prod"], &[ip], &[]).ok();
     let isolated = start.elapsed() - allocated;
-    (container, [allocated, isolated])
+    [allocated, isolated]
 }
 
 /// The requests of one ordinary round, after the first one has made block and profiles.
 fn record(world: &mut World) -> Vec<Vec<u8>> {
-    let _first = plugin_round(world, 9998);
+    let first = container(9998);
+    plugin_round(world, &first, 9998);
     let proxy = Proxy::start();
     world.set("ETCD_AUTHORITY", &proxy.address.to_string());
     proxy.arm(Fault::None, 0);
-    let container = Container::start("container-9999");
+    let container = container(9999);
     let got = world.call(&allocate_request("uid-9999")).ok();
     let ip = got["ipv4"][0].as_str().unwrap();
     world.isolate(&container, &["prod"], &[ip], &[]).ok();

@@ -27,8 +27,8 @@ const LINK_LOCAL: Ipv4Addr = Ipv4Addr::new(169, 254, 1, 1);
 pub fn isolate(client: &Client, settings: &Settings, host: &str, request: &Isolate) -> Result<()> {
     let place = Place::new(host, &request.container_id);
     let profiles = profile::of_container(&request.hostname, &request.netgroups);
-    client.read_ahead(vec![place.endpoints(), CalicoAddresses::key(host)]);
-    client.read_ahead(profiles.iter().map(Profile::key).collect());
+    let known = [place.endpoints(), CalicoAddresses::key(host)];
+    client.read_ahead(known.into_iter().chain(profiles.iter().map(Profile::key)));
     let addresses = usable(&request.addresses);
     let pair = Pair::make(request.pid, place.interface(), &addresses);
     if !place.existing(client)?.is_empty() {

@@ -43,20 +43,27 @@ fn https_with_client_certificates() {
         "https://127.0.0.1:2379",
         &more.map(str::to_owned),
     );
-    let call = |settings: &[(&str, &str)]| {
+    let ask = |settings: &[(&str, &str)], request: &str| {
         let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_calico_mesos"));
         command.env_clear().env("CALICO_MESOS_LOG", "off").envs(settings.iter().copied());
         let input = folder.path().join("request");
-        fs_err::write(&input, r#"{"command":"release","args":{"uid":"u1"}}"#).unwrap();
+        fs_err::write(&input, request).unwrap();
         command.stdin(fs_err::File::open(input).unwrap().into_file());
         String::from_utf8(command.output().unwrap().stdout).unwrap()
     };
+    let call = |settings: &[_]| ask(settings, r#"{"command":"release","args":{"uid":"u1"}}"#);
     let address = ("ETCD_AUTHORITY", "127.0.0.1:2379");
     let base = [address, ("ETCD_SCHEME", "https"), ("ETCD_CA_CERT_FILE", &ca)];
     let mut whole = base.to_vec();
     whole.extend([("ETCD_CERT_FILE", client.as_str()), ("ETCD_KEY_FILE", client_key.as_str())]);
     // etcd is started, and not waited for, because the test's own requests have no certificate.
     common::wait_for("etcd", || call(&whole) == r#"{"error":null}"#);
+
+    // Several handshakes at once, and then more over the same connections: there is no pool to take from.
+    let request =
+        r#"{"command":"allocate","args":{"hostname":"h","uid":"u1","num_ipv4":1,"num_ipv6":1}}"#;
+    let text = ask(&whole, request);
+    assert!(text.contains("no pool has a free address"), "{text}");
 
     let text = call(&base);
     assert!(text.contains("etcd cannot be reached"), "without a client certificate: {text}");

@@ -28,6 +28,17 @@ impl Address {
         &self.shown
     }
 
+    /// The host and the port, as they may be printed.
+    pub fn host_port(&self) -> &str {
+        self.shown.split_once("://").map_or("", |(_, host_port)| host_port)
+    }
+
+    /// The host alone: a name, or an address without brackets.
+    pub fn host(&self) -> &str {
+        let host = self.host_port().rsplit_once(':').map_or("", |(host, _)| host);
+        host.trim_start_matches('[').trim_end_matches(']')
+    }
+
     /// Whether calls are encrypted.
     pub fn is_https(&self) -> bool {
         self.base.starts_with("https:")
@@ -130,6 +141,8 @@ mod tests {
         let two = shown(Some("http://a:1, https://b:2/"), Some("ignored")).unwrap();
         assert_eq!(two, ["http://a:1", "https://b:2"]);
         assert_eq!(shown(None, Some("a:1,b:2")).unwrap(), ["http://a:1", "http://b:2"]);
+        let ip6 = from_settings(None, Some("[fd80::1]:2379"), None).unwrap();
+        assert_eq!((ip6[0].host_port(), ip6[0].host()), ("[fd80::1]:2379", "fd80::1"));
     }
 
     #[test]
@@ -159,6 +172,7 @@ mod tests {
         let found = from_settings(Some("https://me:s3cret@etcd:2379"), None, None).unwrap();
         assert_eq!(found[0].base(), "https://me:s3cret@etcd:2379");
         assert_eq!(found[0].shown(), "https://etcd:2379");
+        assert_eq!((found[0].host_port(), found[0].host()), ("etcd:2379", "etcd"));
         for bad in ["http://me:s3cret@etcd", "http://me:s3 cret@etcd:1", "http:/me:s3cret@etcd:1"] {
             let text = shown(Some(bad), None).unwrap_err();
             assert!(!text.contains("s3"), "{text}");

@@ -3,20 +3,26 @@
 //! the next one; a write that may have had one is reported as [`WriteError::Unknown`], because
 //! only who knows the value can find out by reading again.
 
-use std::{cell::Cell, time::Duration};
+use std::{
+    cell::{Cell, RefCell},
+    rc::Rc,
+    time::Duration,
+};
 
 use serde::Deserialize;
-use ureq::{Agent, Body, Timeout, http::Response, unversioned::transport::DefaultConnector};
 
-use super::{Error, address::Address, ahead::Ahead, resolver, tls};
+use super::{
+    Error,
+    address::Address,
+    http::{Answer, Exchange, Method},
+    server::Server,
+    tls,
+    traffic::{Fault, Ticket, Traffic},
+};
 use crate::{deadline::Deadline, log, settings::Settings};
 
-/// No answer is longer: a pool with all its 1024 blocks takes about half of it.
-const ANSWER_MAX: u64 = 8 << 20;
-
-/// The size of the HTTP agent's buffers: the head of a request or an answer fits with room to spare,
-/// and bodies go through in pieces.
-const BUFFER: usize = 4 << 10;
+/// How keys are read.
+const QUORUM: &str = "?quorum=true";
 
 /// etcd's error numbers (v2).
 const KEY_NOT_FOUND: u32 = 100;
@@ -89,7 +95,7 @@ impl From<WriteError> for Error {
 }
 
 #[derive(Deserialize)]
-struct Answer<N> {
+struct Found<N> {
     node: N,
 }
 
@@ -115,80 +121,70 @@ struct KeyOnly {
     key: String,
 }
 
-/// How one try at one address ended.
-enum Try {
-    Answered(Response<Body>),
-    /// The request never left: safe to send elsewhere.
-    NotSent(String),
-    /// Nobody knows.
-    Lost(String),
-}
-
 /// A connection to etcd. It is for one thread, like the request that it serves.
 pub struct Client {
-    addresses: Vec<Address>,
+    servers: Vec<Rc<Server>>,
     defaulted: bool,
-    agent: Agent,
     call: Duration,
     deadline: Cell<Deadline>,
     current: Cell<usize>,
-    ahead: Ahead,
+    traffic: RefCell<Traffic>,
+    ahead: RefCell<Vec<Ahead>>,
+}
+
+/// A read that was begun before it was asked for.
+struct Ahead {
+    key: String,
+    begun: Begun,
+}
+
+/// An exchange with one of the servers.
+#[derive(Clone, Copy)]
+struct Begun {
+    server: usize,
+    ticket: Ticket,
 }
 
 impl Client {
     /// Makes a client; nothing is sent yet.
     pub fn new(settings: &Settings, deadline: Deadline) -> Result<Self, Error> {
-        let mut builder = Agent::config_builder()
-            .http_status_as_error(false)
-            // A proxy that the agent's environment names is not for etcd.
-            .proxy(None)
-            .max_redirects(0)
-            // The default of 128 KiB for each is memory to be cleared.
-            .input_buffer_size(BUFFER)
-            .output_buffer_size(BUFFER)
-            .user_agent(concat!("calico_mesos/", env!("CARGO_PKG_VERSION")));
-        if settings.addresses.iter().any(Address::is_https) {
-            builder = builder.tls_config(tls::config(&settings.tls)?);
-        }
+        let encrypts = settings.addresses.iter().any(Address::is_https);
+        let tls = if encrypts { Some(tls::config(&settings.tls)?) } else { None };
+        let addresses = settings.addresses.iter().cloned();
+        let servers = addresses.map(|address| Server::new(address, tls.as_ref()).map(Rc::new));
         Ok(Self {
-            addresses: settings.addresses.clone(),
+            servers: servers.collect::<Result<_, _>>()?,
             defaulted: settings.defaulted,
-            agent: Agent::with_parts(
-                builder.build(),
-                DefaultConnector::default(),
-                resolver::Once::default(),
-            ),
             call: settings.limits.call,
             deadline: Cell::new(deadline),
             current: Cell::new(0),
-            ahead: Ahead::default(),
+            traffic: RefCell::default(),
+            ahead: RefCell::default(),
         })
     }
 
     /// Sets a new end: a rollback has its own time, and reads everything itself.
     pub fn extend(&self, deadline: Deadline) {
         self.deadline.set(deadline);
-        self.ahead.clear();
+        self.ahead.borrow_mut().clear();
+        self.traffic.borrow_mut().give_up();
     }
 
-    /// Begins to read `keys` on a second connection; the next [`Client::get`] of each takes what comes.
-    pub fn read_ahead(&self, keys: Vec<String>) {
-        let second = Self {
-            addresses: self.addresses.clone(),
-            defaulted: self.defaulted,
-            agent: self.agent.clone(),
-            call: self.call,
-            deadline: self.deadline.clone(),
-            current: self.current.clone(),
-            ahead: Ahead::default(),
-        };
-        self.ahead.start(second, keys);
+    /// Begins to read keys that will surely be needed, all at once; returns when the requests are on their way.
+    /// What comes is used once, by the first read of the key. It may have become old by then; whatever is
+    /// decided from it is written by compare-and-swap, so that costs a second try and nothing more.
+    pub fn read_ahead(&self, keys: impl IntoIterator<Item = String>) {
+        for key in keys {
+            // Where nothing can be begun, the read that follows will find out, and say so.
+            let Ok(begun) = self.begin(Method::Get, &path(&key, QUORUM)) else { return };
+            self.ahead.borrow_mut().push(Ahead { key, begun });
+        }
+        self.traffic.borrow_mut().send();
     }
 
     /// Reads a key, through the quorum so that nothing stale comes back (facts 2.1).
     pub fn get(&self, key: &str) -> Result<Option<Node>, Error> {
-        let ahead = self.ahead.take(key, self.deadline.get());
-        ahead.unwrap_or_else(|| self.read::<Node>(key, "?quorum=true"))
+        self.read::<Node>(key, QUORUM)
     }
 
     /// Reads a key with everything below it.
@@ -196,9 +192,9 @@ impl Client {
         self.read::<Node>(key, "?quorum=true&recursive=true")
     }
 
-    /// The names in a folder, without holding the values in memory.
+    /// The names in a folder, without looking at the values.
     pub fn names(&self, key: &str) -> Result<Vec<String>, Error> {
-        let found = self.read::<Names>(key, "?quorum=true")?;
+        let found = self.read::<Names>(key, QUORUM)?;
         let name = |node: KeyOnly| node.key.rsplit('/').next().map(str::to_owned);
         Ok(found
             .map(|names| names.nodes)
@@ -230,17 +226,17 @@ impl Client {
 
     /// `GET /version` of the current address, as text.
     pub fn version(&self) -> Result<String, Error> {
-        let response = self.send("/version", &|agent, url, left| {
-            agent.get(url).config().timeout_global(Some(left)).build().call()
-        })?;
-        let mut body = response.into_body();
-        let text = body.with_config().limit(4096).read_to_string();
-        text.map_err(|e| self.unreachable(&format!("{}: {}", self.here().shown(), cause(&e))))
+        let answer = self.exchange(Method::Get, "/version", None)?;
+        Ok(String::from_utf8_lossy(&answer.body).into_owned())
     }
 
     /// The address that answered last.
     pub fn here(&self) -> &Address {
-        &self.addresses[self.current.get() % self.addresses.len()]
+        &self.server().address
+    }
+
+    fn server(&self) -> &Rc<Server> {
+        &self.servers[self.current.get() % self.servers.len()]
     }
 
     fn read<N: for<'de> Deserialize<'de>>(
@@ -248,93 +244,85 @@ impl Client {
         key: &str,
         query: &str,
     ) -> Result<Option<N>, Error> {
-        let path = format!("/v2/keys{}{query}", encode(key, true));
-        let response = self.send(&path, &|agent, url, left| {
-            agent.get(url).config().timeout_global(Some(left)).build().call()
-        })?;
-        log::debug(|| format!("etcd GET {key} {}", response.status().as_u16()));
-        if response.status().is_success() {
-            let mut body = response.into_body();
-            let reader = std::io::BufReader::new(body.with_config().limit(ANSWER_MAX).reader());
-            let answer: Answer<N> = serde_json::from_reader(reader).map_err(|e| {
+        let begun = if query == QUORUM { self.take_ahead(key) } else { None };
+        let answer = self.exchange(Method::Get, &path(key, query), begun)?;
+        log::debug(|| format!("etcd GET {key} {}", answer.status));
+        if answer.is_success() {
+            let found: Found<N> = serde_json::from_slice(&answer.body).map_err(|e| {
                 Error::Refused { key: key.to_owned(), cause: format!("unreadable answer: {e}") }
             })?;
-            return Ok(Some(answer.node));
+            return Ok(Some(found.node));
         }
-        match self.refusal(response)? {
+        match self.refusal(&answer)? {
             Refusal { code: KEY_NOT_FOUND, .. } => Ok(None),
             refusal => Err(refused(key, &refusal)),
         }
     }
 
+    fn take_ahead(&self, key: &str) -> Option<Begun> {
+        let mut ahead = self.ahead.borrow_mut();
+        let at = ahead.iter().position(|ahead| ahead.key == key)?;
+        Some(ahead.swap_remove(at).begun)
+    }
+
     fn write(&self, key: &str, query: &str, body: Option<&str>) -> Result<(), WriteError> {
-        let path = format!("/v2/keys{}{query}", encode(key, true));
-        let outcome = self.try_each(&path, true, &|agent, url, left| match body {
-            Some(body) => agent
-                .put(url)
-                .content_type("application/x-www-form-urlencoded")
-                .config()
-                .timeout_global(Some(left))
-                .build()
-                .send(body),
-            None => agent.delete(url).config().timeout_global(Some(left)).build().call(),
-        });
-        let response = outcome?;
-        let status = response.status();
-        let verb = if body.is_some() { "PUT" } else { "DELETE" };
-        log::debug(|| format!("etcd {verb} {key}{query} {}", status.as_u16()));
-        if status.is_success() {
-            // The connection is used again only after the answer has been read.
-            let _ = response.into_body().with_config().limit(ANSWER_MAX).read_to_vec();
+        let method = body.map_or(Method::Delete, Method::Put);
+        let answer = self.exchange(method, &path(key, query), None)?;
+        log::debug(|| format!("etcd {} {key}{query} {}", method.name(), answer.status));
+        if answer.is_success() {
             return Ok(());
         }
-        match self.refusal(response).map_err(WriteError::Unknown)? {
+        match self.refusal(&answer).map_err(WriteError::Unknown)? {
             Refusal { code: COMPARE_FAILED | NODE_EXISTS, .. } => Err(WriteError::Conflict),
             Refusal { code: KEY_NOT_FOUND, .. } if body.is_none() => Ok(()),
             // prevIndex on a key that is gone: someone else was first.
             Refusal { code: KEY_NOT_FOUND, .. } => Err(WriteError::Conflict),
             // 300 and above: the cluster did not agree in time, and may do so yet.
-            refusal if refusal.code >= 300 || status.is_server_error() => {
+            refusal if refusal.code >= 300 || answer.status >= 500 => {
                 Err(WriteError::Unknown(refused(key, &refusal)))
             }
             refusal => Err(WriteError::Failed(refused(key, &refusal))),
         }
     }
 
-    /// Sends a request that changes nothing.
-    fn send(&self, path: &str, request: &Request<'_>) -> Result<Response<Body>, Error> {
-        self.try_each(path, false, request).map_err(Error::from)
+    /// Begins an exchange with the current address.
+    fn begin(&self, method: Method<'_>, path: &str) -> Result<Begun, Fault> {
+        let url = format!("{}{path}", self.here().base());
+        let not_sent = |why: &str| Fault::NotSent(why.to_owned());
+        let exchange = Exchange::new(method, &url).map_err(not_sent)?;
+        let until = self.deadline.get().within(self.call);
+        let ticket = self.traffic.borrow_mut().begin(self.server(), exchange, until)?;
+        Ok(Begun { server: self.current.get(), ticket })
     }
 
-    /// Sends to the current address, then to each other one.
-    fn try_each(
+    /// Asks the current address, then each other one. The first try may have been begun already.
+    fn exchange(
         &self,
+        method: Method<'_>,
         path: &str,
-        writes: bool,
-        request: &Request<'_>,
-    ) -> Result<Response<Body>, WriteError> {
+        mut begun: Option<Begun>,
+    ) -> Result<Answer, WriteError> {
         let mut tried = String::new();
-        let mut last_unknown = false;
-        for _ in 0..self.addresses.len() {
-            let address = self.here();
-            let left = match self.deadline.get().left() {
-                Some(left) => left.min(self.call),
-                None => return Err(WriteError::Failed(Error::OutOfTime)),
+        for _ in 0..self.servers.len() {
+            if self.deadline.get().left().is_none() {
+                return Err(WriteError::Failed(Error::OutOfTime));
+            }
+            let server = begun.map_or(self.current.get(), |begun| begun.server);
+            let begun = begun.take().map_or_else(|| self.begin(method, path), Ok);
+            let fault = match begun.and_then(|begun| self.traffic.borrow_mut().finish(begun.ticket))
+            {
+                Ok(answer) => return Ok(answer),
+                Err(fault) => fault,
             };
-            let why =
-                match classify(request(&self.agent, &format!("{}{path}", address.base()), left)) {
-                    Try::Answered(response) => return Ok(response),
-                    Try::NotSent(why) => why,
-                    Try::Lost(why) => {
-                        last_unknown = writes;
-                        why
-                    }
-                };
+            let (Fault::NotSent(why) | Fault::Lost(why)) = &fault;
             let separator = if tried.is_empty() { "" } else { "; " };
-            tried.push_str(&format!("{separator}{}: {why}", address.shown()));
-            log::warn(&format!("etcd at {}: {why}", address.shown()));
-            self.current.set((self.current.get() + 1) % self.addresses.len());
-            if last_unknown {
+            let shown = self.servers[server].address.shown();
+            tried.push_str(&format!("{separator}{shown}: {why}"));
+            log::warn(&format!("etcd at {shown}: {why}"));
+            if self.current.get() == server {
+                self.current.set((server + 1) % self.servers.len());
+            }
+            if method != Method::Get && matches!(fault, Fault::Lost(_)) {
                 return Err(WriteError::Unknown(self.unreachable(&tried)));
             }
         }
@@ -345,58 +333,23 @@ impl Client {
         Error::Unreachable { tried: tried.to_owned(), defaulted: self.defaulted }
     }
 
-    fn refusal(&self, response: Response<Body>) -> Result<Refusal, Error> {
-        let status = response.status().as_u16();
-        let mut body = response.into_body();
-        let text = body.with_config().limit(64 << 10).read_to_vec().unwrap_or_default();
-        match serde_json::from_slice(&text) {
+    fn refusal(&self, answer: &Answer) -> Result<Refusal, Error> {
+        match serde_json::from_slice(&answer.body) {
             Ok(refusal) => Ok(refusal),
-            Err(_) if status == 404 => {
+            Err(_) if answer.status == 404 => {
                 Err(Error::NotV2 { address: self.here().shown().to_owned() })
             }
-            Err(_) => Err(self.unreachable(&format!("{}: HTTP {status}", self.here().shown()))),
-        }
-    }
-}
-
-type Request<'a> = dyn Fn(&Agent, &str, Duration) -> Result<Response<Body>, ureq::Error> + 'a;
-
-fn classify(result: Result<Response<Body>, ureq::Error>) -> Try {
-    use std::io::ErrorKind;
-    match result {
-        Ok(response) => Try::Answered(response),
-        Err(error) => {
-            let why = cause(&error);
-            match &error {
-                ureq::Error::HostNotFound
-                | ureq::Error::ConnectionFailed
-                | ureq::Error::Tls(_)
-                | ureq::Error::Rustls(_)
-                | ureq::Error::Timeout(Timeout::Resolve | Timeout::Connect) => Try::NotSent(why),
-                ureq::Error::Io(e) if e.kind() == ErrorKind::ConnectionRefused => Try::NotSent(why),
-                _ => Try::Lost(why),
+            Err(_) => {
+                let status = answer.status;
+                Err(self.unreachable(&format!("{}: HTTP {status}", self.here().shown())))
             }
         }
     }
 }
 
-/// A short reason; the library's text could repeat the URL with its password.
-fn cause(error: &ureq::Error) -> String {
-    match error {
-        // What the TLS layer says of a certificate that it does not trust.
-        ureq::Error::Io(e) if e.kind() == std::io::ErrorKind::InvalidData => e.to_string(),
-        ureq::Error::Io(e) => e.kind().to_string(),
-        ureq::Error::HostNotFound => "the host name is not known".to_owned(),
-        ureq::Error::ConnectionFailed => "no connection".to_owned(),
-        ureq::Error::Timeout(Timeout::Connect | Timeout::Resolve) => {
-            "no connection in time".to_owned()
-        }
-        ureq::Error::Timeout(_) => "no answer in time".to_owned(),
-        ureq::Error::Rustls(e) => format!("TLS: {e}"),
-        ureq::Error::Tls(text) => format!("TLS: {text}"),
-        ureq::Error::BadUri(_) => "the address is not usable".to_owned(),
-        _ => "the HTTP exchange failed".to_owned(),
-    }
+/// Where a key is in the API.
+fn path(key: &str, query: &str) -> String {
+    format!("/v2/keys{}{query}", encode(key, true))
 }
 
 fn refused(key: &str, refusal: &Refusal) -> Error {
@@ -434,9 +387,9 @@ mod tests {
     fn names_come_without_values() {
         let text = r#"{"action":"get","node":{"key":"/a","dir":true,"nodes":[
             {"key":"/a/b","value":"x","modifiedIndex":4},{"key":"/a/c","value":"y"}]}}"#;
-        let names: Answer<Names> = serde_json::from_str(text).unwrap();
+        let names: Found<Names> = serde_json::from_str(text).unwrap();
         assert_eq!(names.node.nodes.len(), 2);
-        let whole: Answer<Node> = serde_json::from_str(text).unwrap();
+        let whole: Found<Node> = serde_json::from_str(text).unwrap();
         assert_eq!((whole.node.nodes[0].name(), whole.node.nodes[0].index), ("b", 4));
     }
 }

@@ -1,16 +1,18 @@
 //! etcd's v2 API over HTTP: addresses, TLS, calls, and compare-and-swap.
 //!
-//! The HTTP library is ureq: synchronous, kept, with rustls and client certificates, and with a time
-//! limit for each phase of a call. (minreq is smaller, but has no client certificates; everything
-//! built on hyper brings an async runtime.)
+//! HTTP is by ureq-proto, which is ureq's protocol without sockets, and TLS by rustls. ureq itself makes one call at a
+//! time in a thread; calls that go on together needed threads, which took as long as etcd does
+//! (decision 55). (minreq has no client certificates; hyper brings an async runtime.)
 
 pub mod address;
-mod ahead;
 pub mod cas;
 pub mod client;
+mod connection;
 mod error;
-mod resolver;
+mod http;
+mod server;
 mod tls;
+mod traffic;
 
 pub use client::{Client, Cond, Node, WriteError};
 pub use error::Error;

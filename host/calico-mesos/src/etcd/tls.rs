@@ -3,36 +3,44 @@
 
 use std::sync::Arc;
 
-use ureq::tls::{Certificate, ClientCert, PemItem, PrivateKey, RootCerts, TlsConfig, parse_pem};
+use rustls::{
+    ClientConfig, RootCertStore,
+    crypto::ring,
+    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
+};
 
 use super::Error;
 use crate::settings::TlsFiles;
 
-/// Builds the TLS settings of the HTTP agent.
-pub fn config(files: &TlsFiles) -> Result<TlsConfig, Error> {
-    let mut builder = TlsConfig::builder();
+/// Builds the TLS settings of the connections.
+pub(super) fn config(files: &TlsFiles) -> Result<Arc<ClientConfig>, Error> {
+    let mut roots = RootCertStore::empty();
     if let Some(path) = &files.ca {
-        builder = builder.root_certs(RootCerts::Specific(Arc::new(certificates(path)?)));
-    }
-    if let Some((cert, key)) = &files.client {
-        let client = ClientCert::new_with_certs(&certificates(cert)?, private_key(key)?);
-        builder = builder.client_cert(Some(client));
-    }
-    Ok(builder.build())
-}
-
-fn certificates(path: &str) -> Result<Vec<Certificate<'static>>, Error> {
-    let mut found = Vec::new();
-    for item in parse_pem(&read(path)?) {
-        if let PemItem::Certificate(certificate) = item.map_err(|_| unusable(path))? {
-            found.push(certificate);
+        for certificate in certificates(path)? {
+            roots.add(certificate).map_err(|_| unusable(path))?;
         }
     }
-    if found.is_empty() { Err(unusable(path)) } else { Ok(found) }
+    let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(|error| Error::Tls(error.to_string()))?
+        .with_root_certificates(roots);
+    let config = match &files.client {
+        None => builder.with_no_client_auth(),
+        Some((certificate, key)) => builder
+            .with_client_auth_cert(certificates(certificate)?, private_key(key)?)
+            .map_err(|_| unusable(key))?,
+    };
+    Ok(Arc::new(config))
 }
 
-fn private_key(path: &str) -> Result<PrivateKey<'static>, Error> {
-    PrivateKey::from_pem(&read(path)?).map_err(|_| unusable(path))
+fn certificates(path: &str) -> Result<Vec<CertificateDer<'static>>, Error> {
+    let text = read(path)?;
+    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
+    found.ok().filter(|found| !found.is_empty()).ok_or_else(|| unusable(path))
+}
+
+fn private_key(path: &str) -> Result<PrivateKeyDer<'static>, Error> {
+    PrivateKeyDer::from_pem_slice(&read(path)?).map_err(|_| unusable(path))
 }
 
 fn read(path: &str) -> Result<Vec<u8>, Error> {

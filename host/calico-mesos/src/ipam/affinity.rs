@@ -9,7 +9,8 @@ use crate::{
 };
 
 impl Ipam<'_> {
-    fn affinity_folder(&self, family: Family) -> String {
+    /// Where the names of the blocks are that this host prefers.
+    pub(super) fn affinity_folder(&self, family: Family) -> String {
         format!("/calico/ipam/v2/host/{}/ipv{}/block", self.host, family.number())
     }
 

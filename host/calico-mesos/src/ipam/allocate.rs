@@ -33,31 +33,32 @@ enum Block64 {
     Missing,
 }
 
-/// What an allocation reads in any case, beside the blocks themselves.
-fn needed(request: &Allocate) -> Vec<String> {
-    let families = [(Family::V4, request.num_ipv4), (Family::V6, request.num_ipv6)];
-    let wanted = families.into_iter().filter(|(_, count)| *count > 0);
-    let mut keys: Vec<String> = wanted.map(|(family, _)| pool::folder(family)).collect();
-    // Nothing wanted, nothing read.
-    if !keys.is_empty() {
-        keys.insert(1, handle::key(&request.uid));
-    }
-    keys
-}
-
 impl Ipam<'_> {
     /// Answers `allocate`: the IPv4 and the IPv6 addresses.
     ///
     /// A pool that runs out gives fewer addresses without an error, as in the original (facts 1.7); but
     /// where addresses were wanted and there is none at all, that is an error.
     pub fn allocate(&self, request: &Allocate) -> Result<(Vec<IpAddr>, Vec<IpAddr>)> {
-        self.client.read_ahead(needed(request));
+        self.client.read_ahead(self.needed(request));
         let mut taken = Vec::new();
         let result = self.allocate_both(request, &mut taken);
         if result.is_err() {
             self.roll_back(&request.uid, &taken);
         }
         result
+    }
+
+    /// What an allocation reads in any case, beside the blocks themselves.
+    fn needed(&self, request: &Allocate) -> Vec<String> {
+        let families = [(Family::V4, request.num_ipv4), (Family::V6, request.num_ipv6)];
+        let wanted = families.into_iter().filter(|(_, count)| *count > 0);
+        let folders = |(family, _)| [self.affinity_folder(family), pool::folder(family)];
+        let mut keys: Vec<String> = wanted.flat_map(folders).collect();
+        // Nothing wanted, nothing read.
+        if !keys.is_empty() {
+            keys.push(handle::key(&request.uid));
+        }
+        keys
     }
 
     fn allocate_both(
@@ -92,7 +93,6 @@ impl Ipam<'_> {
         if wanted == 0 {
             return Ok(got);
         }
-        // In this order: the pools are being read ahead.
         let mut affine = self.affine_blocks(family)?;
         let pools = self.pools(family)?;
         // A pool that was removed or is no longer for IPAM gives no new addresses.
@@ -164,7 +164,7 @@ impl Ipam<'_> {
         let count = wanted - got.len();
         if choice == Choice::Sole {
             // What will be counted is known before the block is: neither waits for the other.
-            self.client.read_ahead(vec![block::key(cidr)]);
+            self.client.read_ahead([block::key(cidr)]);
             self.count_to(part, count, uid)?;
         }
         let result = self.take(part, count, uid, choice != Choice::Any)?;
