@@ -11,6 +11,9 @@ use crate::{
     protocol::Cleanup,
 };
 
+/// Of the kernel: IFNAMSIZ, less the zero byte.
+const INTERFACE_NAME_MAX: usize = 15;
+
 /// Carries out `cleanup`.
 ///
 /// The original failed where there was no endpoint, which left an agent with a container that it
@@ -26,10 +29,15 @@ pub fn cleanup(client: &Client, strict: bool, host: &str, request: &Cleanup) -> 
             log::warn(&format!("endpoint {}: {error}", node.key));
             Remains::default()
         });
-        if remains.name.starts_with("cali") {
+        // A longer name is no interface's.
+        if remains.name.starts_with("cali") && remains.name.len() <= INTERFACE_NAME_MAX {
             remove_interface(&remains.name)?;
         }
-        Ipam { client, host }.release_endpoint(&remains.addresses(), node.created)?;
+        match (Ipam { client, host }).release_endpoint(&remains.addresses(), node.created) {
+            // No number of tries would change that; the agent must be able to finish the container.
+            Err(Error::Etcd(error @ EtcdError::Corrupt { .. })) => log::error(&error.to_string()),
+            result => result?,
+        }
     }
     client.delete(place.folder(), Cond::Recursive).map_err(EtcdError::from)?;
     if endpoints.is_empty() {

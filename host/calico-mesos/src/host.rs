@@ -16,6 +16,7 @@ pub fn name() -> Result<String> {
     name.into_string()
         .ok()
         .filter(|name| crate::protocol::fields::is_profile_name(name))
+        .filter(|name| name != "." && name != "..")
         .ok_or_else(|| Error::Unhandled("this host's name cannot be a part of etcd keys".into()))
 }
 

@@ -8,7 +8,10 @@ use crate::{
     deadline::Deadline,
     endpoint::{Endpoint, Place, nets},
     error::{Error, Result},
-    etcd::{Client, Cond},
+    etcd::{
+        Client, Node,
+        cas::{self, Change},
+    },
     host::{self, CalicoAddresses},
     log,
     netns::provision::{Gateway6, Pair},
@@ -132,19 +135,17 @@ fn agent_addresses(calico: &CalicoAddresses) -> Result<Vec<IpAddr>> {
 }
 
 fn roll_back(client: &Client, place: &Place, endpoint: &Endpoint) {
-    client.extend(Deadline::after(settings::ROLLBACK));
+    client.begin_rollback(Deadline::after(settings::ROLLBACK));
     // The endpoint may have been written although the answer was lost; the id is this container's alone.
     // Only the value that was written here is removed.
-    match client.get(&place.key()) {
-        Ok(Some(node))
-            if serde_json::from_str(&node.value).is_ok_and(|e: Endpoint| e == *endpoint) =>
-        {
-            if let Err(error) = client.delete(&place.key(), Cond::Index(node.index)) {
-                log::error(&format!("cannot roll back the endpoint: {error:?}"));
-            }
-        }
-        Ok(_) => {}
-        Err(error) => log::error(&format!("cannot roll back the endpoint: {error}")),
+    let removed = cas::update(client, &place.key(), |node| {
+        let ours =
+            |node: &Node| serde_json::from_str(&node.value).is_ok_and(|e: Endpoint| e == *endpoint);
+        let change = if node.is_some_and(ours) { Change::Delete(()) } else { Change::Keep(()) };
+        Ok::<_, Error>(change)
+    });
+    if let Err(error) = removed {
+        log::error(&format!("cannot roll back the endpoint: {error}"));
     }
 }
 

@@ -88,7 +88,8 @@ pub fn open() {
 /// Opens `path` for append and makes its folder where it is missing.
 pub fn open_file(path: &Path) -> std::io::Result<fs_err::File> {
     let mut options = fs_err::OpenOptions::new();
-    options.append(true).create(true).mode(0o640);
+    // A pipe that nobody reads is not waited for.
+    options.append(true).create(true).mode(0o640).custom_flags(nix::libc::O_NONBLOCK);
     match (options.open(path), path.parent()) {
         (Err(error), Some(folder)) if error.kind() == std::io::ErrorKind::NotFound => {
             fs_err::create_dir_all(folder)?;

@@ -26,6 +26,10 @@ use crate::{deadline::Deadline, log, plugin, protocol::response::failure, settin
 
 /// Answers the request on stdin.
 pub fn serve() -> ExitCode {
+    // A log beyond its limit of size is written no more, and no reason to end.
+    let mut too_large = SigSet::empty();
+    too_large.add(Signal::SIGXFSZ);
+    let _ = too_large.thread_block();
     let stand_in = StandIn::start();
     log::open();
     if let Err(errno) = &stand_in {
@@ -92,12 +96,9 @@ impl StandIn {
 
 /// The stand-in's life.
 fn stand_in(worker: Pid, pipe: &OwnedFd) -> ! {
-    // A signal to the whole group ends the other process, and leaves this one to say so.
-    let mut mask = SigSet::empty();
-    for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGQUIT] {
-        mask.add(signal);
-    }
-    let _ = mask.thread_block();
+    // What ends the other process, or its whole group, leaves this one to say so.
+    let _ = SigSet::all().thread_block();
+    let _ = unistd::setsid();
     // The request is not for this process: were its reader gone, its writer should learn so.
     let _ = unistd::close(0);
     let limits = settings::limits_or_default();
@@ -118,9 +119,11 @@ fn stand_in(worker: Pid, pipe: &OwnedFd) -> ! {
         }
     };
     let text = format!("Unhandled error {why}; release by uid and cleanup remove what is left");
+    // First: a log that misbehaves is what may have ended the other one.
+    say(&failure(&text));
+    let _ = unistd::close(1);
     log::open();
     log::error(&text);
-    say(&failure(&text));
     std::process::exit(1)
 }
 

@@ -1,6 +1,7 @@
 //! The environment that the agent gives the plugin. An administrator's shell does not have it, so where it
 //! names no etcd, the agent's settings files are read as mesos-init-wrapper reads them: by /bin/sh,
-//! in its order, every variable exported (facts/mesos.md 4.3).
+//! in its order, every variable exported (facts/mesos.md 4.3), without what package managers and
+//! editors leave behind.
 
 use std::{collections::HashMap, process::Command};
 
@@ -12,6 +13,9 @@ const SCRIPT: &str = r#"
 set -a
 {
   for file in /etc/default/mesos /etc/default/mesos-slave.d/* /etc/default/mesos-slave; do
+    case "${file##*/}" in
+      *.rpmnew|*.rpmsave|*.rpmorig|*.orig|*.bak|*~|*.swp|*.dpkg-*|\#*\#) continue ;;
+    esac
     if [ -f "$file" ] && [ -r "$file" ]; then . "$file"; fi
   done
 } >/dev/null 2>&1
@@ -22,6 +26,8 @@ exec env -0
 pub struct Environment {
     values: HashMap<String, String>,
     from_files: bool,
+    /// Whether the files could be read to their end.
+    complete: bool,
 }
 
 impl Environment {
@@ -30,9 +36,11 @@ impl Environment {
         let own = |name: &str| std::env::var(name).ok().filter(|value| !value.trim().is_empty());
         if own("ETCD_AUTHORITY").is_some() || own("ETCD_ENDPOINTS").is_some() {
             let values = NAMES.iter().filter_map(|name| Some(((*name).to_owned(), own(name)?)));
-            return Self { values: values.collect(), from_files: false };
+            return Self { values: values.collect(), from_files: false, complete: true };
         }
-        Self { values: from_files().unwrap_or_default(), from_files: true }
+        let read = from_files();
+        let complete = read.is_some();
+        Self { values: read.unwrap_or_default(), from_files: true, complete }
     }
 
     /// One setting.
@@ -47,6 +55,13 @@ impl Environment {
         } else {
             "the environment"
         };
+        if !self.complete {
+            return Finding::fail(
+                "settings",
+                format!("/bin/sh cannot read {source} to the end"),
+                "try each file with sh -n FILE; none may say exit",
+            );
+        }
         let set = |name| self.get(name).is_some_and(|value| !value.trim().is_empty());
         if set("ETCD_AUTHORITY") || set("ETCD_ENDPOINTS") {
             Finding::ok("settings", format!("etcd's address is set in {source}"))
@@ -62,6 +77,9 @@ impl Environment {
 
 fn from_files() -> Option<HashMap<String, String>> {
     let output = Command::new("/bin/sh").args(["-c", SCRIPT]).output().ok()?;
+    // A syntax error, or an `exit` in a file, ends the shell before it prints anything.
+    let printed = output.status.success() && !output.stdout.is_empty();
+    printed.then_some(())?;
     let text = String::from_utf8_lossy(&output.stdout);
     let pairs = text.split('\0').filter_map(|pair| pair.split_once('='));
     let known = pairs.filter(|(name, _)| NAMES.contains(name));

@@ -3,6 +3,9 @@
 //! A malformed value killed the original before it could answer (facts 1.4); here it is an ordinary
 //! error, in the answer.
 
+use base64::prelude::{BASE64_STANDARD, Engine};
+use percent_encoding::percent_decode_str;
+
 /// Used where nothing is set. Confirmed for 2016 only (facts 1.6); the etcd of the seed listens on
 /// this port as well as on 4001.
 const DEFAULT_AUTHORITY: &str = "127.0.0.1:2379";
@@ -13,19 +16,19 @@ pub const PLACEHOLDER: &str = "SET-THE-ETCD-ADDRESS";
 /// One address of etcd.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Address {
-    base: String,
     shown: String,
+    authorization: Option<String>,
 }
 
 impl Address {
-    /// The URL to call, maybe with a password: never to be printed.
-    pub fn base(&self) -> &str {
-        &self.base
-    }
-
-    /// The URL as it may be printed.
+    /// The URL to call, without user and password: it may be printed.
     pub fn shown(&self) -> &str {
         &self.shown
+    }
+
+    /// The value of the Authorization header, where there is a user: never to be printed.
+    pub fn authorization(&self) -> Option<&str> {
+        self.authorization.as_deref()
     }
 
     /// The host and the port, as they may be printed.
@@ -41,7 +44,7 @@ impl Address {
 
     /// Whether calls are encrypted.
     pub fn is_https(&self) -> bool {
-        self.base.starts_with("https:")
+        self.shown.starts_with("https:")
     }
 
     fn new(variable: &str, scheme: &str, authority: &str) -> Result<Self, String> {
@@ -59,13 +62,16 @@ impl Address {
             format!("{variable}: '{}' is not HOST:PORT ({why}).", printable(host_port))
         })?;
         if userinfo.is_some_and(|text| !text.bytes().all(is_userinfo)) {
-            return Err(format!("{variable}: the user or password before '@' is not URL-encoded."));
+            return Err("the user or password before '@' is not URL-encoded".to_owned());
         }
-        Ok(Self {
-            base: format!("{scheme}://{authority}"),
-            shown: format!("{scheme}://{host_port}"),
-        })
+        Ok(Self { shown: format!("{scheme}://{host_port}"), authorization: userinfo.map(basic) })
     }
+}
+
+/// Basic authentication (RFC 7617) of what stands URL-encoded before the `@`.
+fn basic(userinfo: &str) -> String {
+    let decoded: Vec<u8> = percent_decode_str(userinfo).collect();
+    format!("Basic {}", BASE64_STANDARD.encode(decoded))
 }
 
 /// The addresses that the settings name, in order, at least one.
@@ -75,21 +81,36 @@ pub fn from_settings(
     scheme: Option<&str>,
 ) -> Result<Vec<Address>, String> {
     match endpoints {
-        Some(list) => split(list).map(from_url).collect::<Result<Vec<_>, _>>(),
+        Some(list) => each("ETCD_ENDPOINTS", list, from_url),
         None => {
             let scheme = match scheme.unwrap_or("http") {
                 known @ ("http" | "https") => known,
                 _ => return Err("ETCD_SCHEME must be http or https.".to_owned()),
             };
-            split(authority.unwrap_or(DEFAULT_AUTHORITY))
-                .map(|authority| Address::new("ETCD_AUTHORITY", scheme, authority))
-                .collect()
+            let name = "ETCD_AUTHORITY";
+            let list = authority.unwrap_or(DEFAULT_AUTHORITY);
+            each(name, list, |authority| Address::new(name, scheme, authority))
         }
     }
 }
 
-fn split(list: &str) -> impl Iterator<Item = &str> {
-    list.split(',').map(str::trim)
+/// The addresses of a list with commas.
+fn each(
+    variable: &str,
+    list: &str,
+    address: impl Fn(&str) -> Result<Address, String>,
+) -> Result<Vec<Address>, String> {
+    let all: Result<_, _> = list.split(',').map(|part| address(part.trim())).collect();
+    all.map_err(|why: String| {
+        // A password with a comma would fall apart, and a part of it be shown.
+        match list.contains('@') && !list.contains(PLACEHOLDER) {
+            true => format!(
+                "{variable}: an address is not USER:PASSWORD@HOST:PORT, with what is special in user and \
+                 password (and ',') URL-encoded."
+            ),
+            false => why,
+        }
+    })
 }
 
 fn from_url(url: &str) -> Result<Address, String> {
@@ -169,13 +190,20 @@ mod tests {
 
     #[test]
     fn a_password_is_used_and_never_shown() {
-        let found = from_settings(Some("https://me:s3cret@etcd:2379"), None, None).unwrap();
-        assert_eq!(found[0].base(), "https://me:s3cret@etcd:2379");
+        let found = from_settings(Some("https://me:s3%40cret@etcd:2379"), None, None).unwrap();
+        assert_eq!(found[0].authorization(), Some("Basic bWU6czNAY3JldA=="));
         assert_eq!(found[0].shown(), "https://etcd:2379");
         assert_eq!((found[0].host_port(), found[0].host()), ("etcd:2379", "etcd"));
-        for bad in ["http://me:s3cret@etcd", "http://me:s3 cret@etcd:1", "http:/me:s3cret@etcd:1"] {
-            let text = shown(Some(bad), None).unwrap_err();
-            assert!(!text.contains("s3"), "{text}");
+        for bad in
+            ["me:s3cret@etcd", "me:s3 cret@etcd:1", "me:s3,cret@etcd:1", "me:s3,s3:1@etcd:1,b"]
+        {
+            for text in [
+                shown(None, Some(bad)).unwrap_err(),
+                shown(Some(&format!("http://{bad}")), None).unwrap_err(),
+                shown(Some(&format!("http:/{bad}")), None).unwrap_err(),
+            ] {
+                assert!(!text.contains("s3") && text.contains("URL-encoded"), "{text}");
+            }
         }
     }
 }

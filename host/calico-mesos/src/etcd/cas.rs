@@ -20,8 +20,8 @@ pub enum Change<T> {
 /// Reads `key`, lets `decide` choose, and carries it out. `decide` runs again after every lost race.
 ///
 /// Where a write's fate is unknown, the key is read again: the very value that was to be written
-/// means that it was. Every value here names its writer's handle, so another process
-/// cannot have written the same by chance.
+/// means that it was, or that another process did the very same (two that give back one address), which
+/// is as good.
 pub fn update<T, E: From<Error>>(
     client: &Client,
     key: &str,

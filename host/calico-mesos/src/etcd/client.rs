@@ -19,10 +19,13 @@ use super::{
     tls,
     traffic::{Fault, Ticket, Traffic},
 };
-use crate::{deadline::Deadline, log, settings::Settings};
+use crate::{deadline::Deadline, log, random, settings::Settings};
 
 /// How keys are read.
 const QUORUM: &str = "?quorum=true";
+
+/// How many keys are read ahead: each takes a connection. What is beyond is read when it is asked for.
+const AHEAD: usize = 8;
 
 /// etcd's error numbers (v2).
 const KEY_NOT_FOUND: u32 = 100;
@@ -109,7 +112,7 @@ struct Refusal {
     cause: String,
 }
 
-/// Only the names in a folder: values are skipped while they come in.
+/// Only the names in a folder: values are not kept.
 #[derive(Deserialize)]
 struct Names {
     #[serde(default)]
@@ -121,12 +124,14 @@ struct KeyOnly {
     key: String,
 }
 
-/// A connection to etcd. It is for one thread, like the request that it serves.
+/// A client of etcd. It is for one thread, like the request that it serves.
 pub struct Client {
     servers: Vec<Rc<Server>>,
     defaulted: bool,
     call: Duration,
     deadline: Cell<Deadline>,
+    /// Whether an etcd that does not answer is asked again while there is time.
+    patient: Cell<bool>,
     current: Cell<usize>,
     traffic: RefCell<Traffic>,
     ahead: RefCell<Vec<Ahead>>,
@@ -157,15 +162,18 @@ impl Client {
             defaulted: settings.defaulted,
             call: settings.limits.call,
             deadline: Cell::new(deadline),
+            patient: Cell::new(false),
             current: Cell::new(0),
             traffic: RefCell::default(),
             ahead: RefCell::default(),
         })
     }
 
-    /// Sets a new end: a rollback has its own time, and reads everything itself.
-    pub fn extend(&self, deadline: Deadline) {
+    /// Sets a new end, for a rollback: it has its own time, reads everything itself, and uses all of its time
+    /// where etcd is away, since nobody else will take back what was done.
+    pub fn begin_rollback(&self, deadline: Deadline) {
         self.deadline.set(deadline);
+        self.patient.set(true);
         self.ahead.borrow_mut().clear();
         self.traffic.borrow_mut().give_up();
     }
@@ -174,7 +182,7 @@ impl Client {
     /// What comes is used once, by the first read of the key. It may have become old by then; whatever is
     /// decided from it is written by compare-and-swap, so that costs a second try and nothing more.
     pub fn read_ahead(&self, keys: impl IntoIterator<Item = String>) {
-        for key in keys {
+        for key in keys.into_iter().take(AHEAD) {
             // Where nothing can be begun, the read that follows will find out, and say so.
             let Ok(begun) = self.begin(Method::Get, &path(&key, QUORUM)) else { return };
             self.ahead.borrow_mut().push(Ahead { key, begun });
@@ -279,6 +287,8 @@ impl Client {
             Refusal { code: KEY_NOT_FOUND, .. } => Err(WriteError::Conflict),
             // 300 and above: the cluster did not agree in time, and may do so yet.
             refusal if refusal.code >= 300 || answer.status >= 500 => {
+                // Whoever finds out asks another member.
+                self.current.set((self.current.get() + 1) % self.servers.len());
                 Err(WriteError::Unknown(refused(key, &refusal)))
             }
             refusal => Err(WriteError::Failed(refused(key, &refusal))),
@@ -287,16 +297,43 @@ impl Client {
 
     /// Begins an exchange with the current address.
     fn begin(&self, method: Method<'_>, path: &str) -> Result<Begun, Fault> {
-        let url = format!("{}{path}", self.here().base());
+        let address = self.here();
+        let url = format!("{}{path}", address.shown());
         let not_sent = |why: &str| Fault::NotSent(why.to_owned());
-        let exchange = Exchange::new(method, &url).map_err(not_sent)?;
+        let exchange = Exchange::new(method, &url, address.authorization()).map_err(not_sent)?;
         let until = self.deadline.get().within(self.call);
         let ticket = self.traffic.borrow_mut().begin(self.server(), exchange, until)?;
         Ok(Begun { server: self.current.get(), ticket })
     }
 
-    /// Asks the current address, then each other one. The first try may have been begun already.
+    /// Asks each address, in a rollback again and again. The first try may have been begun already.
     fn exchange(
+        &self,
+        method: Method<'_>,
+        path: &str,
+        mut begun: Option<Begun>,
+    ) -> Result<Answer, WriteError> {
+        let mut away = None;
+        for round in 0.. {
+            match (self.ask_each(method, path, begun.take()), away.take()) {
+                (Err(WriteError::Failed(error @ Error::Unreachable { .. })), _)
+                    if self.patient.get() =>
+                {
+                    away = Some(error);
+                }
+                // Why etcd is away says more than that time is over.
+                (Err(WriteError::Failed(Error::OutOfTime)), Some(error)) => {
+                    return Err(WriteError::Failed(error));
+                }
+                (end, _) => return end,
+            }
+            random::back_off(round);
+        }
+        Err(WriteError::Failed(Error::OutOfTime))
+    }
+
+    /// Asks the current address, then each other one.
+    fn ask_each(
         &self,
         method: Method<'_>,
         path: &str,
@@ -308,10 +345,17 @@ impl Client {
                 return Err(WriteError::Failed(Error::OutOfTime));
             }
             let server = begun.map_or(self.current.get(), |begun| begun.server);
-            let begun = begun.take().map_or_else(|| self.begin(method, path), Ok);
-            let fault = match begun.and_then(|begun| self.traffic.borrow_mut().finish(begun.ticket))
-            {
-                Ok(answer) => return Ok(answer),
+            let attempt = begun.take().map_or_else(|| self.begin(method, path), Ok);
+            let finish = |begun: Begun| self.traffic.borrow_mut().finish(begun.ticket);
+            let fault = match attempt.and_then(finish) {
+                // A member that has lost the others can say no more than that; another one may know.
+                Ok(answer) if method == Method::Get && answer.status >= 500 => {
+                    Fault::Lost(format!("HTTP {}", answer.status))
+                }
+                Ok(answer) => {
+                    self.current.set(server);
+                    return Ok(answer);
+                }
                 Err(fault) => fault,
             };
             let (Fault::NotSent(why) | Fault::Lost(why)) = &fault;

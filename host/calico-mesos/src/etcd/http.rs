@@ -72,22 +72,33 @@ enum Stage {
         /// Whether the connection can serve another exchange.
         reusable: bool,
     },
+    /// There will be no answer.
+    Failed,
 }
 
 impl Exchange {
-    /// Writes a request down. The text says why there can be none.
-    pub(super) fn new(method: Method<'_>, url: &str) -> Result<Self, &'static str> {
+    /// Writes a request down, for a URL without a password, and the value of its Authorization header. The text
+    /// says why there can be none.
+    pub(super) fn new(
+        method: Method<'_>,
+        url: &str,
+        authorization: Option<&str>,
+    ) -> Result<Self, &'static str> {
         let unusable = "the address is not usable";
         let body = if let Method::Put(body) = method { body } else { "" };
         let mut request = Request::builder().method(method.name()).uri(url);
         request = request.header("user-agent", concat!("calico_mesos/", env!("CARGO_PKG_VERSION")));
+        if let Some(value) = authorization {
+            request = request.header("authorization", value);
+        }
         if let Method::Put(_) = method {
             request = request.header("content-type", FORM).header("content-length", body.len());
         }
         let request = request.body(()).map_err(|_| unusable)?;
-        // A password in the URL becomes a header, and longer by a third.
-        let mut outgoing = vec![0; 2 * url.len() + HEAD_ROOM + body.len()];
-        let (length, call) = write(request, body, &mut outgoing).map_err(|_| unusable)?;
+        // The host stands in a header again.
+        let length = 2 * url.len() + authorization.map_or(0, str::len) + HEAD_ROOM + body.len();
+        let mut outgoing = vec![0; length];
+        let (length, call) = write_request(request, body, &mut outgoing).map_err(|_| unusable)?;
         outgoing.truncate(length);
         let stage = Stage::Head(call.ok_or(unusable)?);
         Ok(Self { outgoing, sent: 0, incoming: Vec::new(), status: 0, body: Vec::new(), stage })
@@ -99,7 +110,7 @@ impl Exchange {
     }
 
     /// Notes that `count` bytes more are on their way.
-    pub(super) fn sent(&mut self, count: usize) {
+    pub(super) fn note_sent(&mut self, count: usize) {
         self.sent += count;
     }
 
@@ -111,7 +122,7 @@ impl Exchange {
     /// Takes bytes that have come; true once the answer is whole. The text says why there will be none.
     pub(super) fn receive(&mut self, bytes: &[u8]) -> Result<bool, &'static str> {
         self.incoming.extend_from_slice(bytes);
-        self.digest().map_err(|_| "the answer is not HTTP")?;
+        self.parse().map_err(|_| "the answer is not HTTP")?;
         if self.incoming.len() > HEAD_MAX || self.body.len() > BODY_MAX {
             return Err("the answer is too long");
         }
@@ -119,7 +130,7 @@ impl Exchange {
     }
 
     /// Takes the end of the connection; true if the answer is whole by that.
-    pub(super) fn end(&mut self) -> bool {
+    pub(super) fn close(&mut self) -> bool {
         if let Stage::Body(call) = &self.stage
             && call.body_mode() == BodyMode::CloseDelimited
         {
@@ -144,13 +155,13 @@ impl Exchange {
     }
 
     /// Reads as much of `incoming` as can be understood by now.
-    fn digest(&mut self) -> Result<(), ProtocolError> {
+    fn parse(&mut self) -> Result<(), ProtocolError> {
         loop {
-            let stage = std::mem::replace(&mut self.stage, Stage::Over { reusable: false });
+            let stage = std::mem::replace(&mut self.stage, Stage::Failed);
             let (next, again) = match stage {
                 Stage::Head(call) => self.head(call)?,
                 Stage::Body(call) => self.body(call)?,
-                over @ Stage::Over { .. } => (over, false),
+                end @ (Stage::Over { .. } | Stage::Failed) => (end, false),
             };
             self.stage = next;
             if !again {
@@ -205,7 +216,7 @@ impl Exchange {
 }
 
 /// Writes a request with its body; how long it is, and the call that waits for the answer.
-fn write(
+fn write_request(
     request: Request<()>,
     body: &str,
     out: &mut [u8],
@@ -228,7 +239,7 @@ mod tests {
     use super::*;
 
     fn get() -> Exchange {
-        Exchange::new(Method::Get, "http://etcd:2379/v2/keys/a?quorum=true").unwrap()
+        Exchange::new(Method::Get, "http://etcd:2379/v2/keys/a?quorum=true", None).unwrap()
     }
 
     fn text(exchange: &Exchange) -> String {
@@ -246,14 +257,15 @@ mod tests {
             )
         );
         let put =
-            Exchange::new(Method::Put("value=1"), "http://me:pass@[::1]:1/v2/keys/a").unwrap();
+            Exchange::new(Method::Put("value=1"), "http://[::1]:1/v2/keys/a", Some("Basic x"))
+                .unwrap();
         let put = text(&put);
         assert!(put.starts_with("PUT /v2/keys/a HTTP/1.1\r\n"), "{put}");
         assert!(put.ends_with("\r\n\r\nvalue=1") && put.contains("content-length: 7\r\n"), "{put}");
-        assert!(put.contains("authorization: Basic bWU6cGFzcw=="), "{put}");
-        let delete = Exchange::new(Method::Delete, "http://etcd:1/v2/keys/a").unwrap();
+        assert!(put.contains("authorization: Basic x\r\n"), "{put}");
+        let delete = Exchange::new(Method::Delete, "http://etcd:1/v2/keys/a", None).unwrap();
         assert!(text(&delete).starts_with("DELETE /v2/keys/a HTTP/1.1\r\n"));
-        assert!(Exchange::new(Method::Get, "http://a b/").is_err());
+        assert!(Exchange::new(Method::Get, "http://a b/", None).is_err());
     }
 
     /// Feeds an answer in pieces of every size; what comes of it must be the same.
@@ -264,7 +276,7 @@ mod tests {
             for piece in bytes.chunks(size) {
                 whole = exchange.receive(piece).unwrap();
             }
-            whole = whole || exchange.end();
+            whole = whole || exchange.close();
             let usable = exchange.leaves_connection_usable();
             let answer = whole.then(|| exchange.into_answer());
             (answer, usable)

@@ -23,7 +23,8 @@ pub(super) struct Server {
     pub(super) address: Address,
     /// For https.
     pub(super) secure: Option<Secure>,
-    sockets: OnceCell<Vec<SocketAddr>>,
+    /// Kept also where there are none: who asks again would wait again.
+    sockets: OnceCell<Result<Vec<SocketAddr>, &'static str>>,
 }
 
 impl Server {
@@ -43,16 +44,13 @@ impl Server {
     /// Where a test wants it to be.
     #[cfg(test)]
     pub(super) fn sockets_are(&self, sockets: impl Into<Vec<SocketAddr>>) {
-        self.sockets.set(sockets.into()).unwrap();
+        self.sockets.set(Ok(sockets.into())).unwrap();
     }
 
     /// Where to connect to, in order of preference; at least one. The text says why nowhere.
     pub(super) fn sockets(&self, until: Deadline) -> Result<&[SocketAddr], &'static str> {
-        if let Some(known) = self.sockets.get() {
-            return Ok(known);
-        }
-        let found = look_up(self.address.host_port(), until)?;
-        Ok(self.sockets.get_or_init(|| found))
+        let found = self.sockets.get_or_init(|| look_up(self.address.host_port(), until));
+        found.as_deref().map_err(|why| *why)
     }
 }
 

@@ -23,7 +23,7 @@ use super::{
 use crate::deadline::Deadline;
 
 /// Most answers come in one piece of less.
-const PIECE: usize = 8 << 10;
+const PIECE: usize = 16 << 10;
 
 /// Why there is no answer; the text is for people.
 #[derive(Debug)]
@@ -54,10 +54,10 @@ struct Pending {
     server: Rc<Server>,
     connection: Connection,
     /// Addresses of the server that are left to try.
-    others: VecDeque<SocketAddr>,
+    untried: VecDeque<SocketAddr>,
     /// When the next one of them is tried.
-    turn: Deadline,
-    end: Option<Result<(), Fault>>,
+    try_until: Deadline,
+    outcome: Option<Result<(), Fault>>,
 }
 
 impl Traffic {
@@ -69,17 +69,25 @@ impl Traffic {
         until: Deadline,
     ) -> Result<Ticket, Fault> {
         let sockets = server.sockets(until).map_err(|why| Fault::NotSent(why.to_owned()))?;
-        let mut others = VecDeque::from(sockets.to_vec());
+        let mut untried = VecDeque::from(sockets.to_vec());
         let connection = match self.take_idle(server) {
             Some(connection) => connection,
-            None => open(&mut others, server, String::new()).map_err(Fault::NotSent)?,
+            None => open(&mut untried, server, String::new()).map_err(Fault::NotSent)?,
         };
         self.tickets += 1;
         let ticket = Ticket(self.tickets);
-        let turn = until.share(others.len() + 1);
+        let try_until = until.share(untried.len() + 1);
         let server = Rc::clone(server);
-        let mut pending =
-            Pending { ticket, exchange, until, server, connection, others, turn, end: None };
+        let mut pending = Pending {
+            ticket,
+            exchange,
+            until,
+            server,
+            connection,
+            untried,
+            try_until,
+            outcome: None,
+        };
         pending.carry_on();
         self.under_way.push(pending);
         Ok(ticket)
@@ -110,12 +118,12 @@ impl Traffic {
             else {
                 return Err(Fault::Lost("it was given up".to_owned()));
             };
-            if self.under_way[at].end.is_none() {
+            if self.under_way[at].outcome.is_none() {
                 self.wait();
                 continue;
             }
             let pending = self.under_way.swap_remove(at);
-            if let Some(Err(fault)) = pending.end {
+            if let Some(Err(fault)) = pending.outcome {
                 return Err(fault);
             }
             if pending.exchange.leaves_connection_usable() {
@@ -132,8 +140,8 @@ impl Traffic {
 
     /// Sleeps until an exchange can be carried on or its time is over, and does that.
     fn wait(&mut self) {
-        let mut open: Vec<_> = self.under_way.iter_mut().filter(|p| p.end.is_none()).collect();
-        let left = open.iter().map(|pending| pending.turn.left().unwrap_or_default()).min();
+        let mut open: Vec<_> = self.under_way.iter_mut().filter(|p| p.outcome.is_none()).collect();
+        let left = open.iter().map(|pending| pending.try_until.left().unwrap_or_default()).min();
         // Rounded up, so that the last round is not spent on asking again and again.
         let millis = left.unwrap_or_default().as_micros().div_ceil(1000);
         let timeout = PollTimeout::try_from(millis).unwrap_or(PollTimeout::MAX);
@@ -144,12 +152,13 @@ impl Traffic {
         let ready: Vec<bool> = sockets.iter().map(|socket| socket.any().unwrap_or(true)).collect();
         for (pending, ready) in open.iter_mut().zip(ready) {
             match polled {
+                // What came in time is taken, however late it is looked at.
                 Ok(_) if ready => pending.carry_on(),
-                Ok(_) | Err(Errno::EINTR) if pending.turn.left().is_none() => {
-                    pending.turn_is_over()
-                }
                 Ok(_) | Err(Errno::EINTR) => {}
                 Err(errno) => pending.fail(errno.desc()),
+            }
+            if pending.outcome.is_none() && pending.try_until.left().is_none() {
+                pending.try_is_over();
             }
         }
     }
@@ -157,14 +166,14 @@ impl Traffic {
 
 impl Pending {
     fn is_unsent(&self) -> bool {
-        self.end.is_none() && !self.exchange.unsent().is_empty()
+        self.outcome.is_none() && !self.exchange.unsent().is_empty()
     }
 
     /// Does what can be done without waiting.
     fn carry_on(&mut self) {
         match self.try_on() {
             Ok(false) => {}
-            Ok(true) => self.end = Some(Ok(())),
+            Ok(true) => self.outcome = Some(Ok(())),
             Err(error) => self.next_address(&cause(&error)),
         }
     }
@@ -172,20 +181,21 @@ impl Pending {
     /// True once the answer is whole.
     fn try_on(&mut self) -> io::Result<bool> {
         while !self.exchange.unsent().is_empty() {
-            let Some(count) = now(self.connection.write(self.exchange.unsent()))? else {
-                return Ok(false);
-            };
-            self.exchange.sent(count);
+            match if_ready(self.connection.write(self.exchange.unsent()))? {
+                Some(count @ 1..) => self.exchange.note_sent(count),
+                _ => return Ok(false),
+            }
         }
         let mut piece = [0; PIECE];
-        while let Some(count) = now(self.connection.read(&mut piece))? {
+        while let Some(count) = if_ready(self.connection.read(&mut piece))? {
             let whole = match count {
-                0 if self.exchange.end() => true,
-                0 => return Err(io::Error::other("closed without an answer")),
+                0 if self.exchange.close() => true,
+                0 => return Err(io::Error::other("closed before the answer was whole")),
                 _ => self.exchange.receive(&piece[..count]).map_err(io::Error::other)?,
             };
-            if whole {
-                return Ok(true);
+            // Who never stops sending does not get more time than untried.
+            if whole || self.until.left().is_none() {
+                return Ok(whole);
             }
         }
         Ok(false)
@@ -196,29 +206,29 @@ impl Pending {
         if self.exchange.is_begun() {
             return self.fail(why);
         }
-        match open(&mut self.others, &self.server, why.to_owned()) {
+        match open(&mut self.untried, &self.server, why.to_owned()) {
             Ok(connection) => {
                 self.connection = connection;
-                self.turn = self.until.share(self.others.len() + 1);
+                self.try_until = self.until.share(self.untried.len() + 1);
             }
             Err(why) => self.fail(&why),
         }
     }
 
-    fn turn_is_over(&mut self) {
+    fn try_is_over(&mut self) {
         if !self.exchange.is_begun() {
             self.next_address("no connection in time");
         } else if self.until.left().is_none() {
             self.fail("no answer in time");
         } else {
             // Once connected, it is the server's turn to the end.
-            self.turn = self.until;
+            self.try_until = self.until;
         }
     }
 
     fn fail(&mut self, why: &str) {
         let fault = if self.exchange.is_begun() { Fault::Lost } else { Fault::NotSent };
-        self.end = Some(Err(fault(why.to_owned())));
+        self.outcome = Some(Err(fault(why.to_owned())));
     }
 }
 
@@ -239,7 +249,7 @@ fn open(
 }
 
 /// What came of a call that does not wait; none if it would have had to.
-fn now(result: io::Result<usize>) -> io::Result<Option<usize>> {
+fn if_ready(result: io::Result<usize>) -> io::Result<Option<usize>> {
     match result {
         Ok(count) => Ok(Some(count)),
         Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {
@@ -251,12 +261,13 @@ fn now(result: io::Result<usize>) -> io::Result<Option<usize>> {
 
 /// A short reason.
 fn cause(error: &io::Error) -> String {
-    match error.kind() {
+    match (error.raw_os_error(), error.kind()) {
+        (Some(code), _) => Errno::from_raw(code).desc().to_lowercase(),
         // What the TLS layer says of a certificate that it does not trust.
-        ErrorKind::InvalidData => format!("TLS: {error}"),
+        (None, ErrorKind::InvalidData) => format!("TLS: {error}"),
         // Our own words.
-        ErrorKind::Other => error.to_string(),
-        kind => kind.to_string(),
+        (None, ErrorKind::Other) => error.to_string(),
+        (None, kind) => kind.to_string(),
     }
 }
 
@@ -287,7 +298,7 @@ mod tests {
     }
 
     fn begin(traffic: &mut Traffic, server: &Rc<Server>, path: &str, span: Duration) -> Ticket {
-        let exchange = Exchange::new(Method::Get, &format!("http://x{path}")).unwrap();
+        let exchange = Exchange::new(Method::Get, &format!("http://x{path}"), None).unwrap();
         traffic.begin(server, exchange, Deadline::after(span)).unwrap()
     }
 
@@ -401,8 +412,34 @@ mod tests {
             path(&mut closing.accept().unwrap().0);
             closing.accept().unwrap().0.write_all(b"SSH-2.0\r\n\r\n").unwrap();
         });
-        assert_eq!(fault(&address), r#"Lost("closed without an answer")"#);
+        assert_eq!(fault(&address), r#"Lost("closed before the answer was whole")"#);
         assert_eq!(fault(&address), r#"Lost("the answer is not HTTP")"#);
         serving.join().unwrap();
+    }
+
+    /// A server that never ends its answer, and one that takes a part of the request and says no more.
+    #[test]
+    fn who_never_comes_to_an_end_is_left_in_time() {
+        let (endless, address) = listener();
+        let flooding = thread::spawn(move || {
+            let (mut stream, _) = endless.accept().unwrap();
+            path(&mut stream);
+            while stream.write_all(b"HTTP/1.1 102 X\r\n\r\n").is_ok() {}
+        });
+        let mut traffic = Traffic::default();
+        let ticket = begin(&mut traffic, &server(&address), "/", MOMENT);
+        let fault = format!("{:?}", traffic.finish(ticket).unwrap_err());
+        assert_eq!(fault, r#"Lost("no answer in time")"#);
+        flooding.join().unwrap();
+
+        let (deaf, address) = listener();
+        let large = "x".repeat(64 << 20);
+        let exchange = Exchange::new(Method::Put(&large), "http://x/", None).unwrap();
+        let until = Deadline::after(MOMENT);
+        let ticket = traffic.begin(&server(&address), exchange, until).unwrap();
+        let (stream, _) = deaf.accept().unwrap();
+        stream.shutdown(std::net::Shutdown::Write).unwrap();
+        let fault = format!("{:?}", traffic.finish(ticket).unwrap_err());
+        assert_eq!(fault, r#"Lost("no answer in time")"#);
     }
 }

@@ -228,7 +228,7 @@ impl Ipam<'_> {
         if count > before {
             self.count_up(uid, part.block, count - before)?;
         } else if count < before {
-            self.count_down(uid, part.block, (before - count) as u64)?;
+            self.count_down(uid, part.block, (before - count) as u64, 0)?;
         }
         part.counted = count;
         Ok(())

@@ -99,6 +99,12 @@ impl Block {
         self.attributes.get(index)?.handle_id.as_deref()
     }
 
+    /// How many addresses a handle has.
+    pub fn count_of(&self, handle: &str) -> u64 {
+        let all = 0..self.allocations.len();
+        all.filter(|ordinal| self.handle_of(*ordinal) == Some(handle)).count() as u64
+    }
+
     /// Gives free addresses to a handle. Attributes that are equal are shared, as Calico does.
     pub fn assign(&mut self, ordinals: &[usize], handle: &str) {
         if ordinals.is_empty() {

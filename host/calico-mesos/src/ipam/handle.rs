@@ -61,9 +61,10 @@ impl Ipam<'_> {
         })
     }
 
-    /// Counts `count` addresses of `block` less. A handle that counts too few was cut short by a killed
-    /// process: it is set right, not complained about.
-    pub(super) fn count_down(&self, uid: &str, block: Cidr, count: u64) -> Result<()> {
+    /// Counts `count` addresses of `block` less, but not below those that it `keeps` there: somebody else may be
+    /// giving back the same ones. A handle that counts too few was cut short by a killed process: it is set
+    /// right, not complained about.
+    pub(super) fn count_down(&self, uid: &str, block: Cidr, count: u64, keeps: u64) -> Result<()> {
         cas::update(self.client, &key(uid), |node| {
             let Some(node) = node else {
                 log::warn(&format!("handle {uid} is not there to be counted down"));
@@ -71,7 +72,8 @@ impl Ipam<'_> {
             };
             let mut handle = Handle::read(uid, node)?;
             let name = block.to_string();
-            let left = handle.block.get(&name).map_or(0, |known| known.saturating_sub(count));
+            let known = handle.block.get(&name).copied().unwrap_or(0);
+            let left = known.saturating_sub(count).max(keeps);
             if left == 0 {
                 handle.block.remove(&name);
             } else {

@@ -1,9 +1,10 @@
 //! Address management as Calico 0.9 does it (facts 2.1, "IPAM v2"): addresses live in blocks of 64,
 //! each block prefers one host (affinity), and a handle remembers where the addresses of a uid are.
 //!
-//! The rule that makes a killed process harmless: a handle is written before the block and cut
-//! after it. So an address in a block always has a handle that leads to it, and `release` by uid
-//! finds it, whatever was interrupted.
+//! The rule that makes a killed process harmless: whoever comes again must find what is left. An address is
+//! taken with its handle counted up first: `release` by uid finds it. An address is given back, by its
+//! number, with the handle counted down first: who says so again finds the address still there, and its
+//! handle's name in the block. The other way round nobody would know the handle any more.
 
 pub mod affinity;
 pub mod allocate;

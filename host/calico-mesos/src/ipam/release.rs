@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{
-    Ipam, block,
+    Family, Ipam, block,
     block::Block,
     cidr::{BLOCK_SIZE, Cidr},
     handle::{self, Handle},
@@ -31,14 +31,8 @@ impl Ipam<'_> {
             by_block.entry(cidr).or_default().extend(cidr.ordinal(*ip));
         }
         for (cidr, ordinals) in by_block {
-            let lost = self.release_from(cidr, &ordinals, |_| true)?;
-            if lost.is_empty() {
+            if !self.give_back(cidr, &ordinals, |_| true)? {
                 log::warn(&format!("nothing to release in block {cidr}"));
-            }
-            for (uid, count) in lost {
-                if let Some(uid) = uid {
-                    self.count_down(&uid, cidr, count)?;
-                }
             }
         }
         Ok(())
@@ -63,10 +57,7 @@ impl Ipam<'_> {
                 continue;
             }
             let ordinals: Vec<usize> = ordinal.into_iter().collect();
-            let lost = self.release_from(cidr, &ordinals, |known| known == Some(uid))?;
-            for count in lost.into_values() {
-                self.count_down(uid, cidr, count)?;
-            }
+            self.give_back(cidr, &ordinals, |known| known == Some(uid))?;
         }
         Ok(())
     }
@@ -74,11 +65,12 @@ impl Ipam<'_> {
     /// Frees everything that has this handle, and the handle. The blocks are searched, whatever the
     /// handle counts, so a handle that a killed process left wrong is no obstacle.
     pub fn release_uid(&self, uid: &str) -> Result<()> {
-        let all: Vec<usize> = (0..BLOCK_SIZE).collect();
         for attempt in 0..TRIES {
-            let Some(node) = self.client.get(&handle::key(uid))? else { return Ok(()) };
+            let Some(node) = self.client.get(&handle::key(uid))? else {
+                return self.release_strays(uid);
+            };
             for cidr in Handle::read(uid, &node)?.blocks() {
-                self.release_from(cidr, &all, |known| known == Some(uid))?;
+                self.release_from(cidr, uid)?;
             }
             match self.client.delete(&handle::key(uid), Cond::Index(node.index)) {
                 Ok(()) => return Ok(()),
@@ -90,21 +82,58 @@ impl Ipam<'_> {
         Err(EtcdError::Contention { key: handle::key(uid) }.into())
     }
 
-    fn release_from(
+    /// A release by address that was killed may have taken the handle and left the addresses. They are searched
+    /// where this host takes its addresses from; elsewhere only a release by address finds them.
+    fn release_strays(&self, uid: &str) -> Result<()> {
+        for family in [Family::V4, Family::V6] {
+            for cidr in self.affine_blocks(family)? {
+                if self.release_from(cidr, uid)? {
+                    log::warn(&format!("{cidr} had addresses of {uid}, which has no handle"));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Frees addresses of a block and counts them off their handles; false where there is nothing to free.
+    fn give_back(
         &self,
         cidr: Cidr,
         ordinals: &[usize],
         wanted: impl Fn(Option<&str>) -> bool,
-    ) -> Result<Lost> {
+    ) -> Result<bool> {
+        self.change_block(cidr, ordinals, &wanted, |block, lost| {
+            let handles = lost.iter().filter_map(|(uid, count)| Some((uid.as_ref()?, *count)));
+            for (uid, count) in handles {
+                self.count_down(uid, cidr, count, block.count_of(uid))?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Frees those addresses of a block that have this handle.
+    fn release_from(&self, cidr: Cidr, uid: &str) -> Result<bool> {
+        let all: Vec<usize> = (0..BLOCK_SIZE).collect();
+        self.change_block(cidr, &all, |known| known == Some(uid), |_, _| Ok(()))
+    }
+
+    /// Frees addresses of a block; `before` is told what the block will be, and what each handle loses by that.
+    fn change_block(
+        &self,
+        cidr: Cidr,
+        ordinals: &[usize],
+        wanted: impl Fn(Option<&str>) -> bool,
+        mut before: impl FnMut(&Block, &Lost) -> Result<()>,
+    ) -> Result<bool> {
         cas::update(self.client, &block::key(cidr), |node| {
-            let Some(node) = node else { return Ok(Change::Keep(Lost::new())) };
+            let Some(node) = node else { return Ok(Change::Keep(false)) };
             let mut block = Block::read(cidr, node)?;
             let lost = block.release(ordinals.iter().copied(), &wanted);
-            Ok::<_, Error>(if lost.is_empty() {
-                Change::Keep(lost)
-            } else {
-                Change::Write(block.to_json(), lost)
-            })
+            if lost.is_empty() {
+                return Ok(Change::Keep(false));
+            }
+            before(&block, &lost)?;
+            Ok::<_, Error>(Change::Write(block.to_json(), true))
         })
     }
 }

@@ -23,7 +23,7 @@ impl Ipam<'_> {
     /// Takes everything back, within a time of its own. What cannot be taken back now is logged and
     /// stays on the handle, so that `release` by uid finds it.
     pub(super) fn roll_back(&self, uid: &str, taken: &[Taken]) {
-        self.client.extend(Deadline::after(settings::ROLLBACK));
+        self.client.begin_rollback(Deadline::after(settings::ROLLBACK));
         for part in taken {
             match self.undo(uid, part) {
                 Ok(()) => log::info(&format!("rolled back {} on {}", part.counted, part.block)),
@@ -45,6 +45,6 @@ impl Ipam<'_> {
                 if lost.is_empty() { Change::Keep(()) } else { Change::Write(block.to_json(), ()) };
             Ok::<_, crate::error::Error>(change)
         })?;
-        self.count_down(uid, part.block, part.counted as u64)
+        self.count_down(uid, part.block, part.counted as u64, 0)
     }
 }

@@ -8,7 +8,10 @@
 pub mod provision;
 pub mod rtnl;
 
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+use std::os::{
+    fd::{AsFd, AsRawFd, BorrowedFd, RawFd},
+    unix::fs::MetadataExt,
+};
 
 use nix::sched::{CloneFlags, setns};
 
@@ -40,6 +43,15 @@ impl Namespace {
             }
             Err(error) => Err(Error::Namespace(error.to_string())),
         }
+    }
+
+    /// Whether both are the same namespace.
+    pub fn is(&self, other: &Self) -> Result<bool> {
+        let identity = |namespace: &Self| match namespace.file.metadata() {
+            Ok(found) => Ok((found.dev(), found.ino())),
+            Err(error) => Err(Error::Namespace(error.to_string())),
+        };
+        Ok(identity(self)? == identity(other)?)
     }
 
     /// The descriptor for netlink's `IFLA_NET_NS_FD`.

@@ -39,6 +39,11 @@ impl Pair {
     /// Makes the pair, up and with its addresses, for the namespace of a process.
     pub fn make(pid: u32, host_name: String, addresses: &Addresses) -> Result<Self> {
         let namespace = Namespace::of_process(pid)?;
+        // The container has ended, its number is another's now, and this host's own routes are not to be changed.
+        if namespace.is(&Namespace::of_thread()?)? {
+            let text = format!("Process {pid} is in this host's own network namespace.");
+            return Err(Error::Namespace(text));
+        }
         let inside = namespace.open_rtnl()?;
         let mut host = Rtnl::open()?;
         // A pair of this name is another request's: it is not touched.
