@@ -57,6 +57,42 @@ fn an_address_that_is_missing_or_wrong() {
     assert_eq!(statuses(&world, &["settings"]), ["fail"]);
 }
 
+/// The agent's files are read as the wrapper reads them, in an /etc/default of the test's own.
+#[test]
+fn the_agents_files_are_read_as_by_the_wrapper() {
+    let Some(mut world) = common::world() else { return };
+    world.set("ETCD_AUTHORITY", "");
+    let program = common::program();
+    let with_files = |make: &str| {
+        let script = format!(
+            "mount -t tmpfs none /etc/default && mkdir /etc/default/mesos-slave.d && \
+             cd /etc/default/mesos-slave.d && {{ {make}; }} && exec {} check --json",
+            program.display()
+        );
+        let plugin = world.command();
+        let mut command = std::process::Command::new("unshare");
+        command.args(["--mount", "sh", "-c", &script]).env_clear();
+        command.envs(plugin.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        let output = command.output().unwrap();
+        let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let checks = report["checks"].as_array().unwrap().iter();
+        let of = |name: &str| checks.clone().find(|c| c["name"] == name).unwrap().clone();
+        [of("settings"), of("etcd")]
+    };
+    let good = "echo ETCD_AUTHORITY=127.0.0.1:2379 >50-calico";
+    let placeholder = "echo ETCD_AUTHORITY=SET-THE-ETCD-ADDRESS:4001";
+    for left in ["50-calico.rpmnew", "50-calico~", "50-calico.rpmsave", "'#50#'", ".50.swp"] {
+        let [settings, etcd] = with_files(&format!("{good}; {placeholder} >{left}"));
+        assert_eq!(settings["status"], "ok", "{left}: {settings}");
+        assert_eq!(etcd["status"], "ok", "{left}: {etcd}");
+    }
+    for broken in ["echo 'A=(' >../mesos-slave", "echo exit >../mesos-slave"] {
+        let [settings, _] = with_files(&format!("{good}; {broken}"));
+        assert_eq!(settings["status"], "fail", "{broken}");
+        assert!(settings["message"].as_str().unwrap().contains("to the end"), "{settings}");
+    }
+}
+
 #[test]
 fn two_hosts_with_one_name() {
     let Some(world) = common::world() else { return };

@@ -82,9 +82,10 @@ fn reserve_interrupted_at_each_step() {
     ipam_everywhere(reserve, 2);
 }
 
+/// A release that is interrupted, and then said again: in the same way, and by uid where it was by address.
 #[test]
 fn release_interrupted_at_each_step() {
-    for by_ip in [false, true] {
+    for (by_ip, again_by_ip) in [(false, false), (true, true), (true, false)] {
         for fault in [Fault::LoseRequest, Fault::LoseAnswer, Fault::Kill] {
             let Some((world, proxy)) = world() else { return };
             let mut at = 1;
@@ -93,16 +94,16 @@ fn release_interrupted_at_each_step() {
                 let got = world.allocate("uid-1", 2, 1).ok();
                 let families = ["ipv4", "ipv6"].iter();
                 let ips: Vec<_> = families.flat_map(|f| got[f].as_array().unwrap()).collect();
-                let args = if by_ip { json!({"ips": ips}) } else { json!({"uid": "uid-1"}) };
-                let request = json!({"command": "release", "args": args});
-                call(&world, &proxy, &request, fault, at);
+                let request = |by_ip| {
+                    let args = if by_ip { json!({"ips": ips}) } else { json!({"uid": "uid-1"}) };
+                    json!({"command": "release", "args": args})
+                };
+                call(&world, &proxy, &request(by_ip), fault, at);
                 let seen = proxy.seen();
                 proxy.arm(Fault::None, 0);
-                world.call(&request).ok();
-                assert!(tree::assigned(&world.etcd).is_empty(), "{fault:?} at {at}");
-                // A handle that lost its addresses, but not its counts, goes with its uid.
-                world.release_uid("uid-1").ok();
+                world.call(&request(again_by_ip)).ok();
                 assert_eq!(tree::count(&world.etcd).len(), 0, "{fault:?} at {at}");
+                assert!(tree::handles(&world.etcd).is_empty(), "{fault:?} at {at}");
                 if seen < at {
                     break;
                 }
@@ -171,8 +172,8 @@ fn cleanup_interrupted_at_each_step() {
             let seen = proxy.seen();
             proxy.arm(Fault::None, 0);
             world.cleanup("c1").ok();
-            world.release_uid("uid-1").ok();
             assert_eq!(tree::count(&world.etcd).len(), 0, "{fault:?} at {at}");
+            assert!(tree::handles(&world.etcd).is_empty(), "{fault:?} at {at}");
             assert_eq!(cali_interfaces(), Vec::<String>::new(), "{fault:?} at {at}");
             assert!(world.etcd.node("/calico/v1/host/agent-1/workload/mesos/c1").is_none());
             if seen < at {
@@ -181,6 +182,34 @@ fn cleanup_interrupted_at_each_step() {
             at += 1;
         }
         assert!(at > 4);
+    }
+}
+
+/// etcd goes away with the last write's answer and comes back: the rollback waits for that.
+#[test]
+fn a_rollback_waits_for_an_etcd_that_is_away() {
+    let Some((world, proxy)) = world() else { return };
+    let container = Container::start("c1");
+    let isolate = isolate_request("c1", container.pid(), &[], &["192.168.0.1"], &[]);
+    for request in [allocate("uid-1"), reserve("uid-1"), isolate] {
+        // The first time makes blocks and profiles, the second one shows how many steps there are.
+        let mut last = 0;
+        for _ in 0..2 {
+            call(&world, &proxy, &request, Fault::None, 0).ok();
+            last = proxy.seen();
+            world.release_uid("uid-1").ok();
+            world.cleanup("c1").ok();
+        }
+        proxy.arm(Fault::Away, last);
+        let child = world.start(&request);
+        common::wait_for("several tries", || proxy.seen() > last + 3);
+        proxy.arm(Fault::None, 0);
+        assert!(finish(child).error().contains("etcd cannot be reached"));
+        assert_eq!(tree::count(&world.etcd).len(), 0, "{request}");
+        assert!(tree::handles(&world.etcd).is_empty(), "{request}");
+        assert_eq!(cali_interfaces(), Vec::<String>::new());
+        let endpoints = world.etcd.node("/calico/v1/host/agent-1/workload/mesos/c1/endpoint");
+        assert!(endpoints.is_none_or(|folder| folder["nodes"].is_null()), "{request}");
     }
 }
 
@@ -200,7 +229,7 @@ fn an_etcd_that_hangs_is_not_waited_for() {
     world.allocate("uid-1", 1, 1).ok();
 }
 
-/// etcd is killed while eight lanes work, and comes back. Those who were told an address have it; after
+/// Something happens to etcd while many requests are under way, and it comes back. Those who were told an address have it; after
 /// `release` by uid nothing is left of anybody's.
 fn storm(disturb: impl FnOnce(&mut World)) {
     let Some(mut world) = common::world() else { return };
@@ -245,6 +274,37 @@ fn etcd_killed_in_the_middle() {
         world.etcd.stop();
         world.etcd.restart();
     });
+}
+
+#[test]
+fn etcd_stopped_in_the_middle() {
+    storm(|world| {
+        world.etcd.end();
+        world.etcd.restart();
+    });
+}
+
+/// A member that has lost the others answers, but with nothing else than that.
+#[test]
+fn the_next_address_is_used_when_one_has_no_quorum() {
+    let Some(mut world) = common::world() else { return };
+    let alone = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = alone.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for stream in alone.incoming() {
+            let mut stream = stream.unwrap();
+            let _ = std::io::Read::read(&mut stream, &mut [0; 4096]);
+            let body = r#"{"errorCode":300,"message":"Raft Internal Error","cause":"timed out"}"#;
+            let head = "HTTP/1.1 500 Internal Server Error\r\nConnection: close\r\nContent-Length:";
+            let _ = std::io::Write::write_all(
+                &mut stream,
+                format!("{head} {}\r\n\r\n{body}", body.len()).as_bytes(),
+            );
+        }
+    });
+    world.set("ETCD_AUTHORITY", &format!("{address},127.0.0.1:2379"));
+    world.allocate("uid-1", 2, 1).ok();
+    assert_eq!(tree::count(&world.etcd).len(), 3);
 }
 
 #[test]
@@ -296,6 +356,46 @@ fn signals_end_in_an_answer() {
     world.etcd.signal(Signal::SIGCONT);
     world.release_uid("uid-1").ok();
     assert_eq!(tree::count(&world.etcd).len(), 0);
+}
+
+#[test]
+fn a_group_that_is_killed_is_answered_for() {
+    use std::os::unix::process::CommandExt;
+    let Some(world) = common::world() else { return };
+    world.etcd.signal(Signal::SIGSTOP);
+    let mut command = world.command();
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).process_group(0);
+    let mut child = command.spawn().unwrap();
+    let request = allocate("uid-1").to_string();
+    std::io::Write::write_all(&mut child.stdin.take().unwrap(), request.as_bytes()).unwrap();
+    common::wait_for_a_socket(child.id());
+    kill(Pid::from_raw(-(child.id() as i32)), Signal::SIGKILL).unwrap();
+    assert!(finish(child).error().contains("was killed"));
+    world.etcd.signal(Signal::SIGCONT);
+    world.release_uid("uid-1").ok();
+}
+
+/// A pipe that nobody reads, and a file that may not grow.
+#[test]
+fn a_log_that_misbehaves_costs_no_answer() {
+    let Some(mut world) = common::world() else { return };
+    let pipe = world.folder.path().join("pipe");
+    nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    world.set("CALICO_MESOS_LOG_FILE", pipe.to_str().unwrap());
+    world.allocate("uid-1", 1, 0).ok();
+
+    let full = world.folder.path().join("full");
+    let mut command = world.command();
+    let mut limited = std::process::Command::new("prlimit");
+    limited.arg("--fsize=0").arg(command.get_program());
+    limited.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    limited.env("CALICO_MESOS_LOG_FILE", &full).stdin(Stdio::piped()).stdout(Stdio::piped());
+    command = limited;
+    let mut child = command.spawn().unwrap();
+    let request = allocate("uid-2").to_string();
+    std::io::Write::write_all(&mut child.stdin.take().unwrap(), request.as_bytes()).unwrap();
+    finish(child).ok();
+    assert_eq!(fs_err::metadata(full).unwrap().len(), 0);
 }
 
 #[test]

@@ -399,3 +399,33 @@ fn allocate_at_the_end_of_the_pools() {
     let left: Vec<String> = tree::count(&world.etcd).into_values().collect();
     assert_eq!(left, ["theirs"]);
 }
+
+/// The number of a container that has ended can be that of any process.
+#[test]
+fn this_hosts_own_namespace_is_left_alone() {
+    let Some(world) = common::world() else { return };
+    let mut process = std::process::Command::new("sleep").arg("3600").spawn().unwrap();
+    let before = common::ip_json(&["route"]);
+    let request = common::isolate_request("c1", process.id(), &[], &["192.168.0.1"], &[]);
+    let text = world.call(&request).error();
+    process.kill().unwrap();
+    process.wait().unwrap();
+    assert!(text.contains("is in this host's own network namespace"), "{text}");
+    assert_eq!(common::ip_json(&["route"]), before);
+    assert_eq!(common::cali_interfaces(), Vec::<String>::new());
+    world.cleanup("c1").ok();
+}
+
+/// What others left in etcd does not keep an agent from finishing a container.
+#[test]
+fn cleanup_is_not_stopped_by_what_nobody_can_mend() {
+    let Some(world) = common::world() else { return };
+    let key = "/calico/v1/host/agent-1/workload/mesos/c1/endpoint/0123";
+    let endpoint = json!({"state": "active", "name": "cali-much-too-long-a-name", "mac": "x",
+        "profile_ids": [], "ipv4_nets": ["192.168.9.1/32"], "ipv6_nets": []});
+    world.etcd.put(key, &endpoint.to_string());
+    world.etcd.put("/calico/ipam/v2/assignment/ipv4/block/192.168.9.0-26", "no block");
+    world.cleanup("c1").ok();
+    assert!(world.etcd.node("/calico/v1/host/agent-1/workload/mesos/c1").is_none());
+    assert!(world.log().contains("192.168.9.0-26 is not as expected"));
+}

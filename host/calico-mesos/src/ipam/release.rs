@@ -1,7 +1,7 @@
 //! `release`: give addresses back, by uid or by address. Addresses that are free already are fine.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     net::IpAddr,
 };
 
@@ -63,15 +63,26 @@ impl Ipam<'_> {
     }
 
     /// Frees everything that has this handle, and the handle. The blocks are searched, whatever the
-    /// handle counts, so a handle that a killed process left wrong is no obstacle.
+    /// handle counts, so a handle that a killed process left wrong is no obstacle. And not only those that it
+    /// counts: a release by address that was killed may have counted it down and left the addresses. That is
+    /// looked for where this host takes its addresses from; elsewhere a release by address finds them.
     pub fn release_uid(&self, uid: &str) -> Result<()> {
+        let families = [Family::V4, Family::V6];
+        let folders = families.map(|family| self.affinity_folder(family));
+        self.client.read_ahead(std::iter::once(handle::key(uid)).chain(folders));
         for attempt in 0..TRIES {
-            let Some(node) = self.client.get(&handle::key(uid))? else {
-                return self.release_strays(uid);
-            };
-            for cidr in Handle::read(uid, &node)?.blocks() {
+            let node = self.client.get(&handle::key(uid))?;
+            let mut blocks = BTreeSet::new();
+            if let Some(node) = &node {
+                blocks.extend(Handle::read(uid, node)?.blocks());
+            }
+            for family in families {
+                blocks.extend(self.affine_blocks(family)?);
+            }
+            for cidr in blocks {
                 self.release_from(cidr, uid)?;
             }
+            let Some(node) = node else { return Ok(()) };
             match self.client.delete(&handle::key(uid), Cond::Index(node.index)) {
                 Ok(()) => return Ok(()),
                 // The handle has changed, so there may be more to free.
@@ -80,19 +91,6 @@ impl Ipam<'_> {
             }
         }
         Err(EtcdError::Contention { key: handle::key(uid) }.into())
-    }
-
-    /// A release by address that was killed may have taken the handle and left the addresses. They are searched
-    /// where this host takes its addresses from; elsewhere only a release by address finds them.
-    fn release_strays(&self, uid: &str) -> Result<()> {
-        for family in [Family::V4, Family::V6] {
-            for cidr in self.affine_blocks(family)? {
-                if self.release_from(cidr, uid)? {
-                    log::warn(&format!("{cidr} had addresses of {uid}, which has no handle"));
-                }
-            }
-        }
-        Ok(())
     }
 
     /// Frees addresses of a block and counts them off their handles; false where there is nothing to free.

@@ -82,6 +82,12 @@ impl Etcd {
         let _ = self.process.wait();
     }
 
+    /// Has it end by itself.
+    pub fn end(&mut self) {
+        self.signal(Signal::SIGTERM);
+        let _ = self.process.wait();
+    }
+
     /// Starts it again on its data.
     pub fn restart(&mut self) {
         self.process = launch(&self.data, &self.arguments);

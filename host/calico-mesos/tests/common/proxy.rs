@@ -2,6 +2,7 @@
 //! each of its steps, without a clock.
 
 use std::{
+    cmp::Ordering,
     io::{Read, Write},
     net::{SocketAddr, TcpListener, TcpStream},
     sync::{Arc, Mutex},
@@ -25,6 +26,8 @@ pub enum Fault {
     LoseAnswer,
     /// etcd carries it out, and the plugin is killed before it learns of it.
     Kill,
+    /// etcd carries it out, the answer does not come back, and no later request reaches etcd.
+    Away,
 }
 
 #[derive(Debug)]
@@ -85,7 +88,11 @@ fn serve(mut client: TcpStream, state: &Mutex<State>) {
         let mut state = state.lock().unwrap();
         state.seen += 1;
         state.record.push(request.clone());
-        if state.seen == state.at { state.fault } else { Fault::None }
+        match state.seen.cmp(&state.at) {
+            Ordering::Equal => state.fault,
+            Ordering::Greater if state.fault == Fault::Away => Fault::LoseRequest,
+            _ => Fault::None,
+        }
     };
     if fault == Fault::LoseRequest {
         return;
@@ -97,7 +104,7 @@ fn serve(mut client: TcpStream, state: &Mutex<State>) {
             // It is surely gone when the other end of the connection is.
             let _ = client.read_to_end(&mut Vec::new());
         }
-        Fault::LoseAnswer => {}
+        Fault::LoseAnswer | Fault::Away => {}
         _ => {
             let _ = client.write_all(&answer);
         }
