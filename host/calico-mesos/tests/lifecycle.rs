@@ -407,9 +407,10 @@ fn this_hosts_own_namespace_is_left_alone() {
     let mut process = std::process::Command::new("sleep").arg("3600").spawn().unwrap();
     let before = common::ip_json(&["route"]);
     let request = common::isolate_request("c1", process.id(), &[], &["192.168.0.1"], &[]);
-    let text = world.call(&request).error();
+    let answer = world.call(&request);
     process.kill().unwrap();
     process.wait().unwrap();
+    let text = answer.error();
     assert!(text.contains("is in this host's own network namespace"), "{text}");
     assert_eq!(common::ip_json(&["route"]), before);
     assert_eq!(common::cali_interfaces(), Vec::<String>::new());
