@@ -45,15 +45,29 @@ static int listening(const std::string& ip, int port)
   return fd;
 }
 
+// The whole head, in however many packets it comes: a connection that is closed with something
+// unread is reset, and the client may lose its answer.
+static std::string head(int fd)
+{
+  std::string request;
+  char buffer[4096];
+  while (request.find("\r\n\r\n") == std::string::npos && request.size() < sizeof(buffer)) {
+    const ssize_t length = recv(fd, buffer, sizeof(buffer), 0);
+    if (length <= 0) {
+      break;
+    }
+    request.append(buffer, length);
+  }
+  return request;
+}
+
 static void answer(int fd, const Handler& handler)
 {
   // A client that says nothing must not keep the others waiting for ever.
   const struct timeval patience = {5, 0};
   setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
 
-  char buffer[4096];
-  const ssize_t length = recv(fd, buffer, sizeof(buffer), 0);
-  const std::string request(buffer, length > 0 ? length : 0);
+  const std::string request = head(fd);
   const size_t from = request.find(' ');
   const size_t to = from == std::string::npos ? from : request.find_first_of(" ?\r\n", from + 1);
   if (to == std::string::npos) {
