@@ -77,7 +77,8 @@ pub(crate) fn development_path(workspace: &Workspace) -> PathBuf {
     workspace.state.join("keys/development.asc")
 }
 
-fn development(workspace: &Workspace, reporter: &dyn Reporter) -> Result<SecretKey> {
+/// Loads the development key; makes it where there is none.
+pub(crate) fn development(workspace: &Workspace, reporter: &dyn Reporter) -> Result<SecretKey> {
     let path = development_path(workspace);
     match fs_err::read_to_string(&path) {
         Ok(text) => SecretKey::from_armored(&Zeroizing::new(text), || Ok(Zeroizing::default()))

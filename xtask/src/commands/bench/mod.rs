@@ -29,7 +29,7 @@ pub(super) fn run(
 ) -> Result<()> {
     let rows = match args.what {
         Benchmark::Main => main_job::measure(workspace, args.runs.unwrap_or(5))?,
-        Benchmark::Package => package::measure(workspace, args.runs.unwrap_or(2))?,
+        Benchmark::Package => package::measure(workspace, reporter, args.runs.unwrap_or(2))?,
         Benchmark::Plugin => return plugin::measure(workspace, reporter),
     };
     if json {

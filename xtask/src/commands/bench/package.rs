@@ -12,8 +12,10 @@ use std::{
 };
 
 use el7rpm::{
-    package::{Prepared, WriteOptions},
+    openpgp::{SecretKey, Signer as _},
+    package::{Prepared, UnsignedRpm, WriteOptions},
     payload::{Compression, Format},
+    signature,
     spec::Spec,
     stage::{Roots, StagedRoot},
 };
@@ -21,6 +23,7 @@ use el7rpm::{
 use super::{Row, Scratch, fastest, time};
 use crate::{
     cli::BenchWriteArgs,
+    events::Reporter,
     failure::{Class, Classify, Failure, Result},
     keys,
     tools::on_path,
@@ -44,7 +47,12 @@ pub(super) fn write(args: &BenchWriteArgs) -> Result<()> {
     Ok(())
 }
 
-pub(super) fn measure(workspace: &Workspace, runs: u16) -> Result<Vec<Row>> {
+pub(super) fn measure(
+    workspace: &Workspace,
+    reporter: &dyn Reporter,
+    runs: u16,
+) -> Result<Vec<Row>> {
+    let key = keys::development(workspace, reporter)?;
     let bench = Bench::new(workspace)?;
     let mut rows = Vec::new();
     let own = bench.own("xz", false, 2, runs)?;
@@ -56,7 +64,7 @@ pub(super) fn measure(workspace: &Workspace, runs: u16) -> Result<Vec<Row>> {
     let gzip = bench.own("gz", true, 6, runs)?;
     rows.push(Row::alone("el7rpm, gzip level 6", gzip.seconds, format!("{gzip}")));
     bench.rpmbuild("w6.gzdio", &gzip, runs, &mut rows)?;
-    bench.verify(workspace, &own, runs, &mut rows)?;
+    bench.verify(&key, &own, runs, &mut rows)?;
     Ok(rows)
 }
 
@@ -247,26 +255,12 @@ impl Bench {
     }
 
     /// All digests and signatures of the same signed file.
-    fn verify(
-        &self,
-        workspace: &Workspace,
-        own: &Made,
-        runs: u16,
-        rows: &mut Vec<Row>,
-    ) -> Result<()> {
-        use el7rpm::{openpgp::SecretKey, package::UnsignedRpm, signature};
+    fn verify(&self, key: &SecretKey, own: &Made, runs: u16, rows: &mut Vec<Row>) -> Result<()> {
         let what = "verify (goal: 0.67 at most)";
-        let key = fs_err::read_to_string(keys::development_path(workspace))
-            .class(Class::Key)
-            .map_err(|f| {
-                f.help("`cargo xtask rpm` makes the development key that the benchmark signs with")
-            })?;
-        let key = SecretKey::from_armored(&key, || Ok(Default::default()))?;
         let signed = self.path("signed.rpm");
         let unsigned = UnsignedRpm { path: own.path.clone(), size: own.size };
-        signature::sign(&unsigned, &key, &signed)?;
+        signature::sign(&unsigned, key, &signed)?;
         let public = self.path("key.asc");
-        use el7rpm::openpgp::Signer;
         fs_err::write(&public, key.certificate().to_armored()?).class(Class::Output)?;
         let ours = fastest(runs, || {
             let mut command = Command::new(std::env::current_exe().class(Class::Tool)?);
