@@ -33,11 +33,7 @@ pub fn cleanup(client: &Client, strict: bool, host: &str, request: &Cleanup) -> 
         if remains.name.starts_with("cali") && remains.name.len() <= INTERFACE_NAME_MAX {
             remove_interface(&remains.name)?;
         }
-        match (Ipam { client, host }).release_endpoint(&remains.addresses(), node.created) {
-            // No number of tries would change that; the agent must be able to finish the container.
-            Err(Error::Etcd(error @ EtcdError::Corrupt { .. })) => log::error(&error.to_string()),
-            result => result?,
-        }
+        Ipam { client, host }.release_endpoint(&remains.addresses(), node.created)?;
     }
     client.delete(place.folder(), Cond::Recursive).map_err(EtcdError::from)?;
     if endpoints.is_empty() {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::etcd;
+use crate::{etcd, log};
 
 /// Why a request failed.
 #[derive(Debug)]
@@ -24,6 +24,19 @@ impl Error {
     /// A refusal of the request with this text.
     pub fn request(text: impl Into<String>) -> Self {
         Self::Request(text.into())
+    }
+}
+
+/// Nothing in place of data that is not in its format, which is logged: no number of tries would change that, and
+/// it must stop neither what can be done with the rest, nor the end of a container.
+pub fn forgive<T>(result: std::result::Result<T, impl Into<Error>>) -> Result<Option<T>> {
+    match result.map_err(Into::into) {
+        Ok(value) => Ok(Some(value)),
+        Err(Error::Etcd(error @ etcd::Error::Corrupt { .. })) => {
+            log::error(&error.to_string());
+            Ok(None)
+        }
+        Err(error) => Err(error),
     }
 }
 

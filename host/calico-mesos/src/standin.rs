@@ -36,13 +36,17 @@ pub fn serve() -> ExitCode {
         // Without a second process the request is still worth trying.
         log::warn(&format!("working without a stand-in: {errno}"));
     }
-    let response = plugin::answer();
-    let answer = response.to_json();
+    let outcome = plugin::answer();
+    let answer = outcome.response.to_json();
     // First, so that there are never two answers.
     if let Ok(stand_in) = &stand_in {
         stand_in.dismiss();
     }
-    if say(&answer) { ExitCode::from(response.exit_status()) } else { ExitCode::FAILURE }
+    if say(&answer) {
+        return ExitCode::from(outcome.response.exit_status());
+    }
+    outcome.take_back();
+    ExitCode::FAILURE
 }
 
 /// Writes an answer to stdout.

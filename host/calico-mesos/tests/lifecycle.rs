@@ -430,3 +430,36 @@ fn cleanup_is_not_stopped_by_what_nobody_can_mend() {
     assert!(world.etcd.node("/calico/v1/host/agent-1/workload/mesos/c1").is_none());
     assert!(world.log().contains("192.168.9.0-26 is not as expected"));
 }
+
+/// A value that is not in its format costs what it describes, and nothing else.
+#[test]
+fn what_cannot_be_read_stops_nothing_else() {
+    let Some(world) = common::world() else { return };
+    let folder = "/calico/ipam/v2/assignment/ipv4/block";
+    let got = world.allocate("uid-1", 1, 1).ok();
+    let (v4, v6) = (got["ipv4"][0].as_str().unwrap(), got["ipv6"][0].as_str().unwrap());
+    let container = Container::start("c1");
+    world.isolate(&container, &[], &[v4], &[v6]).ok();
+
+    // The block that this host prefers, a pool, and a handle.
+    world.etcd.put(&format!("{folder}/192.168.0.0-26"), "no block");
+    world.etcd.put("/calico/v1/ipam/v4/pool/10.9.0.0-16", "no pool");
+    world.etcd.put("/calico/ipam/v2/handle/uid-1", "no handle");
+    let other = world.allocate("uid-2", 1, 0).ok();
+    assert_eq!(other["ipv4"][0], "192.168.0.64");
+    let log = world.log();
+    assert!(log.contains("192.168.0.0-26 is not as expected"), "{log}");
+    assert!(log.contains("10.9.0.0-16 is not as expected"), "{log}");
+    world.release_ips(&[v4, v6]).ok();
+    world.cleanup("c1").ok();
+    let v6_block = "/calico/ipam/v2/assignment/ipv6/block/fd80:24e2:f998:72d6::-122";
+    let v6_block = world.etcd.node(v6_block).unwrap();
+    assert!(!v6_block["value"].as_str().unwrap().contains("uid-1"), "{v6_block}");
+    assert!(world.etcd.node("/calico/v1/host/agent-1/workload/mesos/c1").is_none());
+
+    // Where nothing can be read, that is what is said.
+    world.etcd.delete("/calico/v1/ipam/v4/pool");
+    world.etcd.put("/calico/v1/ipam/v4/pool/10.9.0.0-16", "no pool");
+    let text = world.allocate("uid-3", 1, 0).error();
+    assert!(text.contains("10.9.0.0-16 is not as expected"), "{text}");
+}

@@ -3,6 +3,7 @@
 use super::{agent::Environment, report::Finding, skipped};
 use crate::{
     deadline::Deadline,
+    error::Result,
     etcd::Client,
     host::{self, CalicoAddresses},
     ipam::{Family, pool},
@@ -98,7 +99,9 @@ fn calico_host(client: &Client) -> Finding {
 }
 
 fn pools(client: &Client) -> Finding {
-    let list = |family| pool::read(client, family);
+    let list = |family| -> Result<Vec<_>> {
+        Ok(pool::read(client, family)?.into_iter().collect::<std::result::Result<_, _>>()?)
+    };
     match (list(Family::V4), list(Family::V6)) {
         (Ok(v4), Ok(v6)) if !v4.is_empty() => {
             let names: Vec<_> = v4.iter().chain(&v6).map(ToString::to_string).collect();

@@ -30,11 +30,9 @@ pub fn update<T, E: From<Error>>(
     let mut pending: Option<(Option<String>, T)> = None;
     for attempt in 0..TRIES {
         let node = client.get(key)?;
-        if let Some((value, result)) = pending.take() {
-            let current = node.as_ref().map(|node| &node.value);
-            if current == value.as_ref() {
-                return Ok(result);
-            }
+        let current = node.as_ref().map(|node| &node.value);
+        if let Some((_, result)) = pending.take_if(|(value, _)| value.as_ref() == current) {
+            return Ok(result);
         }
         let (value, result) = match decide(node.as_ref())? {
             Change::Keep(result) => return Ok(result),
@@ -44,6 +42,7 @@ pub fn update<T, E: From<Error>>(
         match write(client, key, value.as_deref(), node.as_ref()) {
             Ok(()) => return Ok(result),
             Err(WriteError::Failed(error)) => return Err(error.into()),
+            // Lost maybe to the write of unknown fate, which has come in after all: it stays pending.
             Err(WriteError::Conflict) => log::debug(|| format!("lost a race for {key}")),
             Err(WriteError::Unknown(error)) => {
                 log::warn(&format!("reading {key} again: {error}"));

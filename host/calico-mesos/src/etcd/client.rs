@@ -1,7 +1,7 @@
 //! Calls to etcd: read, conditional write, conditional delete. Each call has its own time limit and
-//! all share the request's. With several addresses, a call that surely had no effect is tried at
-//! the next one; a write that may have had one is reported as [`WriteError::Unknown`], because
-//! only who knows the value can find out by reading again.
+//! all share the request's. With several addresses, a call that surely had no effect, or has the same
+//! one when it is carried out twice, is tried at the next one; any other write that may have had one is
+//! reported as [`WriteError::Unknown`], because only who knows the value can find out by reading again.
 
 use std::{
     cell::{Cell, RefCell},
@@ -137,6 +137,21 @@ pub struct Client {
     ahead: RefCell<Vec<Ahead>>,
 }
 
+/// What is asked of etcd.
+#[derive(Clone, Copy)]
+struct Call<'a> {
+    method: Method<'a>,
+    path: &'a str,
+    /// Whether a second time changes nothing more.
+    repeatable: bool,
+}
+
+impl<'a> Call<'a> {
+    fn get(path: &'a str) -> Self {
+        Self { method: Method::Get, path, repeatable: true }
+    }
+}
+
 /// A read that was begun before it was asked for.
 struct Ahead {
     key: String,
@@ -169,11 +184,16 @@ impl Client {
         })
     }
 
-    /// Sets a new end, for a rollback: it has its own time, reads everything itself, and uses all of its time
-    /// where etcd is away, since nobody else will take back what was done.
+    /// From now on an etcd that is away is asked again until the time is over. That is for what takes something
+    /// back: nobody else will do it, and the agent asks once.
+    pub fn be_patient(&self) {
+        self.patient.set(true);
+    }
+
+    /// Sets a new end, for a rollback: it has its own time, reads everything itself, and is patient.
     pub fn begin_rollback(&self, deadline: Deadline) {
         self.deadline.set(deadline);
-        self.patient.set(true);
+        self.be_patient();
         self.ahead.borrow_mut().clear();
         self.traffic.borrow_mut().give_up();
     }
@@ -184,7 +204,7 @@ impl Client {
     pub fn read_ahead(&self, keys: impl IntoIterator<Item = String>) {
         for key in keys.into_iter().take(AHEAD) {
             // Where nothing can be begun, the read that follows will find out, and say so.
-            let Ok(begun) = self.begin(Method::Get, &path(&key, QUORUM)) else { return };
+            let Ok(begun) = self.begin(Call::get(&path(&key, QUORUM))) else { return };
             self.ahead.borrow_mut().push(Ahead { key, begun });
         }
         self.traffic.borrow_mut().send();
@@ -219,7 +239,7 @@ impl Client {
             Cond::Absent => "?prevExist=false".to_owned(),
             Cond::Index(index) => format!("?prevIndex={index}"),
         };
-        self.write(key, &query, Some(&format!("value={}", encode(value, false))))
+        self.write(key, &query, Some(&format!("value={}", encode(value, false))), cond)
     }
 
     /// Deletes a key under a condition; a key that is not there is fine.
@@ -229,12 +249,12 @@ impl Client {
             Cond::Recursive => "?recursive=true".to_owned(),
             Cond::Index(index) => format!("?prevIndex={index}"),
         };
-        self.write(key, &query, None)
+        self.write(key, &query, None, cond)
     }
 
     /// `GET /version` of the current address, as text.
     pub fn version(&self) -> Result<String, Error> {
-        let answer = self.exchange(Method::Get, "/version", None)?;
+        let answer = self.exchange(Call::get("/version"), None)?;
         Ok(String::from_utf8_lossy(&answer.body).into_owned())
     }
 
@@ -253,7 +273,7 @@ impl Client {
         query: &str,
     ) -> Result<Option<N>, Error> {
         let begun = if query == QUORUM { self.take_ahead(key) } else { None };
-        let answer = self.exchange(Method::Get, &path(key, query), begun)?;
+        let answer = self.exchange(Call::get(&path(key, query)), begun)?;
         log::debug(|| format!("etcd GET {key} {}", answer.status));
         if answer.is_success() {
             let found: Found<N> = serde_json::from_slice(&answer.body).map_err(|e| {
@@ -273,9 +293,16 @@ impl Client {
         Some(ahead.swap_remove(at).begun)
     }
 
-    fn write(&self, key: &str, query: &str, body: Option<&str>) -> Result<(), WriteError> {
+    fn write(
+        &self,
+        key: &str,
+        query: &str,
+        body: Option<&str>,
+        cond: Cond,
+    ) -> Result<(), WriteError> {
         let method = body.map_or(Method::Delete, Method::Put);
-        let answer = self.exchange(method, &path(key, query), None)?;
+        let repeatable = matches!(cond, Cond::Always | Cond::Recursive);
+        let answer = self.exchange(Call { method, path: &path(key, query), repeatable }, None)?;
         log::debug(|| format!("etcd {} {key}{query} {}", method.name(), answer.status));
         if answer.is_success() {
             return Ok(());
@@ -296,26 +323,22 @@ impl Client {
     }
 
     /// Begins an exchange with the current address.
-    fn begin(&self, method: Method<'_>, path: &str) -> Result<Begun, Fault> {
+    fn begin(&self, call: Call<'_>) -> Result<Begun, Fault> {
         let address = self.here();
-        let url = format!("{}{path}", address.shown());
+        let url = format!("{}{}", address.shown(), call.path);
         let not_sent = |why: &str| Fault::NotSent(why.to_owned());
-        let exchange = Exchange::new(method, &url, address.authorization()).map_err(not_sent)?;
+        let exchange = Exchange::new(call.method, &url, address.authorization());
+        let exchange = exchange.map_err(not_sent)?;
         let until = self.deadline.get().within(self.call);
         let ticket = self.traffic.borrow_mut().begin(self.server(), exchange, until)?;
         Ok(Begun { server: self.current.get(), ticket })
     }
 
-    /// Asks each address, in a rollback again and again. The first try may have been begun already.
-    fn exchange(
-        &self,
-        method: Method<'_>,
-        path: &str,
-        mut begun: Option<Begun>,
-    ) -> Result<Answer, WriteError> {
+    /// Asks each address, the patient again and again. The first try may have been begun already.
+    fn exchange(&self, call: Call<'_>, mut begun: Option<Begun>) -> Result<Answer, WriteError> {
         let mut away = None;
         for round in 0.. {
-            match (self.ask_each(method, path, begun.take()), away.take()) {
+            match (self.ask_each(call, begun.take()), away.take()) {
                 (Err(WriteError::Failed(error @ Error::Unreachable { .. })), _)
                     if self.patient.get() =>
                 {
@@ -327,29 +350,25 @@ impl Client {
                 }
                 (end, _) => return end,
             }
+            self.servers.iter().for_each(|server| server.look_again());
             random::back_off(round);
         }
         Err(WriteError::Failed(Error::OutOfTime))
     }
 
     /// Asks the current address, then each other one.
-    fn ask_each(
-        &self,
-        method: Method<'_>,
-        path: &str,
-        mut begun: Option<Begun>,
-    ) -> Result<Answer, WriteError> {
+    fn ask_each(&self, call: Call<'_>, mut begun: Option<Begun>) -> Result<Answer, WriteError> {
         let mut tried = String::new();
         for _ in 0..self.servers.len() {
             if self.deadline.get().left().is_none() {
                 return Err(WriteError::Failed(Error::OutOfTime));
             }
             let server = begun.map_or(self.current.get(), |begun| begun.server);
-            let attempt = begun.take().map_or_else(|| self.begin(method, path), Ok);
+            let attempt = begun.take().map_or_else(|| self.begin(call), Ok);
             let finish = |begun: Begun| self.traffic.borrow_mut().finish(begun.ticket);
             let fault = match attempt.and_then(finish) {
                 // A member that has lost the others can say no more than that; another one may know.
-                Ok(answer) if method == Method::Get && answer.status >= 500 => {
+                Ok(answer) if call.repeatable && answer.status >= 500 => {
                     Fault::Lost(format!("HTTP {}", answer.status))
                 }
                 Ok(answer) => {
@@ -366,8 +385,11 @@ impl Client {
             if self.current.get() == server {
                 self.current.set((server + 1) % self.servers.len());
             }
-            if method != Method::Get && matches!(fault, Fault::Lost(_)) {
-                return Err(WriteError::Unknown(self.unreachable(&tried)));
+            if matches!(fault, Fault::Lost(_)) {
+                self.servers[server].prefer_others();
+                if !call.repeatable {
+                    return Err(WriteError::Unknown(self.unreachable(&tried)));
+                }
             }
         }
         Err(WriteError::Failed(self.unreachable(&tried)))

@@ -1,7 +1,8 @@
 //! One of etcd's addresses, ready to be connected to: its name is looked up once, and only if it is one.
 
 use std::{
-    cell::OnceCell,
+    cell::RefCell,
+    collections::VecDeque,
     net::{SocketAddr, ToSocketAddrs},
     sync::{
         Arc,
@@ -18,13 +19,16 @@ use crate::deadline::Deadline;
 /// The look-up of a name, by the C library, needs no more.
 const STACK: usize = 512 << 10;
 
+/// Where to connect to, in order of preference and at least one; or why nowhere.
+type Sockets = Result<VecDeque<SocketAddr>, &'static str>;
+
 /// An address of etcd.
 pub(super) struct Server {
     pub(super) address: Address,
     /// For https.
     pub(super) secure: Option<Secure>,
-    /// Kept also where there are none: who asks again would wait again.
-    sockets: OnceCell<Result<Vec<SocketAddr>, &'static str>>,
+    /// Kept also where there are none: who asks again at once would wait again.
+    sockets: RefCell<Option<Sockets>>,
 }
 
 impl Server {
@@ -38,30 +42,42 @@ impl Server {
                 Some(Secure { config: Arc::clone(config), name: name.map_err(unusable)? })
             }
         };
-        Ok(Self { address, secure, sockets: OnceCell::new() })
+        Ok(Self { address, secure, sockets: RefCell::default() })
     }
 
     /// Where a test wants it to be.
     #[cfg(test)]
-    pub(super) fn sockets_are(&self, sockets: impl Into<Vec<SocketAddr>>) {
-        self.sockets.set(Ok(sockets.into())).unwrap();
+    pub(super) fn sockets_are(&self, sockets: impl Into<VecDeque<SocketAddr>>) {
+        self.sockets.replace(Some(Ok(sockets.into())));
     }
 
-    /// Where to connect to, in order of preference; at least one. The text says why nowhere.
-    pub(super) fn sockets(&self, until: Deadline) -> Result<&[SocketAddr], &'static str> {
-        let found = self.sockets.get_or_init(|| look_up(self.address.host_port(), until));
-        found.as_deref().map_err(|why| *why)
+    /// Looks the name up if that has not been done.
+    pub(super) fn sockets(&self, until: Deadline) -> Sockets {
+        let mut sockets = self.sockets.borrow_mut();
+        sockets.get_or_insert_with(|| look_up(self.address.host_port(), until)).clone()
+    }
+
+    /// What was found nowhere is looked up again.
+    pub(super) fn look_again(&self) {
+        self.sockets.borrow_mut().take_if(|sockets| sockets.is_err());
+    }
+
+    /// The first of several sockets has failed after it was connected: it will be the last one.
+    pub(super) fn prefer_others(&self) {
+        if let Some(Ok(sockets)) = &mut *self.sockets.borrow_mut() {
+            sockets.rotate_left(1);
+        }
     }
 }
 
-fn look_up(host_port: &str, until: Deadline) -> Result<Vec<SocketAddr>, &'static str> {
+fn look_up(host_port: &str, until: Deadline) -> Sockets {
     if let Ok(address) = host_port.parse() {
-        return Ok(vec![address]);
+        return Ok(VecDeque::from([address]));
     }
     let (sender, found) = channel();
     let name = host_port.to_owned();
     // The C library knows no limit of time. Its thread is not waited for beyond ours.
-    let work = move || sender.send(name.to_socket_addrs().map(Vec::from_iter));
+    let work = move || sender.send(name.to_socket_addrs().map(VecDeque::from_iter));
     let spawned = thread::Builder::new().stack_size(STACK).spawn(work);
     spawned.map_err(|_| "no thread to look the host name up")?;
     match found.recv_timeout(until.left().unwrap_or_default()) {
@@ -77,7 +93,7 @@ mod tests {
 
     use super::*;
 
-    fn found(host_port: &str) -> Result<Vec<SocketAddr>, &'static str> {
+    fn found(host_port: &str) -> Sockets {
         look_up(host_port, Deadline::after(Duration::from_secs(10)))
     }
 

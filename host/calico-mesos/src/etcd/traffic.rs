@@ -68,8 +68,7 @@ impl Traffic {
         exchange: Exchange,
         until: Deadline,
     ) -> Result<Ticket, Fault> {
-        let sockets = server.sockets(until).map_err(|why| Fault::NotSent(why.to_owned()))?;
-        let mut untried = VecDeque::from(sockets.to_vec());
+        let mut untried = server.sockets(until).map_err(|why| Fault::NotSent(why.to_owned()))?;
         let connection = match self.take_idle(server) {
             Some(connection) => connection,
             None => open(&mut untried, server, String::new()).map_err(Fault::NotSent)?,
@@ -124,6 +123,7 @@ impl Traffic {
             }
             let pending = self.under_way.swap_remove(at);
             if let Some(Err(fault)) = pending.outcome {
+                self.distrust(&pending.server);
                 return Err(fault);
             }
             if pending.exchange.leaves_connection_usable() {
@@ -133,9 +133,15 @@ impl Traffic {
         }
     }
 
-    /// Gives up everything that is under way.
+    /// Gives up everything that is under way, and every connection.
     pub(super) fn give_up(&mut self) {
         self.under_way.clear();
+        self.idle.clear();
+    }
+
+    /// Closes the idle connections to a server that has failed: they may be as dead as the one that showed it.
+    fn distrust(&mut self, server: &Rc<Server>) {
+        self.idle.retain(|(known, _)| !Rc::ptr_eq(known, server));
     }
 
     /// Sleeps until an exchange can be carried on or its time is over, and does that.

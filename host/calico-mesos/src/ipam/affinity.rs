@@ -3,7 +3,7 @@
 
 use super::{Family, Ipam, block, block::Block, cidr::Cidr};
 use crate::{
-    error::Result,
+    error::{Result, forgive},
     etcd::{Cond, Error, cas},
     log,
 };
@@ -42,7 +42,9 @@ impl Ipam<'_> {
             return Ok(true);
         }
         let ours = match self.client.get(&block::key(cidr))? {
-            Some(node) => Block::read(cidr, &node)?.prefers(self.host),
+            Some(node) => {
+                forgive(Block::read(cidr, &node))?.is_some_and(|block| block.prefers(self.host))
+            }
             None => false,
         };
         if !ours {

@@ -5,7 +5,7 @@ use std::{collections::HashSet, net::IpAddr};
 
 use super::{Family, Ipam, block, block::Block, cidr::Cidr, handle, pool, undo::Taken};
 use crate::{
-    error::{Error, Result},
+    error::{Error, Result, forgive},
     etcd::{Cond, Error as EtcdError, WriteError, cas::TRIES},
     log,
     protocol::Allocate,
@@ -25,7 +25,7 @@ enum Choice {
 
 /// How taking addresses from one block ended.
 enum Block64 {
-    /// The addresses; none where the block is full.
+    /// The addresses; none where the block is full, or cannot be read.
     Took(Vec<IpAddr>),
     /// The block prefers another host, and that matters here.
     Foreign,
@@ -34,18 +34,20 @@ enum Block64 {
 }
 
 impl Ipam<'_> {
-    /// Answers `allocate`: the IPv4 and the IPv6 addresses.
+    /// Answers `allocate`: the IPv4 and the IPv6 addresses, and what would have to be taken back for them.
     ///
     /// A pool that runs out gives fewer addresses without an error, as in the original (facts 1.7); but
     /// where addresses were wanted and there is none at all, that is an error.
-    pub fn allocate(&self, request: &Allocate) -> Result<(Vec<IpAddr>, Vec<IpAddr>)> {
+    pub fn allocate(&self, request: &Allocate) -> Result<(Vec<IpAddr>, Vec<IpAddr>, Vec<Taken>)> {
         self.client.read_ahead(self.needed(request));
         let mut taken = Vec::new();
-        let result = self.allocate_both(request, &mut taken);
-        if result.is_err() {
-            self.roll_back(&request.uid, &taken);
+        match self.allocate_both(request, &mut taken) {
+            Ok((v4, v6)) => Ok((v4, v6, taken)),
+            Err(error) => {
+                self.roll_back(&request.uid, &taken);
+                Err(error)
+            }
         }
-        result
     }
 
     /// What an allocation reads in any case, beside the blocks themselves.
@@ -185,7 +187,10 @@ impl Ipam<'_> {
                 self.count_to(part, 0, uid)?;
                 return Ok(Block64::Missing);
             };
-            let mut block = Block::read(part.block, &node)?;
+            let Some(mut block) = forgive(Block::read(part.block, &node))? else {
+                self.count_to(part, 0, uid)?;
+                return Ok(Block64::Took(Vec::new()));
+            };
             let ours = |ordinal: &usize| block.handle_of(*ordinal) == Some(uid);
             if fate_unknown && part.ordinals.iter().all(ours) {
                 return Ok(Block64::Took(part.addresses()));
@@ -207,7 +212,8 @@ impl Ipam<'_> {
                 Cond::Index(node.index),
             ) {
                 Ok(()) => return Ok(Block64::Took(part.addresses())),
-                Err(WriteError::Conflict) => fate_unknown = false,
+                // Lost maybe to the write of unknown fate, which has come in after all.
+                Err(WriteError::Conflict) => {}
                 Err(WriteError::Unknown(error)) => {
                     log::warn(&format!("reading block {} again: {error}", part.block));
                     fate_unknown = true;

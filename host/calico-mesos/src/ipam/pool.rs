@@ -5,8 +5,8 @@ use serde::Deserialize;
 
 use super::{Family, Ipam, cidr::Cidr};
 use crate::{
-    error::Result,
-    etcd::{Client, Error},
+    error::{Result, forgive},
+    etcd::{Client, Error, Node},
 };
 
 #[derive(Deserialize)]
@@ -25,27 +25,41 @@ pub fn folder(family: Family) -> String {
     format!("/calico/v1/ipam/v{}/pool", family.number())
 }
 
-/// The pools of one family from which addresses may be taken, in the order of their keys.
-pub fn read(client: &Client, family: Family) -> Result<Vec<Cidr>> {
-    let mut pools = Vec::new();
-    for node in client.get(&folder(family))?.map(|folder| folder.nodes).unwrap_or_default() {
-        let corrupt = |cause: String| Error::Corrupt { key: node.key.clone(), cause };
-        let pool: Pool = serde_json::from_str(&node.value).map_err(|e| corrupt(e.to_string()))?;
-        let cidr = Cidr::parse(&pool.cidr)
-            .filter(|cidr| cidr.family() == family)
-            .ok_or_else(|| corrupt(format!("cidr '{}'", pool.cidr)))?;
-        if pool.ipam {
-            pools.push(cidr);
-        }
-    }
-    pools.sort_unstable();
+/// The pools of one family from which addresses may be taken, in order; each is an error where it cannot be read.
+pub fn read(client: &Client, family: Family) -> Result<Vec<std::result::Result<Cidr, Error>>> {
+    let nodes = client.get(&folder(family))?.map(|folder| folder.nodes).unwrap_or_default();
+    let mut pools: Vec<_> =
+        nodes.iter().filter_map(|node| cidr(node, family).transpose()).collect();
+    pools.sort_unstable_by_key(|pool| pool.as_ref().ok().copied());
     Ok(pools)
 }
 
+/// What a pool covers; none where it is not for IPAM.
+fn cidr(node: &Node, family: Family) -> std::result::Result<Option<Cidr>, Error> {
+    let corrupt = |cause: String| Error::Corrupt { key: node.key.clone(), cause };
+    let pool: Pool = serde_json::from_str(&node.value).map_err(|e| corrupt(e.to_string()))?;
+    let cidr = Cidr::parse(&pool.cidr)
+        .filter(|cidr| cidr.family() == family)
+        .ok_or_else(|| corrupt(format!("cidr '{}'", pool.cidr)))?;
+    Ok(pool.ipam.then_some(cidr))
+}
+
 impl Ipam<'_> {
-    /// The pools of one family.
+    /// The pools of one family. One that cannot be read gives no addresses; it is an error where there is no
+    /// other.
     pub(super) fn pools(&self, family: Family) -> Result<Vec<Cidr>> {
-        read(self.client, family)
+        let (readable, others): (Vec<_>, Vec<_>) =
+            read(self.client, family)?.into_iter().partition(std::result::Result::is_ok);
+        let mut others = others.into_iter();
+        if readable.is_empty()
+            && let Some(Err(error)) = others.next()
+        {
+            return Err(error.into());
+        }
+        for other in others {
+            forgive(other)?;
+        }
+        Ok(readable.into_iter().flatten().collect())
     }
 }
 

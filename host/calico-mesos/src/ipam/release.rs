@@ -1,7 +1,7 @@
 //! `release`: give addresses back, by uid or by address. Addresses that are free already are fine.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet},
     net::IpAddr,
 };
 
@@ -12,7 +12,7 @@ use super::{
     handle::{self, Handle},
 };
 use crate::{
-    error::{Error, Result},
+    error::{Error, Result, forgive},
     etcd::{
         Cond, Error as EtcdError, WriteError,
         cas::{self, Change, TRIES},
@@ -25,13 +25,8 @@ type Lost = BTreeMap<Option<String>, u64>;
 impl Ipam<'_> {
     /// Frees these addresses, whoever has them.
     pub fn release_ips(&self, ips: &[IpAddr]) -> Result<()> {
-        let mut by_block: HashMap<Cidr, Vec<usize>> = HashMap::new();
-        for ip in ips {
-            let cidr = Cidr::block_of(*ip);
-            by_block.entry(cidr).or_default().extend(cidr.ordinal(*ip));
-        }
-        for (cidr, ordinals) in by_block {
-            if !self.give_back(cidr, &ordinals, |_| true)? {
+        for (cidr, ordinals) in by_block(ips) {
+            if forgive(self.give_back(cidr, &ordinals, |_| true))? == Some(false) {
                 log::warn(&format!("nothing to release in block {cidr}"));
             }
         }
@@ -45,19 +40,27 @@ impl Ipam<'_> {
     /// handle that is younger than the endpoint (`created` is etcd's number of that write) is
     /// another's, and stays. So does one without a handle, which this plugin has not assigned.
     pub fn release_endpoint(&self, ips: &[IpAddr], created: u64) -> Result<()> {
-        for ip in ips {
-            let cidr = Cidr::block_of(*ip);
-            let Some(node) = self.client.get(&block::key(cidr))? else { continue };
-            let block = Block::read(cidr, &node)?;
-            let ordinal = cidr.ordinal(*ip);
-            let Some(uid) = ordinal.and_then(|ordinal| block.handle_of(ordinal)) else { continue };
+        for (cidr, ordinals) in by_block(ips) {
+            forgive(self.release_older(cidr, &ordinals, created))?;
+        }
+        Ok(())
+    }
+
+    fn release_older(&self, cidr: Cidr, ordinals: &[usize], created: u64) -> Result<()> {
+        let Some(node) = self.client.get(&block::key(cidr))? else { return Ok(()) };
+        let block = Block::read(cidr, &node)?;
+        let mut own = BTreeSet::new();
+        let holders = ordinals.iter().filter_map(|ordinal| block.handle_of(*ordinal));
+        for uid in holders.collect::<BTreeSet<_>>() {
             let handle = self.client.get(&handle::key(uid))?;
             if handle.is_some_and(|handle| handle.created > created) {
-                log::info(&format!("{ip} belongs to {uid} now and stays"));
-                continue;
+                log::info(&format!("what {uid} has in {cidr} is another's now and stays"));
+            } else {
+                own.insert(uid);
             }
-            let ordinals: Vec<usize> = ordinal.into_iter().collect();
-            self.give_back(cidr, &ordinals, |known| known == Some(uid))?;
+        }
+        if !own.is_empty() {
+            self.give_back(cidr, ordinals, |known| known.is_some_and(|uid| own.contains(uid)))?;
         }
         Ok(())
     }
@@ -103,7 +106,8 @@ impl Ipam<'_> {
         self.change_block(cidr, ordinals, &wanted, |block, lost| {
             let handles = lost.iter().filter_map(|(uid, count)| Some((uid.as_ref()?, *count)));
             for (uid, count) in handles {
-                self.count_down(uid, cidr, count, block.count_of(uid))?;
+                // The addresses are worth more than their count.
+                forgive(self.count_down(uid, cidr, count, block.count_of(uid)))?;
             }
             Ok(())
         })
@@ -134,4 +138,14 @@ impl Ipam<'_> {
             Ok::<_, Error>(Change::Write(block.to_json(), true))
         })
     }
+}
+
+/// Addresses as numbers in their blocks.
+fn by_block(ips: &[IpAddr]) -> BTreeMap<Cidr, Vec<usize>> {
+    let mut blocks: BTreeMap<Cidr, Vec<usize>> = BTreeMap::new();
+    for ip in ips {
+        let cidr = Cidr::block_of(*ip);
+        blocks.entry(cidr).or_default().extend(cidr.ordinal(*ip));
+    }
+    blocks
 }

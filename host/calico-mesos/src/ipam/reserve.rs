@@ -17,8 +17,9 @@ enum Found {
 }
 
 impl Ipam<'_> {
-    /// Answers `reserve`. When one address cannot be had, those already taken are given back.
-    pub fn reserve(&self, request: &Reserve) -> Result<()> {
+    /// Answers `reserve` with what would have to be taken back for it. When one address cannot be had, those
+    /// already taken are given back.
+    pub fn reserve(&self, request: &Reserve) -> Result<Vec<Taken>> {
         let mut taken = Vec::new();
         let result = request
             .addresses
@@ -27,7 +28,7 @@ impl Ipam<'_> {
         if result.is_err() {
             self.roll_back(&request.uid, &taken);
         }
-        result
+        result.map(|()| taken)
     }
 
     fn reserve_one(&self, ip: IpAddr, uid: &str, taken: &mut Vec<Taken>) -> Result<()> {

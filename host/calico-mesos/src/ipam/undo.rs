@@ -22,7 +22,7 @@ pub struct Taken {
 impl Ipam<'_> {
     /// Takes everything back, within a time of its own. What cannot be taken back now is logged and
     /// stays on the handle, so that `release` by uid finds it.
-    pub(super) fn roll_back(&self, uid: &str, taken: &[Taken]) {
+    pub(crate) fn roll_back(&self, uid: &str, taken: &[Taken]) {
         self.client.begin_rollback(Deadline::after(settings::ROLLBACK));
         for part in taken {
             match self.undo(uid, part) {

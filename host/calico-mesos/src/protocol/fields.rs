@@ -187,10 +187,14 @@ pub fn addresses(value: Option<&Value>) -> Result<Vec<IpAddr>> {
 }
 
 fn address(value: &Value) -> Result<IpAddr> {
-    value
-        .as_str()
-        .and_then(|text| text.trim().parse().ok())
-        .ok_or_else(|| Error::request(format!("IP address could not be parsed: {}", shown(value))))
+    let ip: IpAddr = value.as_str().and_then(|text| text.trim().parse().ok()).ok_or_else(|| {
+        Error::request(format!("IP address could not be parsed: {}", shown(value)))
+    })?;
+    let is_broadcast = ip == IpAddr::V4(Ipv4Addr::BROADCAST);
+    if ip.is_unspecified() || ip.is_loopback() || ip.is_multicast() || is_broadcast {
+        return Err(Error::request(format!("IP address {ip} cannot be a container's.")));
+    }
+    Ok(ip)
 }
 
 fn misplaced(is: u8, field: u8) -> Error {

@@ -16,26 +16,30 @@ use nix::{
 use super::AUTHORITY;
 
 /// What happens at the chosen request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Fault {
     /// Nothing.
+    #[default]
     None,
     /// The request does not reach etcd.
     LoseRequest,
     /// etcd carries it out, the answer does not come back.
     LoseAnswer,
+    /// The connection ends, and the request reaches etcd all the same: just before the next write does.
+    Late,
     /// etcd carries it out, and the plugin is killed before it learns of it.
     Kill,
     /// etcd carries it out, the answer does not come back, and no later request reaches etcd.
     Away,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct State {
     fault: Fault,
     at: usize,
     seen: usize,
     plugin: Option<u32>,
+    late: Option<Vec<u8>>,
     record: Vec<Vec<u8>>,
 }
 
@@ -48,8 +52,7 @@ impl Proxy {
     pub fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let state = State { fault: Fault::None, at: 0, seen: 0, plugin: None, record: Vec::new() };
-        let state = Arc::new(Mutex::new(state));
+        let state = Arc::new(Mutex::new(State::default()));
         let shared = Arc::clone(&state);
         std::thread::spawn(move || {
             for stream in listener.incoming() {
@@ -63,7 +66,7 @@ impl Proxy {
     /// Sets the fault for request number `at`, counted from 1, and starts to count.
     pub fn arm(&self, fault: Fault, at: usize) {
         let mut state = self.state.lock().unwrap();
-        *state = State { fault, at, seen: 0, plugin: None, record: Vec::new() };
+        *state = State { fault, at, ..State::default() };
     }
 
     /// Tells whom to kill.
@@ -84,18 +87,27 @@ impl Proxy {
 
 fn serve(mut client: TcpStream, state: &Mutex<State>) {
     let Some(request) = read_request(&mut client) else { return };
-    let fault = {
+    let is_write = !request.starts_with(b"GET ");
+    let (fault, late) = {
         let mut state = state.lock().unwrap();
         state.seen += 1;
         state.record.push(request.clone());
-        match state.seen.cmp(&state.at) {
+        let fault = match state.seen.cmp(&state.at) {
             Ordering::Equal => state.fault,
             Ordering::Greater if state.fault == Fault::Away => Fault::LoseRequest,
             _ => Fault::None,
+        };
+        let late = state.late.take_if(|_| is_write);
+        if fault == Fault::Late && is_write {
+            state.late = Some(request.clone());
         }
+        (fault, late)
     };
-    if fault == Fault::LoseRequest {
+    if matches!(fault, Fault::LoseRequest | Fault::Late) {
         return;
+    }
+    if let Some(late) = late {
+        forward(&late);
     }
     let answer = forward(&request);
     match fault {
