@@ -91,10 +91,32 @@ fn look_up(host_port: &str, until: Deadline) -> Sockets {
 mod tests {
     use std::time::Duration;
 
-    use super::*;
+    use super::{super::address, *};
 
     fn found(host_port: &str) -> Sockets {
         look_up(host_port, Deadline::after(Duration::from_secs(10)))
+    }
+
+    #[test]
+    fn what_was_found_is_kept_and_what_was_not_is_looked_up_again() {
+        let server = |host_port: &str| {
+            let address = address::from_settings(None, Some(host_port), None).unwrap().remove(0);
+            Server::new(address, None).unwrap()
+        };
+        let until = Deadline::after(Duration::from_secs(10));
+        let several = server("etcd.example:1");
+        let sockets: [SocketAddr; 2] = ["127.0.0.1:1", "127.0.0.2:1"].map(|s| s.parse().unwrap());
+        several.sockets_are(sockets);
+        several.look_again();
+        assert_eq!(several.sockets(until).unwrap(), sockets);
+        several.prefer_others();
+        assert_eq!(several.sockets(until).unwrap(), [sockets[1], sockets[0]]);
+
+        let unknown = server("localhost:7");
+        unknown.sockets.replace(Some(Err("the host name is not known")));
+        assert!(unknown.sockets(until).is_err());
+        unknown.look_again();
+        assert!(unknown.sockets(until).is_ok());
     }
 
     #[test]

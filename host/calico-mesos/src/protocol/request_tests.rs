@@ -150,6 +150,19 @@ fn release_checks() {
 }
 
 #[test]
+fn addresses_that_no_container_can_have() {
+    let cannot = |ip| format!("IP address {ip} cannot be a container's.");
+    for ip in ["0.0.0.0", "127.0.0.1", "224.0.0.5", "255.255.255.255"] {
+        let text = message("isolate", with(isolate_args(), "ipv4_addrs", json!([ip])));
+        assert_eq!(text, cannot(ip));
+    }
+    for ip in ["::", "::1", "ff02::1"] {
+        let text = message("isolate", with(isolate_args(), "ipv6_addrs", json!([ip])));
+        assert_eq!(text, cannot(ip));
+    }
+}
+
+#[test]
 fn cleanup_checks() {
     assert_eq!(message("cleanup", json!({"hostname": "h"})), "Missing container_id");
     assert_eq!(message("cleanup", json!({"container_id": "c1"})), "Missing hostname");
