@@ -42,6 +42,13 @@ pub fn back_off(attempt: u32) {
     std::thread::sleep(Duration::from_micros(500 + below(ceiling.min(50_000))));
 }
 
+/// How long to wait before try number `attempt` (from 0) of a server that is away: up to a second, so that neither
+/// it nor the log is flooded; never the same for two processes.
+pub fn pause(attempt: u32) -> Duration {
+    let ceiling = 40_000u64 << attempt.min(5);
+    Duration::from_micros(20_000 + below(ceiling.min(1_000_000)))
+}
+
 #[cfg(test)]
 mod tests {
     #[test]

@@ -239,7 +239,7 @@ fn release_and_cleanup_wait_for_an_etcd_that_is_away() {
     for request in [release, cleanup, json!({"command": "release", "args": {"uid": "uid-1"}})] {
         proxy.arm(Fault::Away, 1);
         let child = world.start(&request);
-        common::wait_for("several tries", || proxy.seen() > 10);
+        common::wait_for("several tries", || proxy.seen() > 5);
         proxy.arm(Fault::None, 0);
         finish(child).ok();
     }

@@ -6,6 +6,7 @@
 use std::{
     cell::{Cell, RefCell},
     rc::Rc,
+    thread,
     time::Duration,
 };
 
@@ -338,7 +339,7 @@ impl Client {
     fn exchange(&self, call: Call<'_>, mut begun: Option<Begun>) -> Result<Answer, WriteError> {
         let mut away = None;
         for round in 0.. {
-            match (self.ask_each(call, begun.take()), away.take()) {
+            match (self.ask_each(call, begun.take(), round), away.take()) {
                 (Err(WriteError::Failed(error @ Error::Unreachable { .. })), _)
                     if self.patient.get() =>
                 {
@@ -351,13 +352,19 @@ impl Client {
                 (end, _) => return end,
             }
             self.servers.iter().for_each(|server| server.look_again());
-            random::back_off(round);
+            let left = self.deadline.get().left().unwrap_or_default();
+            thread::sleep(random::pause(round).min(left));
         }
         Err(WriteError::Failed(Error::OutOfTime))
     }
 
-    /// Asks the current address, then each other one.
-    fn ask_each(&self, call: Call<'_>, mut begun: Option<Begun>) -> Result<Answer, WriteError> {
+    /// Asks the current address, then each other one. What is wrong with them is logged in the first round.
+    fn ask_each(
+        &self,
+        call: Call<'_>,
+        mut begun: Option<Begun>,
+        round: u32,
+    ) -> Result<Answer, WriteError> {
         let mut tried = String::new();
         for _ in 0..self.servers.len() {
             if self.deadline.get().left().is_none() {
@@ -381,7 +388,12 @@ impl Client {
             let separator = if tried.is_empty() { "" } else { "; " };
             let shown = self.servers[server].address.shown();
             tried.push_str(&format!("{separator}{shown}: {why}"));
-            log::warn(&format!("etcd at {shown}: {why}"));
+            let text = format!("etcd at {shown}: {why}");
+            if round == 0 {
+                log::warn(&text)
+            } else {
+                log::debug(|| text)
+            }
             if self.current.get() == server {
                 self.current.set((server + 1) % self.servers.len());
             }
