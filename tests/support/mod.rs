@@ -3,54 +3,16 @@
 // Each ring uses its own part of it.
 #![allow(dead_code)]
 
+mod skip;
+
 use std::{
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::{Command, Output},
 };
 
 use el7rpm::openpgp::{SecretKey, Signer};
 
-/// Whether all `tools` are on PATH. If not, the test is skipped with a plain line, which
-/// `make test` shows at its end; with REQUIRE_TOOLS set, as in CI, that is a failure instead.
-pub fn have(test: &str, tools: &[&str]) -> bool {
-    let missing: Vec<_> = tools.iter().filter(|t| on_path(t).is_none()).copied().collect();
-    if missing.is_empty() {
-        return true;
-    }
-    skip(test, &format!("not installed: {}", missing.join(", ")))
-}
-
-/// As [`have`], for tests that only root can run.
-pub fn have_as_root(test: &str, tools: &[&str]) -> bool {
-    if is_root() { have(test, tools) } else { skip(test, "needs root") }
-}
-
-fn is_root() -> bool {
-    use std::os::unix::fs::MetadataExt;
-    fs_err::metadata("/proc/self").is_ok_and(|m| m.uid() == 0)
-}
-
-/// Notes that a test is skipped, and why. Always `false`, for `return`s.
-pub fn skip(test: &str, why: &str) -> bool {
-    use std::io::Write;
-    assert!(std::env::var_os("REQUIRE_TOOLS").is_none(), "{test}: {why}");
-    let list = scratch_root().join("skipped");
-    let file = fs_err::OpenOptions::new().create(true).append(true).open(list);
-    writeln!(file.unwrap(), "skipped: {test}: {why}").unwrap();
-    false
-}
-
-pub fn on_path(name: &str) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH")?;
-    std::env::split_paths(&path).map(|dir| dir.join(name)).find(|p| p.is_file())
-}
-
-/// Where tests keep what is dear to make.
-pub fn scratch_root() -> PathBuf {
-    let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("rings");
-    fs_err::create_dir_all(&dir).unwrap();
-    dir
-}
+pub use skip::{have, have_as_root, on_path, scratch_root, skip};
 
 /// An armored secret key, made once per checkout: RSA keys of 4096 bits take seconds.
 pub fn key_file(name: &str) -> PathBuf {

@@ -5,7 +5,7 @@
 use std::{
     fmt::Write as _,
     io::Write as _,
-    path::Path,
+    path::{Path, PathBuf},
     sync::OnceLock,
     time::{SystemTime, UNIX_EPOCH},
 };
@@ -64,11 +64,12 @@ struct Log {
 
 static LOG: OnceLock<Log> = OnceLock::new();
 
-/// The log file that the settings name.
-pub fn path() -> std::path::PathBuf {
-    std::env::var_os("CALICO_MESOS_LOG_FILE")
-        .filter(|value| !value.is_empty())
-        .map_or_else(|| DEFAULT_FILE.into(), Into::into)
+/// The log file, from the value of `CALICO_MESOS_LOG_FILE`.
+pub fn path_from_setting(value: Option<impl Into<PathBuf>>) -> PathBuf {
+    value
+        .map(Into::into)
+        .filter(|path: &PathBuf| !path.as_os_str().is_empty())
+        .unwrap_or_else(|| DEFAULT_FILE.into())
 }
 
 /// Opens the log for this process. A log that cannot be opened is no reason to refuse a container:
@@ -78,7 +79,7 @@ pub fn open() {
     if level == Level::Off {
         return;
     }
-    if let Ok(file) = open_file(&path()) {
+    if let Ok(file) = open_file(&path_from_setting(std::env::var_os("CALICO_MESOS_LOG_FILE"))) {
         let id = format!("{:08x}", crate::random::next() as u32);
         // Losing the race to a second caller in the same process changes nothing.
         let _ = LOG.set(Log { file, level, id });

@@ -94,10 +94,8 @@ impl Settings {
             get("ETCD_SCHEME").as_deref(),
         )
         .map_err(Error::Request)?;
-        let tls = tls_files(&get)?;
-        if tls.ca.is_none() && addresses.iter().any(Address::is_https) {
-            return wrong("https needs ETCD_CA_CERT_FILE.");
-        }
+        let encrypts = addresses.iter().any(Address::is_https);
+        let tls = if encrypts { tls_files(&get)? } else { TlsFiles::default() };
         Ok(Self {
             defaulted: get("ETCD_ENDPOINTS").is_none() && get("ETCD_AUTHORITY").is_none(),
             addresses,
@@ -150,12 +148,16 @@ fn switch(name: &str, value: Option<&str>) -> Result<bool> {
 }
 
 fn tls_files(get: &impl Fn(&str) -> Option<String>) -> Result<TlsFiles> {
+    let ca = get("ETCD_CA_CERT_FILE");
+    if ca.is_none() {
+        return wrong("https needs ETCD_CA_CERT_FILE.");
+    }
     let client = match (get("ETCD_CERT_FILE"), get("ETCD_KEY_FILE")) {
         (Some(cert), Some(key)) => Some((cert, key)),
         (None, None) => None,
         _ => return wrong("ETCD_CERT_FILE and ETCD_KEY_FILE: give both or neither."),
     };
-    Ok(TlsFiles { ca: get("ETCD_CA_CERT_FILE"), client })
+    Ok(TlsFiles { ca, client })
 }
 
 fn wrong<T>(text: impl Into<String>) -> Result<T> {
@@ -188,6 +190,8 @@ mod tests {
         assert!(error.contains("ETCD_CA_CERT_FILE"), "{error}");
         let error = settings(&[https, ("ETCD_CA_CERT_FILE", "a"), ("ETCD_KEY_FILE", "b")]);
         assert!(error.unwrap_err().to_string().contains("both or neither"));
+        // Without https they are not looked at.
+        assert_eq!(settings(&[("ETCD_KEY_FILE", "b")]).unwrap().tls, TlsFiles::default());
     }
 
     #[test]

@@ -1,17 +1,20 @@
-//! Many requests at once: no address twice, none lost, all handles right.
+//! Many requests at once, also while etcd is stopped, paused or killed: no address twice, none lost, all handles
+//! right, and nothing left after recovery and release.
 
 mod common;
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     sync::atomic::{AtomicUsize, Ordering},
 };
 
-use common::{World, tree};
+use common::{World, etcd::Etcd, finish, tree};
 use nix::{
     sched::{CloneFlags, unshare},
+    sys::signal::Signal,
     unistd::sethostname,
 };
+use serde_json::json;
 
 const REQUESTS: usize = 200;
 const PROCESSES: usize = 8;
@@ -58,14 +61,18 @@ fn check(world: &World, got: &BTreeMap<String, String>) {
     assert_eq!(got.len(), REQUESTS);
     let addresses: BTreeSet<_> = got.values().collect();
     assert_eq!(addresses.len(), REQUESTS, "an address was given twice");
-    let mut in_etcd = BTreeMap::new();
-    for ((block, ordinal), uid) in tree::count(&world.etcd) {
-        let (base, _) = block.split_once('/').unwrap();
-        let base: std::net::Ipv4Addr = base.parse().unwrap();
-        let ip = std::net::Ipv4Addr::from_bits(base.to_bits() + ordinal as u32);
-        in_etcd.insert(uid, ip.to_string());
-    }
+    let in_etcd: BTreeMap<_, _> =
+        uids_and_addresses(tree::count(&world.etcd)).into_iter().collect();
     assert_eq!(&in_etcd, got);
+}
+
+fn uids_and_addresses(assigned: BTreeMap<(String, usize), String>) -> BTreeSet<(String, String)> {
+    let pair = |((block, ordinal), uid): ((String, usize), _)| {
+        let base: std::net::Ipv4Addr = block.split_once('/').unwrap().0.parse().unwrap();
+        let ip = std::net::Ipv4Addr::from_bits(base.to_bits() + ordinal as u32);
+        (uid, ip.to_string())
+    };
+    assigned.into_iter().map(pair).collect()
 }
 
 fn release_all(world: &World, got: &BTreeMap<String, String>) {
@@ -101,4 +108,67 @@ fn eight_hosts_with_fewer_blocks_than_hosts() {
     let got = run(&world, |lane| format!("agent-{lane}"));
     check(&world, &got);
     release_all(&world, &got);
+}
+
+/// The request at whose start etcd is disturbed, and the one at which it recovers: those in between are more than
+/// the processes.
+const DISTURBED: usize = 60;
+const RECOVERED: usize = DISTURBED + 2 * PROCESSES;
+
+/// Eight processes at a time with something happening to etcd in the middle. Those who were told an address have
+/// it; after `release` nothing is left of anybody's.
+fn storm(disturb: impl Fn(&mut Etcd), recover: impl Fn(&mut Etcd)) {
+    let Some(mut world) = common::empty_world() else { return };
+    five_blocks(&world);
+    world.set("CALICO_MESOS_CALL_TIMEOUT", "1");
+    world.set("CALICO_MESOS_TOTAL_TIMEOUT", "3");
+    let mut under_way = VecDeque::new();
+    let (mut told, mut failed) = (BTreeMap::new(), Vec::new());
+    for number in 0..REQUESTS + PROCESSES {
+        if number < REQUESTS {
+            let uid = format!("uid-{number}");
+            let child = world.start(&json!({"command": "allocate", "args": {
+                "hostname": "mesos-name", "uid": uid, "num_ipv4": 1, "num_ipv6": 0}}));
+            under_way.push_back((uid, child));
+        }
+        match number {
+            DISTURBED => disturb(&mut world.etcd),
+            RECOVERED => recover(&mut world.etcd),
+            _ => {}
+        }
+        if number < PROCESSES {
+            continue;
+        }
+        let (uid, child) = under_way.pop_front().unwrap();
+        let answer = finish(child);
+        match answer.json["ipv4"][0].as_str() {
+            Some(ip) => drop(told.insert(uid, ip.to_owned())),
+            None => failed.push((uid, answer)),
+        }
+    }
+    assert!(!failed.is_empty() && told.len() >= DISTURBED, "{failed:?}");
+    let assigned = uids_and_addresses(tree::assigned(&world.etcd));
+    for (uid, ip) in &told {
+        assert!(assigned.contains(&(uid.clone(), ip.clone())), "{uid} was told {ip}");
+    }
+    for (uid, _) in &failed {
+        world.release_uid(uid).ok();
+    }
+    release_all(&world, &told);
+    assert!(tree::handles(&world.etcd).is_empty());
+}
+
+#[test]
+fn etcd_paused_in_the_middle() {
+    storm(|etcd| etcd.signal(Signal::SIGSTOP), |etcd| etcd.signal(Signal::SIGCONT));
+}
+
+#[test]
+fn etcd_killed_in_the_middle() {
+    storm(Etcd::stop, Etcd::restart);
+}
+
+#[test]
+fn etcd_stopped_in_the_middle() {
+    storm(Etcd::end, Etcd::restart);
 }

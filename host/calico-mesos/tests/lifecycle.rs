@@ -269,8 +269,9 @@ fn isolate_refuses_and_takes_back() {
 
     // An address that the kernel refuses, when the interface is there already.
     let fresh = Container::start("c4");
-    let text = world.isolate(&fresh, &[], &["192.168.0.2"], &["ff02::1"]).error();
-    assert!(text.contains("ff02::1"), "{text}");
+    fresh.run(|| common::sysctl("net/ipv6/conf/all/disable_ipv6", "1"));
+    let text = world.isolate(&fresh, &[], &["192.168.0.2"], &["fd80::2"]).error();
+    assert!(text.contains("fd80::2") && text.contains("ermission denied"), "{text}");
 
     // Data that cannot be written: the interface is there by then.
     world.etcd.put("/calico/v1/policy/profile/ng_broken", "a value where a folder belongs");
@@ -462,4 +463,27 @@ fn what_cannot_be_read_stops_nothing_else() {
     world.etcd.put("/calico/v1/ipam/v4/pool/10.9.0.0-16", "no pool");
     let text = world.allocate("uid-3", 1, 0).error();
     assert!(text.contains("10.9.0.0-16 is not as expected"), "{text}");
+}
+
+#[test]
+fn a_release_by_uid_passes_over_what_cannot_be_read() {
+    let Some(world) = common::world() else { return };
+    world.allocate("uid-1", 1, 1).ok();
+    world.allocate("uid-2", 0, 1).ok();
+    let block = "/calico/ipam/v2/assignment/ipv4/block/192.168.0.0-26";
+    let good = world.etcd.node(block).unwrap()["value"].as_str().unwrap().to_owned();
+    world.etcd.put(block, "no block");
+    world.etcd.put("/calico/ipam/v2/handle/uid-2", "no handle");
+    world.release_uid("uid-1").ok();
+    world.release_uid("uid-2").ok();
+    let v6_block = "/calico/ipam/v2/assignment/ipv6/block/fd80:24e2:f998:72d6::-122";
+    let v6_block = world.etcd.node(v6_block).unwrap();
+    assert!(!v6_block["value"].as_str().unwrap().contains("uid-"), "{v6_block}");
+
+    // Once the block is mended, the handle still leads there.
+    world.etcd.put(block, &good);
+    world.etcd.delete("/calico/ipam/v2/handle/uid-2");
+    world.release_uid("uid-1").ok();
+    assert_eq!(tree::count(&world.etcd).len(), 0);
+    assert!(tree::handles(&world.etcd).is_empty());
 }

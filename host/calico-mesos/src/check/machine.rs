@@ -4,7 +4,7 @@
 use nix::sched::{CloneFlags, unshare};
 use serde_json::Value;
 
-use super::report::Finding;
+use super::{agent::Environment, report::Finding};
 use crate::{
     error::{Error, Result},
     log,
@@ -14,8 +14,8 @@ use crate::{
 const MODULES: &str = "/calico/modules.json";
 
 /// Everything about the machine.
-pub fn findings() -> Vec<Finding> {
-    vec![namespaces(), log_file(), modules()]
+pub fn findings(environment: &Environment) -> Vec<Finding> {
+    vec![namespaces(), log_file(environment), modules()]
 }
 
 fn namespaces() -> Finding {
@@ -42,8 +42,8 @@ fn try_namespace() -> Result<()> {
     thread.join().unwrap_or_else(|_| Err(failed("the check itself failed".to_owned())))
 }
 
-fn log_file() -> Finding {
-    let path = log::path();
+fn log_file(environment: &Environment) -> Finding {
+    let path = log::path_from_setting(environment.get("CALICO_MESOS_LOG_FILE"));
     match log::open_file(&path) {
         Ok(_) => Finding::ok("log", path.display().to_string()),
         Err(error) => Finding::warn(

@@ -17,7 +17,7 @@ pub fn run(json: bool) -> ExitCode {
     let mut report = Report::default();
     report.add(environment.finding());
     report.extend(names::findings());
-    report.extend(machine::findings());
+    report.extend(machine::findings(&environment));
     report.extend(etcd::findings(&environment));
     let text = if json { report.json() } else { report.text() };
     let status = if report.is_ready() { ExitCode::SUCCESS } else { ExitCode::FAILURE };

@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use serde::Deserialize;
+use serde::{Deserialize, de::DeserializeOwned};
 
 use super::{
     Error,
@@ -213,17 +213,12 @@ impl Client {
 
     /// Reads a key, through the quorum so that nothing stale comes back (facts 2.1).
     pub fn get(&self, key: &str) -> Result<Option<Node>, Error> {
-        self.read::<Node>(key, QUORUM)
-    }
-
-    /// Reads a key with everything below it.
-    pub fn get_tree(&self, key: &str) -> Result<Option<Node>, Error> {
-        self.read::<Node>(key, "?quorum=true&recursive=true")
+        self.read(key)
     }
 
     /// The names in a folder, without looking at the values.
     pub fn names(&self, key: &str) -> Result<Vec<String>, Error> {
-        let found = self.read::<Names>(key, QUORUM)?;
+        let found: Option<Names> = self.read(key)?;
         let name = |node: KeyOnly| node.key.rsplit('/').next().map(str::to_owned);
         Ok(found
             .map(|names| names.nodes)
@@ -268,13 +263,8 @@ impl Client {
         &self.servers[self.current.get() % self.servers.len()]
     }
 
-    fn read<N: for<'de> Deserialize<'de>>(
-        &self,
-        key: &str,
-        query: &str,
-    ) -> Result<Option<N>, Error> {
-        let begun = if query == QUORUM { self.take_ahead(key) } else { None };
-        let answer = self.exchange(Call::get(&path(key, query)), begun)?;
+    fn read<N: DeserializeOwned>(&self, key: &str) -> Result<Option<N>, Error> {
+        let answer = self.exchange(Call::get(&path(key, QUORUM)), self.take_ahead(key))?;
         log::debug(|| format!("etcd GET {key} {}", answer.status));
         if answer.is_success() {
             let found: Found<N> = serde_json::from_slice(&answer.body).map_err(|e| {

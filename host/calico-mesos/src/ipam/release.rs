@@ -75,17 +75,22 @@ impl Ipam<'_> {
         self.client.read_ahead(std::iter::once(handle::key(uid)).chain(folders));
         for attempt in 0..TRIES {
             let node = self.client.get(&handle::key(uid))?;
-            let mut blocks = BTreeSet::new();
-            if let Some(node) = &node {
-                blocks.extend(Handle::read(uid, node)?.blocks());
-            }
+            let handle = node.as_ref().map(|node| forgive(Handle::read(uid, node))).transpose()?;
+            let counted: BTreeSet<Cidr> =
+                handle.iter().flatten().flat_map(Handle::blocks).collect();
+            let mut blocks = counted.clone();
             for family in families {
                 blocks.extend(self.affine_blocks(family)?);
             }
+            let mut unreadable = BTreeSet::new();
             for cidr in blocks {
-                self.release_from(cidr, uid)?;
+                if forgive(self.release_from(cidr, uid))?.is_none() {
+                    unreadable.insert(cidr);
+                }
             }
-            let Some(node) = node else { return Ok(()) };
+            // A handle that cannot be read, or leads to a block that cannot, stays for whoever mends that.
+            let is_done = counted.is_disjoint(&unreadable);
+            let (Some(node), Some(Some(_)), true) = (node, handle, is_done) else { return Ok(()) };
             match self.client.delete(&handle::key(uid), Cond::Index(node.index)) {
                 Ok(()) => return Ok(()),
                 // The handle has changed, so there may be more to free.

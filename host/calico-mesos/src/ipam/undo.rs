@@ -3,7 +3,7 @@
 use super::{Ipam, block, block::Block, cidr::Cidr};
 use crate::{
     deadline::Deadline,
-    error::Result,
+    error::{Error, Result},
     etcd::cas::{self, Change},
     log, settings,
 };
@@ -37,14 +37,18 @@ impl Ipam<'_> {
     /// Takes one part back: the block first, the handle after it.
     fn undo(&self, uid: &str, part: &Taken) -> Result<()> {
         // Where it is not known whether the block was written, the addresses may be free, or another's.
-        cas::update(self.client, &block::key(part.block), |node| {
-            let Some(node) = node else { return Ok(Change::Keep(())) };
+        let keeps = cas::update(self.client, &block::key(part.block), |node| {
+            let Some(node) = node else { return Ok(Change::Keep(0)) };
             let mut block = Block::read(part.block, node)?;
             let lost = block.release(part.ordinals.iter().copied(), |known| known == Some(uid));
-            let change =
-                if lost.is_empty() { Change::Keep(()) } else { Change::Write(block.to_json(), ()) };
-            Ok::<_, crate::error::Error>(change)
+            let keeps = block.count_of(uid);
+            Ok::<_, Error>(if lost.is_empty() {
+                Change::Keep(keeps)
+            } else {
+                Change::Write(block.to_json(), keeps)
+            })
         })?;
-        self.count_down(uid, part.block, part.counted as u64, 0)
+        // Nor is it known whether the handle was counted up; what the uid had before stays counted.
+        self.count_down(uid, part.block, part.counted as u64, keeps)
     }
 }

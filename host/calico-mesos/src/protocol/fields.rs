@@ -152,24 +152,30 @@ pub fn count(args: &Args, name: &str) -> Result<usize> {
 
 /// A list of IPv4 addresses; a missing one is empty.
 pub fn ipv4_addrs(args: &Args) -> Result<Vec<Ipv4Addr>> {
-    let parse = |ip| match ip {
+    list(args.get("ipv4_addrs"), |ip| match ip {
         IpAddr::V4(ip) => Ok(ip),
         IpAddr::V6(_) => Err(misplaced(6, 4)),
-    };
-    addresses(args.get("ipv4_addrs"))?.into_iter().map(parse).collect()
+    })
 }
 
 /// A list of IPv6 addresses; a missing one is empty.
 pub fn ipv6_addrs(args: &Args) -> Result<Vec<Ipv6Addr>> {
-    let parse = |ip| match ip {
+    list(args.get("ipv6_addrs"), |ip| match ip {
         IpAddr::V6(ip) => Ok(ip),
         IpAddr::V4(_) => Err(misplaced(4, 6)),
-    };
-    addresses(args.get("ipv6_addrs"))?.into_iter().map(parse).collect()
+    })
 }
 
 /// A list of addresses of both kinds.
 pub fn addresses(value: Option<&Value>) -> Result<Vec<IpAddr>> {
+    list(value, Ok)
+}
+
+/// A list of addresses of the kind that `belongs` takes, checked one after the other as in the original.
+fn list<A: Copy + Into<IpAddr>>(
+    value: Option<&Value>,
+    belongs: impl Fn(IpAddr) -> Result<A>,
+) -> Result<Vec<A>> {
     let items = match value {
         None => return Ok(Vec::new()),
         Some(Value::Array(items)) => items,
@@ -183,18 +189,25 @@ pub fn addresses(value: Option<&Value>) -> Result<Vec<IpAddr>> {
     if items.len() as u64 > COUNT_MAX {
         return Err(Error::request(format!("More than {COUNT_MAX} IP addresses in one request.")));
     }
-    items.iter().map(address).collect()
+    let read = |value| belongs(parsed(value)?).and_then(of_a_container);
+    items.iter().map(read).collect()
 }
 
-fn address(value: &Value) -> Result<IpAddr> {
-    let ip: IpAddr = value.as_str().and_then(|text| text.trim().parse().ok()).ok_or_else(|| {
-        Error::request(format!("IP address could not be parsed: {}", shown(value)))
-    })?;
+fn parsed(value: &Value) -> Result<IpAddr> {
+    value
+        .as_str()
+        .and_then(|text| text.trim().parse().ok())
+        .ok_or_else(|| Error::request(format!("IP address could not be parsed: {}", shown(value))))
+}
+
+/// Refuses what the original did not know to refuse.
+fn of_a_container<A: Copy + Into<IpAddr>>(address: A) -> Result<A> {
+    let ip = address.into();
     let is_broadcast = ip == IpAddr::V4(Ipv4Addr::BROADCAST);
     if ip.is_unspecified() || ip.is_loopback() || ip.is_multicast() || is_broadcast {
         return Err(Error::request(format!("IP address {ip} cannot be a container's.")));
     }
-    Ok(ip)
+    Ok(address)
 }
 
 fn misplaced(is: u8, field: u8) -> Error {

@@ -134,6 +134,13 @@ fn reserve_checks() {
         message("reserve", with(reserve_args(), "ipv6_addrs", json!(["10.0.0.1"]))),
         "IPv4 address must not be placed in IPv6 address field."
     );
+    // One after the other: what is wrong with the first one is told.
+    for ips in [json!(["::1"]), json!(["fd80::1", "x"])] {
+        let text = message("reserve", with(reserve_args(), "ipv4_addrs", ips));
+        assert_eq!(text, "IPv6 address must not be placed in IPv4 address field.");
+    }
+    let text = message("reserve", with(reserve_args(), "ipv4_addrs", json!(["x", "fd80::1"])));
+    assert_eq!(text, "IP address could not be parsed: x");
 }
 
 #[test]

@@ -19,15 +19,6 @@ pub struct Etcd {
     arguments: Vec<String>,
 }
 
-pub fn is_installed() -> bool {
-    Command::new("etcd")
-        .arg("--version")
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status()
-        .is_ok()
-}
-
 impl Etcd {
     pub fn start(folder: &Path) -> Self {
         let client = format!("http://{AUTHORITY}");

@@ -9,6 +9,8 @@
 
 pub mod etcd;
 pub mod proxy;
+#[path = "../../../../tests/support/skip.rs"]
+mod skip;
 pub mod tree;
 
 use std::{
@@ -22,7 +24,7 @@ use std::{
 use calico_plugin::netns::Namespace;
 use nix::{
     sched::{CloneFlags, unshare},
-    unistd::{geteuid, sethostname},
+    unistd::sethostname,
 };
 use serde_json::{Value, json};
 
@@ -44,8 +46,7 @@ pub struct World {
     environment: Vec<(String, String)>,
 }
 
-/// Makes a world, or says in one line why not. (Written past the test runner, which would hold
-/// it back.)
+/// Makes a world, or notes why not.
 pub fn world() -> Option<World> {
     let world = empty_world()?;
     world.etcd.seed();
@@ -70,15 +71,8 @@ pub fn empty_world() -> Option<World> {
 
 /// Moves the calling thread into a namespace that looks like a host; false where that cannot be.
 pub fn host_namespace() -> bool {
-    let why = if !geteuid().is_root() {
-        "skipped: not root"
-    } else if !etcd::is_installed() {
-        "skipped: etcd is missing (Debian: etcd-server)"
-    } else {
-        ""
-    };
-    if !why.is_empty() {
-        let _ = writeln!(std::io::stderr(), "{why}");
+    let test = std::thread::current().name().unwrap_or_default().to_owned();
+    if !skip::have_as_root(&format!("calico_mesos: {test}"), &["etcd", "ip"]) {
         return false;
     }
     unshare(CloneFlags::CLONE_NEWNET | CloneFlags::CLONE_NEWUTS).unwrap();
@@ -146,8 +140,7 @@ impl Answer {
         self.json
     }
 
-    /// The text of a failure.
-    /// The error. The plugin says so with its exit status, if it was there to do so.
+    /// The text of a failure. The plugin says so with its exit status, if it was there to do so.
     pub fn error(self) -> String {
         assert!(matches!(self.status.code(), Some(1) | None), "{self:?}");
         self.json["error"].as_str().unwrap_or_else(|| panic!("{self:?}")).to_owned()
