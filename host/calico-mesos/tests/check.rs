@@ -2,34 +2,108 @@
 
 mod common;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, process::Command};
 
 use common::World;
 use serde_json::Value;
 
-fn check(world: &World) -> (BTreeMap<String, Value>, bool, i32) {
-    let output = world.command().args(["check", "--json"]).output().unwrap();
-    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+/// The names of a host that is ready. No name server is asked, which takes no time.
+const NAMES: &str = "
+    echo nameserver 127.0.0.1 >resolv.conf
+    echo hosts: files dns >nsswitch.conf
+    echo 10.240.0.1 agent-1.example.org agent-1 >hosts";
+
+/// A root of the test's own: programs and libraries are the machine's, /etc and /calico are new, and the first
+/// argument's folder is at its place.
+const ROOT: &str = r#"
+    set -e
+    mkdir "$1/root"
+    mount -t tmpfs none "$1/root"
+    cd "$1/root"
+    for part in bin lib lib64 sbin usr; do
+        if [ -L "/$part" ]; then cp -P "/$part" .
+        elif [ -d "/$part" ]; then mkdir "$part"; mount --rbind "/$part" "$part"; fi
+    done
+    mkdir -p dev proc calico etc/default/mesos-slave.d "./$1"
+    mount --rbind /dev dev
+    mount --rbind /proc proc
+    mount --bind "$1" "./$1"
+    cp "$2" calico/calico_mesos
+    (cd etc; eval "$3")
+    exec chroot . /calico/calico_mesos check $4
+"#;
+
+/// What one run of `check` said.
+struct Report {
+    checks: BTreeMap<String, Value>,
+    status: i32,
+}
+
+impl Report {
+    fn statuses(&self, names: &[&str]) -> Vec<&str> {
+        names.iter().map(|name| self.checks[*name]["status"].as_str().unwrap()).collect()
+    }
+
+    fn message(&self, name: &str) -> &str {
+        self.checks[name]["message"].as_str().unwrap()
+    }
+}
+
+fn check(world: &World) -> Report {
+    check_with(world, "")
+}
+
+/// Runs it as `world` has it, with what `prepare` makes in /etc.
+fn check_with(world: &World, prepare: &str) -> Report {
+    let output = command(world, prepare, "--json").output().unwrap();
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|e| {
+        panic!("{e}: {}", String::from_utf8_lossy(&output.stderr));
+    });
     let checks = report["checks"].as_array().unwrap().iter();
     let checks = checks.map(|check| (check["name"].as_str().unwrap().to_owned(), check.clone()));
-    (checks.collect(), report["ready"].as_bool().unwrap(), output.status.code().unwrap())
+    let status = output.status.code().unwrap();
+    assert_eq!(report["ready"], status == 0);
+    Report { checks: checks.collect(), status }
 }
 
-fn statuses(world: &World, names: &[&str]) -> Vec<String> {
-    let (checks, ready, status) = check(world);
-    assert_eq!(ready, status == 0);
-    names.iter().map(|name| checks[*name]["status"].as_str().unwrap().to_owned()).collect()
+fn command(world: &World, prepare: &str, format: &str) -> Command {
+    let folder = tempfile::tempdir_in(world.folder.path()).unwrap().keep();
+    let mut command = Command::new("unshare");
+    command.args(["--mount", "sh", "-c", ROOT, "sh"]).arg(folder).arg(common::program());
+    command.args([&format!("{NAMES}\n{prepare}"), format]).env_clear();
+    let plugin = world.command();
+    command.envs(plugin.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    command
 }
 
-const ALL: [&str; 8] =
-    ["settings", "hostname", "namespaces", "log", "etcd", "etcd-v2", "calico-keys", "pools"];
+const ALL: [&str; 11] = [
+    "settings",
+    "hostname",
+    "fqdn",
+    "namespaces",
+    "log",
+    "modules",
+    "etcd",
+    "etcd-v2",
+    "calico-keys",
+    "calico-host",
+    "pools",
+];
+
+/// A modules.json and the files that it names.
+fn installed() -> String {
+    let json = concat!(env!("CARGO_MANIFEST_DIR"), "/package/modules.json");
+    let library = "../opt/net-modules/libmesos_network_isolator.so";
+    format!("cp {json} ../calico; mkdir -p ../opt/net-modules; touch {library}")
+}
 
 #[test]
 fn a_host_that_is_ready() {
     let Some(world) = common::world() else { return };
-    assert_eq!(statuses(&world, &ALL), ["ok"; 8]);
-    assert_eq!(statuses(&world, &["calico-host"]), ["ok"]);
-    let output = world.command().arg("check").output().unwrap();
+    let report = check_with(&world, &installed());
+    assert_eq!(report.statuses(&ALL), ["ok"; 11], "{:?}", report.checks);
+    assert_eq!(report.message("fqdn"), "agent-1.example.org is 10.240.0.1");
+    let output = command(&world, &installed(), "").output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(text.contains("ok    etcd         http://127.0.0.1:2379 answers"), "{text}");
     assert!(text.contains("192.168.0.0/16, fd80:24e2:f998:72d6::/64"), "{text}");
@@ -39,7 +113,8 @@ fn a_host_that_is_ready() {
 #[test]
 fn an_etcd_without_calicos_data() {
     let Some(world) = common::empty_world() else { return };
-    let got = statuses(&world, &["etcd", "etcd-v2", "calico-keys", "calico-host", "pools"]);
+    let report = check(&world);
+    let got = report.statuses(&["etcd", "etcd-v2", "calico-keys", "calico-host", "pools"]);
     assert_eq!(got, ["ok", "ok", "fail", "fail", "fail"]);
 }
 
@@ -47,57 +122,84 @@ fn an_etcd_without_calicos_data() {
 fn an_address_that_is_missing_or_wrong() {
     let Some(mut world) = common::world() else { return };
     world.set("ETCD_AUTHORITY", "SET-THE-ETCD-ADDRESS:4001");
-    let (checks, ready, status) = check(&world);
-    assert!(!ready && status == 1);
-    assert!(checks["etcd"]["message"].as_str().unwrap().contains("placeholder"));
-    assert_eq!(checks["pools"]["status"], "skip");
+    let report = check(&world);
+    assert_eq!(report.status, 1);
+    assert!(report.message("etcd").contains("placeholder"));
+    assert_eq!(report.statuses(&["pools"]), ["skip"]);
     world.set("ETCD_AUTHORITY", "127.0.0.1:1");
-    assert_eq!(statuses(&world, &["settings", "etcd", "etcd-v2"]), ["ok", "fail", "skip"]);
+    let report = check(&world);
+    assert_eq!(report.statuses(&["settings", "etcd", "etcd-v2"]), ["ok", "fail", "skip"]);
+    assert!(report.message("etcd").contains("Is the address in ETCD_AUTHORITY"));
+    world.etcd.stop();
     world.set("ETCD_AUTHORITY", "");
-    assert_eq!(statuses(&world, &["settings"]), ["fail"]);
+    let report = check(&world);
+    assert_eq!(report.statuses(&["settings"]), ["fail"]);
+    assert!(report.message("etcd").contains("ETCD_AUTHORITY is not set"));
 }
 
-/// The agent's files are read as the wrapper reads them, in an /etc/default of the test's own.
+#[test]
+fn names_that_other_hosts_could_not_use() {
+    let Some(world) = common::world() else { return };
+    let fqdn = |hosts: &str| {
+        let report = check_with(&world, &format!("echo '{hosts}' >hosts"));
+        format!("{} {}", report.statuses(&["fqdn"])[0], report.message("fqdn"))
+    };
+    assert!(fqdn("10.240.0.1 agent-1").starts_with("warn hostname -f gives agent-1, without"));
+    let loopback = fqdn("127.0.1.1 agent-1.example.org agent-1");
+    assert!(loopback.starts_with("warn agent-1.example.org is a loopback address"), "{loopback}");
+    let unknown = fqdn("");
+    assert!(unknown.starts_with("fail hostname -f fails: "), "{unknown}");
+    for (name, status) in [("localhost", "fail"), ("agent-1.example.org", "warn")] {
+        nix::unistd::sethostname(name).unwrap();
+        assert_eq!(check(&world).statuses(&["hostname"]), [status], "{name}");
+    }
+}
+
+#[test]
+fn files_that_are_missing_or_broken() {
+    let Some(mut world) = common::world() else { return };
+    let modules = |prepare: &str| {
+        let report = check_with(&world, prepare);
+        format!("{} {}", report.statuses(&["modules"])[0], report.message("modules"))
+    };
+    let missing = modules("");
+    assert!(missing.starts_with("warn ") && missing.contains("/calico/modules.json"), "{missing}");
+    let broken = modules("echo '{,}' >../calico/modules.json");
+    assert!(broken.starts_with("fail /calico/modules.json: "), "{broken}");
+    let library = modules(&format!("{}; rm -r ../opt", installed()));
+    assert!(library.contains("libmesos_network_isolator.so, which does not exist"), "{library}");
+
+    world.set("CALICO_MESOS_LOG_FILE", "/proc/no-folder/log");
+    assert_eq!(check(&world).statuses(&["log"]), ["warn"]);
+}
+
+/// The agent's files are read as the wrapper reads them.
 #[test]
 fn the_agents_files_are_read_as_by_the_wrapper() {
     let Some(mut world) = common::world() else { return };
     world.set("ETCD_AUTHORITY", "");
-    let program = common::program();
-    let with_files = |make: &str| {
-        let script = format!(
-            "mount -t tmpfs none /etc/default && mkdir /etc/default/mesos-slave.d && \
-             cd /etc/default/mesos-slave.d && {{ {make}; }} && exec {} check --json",
-            program.display()
-        );
-        let plugin = world.command();
-        let mut command = std::process::Command::new("unshare");
-        command.args(["--mount", "sh", "-c", &script]).env_clear();
-        command.envs(plugin.get_envs().filter_map(|(name, value)| Some((name, value?))));
-        let output = command.output().unwrap();
-        let report: Value = serde_json::from_slice(&output.stdout).unwrap();
-        let checks = report["checks"].as_array().unwrap().iter();
-        let of = |name: &str| checks.clone().find(|c| c["name"] == name).unwrap().clone();
-        [of("settings"), of("etcd")]
-    };
+    world.set("CALICO_MESOS_LOG_FILE", "");
+    let with_files = |make: &str| check_with(&world, &format!("cd default/mesos-slave.d; {make}"));
     let good = "echo ETCD_AUTHORITY=127.0.0.1:2379 >50-calico";
     let placeholder = "echo ETCD_AUTHORITY=SET-THE-ETCD-ADDRESS:4001";
     for left in ["50-calico.rpmnew", "50-calico~", "50-calico.rpmsave", "'#50#'", ".50.swp"] {
-        let [settings, etcd] = with_files(&format!("{good}; {placeholder} >{left}"));
-        assert_eq!(settings["status"], "ok", "{left}: {settings}");
-        assert_eq!(etcd["status"], "ok", "{left}: {etcd}");
+        let report = with_files(&format!("{good}; {placeholder} >{left}"));
+        assert_eq!(report.statuses(&["settings", "etcd"]), ["ok", "ok"], "{left}");
     }
     for broken in ["echo 'A=(' >../mesos-slave", "echo exit >../mesos-slave"] {
-        let [settings, _] = with_files(&format!("{good}; {broken}"));
-        assert_eq!(settings["status"], "fail", "{broken}");
-        assert!(settings["message"].as_str().unwrap().contains("to the end"), "{settings}");
+        let report = with_files(&format!("{good}; {broken}"));
+        assert_eq!(report.statuses(&["settings"]), ["fail"], "{broken}");
+        assert!(report.message("settings").contains("to the end"), "{broken}");
     }
+    let report = with_files(&format!("{good}; echo CALICO_MESOS_LOG_FILE=/calico/log >>50-calico"));
+    assert_eq!(report.message("log"), "/calico/log");
 }
 
 #[test]
 fn two_hosts_with_one_name() {
     let Some(world) = common::world() else { return };
     world.etcd.put("/calico/bgp/v1/host/agent-1/ip_addr_v4", "10.240.0.77");
-    let (checks, ..) = check(&world);
-    assert_eq!(checks["calico-host"]["status"], "fail");
-    assert!(checks["calico-host"]["message"].as_str().unwrap().contains("10.240.0.77"));
+    let report = check(&world);
+    assert_eq!(report.statuses(&["calico-host"]), ["fail"]);
+    assert!(report.message("calico-host").contains("10.240.0.77"));
 }

@@ -476,6 +476,7 @@ fn a_release_by_uid_passes_over_what_cannot_be_read() {
     world.etcd.put("/calico/ipam/v2/handle/uid-2", "no handle");
     world.release_uid("uid-1").ok();
     world.release_uid("uid-2").ok();
+    assert!(world.etcd.node("/calico/ipam/v2/handle/uid-1").is_some());
     let v6_block = "/calico/ipam/v2/assignment/ipv6/block/fd80:24e2:f998:72d6::-122";
     let v6_block = world.etcd.node(v6_block).unwrap();
     assert!(!v6_block["value"].as_str().unwrap().contains("uid-"), "{v6_block}");
