@@ -29,7 +29,7 @@ pub const ROLLBACK: Duration = Duration::from_secs(5);
 /// After that the stand-in waits this long for the plugin's own answer.
 pub const GRACE: Duration = Duration::from_secs(2);
 
-/// Mesos gives an executor one minute by default, and the seed five, to register. Request, rollback
+/// Mesos gives an executor one minute by default, and the guide five, to register. Request, rollback
 /// and grace together stay below the minute for every value that is accepted.
 const TOTAL_MAX: u64 = 50;
 

@@ -37,7 +37,7 @@ pub fn findings(environment: &Environment) -> Vec<Finding> {
         Err(error) => {
             return failed(
                 error.to_string(),
-                "is the address right, is a firewall in between (4001/tcp)?",
+                "is the address right, and does every firewall in between let its port through?",
             );
         }
     };

@@ -1,5 +1,5 @@
 //! `calico_mesos check`: is this host ready for the plugin? The questions are in [`etcd`] (what is in
-//! etcd), [`names`] (host names, as the seed demands) and [`machine`] (namespaces, log, modules.json).
+//! etcd), [`names`] (host names, as the guide of 2015 demands) and [`machine`] (namespaces, log, modules.json).
 
 mod agent;
 mod etcd;

@@ -1,4 +1,4 @@
-//! Host names. The seed demands that `hostname` is unique in the cluster, that Calico and Mesos see
+//! Host names. The guide of 2015 demands that `hostname` is unique in the cluster, that Calico and Mesos see
 //! the same, and that `hostname -f` gives a name under which other hosts reach this one.
 
 use std::{
@@ -56,7 +56,7 @@ fn fqdn() -> Finding {
 }
 
 fn look_up_fqdn(name: &'static str, help: &str) -> Finding {
-    // The command that the seed names, because it is what Mesos' and Calico's guides compare with.
+    // The command that the guide names, because it is what Mesos' and Calico's guides compare with.
     let output = Command::new("hostname").arg("-f").output();
     let fqdn = match output {
         Ok(output) if output.status.success() => {

@@ -6,7 +6,7 @@
 use base64::prelude::{BASE64_STANDARD, Engine};
 use percent_encoding::percent_decode_str;
 
-/// Used where nothing is set. Confirmed for 2016 only (facts 1.6); the etcd of the seed listens on
+/// Used where nothing is set. Confirmed for 2016 only (facts 1.6); the etcd of the guide listens on
 /// this port as well as on 4001.
 const DEFAULT_AUTHORITY: &str = "127.0.0.1:2379";
 
