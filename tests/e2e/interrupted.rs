@@ -30,7 +30,7 @@ fn the_next_run_completes_what_a_killed_one_began() {
     }
 }
 
-/// What has been published stays whole to whoever looks while it is replaced.
+/// A description that is wrong, an input that is none: what has been published stays as it is.
 #[test]
 fn a_failing_run_leaves_the_repository_as_it_was() {
     let checkout = Checkout::new();

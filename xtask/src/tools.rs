@@ -1,4 +1,4 @@
-//! zig and cargo-zigbuild, which build for CentOS 7's old glibc on any machine.
+//! zig and cargo-zigbuild, which link for musl, or for CentOS 7's old glibc, on any machine (decision 52).
 //!
 //! They come as Python packages, pinned by hash in `tools/requirements.txt`, into a folder of
 //! their own under target/: nothing of the machine's is touched.
@@ -117,10 +117,13 @@ pub(crate) fn install(site: &Site<'_>, step: &str) -> Result<(), Trouble> {
     fs_err::rename(&tmp, dir).class(Class::Output)?;
     match zig.is_there() {
         true => Ok(()),
-        false => Err(missing(
-            "the Python packages do not hold zig and cargo-zigbuild where they should",
-            "",
-        )),
+        false => {
+            let message =
+                "the Python packages do not hold zig and cargo-zigbuild where they should";
+            let help = "their layout differs from that of xtask/tools/requirements.txt: install zig and \
+                        cargo-zigbuild yourself, and report it";
+            Err(Trouble::Failed(Failure::new(Class::Tool, message).help(help)))
+        }
     }
 }
 

@@ -16,7 +16,7 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     Error, Result,
-    openpgp::{self, Certificate, Mismatch},
+    openpgp::{self, Certificate},
     payload::hex,
 };
 
@@ -284,11 +284,5 @@ fn listed(xml: &[u8], outer: &str, kind: Option<&str>) -> std::result::Result<Ve
             crate::spec::printable(&bad.href)
         )),
         None => Ok(out),
-    }
-}
-
-impl From<Mismatch> for Error {
-    fn from(mismatch: Mismatch) -> Self {
-        Self::Sign(mismatch.to_string())
     }
 }

@@ -67,7 +67,7 @@ impl Image {
                 key = key.file(&name.to_string_lossy(), entry.path())?;
             }
         }
-        let lock = fs_err::read_to_string(dir.join(LOCK)).ok();
+        let lock = read_lock(&dir)?;
         Ok(Self { name: name.to_owned(), key: key.finish(), lock, args: args.to_vec(), dir })
     }
 
@@ -188,7 +188,7 @@ impl Image {
         let found = self.packages(engine, site)?;
         let path = self.dir.join(LOCK);
         // Another step may have written it since the plan was made.
-        match fs_err::read_to_string(&path).ok() {
+        match read_lock(&self.dir)? {
             Some(lock) if lock == found => Ok(()),
             Some(lock) => Err(Trouble::Failed(self.differs(&lock, &found))),
             None => {
@@ -259,6 +259,16 @@ impl Image {
 
     fn log(&self, workspace: &Workspace) -> PathBuf {
         workspace.logs().join(format!("image-{}.log", self.name))
+    }
+}
+
+/// The list of packages beside a description; none where there is none yet. One that cannot be read is not taken
+/// for that, for it would be written over.
+fn read_lock(dir: &Path) -> Result<Option<String>> {
+    match fs_err::read_to_string(dir.join(LOCK)) {
+        Ok(text) => Ok(Some(text)),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(e) => Err(e).class(Class::Source),
     }
 }
 
@@ -337,6 +347,14 @@ mod tests {
         assert_eq!(lines, ["- b 2", "+ b 1", "- c 1", "+ d 1"]);
         let many: String = (0..40).map(|i| format!("p{i} 1\n")).collect();
         assert_eq!(difference("", &many).last().unwrap(), "and 28 more");
+    }
+
+    #[test]
+    fn a_list_that_cannot_be_read_is_not_missing() {
+        let dir = tempfile::tempdir().unwrap();
+        assert_eq!(read_lock(dir.path()).unwrap(), None);
+        fs_err::write(dir.path().join(LOCK), b"not \xff text").unwrap();
+        assert!(read_lock(dir.path()).unwrap_err().message.contains(LOCK));
     }
 
     #[test]
