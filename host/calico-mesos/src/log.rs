@@ -11,6 +11,7 @@ use std::{
 };
 
 use fs_err::os::unix::fs::OpenOptionsExt;
+use time::UtcDateTime;
 
 /// Where the original wrote, and where Calico's users look.
 pub const DEFAULT_FILE: &str = "/var/log/calico/isolator.log";
@@ -80,7 +81,7 @@ pub fn open() {
         return;
     }
     if let Ok(file) = open_file(&path_from_setting(std::env::var_os("CALICO_MESOS_LOG_FILE"))) {
-        let id = format!("{:08x}", crate::random::next() as u32);
+        let id = format!("{:08x}", fastrand::u32(..));
         // Losing the race to a second caller in the same process changes nothing.
         let _ = LOG.set(Log { file, level, id });
     }
@@ -151,20 +152,13 @@ fn line(secs: u64, millis: u32, level: Level, pid: u32, id: &str, text: &str) ->
     line
 }
 
-/// Seconds since 1970 as UTC, by the proleptic Gregorian calendar.
+/// Seconds since 1970 as UTC; a clock beyond the year 9999 is taken for one that stands at its end.
 fn timestamp(secs: u64, millis: u32) -> String {
-    let (days, rest) = (secs / 86_400, secs % 86_400);
-    // Years are counted from March of year 0, so that the leap day is the last one of its year.
-    let z = days + 719_468;
-    let (era, day_of_era) = (z / 146_097, z % 146_097);
-    let year_of_era =
-        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * shifted + 2) / 5 + 1;
-    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
-    let year = year_of_era + era * 400 + u64::from(month <= 2);
-    let (hour, minute, second) = (rest / 3600, rest / 60 % 60, rest % 60);
+    let secs = i64::try_from(secs).unwrap_or(i64::MAX);
+    let at = UtcDateTime::from_unix_timestamp(secs).unwrap_or(UtcDateTime::MAX);
+    let (year, month, day) = at.to_calendar_date();
+    let (hour, minute, second) = at.as_hms();
+    let month = u8::from(month);
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{millis:03}Z")
 }
 

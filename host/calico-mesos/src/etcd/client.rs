@@ -10,6 +10,7 @@ use std::{
     time::Duration,
 };
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, de::DeserializeOwned};
 
 use super::{
@@ -235,7 +236,8 @@ impl Client {
             Cond::Absent => "?prevExist=false".to_owned(),
             Cond::Index(index) => format!("?prevIndex={index}"),
         };
-        self.write(key, &query, Some(&format!("value={}", encode(value, false))), cond)
+        let body = format!("value={}", utf8_percent_encode(value, IN_VALUE));
+        self.write(key, &query, Some(&body), cond)
     }
 
     /// Deletes a key under a condition; a key that is not there is fine.
@@ -417,7 +419,7 @@ impl Client {
 
 /// Where a key is in the API.
 fn path(key: &str, query: &str) -> String {
-    format!("/v2/keys{}{query}", encode(key, true))
+    format!("/v2/keys{}{query}", utf8_percent_encode(key, IN_PATH))
 }
 
 fn refused(key: &str, refusal: &Refusal) -> Error {
@@ -425,21 +427,9 @@ fn refused(key: &str, refusal: &Refusal) -> Error {
     Error::Refused { key: key.to_owned(), cause: format!("{message} ({code}) {cause}") }
 }
 
-/// Percent-encodes everything but the letters, digits and marks that need no encoding anywhere.
-fn encode(text: &str, path: bool) -> String {
-    let mut encoded = String::with_capacity(text.len() * 2);
-    for b in text.bytes() {
-        if b.is_ascii_alphanumeric() || b"-._~".contains(&b) || (path && b == b'/') {
-            encoded.push(char::from(b));
-        } else {
-            const HEX: &[u8; 16] = b"0123456789ABCDEF";
-            encoded.push('%');
-            encoded.push(char::from(HEX[usize::from(b >> 4)]));
-            encoded.push(char::from(HEX[usize::from(b & 15)]));
-        }
-    }
-    encoded
-}
+/// What needs no encoding anywhere, by RFC 3986.
+const IN_VALUE: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+const IN_PATH: &AsciiSet = &IN_VALUE.remove(b'/');
 
 #[cfg(test)]
 mod tests {
@@ -447,8 +437,9 @@ mod tests {
 
     #[test]
     fn encoding_of_keys_and_values() {
-        assert_eq!(encode("/calico/v1/a b?c#d", true), "/calico/v1/a%20b%3Fc%23d");
-        assert_eq!(encode("{\"a\":1}&/é", false), "%7B%22a%22%3A1%7D%26%2F%C3%A9");
+        assert_eq!(path("/calico/v1/a b?c#d", ""), "/v2/keys/calico/v1/a%20b%3Fc%23d");
+        let value = utf8_percent_encode("{\"a\":1}&/é", IN_VALUE).to_string();
+        assert_eq!(value, "%7B%22a%22%3A1%7D%26%2F%C3%A9");
     }
 
     #[test]

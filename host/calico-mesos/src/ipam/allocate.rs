@@ -24,13 +24,21 @@ enum Choice {
 }
 
 /// How taking addresses from one block ended.
-enum Block64 {
-    /// The addresses; none where the block is full, or cannot be read.
+enum Taking {
+    /// These were taken: none where the block is full, cannot be read, or prefers another host and that matters.
     Took(Vec<IpAddr>),
-    /// The block prefers another host, and that matters here.
-    Foreign,
     /// There is no such block.
     Missing,
+}
+
+/// The allocation of one family, under way.
+struct Allocation<'a> {
+    ipam: &'a Ipam<'a>,
+    uid: &'a str,
+    wanted: usize,
+    got: Vec<IpAddr>,
+    /// What would have to be taken back, of this family and others.
+    taken: &'a mut Vec<Taken>,
 }
 
 impl Ipam<'_> {
@@ -68,8 +76,12 @@ impl Ipam<'_> {
         request: &Allocate,
         taken: &mut Vec<Taken>,
     ) -> Result<(Vec<IpAddr>, Vec<IpAddr>)> {
-        let v4 = self.allocate_family(Family::V4, request.num_ipv4, &request.uid, taken)?;
-        let v6 = self.allocate_family(Family::V6, request.num_ipv6, &request.uid, taken)?;
+        let mut family = |family, wanted| {
+            let uid = &request.uid;
+            Allocation { ipam: self, uid, wanted, got: Vec::new(), taken }.of_family(family)
+        };
+        let v4 = family(Family::V4, request.num_ipv4)?;
+        let v6 = family(Family::V6, request.num_ipv6)?;
         let wanted = request.num_ipv4 + request.num_ipv6;
         if wanted > 0 && v4.is_empty() && v6.is_empty() {
             return Err(Error::request(format!(
@@ -83,135 +95,112 @@ impl Ipam<'_> {
         }
         Ok((v4, v6))
     }
+}
 
-    fn allocate_family(
-        &self,
-        family: Family,
-        wanted: usize,
-        uid: &str,
-        taken: &mut Vec<Taken>,
-    ) -> Result<Vec<IpAddr>> {
-        let mut got: Vec<IpAddr> = Vec::new();
-        if wanted == 0 {
-            return Ok(got);
+impl Allocation<'_> {
+    fn of_family(mut self, family: Family) -> Result<Vec<IpAddr>> {
+        if self.wanted == 0 {
+            return Ok(self.got);
         }
-        let mut affine = self.affine_blocks(family)?;
-        let pools = self.pools(family)?;
+        let mut affine = self.ipam.affine_blocks(family)?;
+        let pools = self.ipam.pools(family)?;
         // A pool that was removed or is no longer for IPAM gives no new addresses.
         affine.retain(|block| pools.iter().any(|pool| pool.contains(*block)));
         let choice = if affine.len() == 1 { Choice::Sole } else { Choice::Preferred };
         for cidr in affine.iter().copied() {
-            if got.len() == wanted {
-                return Ok(got);
+            if self.is_complete() {
+                return Ok(self.got);
             }
-            if let Block64::Missing = self.take_into(&mut got, cidr, wanted, uid, choice, taken)?
-                && self.claim(cidr)?
+            if let Taking::Missing = self.take_from(cidr, choice)?
+                && self.ipam.claim(cidr)?
             {
-                self.take_into(&mut got, cidr, wanted, uid, Choice::Preferred, taken)?;
+                self.take_from(cidr, Choice::Preferred)?;
             }
         }
-        if got.len() < wanted {
-            self.take_from_others(&mut got, &pools, &affine, wanted, uid, taken)?;
+        if !self.is_complete() {
+            self.take_from_others(family, &pools, &affine)?;
         }
-        Ok(got)
+        Ok(self.got)
+    }
+
+    fn is_complete(&self) -> bool {
+        self.got.len() == self.wanted
     }
 
     /// Takes from new blocks, and where there is none left, from every other block in random order.
-    fn take_from_others(
-        &self,
-        got: &mut Vec<IpAddr>,
-        pools: &[Cidr],
-        affine: &[Cidr],
-        wanted: usize,
-        uid: &str,
-        taken: &mut Vec<Taken>,
-    ) -> Result<()> {
-        let Some(family) = pools.first().map(|pool| pool.family()) else { return Ok(()) };
-        let mut known: HashSet<Cidr> = self.known_blocks(family)?.into_iter().collect();
+    fn take_from_others(&mut self, family: Family, pools: &[Cidr], affine: &[Cidr]) -> Result<()> {
+        if pools.is_empty() {
+            return Ok(());
+        }
+        let mut known: HashSet<Cidr> = self.ipam.known_blocks(family)?.into_iter().collect();
         let mut unused = pools.iter().flat_map(|pool| pool.blocks());
-        while got.len() < wanted {
+        while !self.is_complete() {
             let Some(cidr) = unused.by_ref().find(|cidr| !known.contains(cidr)) else { break };
             known.insert(cidr);
-            if self.claim(cidr)? {
-                self.take_into(got, cidr, wanted, uid, Choice::Preferred, taken)?;
+            if self.ipam.claim(cidr)? {
+                self.take_from(cidr, Choice::Preferred)?;
             }
         }
         let mut rest: Vec<Cidr> = known.into_iter().collect();
         rest.retain(|block| {
             !affine.contains(block) && pools.iter().any(|pool| pool.contains(*block))
         });
-        random::shuffle(&mut rest);
+        fastrand::shuffle(&mut rest);
         for cidr in rest {
-            if got.len() == wanted {
+            if self.is_complete() {
                 break;
             }
-            self.take_into(got, cidr, wanted, uid, Choice::Any, taken)?;
+            self.take_from(cidr, Choice::Any)?;
         }
         Ok(())
     }
 
-    fn take_into(
-        &self,
-        got: &mut Vec<IpAddr>,
-        cidr: Cidr,
-        wanted: usize,
-        uid: &str,
-        choice: Choice,
-        taken: &mut Vec<Taken>,
-    ) -> Result<Block64> {
-        let part = Taken { block: cidr, ordinals: Vec::new(), counted: 0 };
-        taken.push(part);
-        // The entry was pushed a line ago, and `take` gets nothing else of the list.
-        let Some(part) = taken.last_mut() else { return Ok(Block64::Missing) };
-        let count = wanted - got.len();
-        if choice == Choice::Sole {
-            // What will be counted is known before the block is: neither waits for the other.
-            self.client.read_ahead([block::key(cidr)]);
-            self.count_to(part, count, uid)?;
+    /// Takes what is still wanted, or a part of it, from one block.
+    fn take_from(&mut self, cidr: Cidr, choice: Choice) -> Result<Taking> {
+        let mut part = Taken { block: cidr, ordinals: Vec::new(), counted: 0 };
+        let result = self.take(&mut part, choice);
+        // After an error as well.
+        if part.counted > 0 {
+            self.taken.push(part);
         }
-        let result = self.take(part, count, uid, choice != Choice::Any)?;
-        if let Block64::Took(addresses) = &result {
-            got.extend(addresses);
+        let taking = result?;
+        if let Taking::Took(addresses) = &taking {
+            self.got.extend(addresses);
         }
-        if part.counted == 0 {
-            taken.pop();
-        }
-        Ok(result)
+        Ok(taking)
     }
 
-    /// Takes up to `count` addresses of one block. `part` always says what would have to be undone.
-    fn take(&self, part: &mut Taken, count: usize, uid: &str, preferred: bool) -> Result<Block64> {
+    /// Takes addresses of one block. `part` always says what would have to be undone.
+    fn take(&self, part: &mut Taken, choice: Choice) -> Result<Taking> {
+        let (client, count) = (self.ipam.client, self.wanted - self.got.len());
+        let key = block::key(part.block);
+        if choice == Choice::Sole {
+            // What will be counted is known before the block is: neither waits for the other.
+            client.read_ahead([key.clone()]);
+            self.count_to(part, count)?;
+        }
         let mut fate_unknown = false;
         for attempt in 0..TRIES {
-            let Some(node) = self.client.get(&block::key(part.block))? else {
-                self.count_to(part, 0, uid)?;
-                return Ok(Block64::Missing);
+            let Some(node) = client.get(&key)? else {
+                self.count_to(part, 0)?;
+                return Ok(Taking::Missing);
             };
             let Some(mut block) = forgive(Block::read(part.block, &node))? else {
-                self.count_to(part, 0, uid)?;
-                return Ok(Block64::Took(Vec::new()));
+                return self.take_nothing(part);
             };
-            let ours = |ordinal: &usize| block.handle_of(*ordinal) == Some(uid);
+            let ours = |ordinal: &usize| block.handle_of(*ordinal) == Some(self.uid);
             if fate_unknown && part.ordinals.iter().all(ours) {
-                return Ok(Block64::Took(part.addresses()));
-            }
-            if preferred && !block.prefers(self.host) {
-                self.count_to(part, 0, uid)?;
-                return Ok(Block64::Foreign);
+                return Ok(Taking::Took(part.addresses()));
             }
             let free = block.free(count);
-            self.count_to(part, free.len(), uid)?;
-            if free.is_empty() {
-                return Ok(Block64::Took(Vec::new()));
+            if free.is_empty() || (choice != Choice::Any && !block.prefers(self.ipam.host)) {
+                return self.take_nothing(part);
             }
-            block.assign(&free, uid);
+            self.count_to(part, free.len())?;
+            block.assign(&free, self.uid);
             part.ordinals = free;
-            match self.client.put(
-                &block::key(part.block),
-                &block.to_json(),
-                Cond::Index(node.index),
-            ) {
-                Ok(()) => return Ok(Block64::Took(part.addresses())),
+            match client.put(&key, &block.to_json(), Cond::Index(node.index)) {
+                Ok(()) => return Ok(Taking::Took(part.addresses())),
                 // Lost maybe to the write of unknown fate, which has come in after all.
                 Err(WriteError::Conflict) => {}
                 Err(WriteError::Unknown(error)) => {
@@ -222,19 +211,24 @@ impl Ipam<'_> {
             }
             random::back_off(attempt);
         }
-        Err(EtcdError::Contention { key: block::key(part.block) }.into())
+        Err(EtcdError::Contention { key }.into())
+    }
+
+    fn take_nothing(&self, part: &mut Taken) -> Result<Taking> {
+        self.count_to(part, 0)?;
+        Ok(Taking::Took(Vec::new()))
     }
 
     /// Brings the handle's count for this block to `count` more than before the request. It is done
     /// before the block is written, and kept from one try to the next.
-    fn count_to(&self, part: &mut Taken, count: usize, uid: &str) -> Result<()> {
+    fn count_to(&self, part: &mut Taken, count: usize) -> Result<()> {
         let before = part.counted;
         // Counted first: should the call fail after it took effect, the rollback counts it back.
         part.counted = before.max(count);
         if count > before {
-            self.count_up(uid, part.block, count - before)?;
+            self.ipam.count_up(self.uid, part.block, count - before)?;
         } else if count < before {
-            self.count_down(uid, part.block, (before - count) as u64, 0)?;
+            self.ipam.count_down(self.uid, part.block, (before - count) as u64, 0)?;
         }
         part.counted = count;
         Ok(())

@@ -159,11 +159,6 @@ impl Block {
             *index = index.and_then(|old| renumbered[old]);
         }
     }
-
-    /// How many addresses are taken.
-    pub fn taken(&self) -> usize {
-        self.allocations.iter().flatten().count()
-    }
 }
 
 #[cfg(test)]

@@ -9,9 +9,11 @@ use crate::{
     protocol::Reserve,
 };
 
-/// What was found when an address was to be taken.
+/// How an address was found.
 enum Found {
-    Taken,
+    /// Nobody had it. After a write it is ours.
+    Free,
+    /// It is another's.
     InUse,
     NoBlock,
 }
@@ -47,7 +49,7 @@ impl Ipam<'_> {
                     self.claim(cidr)?;
                     continue;
                 }
-                Found::Taken => {}
+                Found::Free => {}
             }
             let part = *part.get_or_insert_with(|| {
                 taken.push(Taken { block: cidr, ordinals: Vec::new(), counted: 0 });
@@ -58,7 +60,7 @@ impl Ipam<'_> {
                 self.count_up(uid, cidr, 1)?;
             }
             match self.write_reservation(&mut taken[part], ordinal, uid)? {
-                Found::Taken => return Ok(()),
+                Found::Free => return Ok(()),
                 Found::InUse => return Err(in_use()),
                 Found::NoBlock => {}
             }
@@ -75,22 +77,22 @@ impl Ipam<'_> {
             if !block.is_free(ordinal) {
                 // A write of unknown fate may have happened, with another's on top of it.
                 if !part.ordinals.is_empty() && block.handle_of(ordinal) == Some(uid) {
-                    return Ok(Change::Keep(Found::Taken));
+                    return Ok(Change::Keep(Found::Free));
                 }
                 part.ordinals.clear();
                 return Ok(Change::Keep(Found::InUse));
             }
             part.ordinals = vec![ordinal];
             block.assign(&[ordinal], uid);
-            Ok::<_, Error>(Change::Write(block.to_json(), Found::Taken))
+            Ok::<_, Error>(Change::Write(block.to_json(), Found::Free))
         })
     }
 
-    /// Whether the address is free (`Taken` meaning that it can be), without changing anything.
+    /// Whether the address is free.
     fn look(&self, cidr: Cidr, ordinal: usize) -> Result<Found> {
         let Some(node) = self.client.get(&block::key(cidr))? else { return Ok(Found::NoBlock) };
         let free = Block::read(cidr, &node)?.is_free(ordinal);
-        Ok(if free { Found::Taken } else { Found::InUse })
+        Ok(if free { Found::Free } else { Found::InUse })
     }
 
     fn check_pool(&self, family: Family, ip: IpAddr) -> Result<()> {
