@@ -261,6 +261,8 @@ fn watched(world: &World, request: &Value) -> (u64, Value) {
         let pids = fs_err::read_to_string(&children).unwrap_or_default();
         let of_children = pids.split_whitespace().filter_map(|pid| peak(pid.parse().ok()?));
         stand_in = of_children.sum::<u64>().max(stand_in);
+        // With a real-time priority, who never waits keeps the others from working.
+        std::thread::sleep(Duration::from_micros(50));
     }
     assert!(own > 0 && stand_in > 0, "never seen at work");
     (own + stand_in, common::finish(child).ok())
