@@ -205,28 +205,27 @@ pub(crate) trait Classify<T> {
 
 impl<T> Classify<T> for std::io::Result<T> {
     fn class(self, class: Class) -> Result<T> {
-        self.map_err(|e| {
-            let failure = Failure::new(class, e.to_string());
-            match e.kind() {
-                std::io::ErrorKind::PermissionDenied => {
-                    failure.help("check who owns the folder, or choose another one")
-                }
-                std::io::ErrorKind::StorageFull => {
-                    failure.help("free some space; `cargo xtask clean` removes old results")
-                }
-                _ => failure,
-            }
-        })
+        self.map_err(|e| io_failure(&e, class))
+    }
+}
+
+fn io_failure(e: &std::io::Error, class: Class) -> Failure {
+    let failure = Failure::new(class, e.to_string());
+    match e.kind() {
+        std::io::ErrorKind::PermissionDenied => {
+            failure.help("check who owns the folder, or choose another one")
+        }
+        std::io::ErrorKind::StorageFull => {
+            failure.help("free some space; `cargo xtask clean` removes old results")
+        }
+        _ => failure,
     }
 }
 
 impl<T> Classify<T> for el7rpm::Result<T> {
     fn class(self, class: Class) -> Result<T> {
         self.map_err(|e| match e {
-            el7rpm::Error::Io(e) => match Err::<T, _>(e).class(class) {
-                Err(failure) => failure,
-                Ok(_) => Failure::new(class, "no error"),
-            },
+            el7rpm::Error::Io(e) => io_failure(&e, class),
             other => other.into(),
         })
     }
