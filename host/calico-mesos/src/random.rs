@@ -1,6 +1,15 @@
 //! Pauses between tries, of random length, so that two processes do not get in each other's way again.
 
-use std::time::Duration;
+use std::{
+    hash::{BuildHasher, RandomState},
+    time::Duration,
+};
+
+/// Makes the numbers of this process other ones than those of every other process, on whatever host: fastrand by
+/// itself begins with the time since the host was started.
+pub fn begin() {
+    fastrand::seed(RandomState::new().hash_one(std::process::id()));
+}
 
 /// Waits before try number `attempt` (from 0) of something that others are changing too: longer
 /// with each try, never the same for two processes, never more than 50 ms.

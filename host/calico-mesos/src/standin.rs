@@ -22,7 +22,7 @@ use nix::{
     unistd::{self, ForkResult, Pid, fork, pipe2},
 };
 
-use crate::{deadline::Deadline, log, plugin, protocol::response::failure, settings};
+use crate::{deadline::Deadline, log, plugin, protocol::response::failure, random, settings};
 
 /// Answers the request on stdin.
 pub fn serve() -> ExitCode {
@@ -31,6 +31,7 @@ pub fn serve() -> ExitCode {
     too_large.add(Signal::SIGXFSZ);
     let _ = too_large.thread_block();
     let stand_in = StandIn::start();
+    random::begin();
     log::open();
     if let Err(errno) = &stand_in {
         // Without a second process the request is still worth trying.

@@ -7,14 +7,14 @@ use std::{collections::BTreeMap, process::Command};
 use common::World;
 use serde_json::Value;
 
-/// The names of a host that is ready. No name server is asked, which takes no time.
+/// The names of a host that is ready, and a name server that is not there, which takes no time.
 const NAMES: &str = "
     echo nameserver 127.0.0.1 >resolv.conf
     echo hosts: files dns >nsswitch.conf
     echo 10.240.0.1 agent-1.example.org agent-1 >hosts";
 
-/// A root of the test's own: programs and libraries are the machine's, /etc and /calico are new, and the first
-/// argument's folder is at its place.
+/// A root of the test's own, in the folder that is the first argument: programs and libraries are the machine's, /etc
+/// and /calico are new.
 const ROOT: &str = r#"
     set -e
     mkdir "$1/root"
@@ -27,7 +27,6 @@ const ROOT: &str = r#"
     mkdir -p dev proc calico etc/default/mesos-slave.d "./$1"
     mount --rbind /dev dev
     mount --rbind /proc proc
-    mount --bind "$1" "./$1"
     cp "$2" calico/calico_mesos
     (cd etc; eval "$3")
     exec chroot . /calico/calico_mesos check $4

@@ -13,7 +13,7 @@ use crate::{
 enum Found {
     /// Nobody had it. After a write it is ours.
     Free,
-    /// It is another's.
+    /// Somebody has it.
     InUse,
     NoBlock,
 }

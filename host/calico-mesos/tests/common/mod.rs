@@ -72,7 +72,10 @@ pub fn empty_world() -> Option<World> {
 /// Moves the calling thread into a namespace that looks like a host; false where that cannot be.
 pub fn host_namespace() -> bool {
     let test = std::thread::current().name().unwrap_or_default().to_owned();
-    if !skip::have_as_root(&format!("calico_mesos: {test}"), &["etcd", "ip"]) {
+    if !skip::have_as_root(
+        &format!("calico_mesos: {test}"),
+        &["etcd", "ip", "unshare", "mount", "hostname"],
+    ) {
         return false;
     }
     unshare(CloneFlags::CLONE_NEWNET | CloneFlags::CLONE_NEWUTS).unwrap();
