@@ -5,6 +5,10 @@
 //! for accounts, firewalld 0.6's `%firewalld_reload`. What they promise, and what the tests hold
 //! us to: an upgrade restarts what ran and never stops or disables it; a removal stops and
 //! disables; a first install follows the host's presets, which on CentOS 7 enable nothing.
+//!
+//! The author's text comes last. It may end the shell (`exit 0`, `exec`, `set -e`), change it (a
+//! function named like a program, a trap), or be no shell at all: a shell runs a script command by
+//! command, so the generated ones are done by then, and rpm gets the author's exit status.
 
 use rpm::{DependencyFlags, IndexTag};
 
@@ -43,14 +47,14 @@ impl Scriptlets {
     pub fn of(package: &Package) -> Result<Self> {
         let own = &package.scripts;
         let parts = Parts::of(package);
-        let join = |name, own: &Option<Script>, before: &[String], after: &[String]| {
-            join(package, name, own.as_ref(), before, after)
+        let join = |name, own: &Option<Script>, generated: Vec<String>| {
+            join(package, name, own.as_ref(), generated)
         };
         let mut scripts = Scripts {
-            pre: join("pre", &own.pre, &parts.users, &[])?,
-            post: join("post", &own.post, &parts.ldconfig, &parts.post)?,
-            preun: join("preun", &own.preun, &parts.preun, &[])?,
-            postun: join("postun", &own.postun, &parts.ldconfig, &parts.postun)?,
+            pre: join("pre", &own.pre, parts.pre)?,
+            post: join("post", &own.post, parts.post)?,
+            preun: join("preun", &own.preun, parts.preun)?,
+            postun: join("postun", &own.postun, parts.postun)?,
             pretrans: own.pretrans.clone(),
             posttrans: own.posttrans.clone(),
         };
@@ -143,8 +147,7 @@ impl Scriptlets {
 /// Generated text, by where it belongs.
 #[derive(Default)]
 struct Parts {
-    users: Vec<String>,
-    ldconfig: Vec<String>,
+    pre: Vec<String>,
     post: Vec<String>,
     preun: Vec<String>,
     postun: Vec<String>,
@@ -153,9 +156,10 @@ struct Parts {
 impl Parts {
     fn of(package: &Package) -> Self {
         let mut parts =
-            Self { users: package.users.iter().map(account).collect(), ..Self::default() };
+            Self { pre: package.users.iter().map(account).collect(), ..Self::default() };
         if package.ldconfig {
-            parts.ldconfig.push(LDCONFIG.into());
+            parts.post.push(LDCONFIG.into());
+            parts.postun.push(LDCONFIG.into());
         }
         if !package.units.is_empty() {
             let units = package.units.join(" ");
@@ -210,35 +214,41 @@ fn account(user: &User) -> String {
     )
 }
 
+/// The generated text, then the author's, whose end is the scriptlet's end.
 fn join(
     package: &Package,
     name: &str,
     own: Option<&Script>,
-    before: &[String],
-    after: &[String],
+    mut parts: Vec<String>,
 ) -> Result<Option<Script>> {
-    if before.is_empty() && after.is_empty() {
+    if parts.is_empty() {
         return Ok(own.cloned());
     }
-    let own_body = match own {
-        Some(script) if script.program != ["/bin/sh"] => {
-            return Err(Error::stage_help(
-                &package.name,
-                format!(
-                    "the %{name} scriptlet runs under {}, but users, units, ldconfig or firewalld add shell to it",
-                    script.program.join(" ")
-                ),
-                "write that scriptlet for /bin/sh, or all of it by hand",
-            ));
-        }
-        Some(script) => Some(script.body.clone()),
-        None => None,
-    };
-    let parts: Vec<_> =
-        before.iter().cloned().chain(own_body).chain(after.iter().cloned()).collect();
+    if let Some(own) = own {
+        check_is_plain_shell(package, name, own)?;
+        parts.push(own.body.clone());
+    }
     // rpmbuild takes the blanks off a scriptlet's end.
     let body = parts.join("\n").trim_end().to_owned();
     Ok(Some(Script { body, program: vec!["/bin/sh".into()], flags: 0 }))
+}
+
+/// Program and flags hold for a scriptlet as a whole: the generated shell would run under them.
+fn check_is_plain_shell(package: &Package, name: &str, own: &Script) -> Result<()> {
+    let problem = if own.program != ["/bin/sh"] {
+        format!("runs under {}", own.program.join(" "))
+    } else if own.flags != 0 {
+        format!("has the flags {}", own.flags)
+    } else {
+        return Ok(());
+    };
+    Err(Error::stage_help(
+        &package.name,
+        format!(
+            "the %{name} scriptlet {problem}, but users, units, ldconfig or firewalld add shell to it"
+        ),
+        "write that scriptlet for /bin/sh and without flags, or all of it by hand",
+    ))
 }
 
 /// A scriptlet that does nothing but call ldconfig needs no shell: `%post -p /sbin/ldconfig`.

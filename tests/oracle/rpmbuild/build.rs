@@ -45,6 +45,12 @@ pub fn both(case: &Case) -> Built {
     Built { _dir: dir, ours, theirs }
 }
 
+/// Builds `case` by this crate alone, below `dir`.
+pub fn by_us(case: &Case, dir: &Path) -> PathBuf {
+    describe::lay_out(case, &dir.join("root"));
+    ours(case, dir)
+}
+
 fn ours(case: &Case, dir: &Path) -> PathBuf {
     let description = dir.join("package.toml");
     fs_err::write(&description, describe::package_toml(case)).unwrap();

@@ -1,6 +1,7 @@
 //! The same packages by this crate and by rpmbuild: every tag of both headers and every member of
 //! the payload must agree, but for what stands in [`differences::TABLE`].
 
+mod authors;
 mod behaviour;
 mod build;
 mod case;

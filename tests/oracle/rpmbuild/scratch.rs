@@ -111,6 +111,14 @@ impl Scratch {
         text
     }
 
+    /// A change that rpm refuses; what it says of it.
+    pub fn refused(&self, arguments: &[&str], file: Option<&Path>) -> String {
+        let output = self.rpm(arguments, file);
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success(), "rpm {arguments:?} {file:?}: {text}");
+        text
+    }
+
     /// What rpm answers, and how it ends.
     pub fn ask(&self, arguments: &[&str], file: Option<&Path>) -> String {
         let output = self.rpm(arguments, file);
