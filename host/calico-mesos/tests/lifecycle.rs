@@ -4,9 +4,7 @@ mod common;
 
 use std::{collections::BTreeMap, net::IpAddr};
 
-use common::{
-    Container, HOST, HOST_IP, HOST_IP6, cali_interfaces, ip_json, play_felix, talk, tree,
-};
+use common::{Container, HOST, HOST_IP, HOST_IP6, cali_interfaces, felix, ip_json, talk, tree};
 use serde_json::{Value, json};
 
 /// The tree that `Etcd::seed` makes.
@@ -43,10 +41,10 @@ fn profiles() -> BTreeMap<String, Value> {
         "/calico/v1/policy/profile/default_mesos-name/tags": ["default_mesos-name"],
         "/calico/v1/policy/profile/default_mesos-name/rules": {
             "id": "default_mesos-name",
-            "inbound_rules": [{"action": "allow", "src_net": "10.240.0.1/32"},
-                {"action": "allow", "src_net": "fd00:240::1/128"}],
-            "outbound_rules": [{"action": "allow", "dst_net": "10.240.0.1/32"},
-                {"action": "allow", "dst_net": "fd00:240::1/128"}]},
+            "inbound_rules": [{"action": "allow", "ip_version": 4, "src_net": "10.240.0.1/32"},
+                {"action": "allow", "ip_version": 6, "src_net": "fd00:240::1/128"}],
+            "outbound_rules": [{"action": "allow", "ip_version": 4, "dst_net": "10.240.0.1/32"},
+                {"action": "allow", "ip_version": 6, "dst_net": "fd00:240::1/128"}]},
         "/calico/v1/policy/profile/public/tags": ["public"],
         "/calico/v1/policy/profile/public/rules": {
             "id": "public", "inbound_rules": [{"action": "allow"}],
@@ -129,8 +127,8 @@ fn two_containers_live_talk_and_leave_nothing() {
     })));
     assert_eq!(got, wanted);
 
-    play_felix(&ep_a);
-    play_felix(&ep_b);
+    felix::program(&ep_a);
+    felix::program(&ep_b);
     for ip in ["192.168.0.1", "fd80:24e2:f998:72d6::1"] {
         talk(&a, &b, ip.parse::<IpAddr>().unwrap());
     }
@@ -210,8 +208,8 @@ fn the_link_local_gateway() {
     let (ep_a, ep_b) = (world.etcd.endpoint("a"), world.etcd.endpoint("b"));
     assert_eq!(ep_a["ipv4_gateway"], "169.254.1.1");
     assert!(ep_a["ipv6_gateway"].as_str().unwrap().starts_with("fe80::"));
-    play_felix(&ep_a);
-    play_felix(&ep_b);
+    felix::program(&ep_a);
+    felix::program(&ep_b);
     talk(&a, &b, "192.168.0.2".parse().unwrap());
     talk(&b, &a, "fd80::1".parse().unwrap());
 }

@@ -8,6 +8,7 @@
 #![allow(dead_code, reason = "each test file uses its part of this")]
 
 pub mod etcd;
+pub mod felix;
 pub mod proxy;
 #[path = "../../../../tests/support/skip.rs"]
 mod skip;
@@ -304,23 +305,6 @@ impl Drop for Container {
     fn drop(&mut self) {
         let _ = self.process.kill();
         let _ = self.process.wait();
-    }
-}
-
-/// What Felix does for an endpoint on its host (facts 2.2): forwarding settings of the interface, a route to
-/// each address, and a proxy neighbour for the IPv6 gateway.
-pub fn play_felix(endpoint: &Value) {
-    let name = endpoint["name"].as_str().unwrap();
-    sysctl(&format!("net/ipv4/conf/{name}/proxy_arp"), "1");
-    sysctl(&format!("net/ipv4/neigh/{name}/proxy_delay"), "0");
-    sysctl(&format!("net/ipv6/conf/{name}/proxy_ndp"), "1");
-    if let Some(gateway) = endpoint["ipv6_gateway"].as_str() {
-        ip(&["-6", "neigh", "add", "proxy", gateway, "dev", name]);
-    }
-    for (family, nets) in [("-4", &endpoint["ipv4_nets"]), ("-6", &endpoint["ipv6_nets"])] {
-        for net in nets.as_array().unwrap() {
-            ip(&[family, "route", "replace", net.as_str().unwrap(), "dev", name]);
-        }
     }
 }
 
