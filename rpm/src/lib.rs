@@ -16,6 +16,7 @@ pub mod debug;
 pub mod deps;
 pub mod error;
 pub mod header;
+pub mod input;
 pub mod openpgp;
 pub mod package;
 pub mod payload;

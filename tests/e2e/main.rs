@@ -23,3 +23,4 @@ mod runs;
 mod sources;
 mod stand_in;
 mod upstream;
+mod verify;

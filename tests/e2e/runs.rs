@@ -269,10 +269,10 @@ fn index_takes_only_what_its_key_has_signed() {
     assert_eq!(code, 2, "{message}");
     assert!(message.contains("was published by `rpm`"), "{message}");
     let public = support::public_key_file("a");
-    checkout.ok(&["verify", "copy", "--public-key", public.to_str().unwrap()]);
+    checkout.ok(&["verify", "--indexed", "copy", "--public-key", public.to_str().unwrap()]);
     let other = support::key_file("b");
     let (code, message) = checkout.fails(&["index", "copy", "--key", other.to_str().unwrap()]);
     assert_eq!(code, 9);
     assert!(message.contains("was made by another key"), "{message}");
-    checkout.ok(&["verify", "copy", "--public-key", public.to_str().unwrap()]);
+    checkout.ok(&["verify", "--indexed", "copy", "--public-key", public.to_str().unwrap()]);
 }

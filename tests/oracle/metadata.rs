@@ -56,7 +56,7 @@ fn verification_finds_what_was_changed() {
     let key = support::key("a");
     let signed = fixtures::varied().signed(out.path());
     repodata::write(out.path(), &signed, &key).unwrap();
-    let problems = || repodata::verify(out.path(), key.certificate()).unwrap();
+    let problems = || repodata::verify(out.path(), key.certificate()).unwrap().problems;
     assert_eq!(problems(), []);
     for entry in fs_err::read_dir(out.path().join("repodata")).unwrap() {
         let path = entry.unwrap().path();
@@ -71,7 +71,7 @@ fn verification_finds_what_was_changed() {
     fs_err::remove_file(&signed[0].path).unwrap();
     assert_eq!(problems()[0].message, "is listed but missing");
     let other = support::key("b").certificate().clone();
-    let problems = repodata::verify(out.path(), &other).unwrap();
+    let problems = repodata::verify(out.path(), &other).unwrap().problems;
     assert!(problems[0].message.contains("another key"), "{problems:?}");
 }
 

@@ -186,6 +186,10 @@ pub(crate) struct KeyArgs {
 pub(crate) struct VerifyArgs {
     /// A repository or an RPM [default: dist/el7].
     pub(crate) path: Option<PathBuf>,
+    /// The folder was indexed by `index`, not published by `rpm`: signatures cover its packages
+    /// and metadata, and no other files need be there.
+    #[arg(long)]
+    pub(crate) indexed: bool,
     /// The armored public key to trust [default: the one in the repository].
     #[arg(long, value_name = "FILE")]
     pub(crate) public_key: Option<PathBuf>,

@@ -180,6 +180,24 @@ impl Certificate {
         Self::new(key)
     }
 
+    /// Reads the key of an armored text that holds no other: `rpm --import` takes all that it finds.
+    ///
+    /// # Errors
+    /// As [`Certificate::from_armored`], or if there is more than one.
+    pub fn only(text: &str) -> Result<Self> {
+        const BEGIN: &str = "-----BEGIN PGP";
+        let others = || Error::key("the file holds more than one key", "");
+        if text.matches(BEGIN).count() > 1 {
+            return Err(others());
+        }
+        let own = Self::from_armored(text)?;
+        let keys = SignedPublicKey::from_string_many(text);
+        match keys.map(|(keys, _)| keys.count()) {
+            Ok(1) => Ok(own),
+            _ => Err(others()),
+        }
+    }
+
     /// The certificate as CentOS 7's rpm wants it for import: armored, RSA primary key.
     ///
     /// # Errors

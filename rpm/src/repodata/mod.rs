@@ -10,7 +10,7 @@ mod repomd;
 use std::path::Path;
 
 pub use package_xml::IndexedRpm;
-pub use repomd::{Problem, verify};
+pub use repomd::{Problem, Verified, verify};
 
 use crate::{
     Result,
@@ -71,6 +71,5 @@ pub fn write_indexed(
 /// # Errors
 /// An I/O error that names the file.
 pub fn digest(path: &Path) -> Result<String> {
-    let missing = || std::io::Error::from(std::io::ErrorKind::NotFound);
-    Ok(repomd::digest_of(path)?.ok_or_else(missing)?)
+    repomd::digest_of(path)
 }

@@ -90,7 +90,7 @@ impl IndexedRpm {
         let files = files(&rpm);
         Ok(Self {
             file_name: file_name.to_owned(),
-            checksum: digest_of(path)?.ok_or_else(|| missing("content"))?,
+            checksum: digest_of(path)?,
             size: fs_err::metadata(path)?.len(),
             build_time: rpm.build_time(),
             name: required(T::RPMTAG_NAME, "name")?,

@@ -2,6 +2,7 @@
 //! trust in the whole repository hangs on.
 
 use std::{
+    collections::{BTreeMap, BTreeSet},
     fmt,
     io::{Read, Write},
     path::Path,
@@ -15,7 +16,7 @@ use quick_xml::{
 use sha2::{Digest, Sha256};
 
 use crate::{
-    Error, Result,
+    Result, input,
     openpgp::{self, Certificate},
     payload::hex,
 };
@@ -104,121 +105,151 @@ impl fmt::Display for Problem {
     }
 }
 
+/// What the signed metadata of a repository vouches for.
+#[derive(Clone, Debug, Default)]
+pub struct Verified {
+    /// The packages that it lists: paths relative to the repository, with their SHA-256.
+    pub packages: BTreeMap<String, String>,
+    /// The files of the metadata, relative to the repository.
+    pub files: BTreeSet<String>,
+    /// What is wrong. Without any, each file is there and has the size and the digest stated.
+    pub problems: Vec<Problem>,
+}
+
+impl Verified {
+    fn problem(&mut self, file: &str, message: impl Into<String>) {
+        self.problems.push(Problem { file: file.into(), message: message.into() });
+    }
+}
+
 /// Largest file of metadata that is read: far beyond the needs of any repository of ours, far
 /// below what would fill a machine's memory.
 const MAX_METADATA: u64 = 256 << 20;
+const REPOMD: &str = "repodata/repomd.xml";
+const SIGNATURE: &str = "repodata/repomd.xml.asc";
 
 /// Checks `dir/repodata` against the key and every package that it lists against the file in
-/// `dir`. The RPMs' own signatures are [`crate::verify`]'s affair.
+/// `dir`. The RPMs' own signatures are [`crate::verify`]'s affair, and so are files that the
+/// metadata does not list the caller's.
 ///
 /// # Errors
 /// An I/O error other than a missing file. What is wrong is no error but a [`Problem`].
-pub fn verify(dir: &Path, certificate: &Certificate) -> Result<Vec<Problem>> {
-    let mut problems = Vec::new();
-    let problem =
-        |file: &str, message: &str| Problem { file: file.into(), message: message.into() };
-    let Some(repomd) = read(&dir.join("repodata/repomd.xml"))? else {
-        return Ok(vec![problem("repodata/repomd.xml", "is missing")]);
+pub fn verify(dir: &Path, certificate: &Certificate) -> Result<Verified> {
+    let mut found = Verified::default();
+    found.files.extend([REPOMD, SIGNATURE].map(str::to_owned));
+    let Some(repomd) = read(&dir.join(REPOMD))? else {
+        found.problem(REPOMD, "is missing");
+        return Ok(found);
     };
-    let Some(armored) = read(&dir.join("repodata/repomd.xml.asc"))? else {
-        return Ok(vec![problem("repodata/repomd.xml.asc", "is missing")]);
+    let Some(armored) = read(&dir.join(SIGNATURE))? else {
+        found.problem(SIGNATURE, "is missing");
+        return Ok(found);
     };
     let checked = openpgp::packet_from_armor(&armored)
         .and_then(|packet| certificate.verify(&packet, &repomd[..]));
     if let Err(mismatch) = checked {
         // What nobody vouches for is not followed any further.
-        return Ok(vec![problem("repodata/repomd.xml.asc", &format!("the signature {mismatch}"))]);
+        found.problem(SIGNATURE, format!("the signature {mismatch}"));
+        return Ok(found);
     }
     let files = match listed_files(&repomd) {
         Ok(files) => files,
         Err(message) => {
-            problems.push(problem("repodata/repomd.xml", &message));
-            return Ok(problems);
+            found.problem(REPOMD, message);
+            return Ok(found);
         }
     };
     for kind in ["primary", "filelists", "other"] {
         if !files.iter().any(|f| f.kind == kind) {
-            problems.push(problem("repodata/repomd.xml", &format!("does not list {kind}")));
+            found.problem(REPOMD, format!("does not list {kind}"));
         }
     }
     for file in files {
-        check_data_file(dir, &file, &mut problems)?;
+        check_data_file(dir, &file, &mut found)?;
+        found.files.insert(file.href);
     }
-    Ok(problems)
+    Ok(found)
 }
 
-/// A file named in metadata, with the SHA-256 that it must have.
+/// A file named in metadata, with the SHA-256 and the size that it must have.
 struct Listed {
     kind: String,
     href: String,
     checksum: String,
+    size: Option<u64>,
 }
 
-fn check_data_file(dir: &Path, file: &Listed, problems: &mut Vec<Problem>) -> Result<()> {
-    let mut problem =
-        |name: &str, message: String| problems.push(Problem { file: name.into(), message });
-    let Some(bytes) = read(&dir.join(&file.href))? else {
-        problem(&file.href, "is missing".into());
+impl Listed {
+    /// What is wrong with the size of the file, which bounds how much of it is read.
+    fn wrong_size(&self, dir: &Path) -> Result<Option<&'static str>> {
+        let path = dir.join(&self.href);
+        if !input::is_there(&path)? {
+            return Ok(Some("is listed but missing"));
+        }
+        let there = input::open(&path)?.metadata()?.len();
+        Ok((self.size != Some(there)).then_some("does not have the size that the index states"))
+    }
+}
+
+fn check_data_file(dir: &Path, file: &Listed, found: &mut Verified) -> Result<()> {
+    if let Some(message) = file.wrong_size(dir)? {
+        found.problem(&file.href, message);
         return Ok(());
-    };
+    }
+    let bytes = input::read(&dir.join(&file.href), MAX_METADATA)?;
     if hex(&Sha256::digest(&bytes)) != file.checksum {
-        problem(&file.href, "does not have the checksum that repomd.xml states".into());
+        found.problem(&file.href, "does not have the checksum that repomd.xml states");
         return Ok(());
     }
     if file.kind != "primary" {
         return Ok(());
     }
-    let mut xml = Vec::new();
-    let unpacked = MultiGzDecoder::new(&bytes[..]).take(MAX_METADATA).read_to_end(&mut xml);
-    let packages = match unpacked.map_err(|e| e.to_string()).and_then(|_| listed_packages(&xml)) {
+    let packages = match unpack(&bytes).and_then(|xml| listed_packages(&xml)) {
         Ok(packages) => packages,
         Err(message) => {
-            problem(&file.href, message);
+            found.problem(&file.href, message);
             return Ok(());
         }
     };
     for package in packages {
-        match digest_of(&dir.join(&package.href))? {
-            None => problem(&package.href, "is listed but missing".into()),
-            Some(digest) if digest != package.checksum => {
-                problem(&package.href, "does not have the checksum that the index states".into());
-            }
-            Some(_) => {}
+        if let Some(message) = package.wrong_size(dir)? {
+            found.problem(&package.href, message);
+        } else if digest_of(&dir.join(&package.href))? != package.checksum {
+            found.problem(&package.href, "does not have the checksum that the index states");
         }
+        found.packages.insert(package.href, package.checksum);
     }
     Ok(())
 }
 
-/// Opens a regular file, or nothing where there is none. Anything else (a FIFO, a device) could
-/// keep the reader for ever.
-fn open(path: &Path) -> Result<Option<fs_err::File>> {
-    match fs_err::metadata(path) {
-        Ok(meta) if meta.is_file() => Ok(Some(fs_err::File::open(path)?)),
-        Ok(_) => Err(Error::format(path, "is not a regular file")),
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(e) => Err(e.into()),
+fn unpack(gzip: &[u8]) -> std::result::Result<Vec<u8>, String> {
+    let mut xml = Vec::new();
+    let unpacked = MultiGzDecoder::new(gzip).take(MAX_METADATA + 1).read_to_end(&mut xml);
+    match unpacked.map_err(|e| e.to_string())? as u64 > MAX_METADATA {
+        true => Err("is larger than any metadata of ours".into()),
+        false => Ok(xml),
     }
 }
 
 fn read(path: &Path) -> Result<Option<Vec<u8>>> {
-    let Some(file) = open(path)? else { return Ok(None) };
-    let mut bytes = Vec::new();
-    file.take(MAX_METADATA + 1).read_to_end(&mut bytes)?;
-    match bytes.len() as u64 > MAX_METADATA {
-        true => Err(Error::format(path, "is larger than any metadata of ours")),
-        false => Ok(Some(bytes)),
+    match input::is_there(path)? {
+        true => Ok(Some(input::read(path, MAX_METADATA)?)),
+        false => Ok(None),
     }
 }
 
-/// SHA-256 of a file in hex, or `None` if there is none.
-pub(super) fn digest_of(path: &Path) -> Result<Option<String>> {
-    let Some(mut file) = open(path)? else { return Ok(None) };
+/// SHA-256 of a file in hex.
+pub(super) fn digest_of(path: &Path) -> Result<String> {
+    let file = input::open(path)?;
+    // A file may grow for ever: no more of it than there is now.
+    let size = file.metadata()?.len();
+    let mut file = file.take(size);
     let mut hash = Sha256::new();
     let mut buffer = vec![0; 1 << 17];
     loop {
         let n = file.read(&mut buffer)?;
         if n == 0 {
-            return Ok(Some(hex(&hash.finalize())));
+            return Ok(hex(&hash.finalize()));
         }
         hash.update(&buffer[..n]);
     }
@@ -237,7 +268,8 @@ fn listed(xml: &[u8], outer: &str, kind: Option<&str>) -> std::result::Result<Ve
     let xml = std::str::from_utf8(xml).map_err(|e| e.to_string())?;
     let mut reader = Reader::from_str(xml);
     let mut out: Vec<Listed> = Vec::new();
-    let mut in_checksum = false;
+    // The element whose text is wanted.
+    let mut inside = "";
     let mut depth = 0_usize;
     loop {
         let event = reader.read_event().map_err(|e| e.to_string())?;
@@ -255,19 +287,31 @@ fn listed(xml: &[u8], outer: &str, kind: Option<&str>) -> std::result::Result<Ve
                 kind: kind.and_then(|k| attribute(&e, k)).unwrap_or_default(),
                 href: String::new(),
                 checksum: String::new(),
+                size: None,
             }),
             Event::Start(e) if e.name().as_ref() == "checksum" => {
-                in_checksum = attribute(&e, "type").as_deref() == Some("sha256");
+                let is_sha256 = attribute(&e, "type").as_deref() == Some("sha256");
+                inside = if is_sha256 { "checksum" } else { "" };
             }
-            Event::Text(e) if in_checksum => {
-                if let Some(last) = out.last_mut() {
-                    last.checksum = (*e).to_owned();
+            Event::Start(e) => inside = if e.name().as_ref() == "size" { "size" } else { "" },
+            Event::Text(e) => {
+                match (inside, out.last_mut()) {
+                    ("checksum", Some(last)) => last.checksum = (*e).to_owned(),
+                    ("size", Some(last)) => last.size = e.trim().parse().ok(),
+                    _ => {}
                 }
-                in_checksum = false;
+                inside = "";
             }
-            Event::Empty(e) if e.name().as_ref() == "location" => {
-                if let Some(last) = out.last_mut() {
-                    last.href = attribute(&e, "href").unwrap_or_default();
+            Event::Empty(e) => {
+                let last = out.last_mut();
+                match (e.name().as_ref(), last) {
+                    ("location", Some(last)) => {
+                        last.href = attribute(&e, "href").unwrap_or_default();
+                    }
+                    ("size", Some(last)) => {
+                        last.size = attribute(&e, "package").and_then(|size| size.parse().ok());
+                    }
+                    _ => {}
                 }
             }
             Event::Eof if depth > 0 => return Err("ends in the middle".into()),

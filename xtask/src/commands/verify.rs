@@ -2,13 +2,13 @@
 
 use std::path::Path;
 
-use el7rpm::{openpgp::Certificate, verify};
+use el7rpm::{input, openpgp::Certificate, verify};
 use serde::Serialize;
 
 use crate::{
     cli::VerifyArgs,
     failure::{Class, Classify, Failure, Result},
-    publish::{PUBLIC_KEY, verify_repository},
+    publish::{Expected, PUBLIC_KEY, verify_repository},
     terminal,
     workspace::Workspace,
 };
@@ -21,20 +21,24 @@ struct Verified {
     packages: Vec<String>,
     /// Whether the key was given, rather than found beside what it is to vouch for.
     trusted: bool,
+    /// Files beside an index that no signature covers.
+    uncovered: Vec<String>,
 }
 
 pub(super) fn run(args: &VerifyArgs, workspace: &Workspace, json: bool) -> Result<()> {
     let path = args.path.clone().unwrap_or_else(|| workspace.default_out());
+    let expected = if args.indexed { Expected::Indexed } else { Expected::Published };
     let is_dir = fs_err::metadata(&path).class(Class::Usage)?.is_dir();
     let dir = if is_dir { &path } else { path.parent().unwrap_or(Path::new(".")) };
     let (certificate, trusted) = match &args.public_key {
         Some(file) => (read_certificate(file)?, true),
         None => (read_certificate(&dir.join(PUBLIC_KEY))?, false),
     };
-    let reports = if is_dir {
-        verify_repository(&path, &certificate)?
+    let (reports, uncovered) = if is_dir {
+        let verified = verify_repository(&path, &certificate, expected)?;
+        (verified.reports, verified.uncovered)
     } else {
-        vec![verify_rpm(&path, &certificate)?]
+        (vec![verify_rpm(&path, &certificate)?], Vec::new())
     };
     let packages: Vec<_> = reports.iter().map(|r| r.nevra.clone()).collect();
     let key = certificate.fingerprint();
@@ -45,6 +49,7 @@ pub(super) fn run(args: &VerifyArgs, workspace: &Workspace, json: bool) -> Resul
             user_ids: certificate.user_ids(),
             packages,
             trusted,
+            uncovered,
         });
         return Ok(());
     }
@@ -56,13 +61,19 @@ pub(super) fn run(args: &VerifyArgs, workspace: &Workspace, json: bool) -> Resul
     if !trusted {
         text += "the key is the one that lies beside them: compare its fingerprint, or give --public-key\n";
     }
+    if !uncovered.is_empty() {
+        text += &format!("no signature covers what else lies there: {}\n", uncovered.join(", "));
+    }
     terminal::text(&text);
     Ok(())
 }
 
+/// Largest key that is read: room for a thousand certifications by others.
+const MAX_KEY: u64 = 4 << 20;
+
 fn read_certificate(path: &Path) -> Result<Certificate> {
     let help = "give the public key to trust with --public-key FILE";
-    let text = fs_err::read_to_string(path).class(Class::Key).map_err(|f| f.help(help))?;
+    let text = input::read_text(path, MAX_KEY).class(Class::Key).map_err(|f| f.help(help))?;
     Ok(Certificate::from_armored(&text)?)
 }
 

@@ -1,74 +1,101 @@
 //! Everything that `cargo xtask verify` checks of a repository, and that each run checks of what it
 //! is about to publish.
+//!
+//! The caller says what a folder has to be; what lies in it decides nothing. Otherwise whoever takes
+//! a file away would take the check away with it.
 
-use std::{
-    collections::BTreeSet,
-    path::{Path, PathBuf},
+use std::path::{Path, PathBuf};
+
+use el7rpm::{openpgp::Certificate, repodata, verify};
+
+use super::{
+    list::{Entry, Kind, entries_below},
+    whole,
 };
-
-use el7rpm::{
-    openpgp::{self, Certificate},
-    repodata, verify,
-};
-
-use super::{RELEASE, SUMS, files_below};
 use crate::failure::{Class, Classify, Failure, Result};
 
-/// Checks the metadata, every RPM, and the list of checksums where there is one.
+/// What a folder has to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Expected {
+    /// A repository that `rpm` published: it is whole, and signatures cover all that lies in it.
+    Published,
+    /// A folder that `index` indexed: signatures cover the packages and the metadata.
+    Indexed,
+}
+
+/// A repository that stood up to verification.
+pub(crate) struct Verified {
+    /// The checks of each RPM.
+    pub(crate) reports: Vec<verify::Report>,
+    /// Files beside an index that no signature covers.
+    pub(crate) uncovered: Vec<String>,
+}
+
+/// Checks that the folder is what it has to be, down to each byte of its RPMs.
 pub(crate) fn verify_repository(
     dir: &Path,
     certificate: &Certificate,
-) -> Result<Vec<verify::Report>> {
-    let found = repodata::verify(dir, certificate).class(Class::Verify)?;
-    let mut problems: Vec<String> = found.iter().map(ToString::to_string).collect();
+    expected: Expected,
+) -> Result<Verified> {
+    let dir = &fs_err::canonicalize(dir).class(Class::Verify)?;
+    let there = entries_below(dir, Class::Verify)?;
+    let metadata = repodata::verify(dir, certificate).class(Class::Verify)?;
+    let mut problems: Vec<String> = metadata.problems.iter().map(ToString::to_string).collect();
+    // Without metadata that somebody vouches for there is nothing to compare with.
+    let is_known = !metadata.packages.is_empty() || metadata.problems.is_empty();
     let mut reports = Vec::new();
-    for rpm in rpms_in(dir)? {
-        let report = verify::verify(&rpm, certificate).class(Class::Verify)?;
-        let name = rpm.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        problems
-            .extend(report.failures().map(|(check, outcome)| format!("{name}: {check} {outcome}")));
-        reports.push(report);
-    }
-    if dir.join(SUMS).exists() {
-        check_sums(dir, certificate, &mut problems)?;
-    }
-    if problems.is_empty() {
-        return Ok(reports);
-    }
-    let message = format!("{} does not stand up to verification", dir.display());
-    let mut failure = Failure::new(Class::Verify, message)
-        .help("do not install from it; build or fetch it again");
-    failure.last_lines = problems;
-    Err(failure)
-}
-
-/// The signed list names every file but itself, its signature and release.json, with its checksum.
-fn check_sums(dir: &Path, certificate: &Certificate, problems: &mut Vec<String>) -> Result<()> {
-    let sums = fs_err::read_to_string(dir.join(SUMS)).class(Class::Verify)?;
-    let signature_file = format!("{SUMS}.asc");
-    let checked = match fs_err::read(dir.join(&signature_file)) {
-        Ok(armored) => openpgp::packet_from_armor(&armored)
-            .and_then(|packet| certificate.verify(&packet, sums.as_bytes()))
-            .map_err(|mismatch| mismatch.to_string()),
-        Err(_) => Err("is missing".to_owned()),
-    };
-    if let Err(why) = checked {
-        problems.push(format!("{signature_file}: the signature {why}"));
-        return Ok(());
-    }
-    let mut unlisted: BTreeSet<_> = files_below(dir)?.into_iter().collect();
-    for own in [SUMS, &signature_file, RELEASE] {
-        unlisted.remove(own);
-    }
-    for (sum, file) in sums.lines().filter_map(|line| line.split_once("  ")) {
-        if !unlisted.remove(file) {
-            problems.push(format!("{file}: is listed in {SUMS} but missing"));
-        } else if repodata::digest(&dir.join(file)).class(Class::Verify)? != sum {
-            problems.push(format!("{file}: does not have the checksum that {SUMS} states"));
+    let mut uncovered = Vec::new();
+    for entry in there.iter().filter(|e| e.kind != Kind::Folder) {
+        let name = &entry.name;
+        if let Some(problem) = unfit(entry.kind, expected) {
+            problems.push(format!("{name}: {problem}"));
+        } else if metadata.packages.contains_key(name) {
+            let report = verify::verify(&dir.join(name), certificate).class(Class::Verify)?;
+            problems.extend(report.failures().map(|(check, how)| format!("{name}: {check} {how}")));
+            reports.push(report);
+        } else if is_known && is_rpm(name) {
+            problems.push(format!("{name}: is not listed in the signed metadata"));
+        } else if is_known && name.starts_with("repodata/") && !metadata.files.contains(name) {
+            problems.push(format!("{name}: is not listed in repomd.xml"));
+        } else if !metadata.files.contains(name) {
+            uncovered.push(name.clone());
         }
     }
-    problems.extend(unlisted.iter().map(|file| format!("{file}: is not listed in {SUMS}")));
-    Ok(())
+    if expected == Expected::Published {
+        problems.extend(whole::problems(dir, certificate, &there, &metadata)?);
+        uncovered.clear();
+    }
+    match problems.is_empty() {
+        true => Ok(Verified { reports, uncovered }),
+        false => Err(refuse(dir, expected, &there, problems)),
+    }
+}
+
+fn refuse(dir: &Path, expected: Expected, there: &[Entry], problems: Vec<String>) -> Failure {
+    let message = format!("{} does not stand up to verification", dir.display());
+    let help = match expected {
+        Expected::Published if !there.iter().any(|e| e.name == super::SUMS) => {
+            "do not install from it; only if it is a folder that `cargo xtask index` wrote, say so with --indexed"
+        }
+        _ => "do not install from it; build or fetch it again",
+    };
+    let mut failure = Failure::new(Class::Verify, message).help(help);
+    failure.last_lines = problems;
+    failure
+}
+
+/// Why something of this kind has no place in the folder.
+fn unfit(kind: Kind, expected: Expected) -> Option<&'static str> {
+    match (kind, expected) {
+        (Kind::Link, Expected::Published) => Some("is a link, and links are not published"),
+        (Kind::Other, _) => Some("is not a regular file"),
+        _ => None,
+    }
+}
+
+/// Whether it is an RPM of the folder itself: those of others in it are not offered together.
+fn is_rpm(name: &str) -> bool {
+    !name.contains('/') && Path::new(name).extension().is_some_and(|e| e == "rpm")
 }
 
 /// The RPMs that lie directly in a folder, by name.

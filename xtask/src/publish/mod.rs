@@ -4,7 +4,11 @@
 //! step: whoever looks sees the old or the new, never a mixture, however the run ends.
 
 mod check;
+mod list;
 mod place;
+mod release;
+mod repo_file;
+mod whole;
 
 use std::{
     os::unix::fs::{MetadataExt, PermissionsExt},
@@ -18,11 +22,13 @@ use el7rpm::{
 };
 use serde::{Deserialize, Serialize};
 
-pub(crate) use check::{rpms_in, verify_repository};
+pub(crate) use check::{Expected, rpms_in, verify_repository};
+use list::files_below;
 pub(crate) use place::{Place, swap};
+pub(crate) use release::{Published, Release, read_release};
 
 use crate::{
-    failure::{Class, Classify, Failure, Result},
+    failure::{Class, Classify, Result},
     key::{Key, KeyBuilder},
     keys::Keys,
     workspace::Workspace,
@@ -36,42 +42,6 @@ const RELEASE: &str = "release.json";
 const SUMS: &str = "SHA256SUMS";
 /// Where hosts look for the repository unless it is published under another address.
 pub(crate) const DEFAULT_BASE_URL: &str = "file:///srv/mesos-calico/el7";
-
-/// `release.json`: what is in a repository and where it came from. Keys are only ever added, so
-/// that every version of this program knows the files of every other.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct Release {
-    /// Version of this program.
-    version: String,
-    /// The metadata's revision; the next one is never older.
-    #[serde(default)]
-    revision: u32,
-    /// Fingerprint of the signing key.
-    pub(crate) signed_by: String,
-    /// Whether that is a development key.
-    pub(crate) development: bool,
-    /// The RPMs.
-    pub(crate) packages: Vec<Published>,
-    /// Every other file.
-    files: Vec<String>,
-}
-
-impl Release {
-    /// All files of the repository, this list's own included.
-    fn all_files(&self) -> Vec<String> {
-        let rpms = self.packages.iter().map(|p| p.file.clone());
-        rpms.chain(self.files.iter().cloned()).chain([RELEASE.into()]).collect()
-    }
-}
-
-/// An RPM in a repository.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct Published {
-    pub(crate) name: String,
-    pub(crate) file: String,
-    pub(crate) size: u64,
-    sha256: String,
-}
 
 /// What was published last, and what its files looked like then: kept beside the cache, to tell
 /// without reading them whether they are still the same.
@@ -96,7 +66,7 @@ pub(crate) struct Publication<'a> {
 impl Publication<'_> {
     /// Identity of the repository.
     fn key(&self) -> Key {
-        let mut key = KeyBuilder::new("publish", 2)
+        let mut key = KeyBuilder::new("publish", 3)
             .text("version", env!("CARGO_PKG_VERSION"))
             .text("base url", self.base_url)
             .text("signing key", &self.keys.signer.certificate().fingerprint());
@@ -133,7 +103,7 @@ impl Publication<'_> {
 
     /// Makes the repository and puts it in place.
     pub(crate) fn write(&self) -> Result<Release> {
-        check_url(self.base_url)?;
+        repo_file::check_url(self.base_url)?;
         let before = read_release(&self.place.out)?.map_or(0, |r| r.revision);
         let release = self.place.replace(|dir| self.fill(dir, before))?;
         let path = self.record_path();
@@ -158,23 +128,28 @@ impl Publication<'_> {
         let put =
             |name: &str, content: &str| fs_err::write(dir.join(name), content).class(Class::Output);
         put(PUBLIC_KEY, &certificate.to_armored()?)?;
-        put(REPO_FILE, &repo_file(self.base_url))?;
+        put(REPO_FILE, &repo_file::write(self.base_url))?;
         let release = Release {
             version: env!("CARGO_PKG_VERSION").into(),
             revision: repository.revision,
             signed_by: certificate.fingerprint(),
             development: self.keys.development,
-            packages: repository.packages.iter().map(published).collect(),
+            packages: repository.packages.iter().map(Published::from).collect(),
             files: Vec::new(),
         };
         let release = self.seal(dir, release)?;
         for_all_to_read(dir)?;
-        verify_repository(dir, certificate)?;
+        verify_repository(dir, certificate, Expected::Published)?;
         Ok(release)
     }
 
-    /// Checksums of everything, with their signature, and the list of all files.
+    /// The list of all files, and the checksums of all, that list's as well, with their signature.
     fn seal(&self, dir: &Path, mut release: Release) -> Result<Release> {
+        let is_rpm = |f: &String| release.packages.iter().any(|p| p.file == *f);
+        let own = [SUMS.to_owned(), sums_signature()];
+        release.files = files_below(dir)?.into_iter().filter(|f| !is_rpm(f)).chain(own).collect();
+        let json = serde_json::to_string_pretty(&release).unwrap_or_default();
+        fs_err::write(dir.join(RELEASE), json + "\n").class(Class::Output)?;
         let mut sums = String::new();
         for file in files_below(dir)? {
             let known = release.packages.iter().find(|p| p.file == file).map(|p| p.sha256.clone());
@@ -187,11 +162,7 @@ impl Publication<'_> {
         fs_err::write(dir.join(SUMS), &sums).class(Class::Output)?;
         let signature = self.keys.signer.sign(&mut sums.as_bytes(), release.revision)?;
         let armored = openpgp::armor(&signature)?;
-        fs_err::write(dir.join(format!("{SUMS}.asc")), armored).class(Class::Output)?;
-        let is_rpm = |f: &String| release.packages.iter().any(|p| p.file == *f);
-        release.files = files_below(dir)?.into_iter().filter(|f| !is_rpm(f)).collect();
-        let json = serde_json::to_string_pretty(&release).unwrap_or_default();
-        fs_err::write(dir.join(RELEASE), json + "\n").class(Class::Output)?;
+        fs_err::write(dir.join(sums_signature()), armored).class(Class::Output)?;
         Ok(release)
     }
 }
@@ -207,65 +178,9 @@ pub(crate) fn for_all_to_read(dir: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The address stands in a file that yum reads line by line.
-fn check_url(url: &str) -> Result<()> {
-    let known =
-        ["file://", "http://", "https://", "ftp://"].iter().any(|scheme| url.starts_with(scheme));
-    let plain = url.chars().all(|c| c.is_ascii_graphic());
-    match known && plain {
-        true => Ok(()),
-        false => {
-            Err(Failure::new(Class::Usage, "--base-url must be a file, http, https or ftp address"))
-        }
-    }
-}
-
-fn published(rpm: &IndexedRpm) -> Published {
-    Published {
-        name: rpm.name().to_owned(),
-        file: rpm.file_name.clone(),
-        size: rpm.size,
-        sha256: rpm.checksum.clone(),
-    }
-}
-
-/// The description for /etc/yum.repos.d: both packages and metadata must be signed.
-fn repo_file(base_url: &str) -> String {
-    let base = base_url.trim_end_matches('/');
-    format!(
-        "[mesos-calico]\nname=Mesos with Calico networking for CentOS 7\nbaseurl={base}\n\
-         enabled=1\ngpgcheck=1\nrepo_gpgcheck=1\ngpgkey={base}/{PUBLIC_KEY}\n"
-    )
-}
-
-/// The release in `dir`, if it holds one of ours.
-///
-/// # Errors
-/// If there is one that this version does not understand, or it cannot be read.
-pub(crate) fn read_release(dir: &Path) -> Result<Option<Release>> {
-    let path = dir.join(RELEASE);
-    let text = match fs_err::read_to_string(&path) {
-        Ok(text) => text,
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(e) => return Err(e).class(Class::Output),
-    };
-    serde_json::from_str(&text).map(Some).map_err(|e| {
-        Failure::new(Class::Output, format!("{} is not understood: {e}", path.display()))
-            .help("it may be of another version, or changed by hand: move the folder away, or choose another with --out")
-    })
-}
-
-/// All files below `dir`, relative to it, by name.
-fn files_below(dir: &Path) -> Result<Vec<String>> {
-    let mut files = Vec::new();
-    for entry in walkdir::WalkDir::new(dir).sort_by_file_name() {
-        let entry = entry.map_err(std::io::Error::from).class(Class::Output)?;
-        if !entry.file_type().is_dir() {
-            let name = entry.path().strip_prefix(dir).unwrap_or(entry.path());
-            files.push(name.to_string_lossy().into_owned());
-        }
-    }
-    Ok(files)
+/// Name of the list's signature.
+fn sums_signature() -> String {
+    format!("{SUMS}.asc")
 }
 
 /// The signed RPM in a folder of the cache.

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{files_below, read_release};
+use super::{list::files_below, release::read_release};
 use crate::{
     cache::sync,
     failure::{Class, Classify, Failure, Result},

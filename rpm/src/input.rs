@@ -1,0 +1,120 @@
+//! Files that somebody else may have put there: a repository, a key, a description.
+//!
+//! Only regular files are read, since a FIFO or a device could keep the reader for ever; no more of
+//! them than a limit; and what cannot be looked at is an error: unreadable is not absent.
+
+use std::{
+    io::{Error, ErrorKind, Read, Result},
+    os::unix::fs::OpenOptionsExt,
+    path::Path,
+};
+
+/// Whether something has this name: also a link that leads nowhere.
+///
+/// # Errors
+/// An I/O error that names the file, if that cannot be said.
+pub fn is_there(path: &Path) -> Result<bool> {
+    match fs_err::symlink_metadata(path) {
+        Ok(_) => Ok(true),
+        Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(false),
+        Err(e) => Err(e),
+    }
+}
+
+/// Opens a regular file, through links.
+///
+/// # Errors
+/// An I/O error that names the file; of the kind `NotFound` only if nothing has this name.
+pub fn open(path: &Path) -> Result<fs_err::File> {
+    let odd =
+        |what: &str| Error::new(ErrorKind::InvalidInput, format!("{} {what}", path.display()));
+    let found = match fs_err::metadata(path) {
+        Err(e) if e.kind() == ErrorKind::NotFound && is_there(path)? => {
+            return Err(odd("is a link that leads nowhere"));
+        }
+        found => found?,
+    };
+    if !found.is_file() {
+        return Err(odd("is not a regular file"));
+    }
+    let mut options = fs_err::OpenOptions::new();
+    // It may be another file by now, and to open a pipe is to wait for its other end.
+    options
+        .options_mut()
+        .read(true)
+        .custom_flags(rustix::fs::OFlags::NONBLOCK.bits().cast_signed());
+    let file = options.open(path)?;
+    match file.metadata()?.is_file() {
+        true => Ok(file),
+        false => Err(odd("is not a regular file")),
+    }
+}
+
+/// The content of a regular file of at most `limit` bytes.
+///
+/// # Errors
+/// As [`open`], or if it is larger.
+pub fn read(path: &Path, limit: u64) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    open(path)?.take(limit + 1).read_to_end(&mut bytes)?;
+    match bytes.len() as u64 > limit {
+        true => {
+            let message = format!("{} is larger than {limit} bytes", path.display());
+            Err(Error::new(ErrorKind::FileTooLarge, message))
+        }
+        false => Ok(bytes),
+    }
+}
+
+/// As [`read`], for text in UTF-8.
+///
+/// # Errors
+/// As [`read`], or for other bytes.
+pub fn read_text(path: &Path, limit: u64) -> Result<String> {
+    String::from_utf8(read(path, limit)?).map_err(|_| {
+        Error::new(ErrorKind::InvalidData, format!("{} is not text in UTF-8", path.display()))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What reading says, without the folder's name.
+    fn says(name: &str, make: impl Fn(&Path)) -> String {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(name);
+        make(&path);
+        let error = read_text(&path, 8).unwrap_err().to_string();
+        error.replace(dir.path().to_str().unwrap(), "")
+    }
+
+    #[test]
+    fn only_regular_files_within_the_limit_are_read() {
+        let fifo = |path: &Path| drop(duct::cmd!("mkfifo", path).run().unwrap());
+        assert_eq!(says("fifo", fifo), "/fifo is not a regular file");
+        let link =
+            |to: &'static str| move |path: &Path| fs_err::os::unix::fs::symlink(to, path).unwrap();
+        assert_eq!(says("zero", link("/dev/zero")), "/zero is not a regular file");
+        assert_eq!(says("nowhere", link("none")), "/nowhere is a link that leads nowhere");
+        let folder = |path: &Path| fs_err::create_dir(path).unwrap();
+        assert_eq!(says("folder", folder), "/folder is not a regular file");
+        let large = |path: &Path| fs_err::write(path, "123456789").unwrap();
+        assert_eq!(says("large", large), "/large is larger than 8 bytes");
+        let binary = |path: &Path| fs_err::write(path, b"\xff").unwrap();
+        assert_eq!(says("binary", binary), "/binary is not text in UTF-8");
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_looked_at_is_not_absent() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = |name: &str| dir.path().join(name);
+        assert!(!is_there(&path("none")).unwrap());
+        fs_err::write(path("file"), "").unwrap();
+        assert!(!is_there(&path("file/none")).unwrap());
+        fs_err::os::unix::fs::symlink("loop", path("loop")).unwrap();
+        assert!(is_there(&path("loop")).unwrap());
+        assert!(is_there(&path("loop/none")).is_err());
+        assert_eq!(read(&path("none"), 1).unwrap_err().kind(), ErrorKind::NotFound);
+    }
+}
