@@ -76,7 +76,7 @@ impl<'a> Prepared<'a> {
     ) -> Result<Self> {
         let facts = deps::discover(package, root)?;
         let inodes = Inodes::of(root);
-        let scriptlets = Scriptlets::of(package)?;
+        let scriptlets = Scriptlets::of(package, root)?;
         let format = options.compression.format;
         let dependencies = Dependencies::of(package, root, &facts, &inodes, &scriptlets, format);
         Ok(Self { package, root, facts, inodes, scriptlets, dependencies, options })

@@ -160,15 +160,10 @@ fn accounts_are_made_before_the_files_and_never_removed() {
 }
 
 #[test]
-fn firewalld_and_ldconfig_are_told_of_every_change() {
-    if !support::have_as_root("scriptlets of firewalld and ldconfig", TOOLS) {
+fn ldconfig_is_told_of_every_change() {
+    if !support::have_as_root("scriptlets of ldconfig", TOOLS) {
         return;
     }
-    let reload = "firewall-cmd --reload --quiet";
-    let [install, upgrade, _, erase] = calls(&corpus::named("firewalld"));
-    assert_eq!(install, [reload]);
-    assert_eq!(upgrade, [reload, reload]);
-    assert_eq!(erase, [reload]);
     let [install, upgrade, _, erase] = calls(&corpus::named("ldconfig"));
     assert_eq!((install.len(), upgrade.len(), erase.len()), (1, 2, 1));
 }

@@ -6,6 +6,8 @@ use std::{
     path::Path,
 };
 
+use sha2::{Digest, Sha256};
+
 use super::case::{Case, File, Kind, Scriptlet, TIME};
 
 /// Lays the package's files down below `root`, each with its mode.
@@ -158,7 +160,7 @@ pub fn spec_file(case: &Case, root: &Path) -> String {
     line(format!("cp -a '{}/.' %{{buildroot}}/", root.display()));
     line(format!("find %{{buildroot}} -exec touch -h -d @{TIME} {{}} +\n"));
     for script in &case.scripts {
-        line(scriptlet(script));
+        line(scriptlet(script).replace(DEFINITIONS, &definitions(case)));
     }
     line("%files".into());
     for file in &case.files {
@@ -166,6 +168,19 @@ pub fn spec_file(case: &Case, root: &Path) -> String {
     }
     line(CHANGELOG.into());
     out
+}
+
+/// Stands in an implied scriptlet for the digest of the case's definitions for firewalld.
+pub const DEFINITIONS: &str = "@DEFINITIONS@";
+
+fn definitions(case: &Case) -> String {
+    let mut all = Sha256::new();
+    for file in case.files.iter().filter(|f| f.path.starts_with("/usr/lib/firewalld/")) {
+        let Kind::Bytes(bytes) = &file.kind else { continue };
+        all.update(Sha256::digest(bytes));
+        all.update(format!("{}\0", file.path));
+    }
+    all.finalize().iter().map(|b| format!("{b:02x}")).collect()
 }
 
 const PROLOGUE: &str = "%global debug_package %{nil}\n%global __os_install_post %{nil}\n";

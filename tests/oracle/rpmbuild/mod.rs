@@ -10,6 +10,7 @@ mod corpus;
 mod describe;
 mod differences;
 pub mod elf;
+mod firewalld;
 pub mod scratch;
 
 use std::{

@@ -1,6 +1,9 @@
 //! Scriptlets: written out, and by meaning.
 
-use crate::rpmbuild::case::{Case, text};
+use crate::rpmbuild::{
+    case::{Case, text},
+    describe::DEFINITIONS,
+};
 
 pub fn cases() -> Vec<Case> {
     let mut all: Vec<_> = ["pre", "post", "preun", "postun", "pretrans", "posttrans"]
@@ -65,8 +68,29 @@ const ACCOUNT: &str = "getent group svc >/dev/null || groupadd -r svc || exit 1\
     getent passwd svc >/dev/null || \
     useradd -r -g svc -d /var/lib/svc -s /sbin/nologin -c 'A service' svc || exit 1";
 
-/// firewalld's `%firewalld_reload`, as its package defines it on CentOS 7.
-const RELOAD: &str = "test -f /usr/bin/firewall-cmd && firewall-cmd --reload --quiet || :";
+/// What `firewalld = true` stands for.
+fn firewalld(case: Case) -> Case {
+    const RELOAD: &str = "test -f /usr/bin/firewall-cmd && firewall-cmd --reload --quiet || :";
+    let state = "/var/lib/rpm-state/firewalld.firewalld";
+    case.implied(
+        "post",
+        &format!(
+            "if [ $1 -eq 1 ] ; then\n        {RELOAD}\nelse\n        \
+             # Upgrade: after the transaction, if definitions have changed\n        \
+             {{ mkdir -p /var/lib/rpm-state && echo {DEFINITIONS} > {state} ; }} 2>/dev/null || {{\n                \
+             {RELOAD}\n        }}\nfi"
+        ),
+    )
+    .implied(
+        "postun",
+        &format!(
+            "if [ $1 -ge 1 ] && [ -f {state} ] ; then\n        read -r definitions < {state} || :\n        \
+             [ \"$definitions\" != {DEFINITIONS} ] || rm -f {state}\nelse\n        rm -f {state} 2>/dev/null || :\n        \
+             {RELOAD}\nfi"
+        ),
+    )
+    .implied("posttrans", &format!("if [ -f {state} ] ; then\n        rm -f {state}\n        {RELOAD}\nfi"))
+}
 
 fn meanings() -> Vec<Case> {
     let unit = |name: &str| text(&format!("/usr/lib/systemd/system/{name}"), UNIT);
@@ -84,12 +108,9 @@ fn meanings() -> Vec<Case> {
             .toml("users = [{ name = \"svc\", home = \"/var/lib/svc\", comment = \"A service\" }]")
             .spec("Requires(pre): shadow-utils\nRequires(pre): /usr/bin/getent")
             .implied("pre", ACCOUNT),
-        Case::new("firewalld")
-            .noarch()
+        firewalld(Case::new("firewalld").noarch())
             .text("/usr/lib/firewalld/services/f.xml", "<service/>\n")
-            .toml("firewalld = true")
-            .implied("post", RELOAD)
-            .implied("postun", RELOAD),
+            .toml("firewalld = true"),
         Case::new("ldconfig")
             .toml("ldconfig = true")
             .implied_by("post", &["/sbin/ldconfig"], "")

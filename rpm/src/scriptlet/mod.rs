@@ -2,7 +2,7 @@
 //! semantics of CentOS 7's own macros, and the requirements that go with it.
 //!
 //! Sources: systemd 219's `macros.systemd` for units, Fedora's packaging guidelines of the time
-//! for accounts, firewalld 0.6's `%firewalld_reload`. What they promise, and what the tests hold
+//! for accounts. What they promise, and what the tests hold
 //! us to: an upgrade restarts what ran and never stops or disables it; a removal stops and
 //! disables; a first install follows the host's presets, which on CentOS 7 enable nothing.
 //!
@@ -10,12 +10,16 @@
 //! function named like a program, a trap), or be no shell at all: a shell runs a script command by
 //! command, so the generated ones are done by then, and rpm gets the author's exit status.
 
+mod firewalld;
+
 use rpm::{DependencyFlags, IndexTag};
 
 use crate::{
     Error, Result,
     spec::{Dependency, Package, Script, Scripts, User},
+    stage::StagedRoot,
 };
+use firewalld::Reload;
 
 /// The tags of one kind of scriptlet.
 #[derive(Clone, Copy, Debug)]
@@ -43,10 +47,11 @@ impl Scriptlets {
     /// Joins what the author wrote with what the package's units, users and so on ask for.
     ///
     /// # Errors
-    /// [`Error::Stage`] if text must be added to a scriptlet of the author's that is no shell.
-    pub fn of(package: &Package) -> Result<Self> {
+    /// [`Error::Stage`] if text must be added to a scriptlet of the author's that is no shell, or if
+    /// definitions for firewalld are missing or cannot be read.
+    pub fn of(package: &Package, root: &StagedRoot) -> Result<Self> {
         let own = &package.scripts;
-        let parts = Parts::of(package);
+        let parts = Parts::of(package, root)?;
         let join = |name, own: &Option<Script>, generated: Vec<String>| {
             join(package, name, own.as_ref(), generated)
         };
@@ -56,7 +61,7 @@ impl Scriptlets {
             preun: join("preun", &own.preun, parts.preun)?,
             postun: join("postun", &own.postun, parts.postun)?,
             pretrans: own.pretrans.clone(),
-            posttrans: own.posttrans.clone(),
+            posttrans: join("posttrans", &own.posttrans, parts.posttrans)?,
         };
         for script in [&mut scripts.post, &mut scripts.postun] {
             run_directly(script);
@@ -151,10 +156,11 @@ struct Parts {
     post: Vec<String>,
     preun: Vec<String>,
     postun: Vec<String>,
+    posttrans: Vec<String>,
 }
 
 impl Parts {
-    fn of(package: &Package) -> Self {
+    fn of(package: &Package, root: &StagedRoot) -> Result<Self> {
         let mut parts =
             Self { pre: package.users.iter().map(account).collect(), ..Self::default() };
         if package.ldconfig {
@@ -168,11 +174,12 @@ impl Parts {
             parts.postun.push(systemd_postun_with_restart(&units));
         }
         if package.firewalld {
-            let reload = "test -f /usr/bin/firewall-cmd && firewall-cmd --reload --quiet || :";
-            parts.post.push(reload.into());
-            parts.postun.push(reload.into());
+            let reload = Reload::of(package, root)?;
+            parts.post.push(reload.post);
+            parts.postun.push(reload.postun);
+            parts.posttrans.push(reload.posttrans);
         }
-        parts
+        Ok(parts)
     }
 }
 
@@ -257,5 +264,47 @@ fn run_directly(script: &mut Option<Script>) {
         && script.body == LDCONFIG
     {
         *script = Script { body: String::new(), program: vec![LDCONFIG.into()], flags: 0 };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{spec::Spec, stage::Roots};
+
+    fn scriptlets(lines: &str) -> Result<Scriptlets> {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("package.toml");
+        let text = format!(
+            "[package.p]\nversion = \"1\"\nsummary = \"s\"\nlicense = \"l\"\narch = \"noarch\"\n{lines}\n\
+             [[changelog]]\ndate = 2015-10-21\nauthor = \"a\"\ntext = [\"t\"]\n"
+        );
+        fs_err::write(&path, text).unwrap();
+        let spec = Spec::load(&path, dir.path())?;
+        let roots = Roots { spec: dir.path().into(), crate_dir: None, build: None };
+        let root = StagedRoot::collect(&spec.packages[0], &roots)?;
+        Scriptlets::of(&spec.packages[0], &root)
+    }
+
+    #[test]
+    fn generated_text_comes_before_the_authors() {
+        let found = scriptlets("ldconfig = true\npost_install_script = \"exit 0\"").unwrap();
+        assert_eq!(found.scripts.post.unwrap().body, "/sbin/ldconfig\nexit 0");
+    }
+
+    #[test]
+    fn an_authors_program_and_flags_cannot_hold_for_generated_text() {
+        for lines in ["post_install_script_prog = [\"<lua>\"]", "post_install_script_flags = 1"] {
+            let own = format!("post_install_script = \"x = 1\"\n{lines}");
+            assert!(scriptlets(&own).is_ok(), "{lines}");
+            let error = scriptlets(&format!("{own}\nldconfig = true")).unwrap_err().to_string();
+            assert!(error.contains("%post scriptlet"), "{error}");
+        }
+    }
+
+    #[test]
+    fn firewalld_needs_definitions() {
+        let error = scriptlets("firewalld = true").unwrap_err().to_string();
+        assert!(error.contains("/usr/lib/firewalld"), "{error}");
     }
 }
