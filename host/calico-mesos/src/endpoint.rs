@@ -78,8 +78,7 @@ impl Place {
 
     /// The endpoints that the container has in etcd.
     pub fn existing(&self, client: &Client) -> Result<Vec<Node>> {
-        let folder = client.get(&self.endpoints())?;
-        Ok(folder.map(|folder| folder.nodes).unwrap_or_default())
+        Ok(client.list(&self.endpoints())?)
     }
 
     /// Writes the endpoint; false where one is there already.

@@ -49,7 +49,7 @@ impl CalicoAddresses {
     }
 
     fn read_folder(client: &Client, key: &str, v4: &str, v6: &str) -> Result<Self> {
-        let nodes = client.get(key)?.map(|folder| folder.nodes).unwrap_or_default();
+        let nodes = client.list(key)?;
         let value = |name: &str| {
             nodes.iter().find(|node| node.name() == name).map(|node| node.value.trim())
         };

@@ -71,7 +71,7 @@ impl Profile {
         host: impl FnOnce() -> Result<Vec<IpAddr>>,
     ) -> Result<()> {
         let folder = self.key();
-        let known = client.get(&folder)?.map(|folder| folder.nodes).unwrap_or_default();
+        let known = client.list(&folder)?;
         let find = |name: &str| known.iter().find(|node| node.name() == name);
         match find("rules") {
             None => {

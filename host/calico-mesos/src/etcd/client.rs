@@ -17,6 +17,7 @@ use super::{
     Error,
     address::Address,
     http::{Answer, Exchange, Method},
+    node::{ANSWER_MAX, Folder, Found, KeyOnly, LIST_MAX, Node},
     server::Server,
     tls,
     traffic::{Fault, Ticket, Traffic},
@@ -33,36 +34,6 @@ const AHEAD: usize = 8;
 const KEY_NOT_FOUND: u32 = 100;
 const COMPARE_FAILED: u32 = 101;
 const NODE_EXISTS: u32 = 105;
-
-/// A key as etcd returns it.
-#[derive(Debug, Deserialize)]
-pub struct Node {
-    /// The whole key; the root has none.
-    #[serde(default)]
-    pub key: String,
-    /// A folder has no value.
-    #[serde(default)]
-    pub value: String,
-    /// What a folder holds.
-    #[serde(default)]
-    pub nodes: Vec<Node>,
-    /// Whether it is a folder.
-    #[serde(default)]
-    pub dir: bool,
-    /// The version, for compare-and-swap.
-    #[serde(default, rename = "modifiedIndex")]
-    pub index: u64,
-    /// The cluster-wide number of the write that made the key: a lower one was earlier.
-    #[serde(default, rename = "createdIndex")]
-    pub created: u64,
-}
-
-impl Node {
-    /// The last part of the key.
-    pub fn name(&self) -> &str {
-        self.key.rsplit('/').next().unwrap_or_default()
-    }
-}
 
 /// When a write may happen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,11 +71,6 @@ impl From<WriteError> for Error {
 }
 
 #[derive(Deserialize)]
-struct Found<N> {
-    node: N,
-}
-
-#[derive(Deserialize)]
 struct Refusal {
     #[serde(rename = "errorCode")]
     code: u32,
@@ -112,18 +78,6 @@ struct Refusal {
     message: String,
     #[serde(default)]
     cause: String,
-}
-
-/// Only the names in a folder: values are not kept.
-#[derive(Deserialize)]
-struct Names {
-    #[serde(default)]
-    nodes: Vec<KeyOnly>,
-}
-
-#[derive(Deserialize)]
-struct KeyOnly {
-    key: String,
 }
 
 /// A client of etcd. It is for one thread, like the request that it serves.
@@ -146,11 +100,13 @@ struct Call<'a> {
     path: &'a str,
     /// Whether a second time changes nothing more.
     repeatable: bool,
+    /// The longest body of an answer.
+    limit: usize,
 }
 
 impl<'a> Call<'a> {
     fn get(path: &'a str) -> Self {
-        Self { method: Method::Get, path, repeatable: true }
+        Self { method: Method::Get, path, repeatable: true, limit: ANSWER_MAX }
     }
 }
 
@@ -214,19 +170,21 @@ impl Client {
 
     /// Reads a key, through the quorum so that nothing stale comes back (facts 2.1).
     pub fn get(&self, key: &str) -> Result<Option<Node>, Error> {
-        self.read(key)
+        self.read(key, ANSWER_MAX)
     }
 
-    /// The names in a folder, without looking at the values.
+    /// The keys in a folder, with their values; none where it is missing.
+    pub fn list(&self, key: &str) -> Result<Vec<Node>, Error> {
+        let found: Option<Folder<Node>> = self.read(key, ANSWER_MAX)?;
+        Ok(found.map(|folder| folder.nodes).unwrap_or_default())
+    }
+
+    /// The names in a folder, however long their values are, which are not kept.
     pub fn names(&self, key: &str) -> Result<Vec<String>, Error> {
-        let found: Option<Names> = self.read(key)?;
+        let found: Option<Folder<KeyOnly>> = self.read(key, LIST_MAX)?;
+        let nodes = found.map(|folder| folder.nodes).unwrap_or_default();
         let name = |node: KeyOnly| node.key.rsplit('/').next().map(str::to_owned);
-        Ok(found
-            .map(|names| names.nodes)
-            .unwrap_or_default()
-            .into_iter()
-            .filter_map(name)
-            .collect())
+        Ok(nodes.into_iter().filter_map(name).collect())
     }
 
     /// Writes a key under a condition.
@@ -265,8 +223,10 @@ impl Client {
         &self.servers[self.current.get() % self.servers.len()]
     }
 
-    fn read<N: DeserializeOwned>(&self, key: &str) -> Result<Option<N>, Error> {
-        let answer = self.exchange(Call::get(&path(key, QUORUM)), self.take_ahead(key))?;
+    fn read<N: DeserializeOwned>(&self, key: &str, limit: usize) -> Result<Option<N>, Error> {
+        let path = path(key, QUORUM);
+        let call = Call { limit, ..Call::get(&path) };
+        let answer = self.exchange(call, self.take_ahead(key))?;
         log::debug(|| format!("etcd GET {key} {}", answer.status));
         if answer.is_success() {
             let found: Found<N> = serde_json::from_slice(&answer.body).map_err(|e| {
@@ -295,7 +255,9 @@ impl Client {
     ) -> Result<(), WriteError> {
         let method = body.map_or(Method::Delete, Method::Put);
         let repeatable = matches!(cond, Cond::Always | Cond::Recursive);
-        let answer = self.exchange(Call { method, path: &path(key, query), repeatable }, None)?;
+        let path = path(key, query);
+        let call = Call { method, path: &path, repeatable, limit: ANSWER_MAX };
+        let answer = self.exchange(call, None)?;
         log::debug(|| format!("etcd {} {key}{query} {}", method.name(), answer.status));
         if answer.is_success() {
             return Ok(());
@@ -320,7 +282,7 @@ impl Client {
         let address = self.here();
         let url = format!("{}{}", address.shown(), call.path);
         let not_sent = |why: &str| Fault::NotSent(why.to_owned());
-        let exchange = Exchange::new(call.method, &url, address.authorization());
+        let exchange = Exchange::new(call.method, &url, address.authorization(), call.limit);
         let exchange = exchange.map_err(not_sent)?;
         let until = self.deadline.get().within(self.call);
         let ticket = self.traffic.borrow_mut().begin(self.server(), exchange, until)?;
@@ -440,15 +402,5 @@ mod tests {
         assert_eq!(path("/calico/v1/a b?c#d", ""), "/v2/keys/calico/v1/a%20b%3Fc%23d");
         let value = utf8_percent_encode("{\"a\":1}&/é", IN_VALUE).to_string();
         assert_eq!(value, "%7B%22a%22%3A1%7D%26%2F%C3%A9");
-    }
-
-    #[test]
-    fn names_come_without_values() {
-        let text = r#"{"action":"get","node":{"key":"/a","dir":true,"nodes":[
-            {"key":"/a/b","value":"x","modifiedIndex":4},{"key":"/a/c","value":"y"}]}}"#;
-        let names: Found<Names> = serde_json::from_str(text).unwrap();
-        assert_eq!(names.node.nodes.len(), 2);
-        let whole: Found<Node> = serde_json::from_str(text).unwrap();
-        assert_eq!((whole.node.nodes[0].name(), whole.node.nodes[0].index), ("b", 4));
     }
 }

@@ -10,10 +10,6 @@ use ureq_proto::{
     http::Request,
 };
 
-/// No answer is longer. The list of all blocks is the longest: one that is full takes 5 to 8 kB, so this is more
-/// than 8000 of them, or half a million addresses.
-const BODY_MAX: usize = 64 << 20;
-
 /// A head has some hundred bytes.
 const HEAD_MAX: usize = 64 << 10;
 
@@ -62,6 +58,8 @@ pub(super) struct Exchange {
     incoming: Vec<u8>,
     status: u16,
     body: Vec<u8>,
+    /// The longest body.
+    limit: usize,
     stage: Stage,
 }
 
@@ -78,12 +76,13 @@ enum Stage {
 }
 
 impl Exchange {
-    /// Writes a request down, for a URL without a password, and the value of its Authorization header. The text
-    /// says why there can be none.
+    /// Writes a request down, for a URL without a password, and the value of its Authorization header; the answer's
+    /// body may have `limit` bytes. The text says why there can be none.
     pub(super) fn new(
         method: Method<'_>,
         url: &str,
         authorization: Option<&str>,
+        limit: usize,
     ) -> Result<Self, &'static str> {
         let unusable = "the address is not usable";
         let body = if let Method::Put(body) = method { body } else { "" };
@@ -102,7 +101,8 @@ impl Exchange {
         let (length, call) = write_request(request, body, &mut outgoing).map_err(|_| unusable)?;
         outgoing.truncate(length);
         let stage = Stage::Head(call.ok_or(unusable)?);
-        Ok(Self { outgoing, sent: 0, incoming: Vec::new(), status: 0, body: Vec::new(), stage })
+        let (incoming, body) = (Vec::new(), Vec::new());
+        Ok(Self { outgoing, sent: 0, incoming, status: 0, body, limit, stage })
     }
 
     /// What is still to be sent.
@@ -124,7 +124,10 @@ impl Exchange {
     pub(super) fn receive(&mut self, bytes: &[u8]) -> Result<bool, &'static str> {
         self.incoming.extend_from_slice(bytes);
         self.parse().map_err(|_| "the answer is not HTTP")?;
-        if self.incoming.len() > HEAD_MAX || self.body.len() > BODY_MAX {
+        if self.incoming.len() > HEAD_MAX
+            || self.body.len() > self.limit
+            || self.is_to_be_too_long()
+        {
             return Err("the answer is too long");
         }
         Ok(self.is_over())
@@ -149,6 +152,12 @@ impl Exchange {
     /// The answer, once it is whole.
     pub(super) fn into_answer(self) -> Answer {
         Answer { status: self.status, body: self.body }
+    }
+
+    /// Whether the answer says of itself that its body is longer than it may be.
+    fn is_to_be_too_long(&self) -> bool {
+        let Stage::Body(call) = &self.stage else { return false };
+        matches!(call.body_mode(), BodyMode::LengthDelimited(length) if length > self.limit as u64)
     }
 
     fn is_over(&self) -> bool {
@@ -196,6 +205,11 @@ impl Exchange {
         loop {
             let known = self.body.len();
             let input = &self.incoming[taken..];
+            // Twice as much each time, but no more than the limit and the piece that goes beyond it.
+            if self.body.capacity() < known + input.len() {
+                let room = (2 * self.body.capacity()).min(self.limit).max(known + input.len());
+                self.body.reserve_exact(room - known);
+            }
             self.body.resize(known + input.len(), 0);
             let (used, made) = call.read(input, &mut self.body[known..])?;
             self.body.truncate(known + made);
@@ -239,8 +253,10 @@ fn write_request(
 mod tests {
     use super::*;
 
+    const LIMIT: usize = 1 << 20;
+
     fn get() -> Exchange {
-        Exchange::new(Method::Get, "http://etcd:2379/v2/keys/a?quorum=true", None).unwrap()
+        Exchange::new(Method::Get, "http://etcd:2379/v2/keys/a?quorum=true", None, LIMIT).unwrap()
     }
 
     fn text(exchange: &Exchange) -> String {
@@ -257,16 +273,20 @@ mod tests {
                  user-agent: calico_mesos/{version}\r\n\r\n"
             )
         );
-        let put =
-            Exchange::new(Method::Put("value=1"), "http://[::1]:1/v2/keys/a", Some("Basic x"))
-                .unwrap();
+        let put = Exchange::new(
+            Method::Put("value=1"),
+            "http://[::1]:1/v2/keys/a",
+            Some("Basic x"),
+            LIMIT,
+        )
+        .unwrap();
         let put = text(&put);
         assert!(put.starts_with("PUT /v2/keys/a HTTP/1.1\r\n"), "{put}");
         assert!(put.ends_with("\r\n\r\nvalue=1") && put.contains("content-length: 7\r\n"), "{put}");
         assert!(put.contains("authorization: Basic x\r\n"), "{put}");
-        let delete = Exchange::new(Method::Delete, "http://etcd:1/v2/keys/a", None).unwrap();
+        let delete = Exchange::new(Method::Delete, "http://etcd:1/v2/keys/a", None, LIMIT).unwrap();
         assert!(text(&delete).starts_with("DELETE /v2/keys/a HTTP/1.1\r\n"));
-        assert!(Exchange::new(Method::Get, "http://a b/", None).is_err());
+        assert!(Exchange::new(Method::Get, "http://a b/", None, LIMIT).is_err());
     }
 
     /// Feeds an answer in pieces of every size; what comes of it must be the same.
@@ -339,10 +359,21 @@ mod tests {
         let endless =
             b"HTTP/1.1 200 OK\r\nA: ".iter().copied().chain(std::iter::repeat_n(b'a', HEAD_MAX));
         assert_eq!(exchange.receive(&endless.collect::<Vec<_>>()), Err("the answer is too long"));
+        for head in ["", "Transfer-Encoding: chunked\r\n"] {
+            let mut exchange = get();
+            let head = format!("HTTP/1.1 200 OK\r\n{head}\r\n");
+            assert_eq!(exchange.receive(head.as_bytes()), Ok(false));
+            let mut piece = vec![b'x'; 1 << 14];
+            if head.contains("chunked") {
+                piece = [b"4000\r\n", piece.as_slice(), b"\r\n"].concat();
+            }
+            let end = (0..1000).find_map(|_| exchange.receive(&piece).err());
+            assert_eq!(end, Some("the answer is too long"));
+            assert!(exchange.body.capacity() <= LIMIT + (1 << 15), "{}", exchange.body.capacity());
+        }
+        // What says beforehand that it is too long is not waited for.
         let mut exchange = get();
-        assert_eq!(exchange.receive(b"HTTP/1.1 200 OK\r\n\r\n"), Ok(false));
-        let piece = vec![b'x'; 1 << 20];
-        let end = (0..=BODY_MAX / piece.len()).find_map(|_| exchange.receive(&piece).err());
-        assert_eq!(end, Some("the answer is too long"));
+        let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", LIMIT + 1);
+        assert_eq!(exchange.receive(head.as_bytes()), Err("the answer is too long"));
     }
 }

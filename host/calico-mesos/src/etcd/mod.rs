@@ -10,9 +10,11 @@ pub mod client;
 mod connection;
 mod error;
 mod http;
+mod node;
 mod server;
 mod tls;
 mod traffic;
 
-pub use client::{Client, Cond, Node, WriteError};
+pub use client::{Client, Cond, WriteError};
 pub use error::Error;
+pub use node::Node;

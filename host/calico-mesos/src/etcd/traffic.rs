@@ -304,7 +304,8 @@ mod tests {
     }
 
     fn begin(traffic: &mut Traffic, server: &Rc<Server>, path: &str, span: Duration) -> Ticket {
-        let exchange = Exchange::new(Method::Get, &format!("http://x{path}"), None).unwrap();
+        let exchange =
+            Exchange::new(Method::Get, &format!("http://x{path}"), None, 1 << 20).unwrap();
         traffic.begin(server, exchange, Deadline::after(span)).unwrap()
     }
 
@@ -440,7 +441,7 @@ mod tests {
 
         let (deaf, address) = listener();
         let large = "x".repeat(64 << 20);
-        let exchange = Exchange::new(Method::Put(&large), "http://x/", None).unwrap();
+        let exchange = Exchange::new(Method::Put(&large), "http://x/", None, 1 << 20).unwrap();
         let until = Deadline::after(MOMENT);
         let ticket = traffic.begin(&server(&address), exchange, until).unwrap();
         let (stream, _) = deaf.accept().unwrap();

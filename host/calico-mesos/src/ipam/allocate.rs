@@ -3,7 +3,14 @@
 
 use std::{collections::HashSet, net::IpAddr};
 
-use super::{Family, Ipam, block, block::Block, cidr::Cidr, handle, pool, undo::Taken};
+use super::{
+    Family, Ipam,
+    affinity::Affinity,
+    block::{self, Block, Preference},
+    cidr::Cidr,
+    handle, pool,
+    undo::Taken,
+};
 use crate::{
     error::{Error, Result, forgive},
     etcd::{Cond, Error as EtcdError, WriteError, cas::TRIES},
@@ -19,14 +26,16 @@ enum Choice {
     Sole,
     /// This host prefers it, or nothing is taken.
     Preferred,
-    /// Nothing: whoever prefers it.
+    /// Nothing: whoever prefers it, unless it is for that host alone.
     Any,
 }
 
 /// How taking addresses from one block ended.
 enum Taking {
-    /// These were taken: none where the block is full, cannot be read, or prefers another host and that matters.
+    /// These were taken: none where the block is full or cannot be read.
     Took(Vec<IpAddr>),
+    /// It prefers another host, and that matters.
+    Foreign,
     /// There is no such block.
     Missing,
 }
@@ -102,44 +111,67 @@ impl Allocation<'_> {
         if self.wanted == 0 {
             return Ok(self.got);
         }
-        let mut affine = self.ipam.affine_blocks(family)?;
+        let own = self.ipam.affinities(family)?;
         let pools = self.ipam.pools(family)?;
         // A pool that was removed or is no longer for IPAM gives no new addresses.
-        affine.retain(|block| pools.iter().any(|pool| pool.contains(*block)));
+        let in_pool = |affinity: &Affinity| pools.iter().any(|pool| pool.contains(affinity.block));
+        let (affine, mut unused): (Vec<_>, Vec<_>) = own.into_iter().partition(in_pool);
         let choice = if affine.len() == 1 { Choice::Sole } else { Choice::Preferred };
-        for cidr in affine.iter().copied() {
+        let mut affine_blocks = Vec::new();
+        for affinity in affine {
             if self.is_complete() {
-                return Ok(self.got);
-            }
-            if let Taking::Missing = self.take_from(cidr, choice)?
-                && self.ipam.claim(cidr)?
-            {
-                self.take_from(cidr, Choice::Preferred)?;
+                unused.push(affinity);
+            } else if self.take_from_own(affinity, choice)? {
+                affine_blocks.push(affinity.block);
             }
         }
         if !self.is_complete() {
-            self.take_from_others(family, &pools, &affine)?;
+            self.take_from_others(family, &pools, &affine_blocks)?;
         }
+        self.ipam.settle_all(&unused, &pools);
         Ok(self.got)
+    }
+
+    /// Takes from a block that this host has an affinity to; false where it is another's, and the affinity gone.
+    fn take_from_own(&mut self, affinity: Affinity, choice: Choice) -> Result<bool> {
+        match self.take_from(affinity.block, choice)? {
+            Taking::Took(_) => Ok(true),
+            Taking::Foreign => {
+                self.ipam.drop_affinity(affinity)?;
+                Ok(false)
+            }
+            Taking::Missing => {
+                let claimed = self.ipam.claim(affinity.block, self.ipam.config()?)?;
+                if claimed {
+                    self.take_from(affinity.block, Choice::Preferred)?;
+                }
+                Ok(claimed)
+            }
+        }
     }
 
     fn is_complete(&self) -> bool {
         self.got.len() == self.wanted
     }
 
-    /// Takes from new blocks, and where there is none left, from every other block in random order.
+    /// Takes from new blocks, and where there is none left, from every other block in random order; as far as the
+    /// cluster's rules let it.
     fn take_from_others(&mut self, family: Family, pools: &[Cidr], affine: &[Cidr]) -> Result<()> {
         if pools.is_empty() {
             return Ok(());
         }
+        let config = self.ipam.config()?;
         let mut known: HashSet<Cidr> = self.ipam.known_blocks(family)?.into_iter().collect();
         let mut unused = pools.iter().flat_map(|pool| pool.blocks());
-        while !self.is_complete() {
+        while config.auto_allocate_blocks && !self.is_complete() {
             let Some(cidr) = unused.by_ref().find(|cidr| !known.contains(cidr)) else { break };
             known.insert(cidr);
-            if self.ipam.claim(cidr)? {
+            if self.ipam.claim(cidr, config)? {
                 self.take_from(cidr, Choice::Preferred)?;
             }
+        }
+        if config.strict_affinity {
+            return Ok(());
         }
         let mut rest: Vec<Cidr> = known.into_iter().collect();
         rest.retain(|block| {
@@ -185,15 +217,24 @@ impl Allocation<'_> {
                 self.count_to(part, 0)?;
                 return Ok(Taking::Missing);
             };
-            let Some(mut block) = forgive(Block::read(part.block, &node))? else {
-                return self.take_nothing(part);
+            let block = forgive(Block::read(part.block, &node))?;
+            let ours = |block: &Block| {
+                let is_ours = |ordinal: &usize| block.handle_of(*ordinal) == Some(self.uid);
+                part.ordinals.iter().all(is_ours)
             };
-            let ours = |ordinal: &usize| block.handle_of(*ordinal) == Some(self.uid);
-            if fate_unknown && part.ordinals.iter().all(ours) {
+            if fate_unknown && block.as_ref().is_some_and(ours) {
                 return Ok(Taking::Took(part.addresses()));
             }
+            // Known also of a block that cannot be read otherwise.
+            let preference = Preference::of(&node);
+            let is_preferred = preference.is(self.ipam.host);
+            if choice != Choice::Any && !is_preferred && preference != Preference::Unknown {
+                self.count_to(part, 0)?;
+                return Ok(Taking::Foreign);
+            }
+            let Some(mut block) = block else { return self.take_nothing(part) };
             let free = block.free(count);
-            if free.is_empty() || (choice != Choice::Any && !block.prefers(self.ipam.host)) {
+            if free.is_empty() || (block.is_strict() && !is_preferred) {
                 return self.take_nothing(part);
             }
             self.count_to(part, free.len())?;

@@ -1,5 +1,6 @@
 //! Handles: `/calico/ipam/v2/handle/<uid>`, JSON `id` and `block` (block to number of addresses; facts
-//! 2.1). A handle that counts nothing is deleted.
+//! 2.1). A handle that counts nothing is deleted; one with other members is left alone, since nobody knows what would
+//! have to be kept true there.
 
 use std::collections::BTreeMap;
 
@@ -22,7 +23,10 @@ pub fn key(uid: &str) -> String {
 
 /// A handle as it stands in etcd.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Handle {
+    /// libcalico-go leaves it out.
+    #[serde(default)]
     id: String,
     block: BTreeMap<String, u64>,
 }
@@ -30,8 +34,9 @@ pub struct Handle {
 impl Handle {
     /// Reads a handle.
     pub fn read(uid: &str, node: &Node) -> std::result::Result<Self, Error> {
-        serde_json::from_str(&node.value)
-            .map_err(|e| Error::Corrupt { key: key(uid), cause: e.to_string() })
+        let handle: Self = serde_json::from_str(&node.value)
+            .map_err(|e| Error::Corrupt { key: key(uid), cause: e.to_string() })?;
+        Ok(Self { id: uid.to_owned(), ..handle })
     }
 
     /// The blocks that it counts addresses in.
@@ -97,5 +102,19 @@ mod tests {
         assert_eq!(text, r#"{"id":"uid-a","block":{"192.168.0.0/26":2}}"#);
         let empty = Handle { id: "uid-a".to_owned(), block: BTreeMap::new() };
         assert!(matches!(empty.change(), Change::Delete(())));
+    }
+
+    #[test]
+    fn handles_of_other_clients() {
+        let read = |text: &str| {
+            let node = serde_json::json!({"key": "/x", "value": text});
+            Handle::read("uid-a", &serde_json::from_value(node).unwrap())
+        };
+        let Change::Write(text, ()) = read(r#"{"block":{"10.0.0.0/26":1}}"#).unwrap().change()
+        else {
+            panic!()
+        };
+        assert_eq!(text, r#"{"id":"uid-a","block":{"10.0.0.0/26":1}}"#);
+        assert!(read(r#"{"id":"uid-a","block":{},"deleted":true}"#).is_err());
     }
 }

@@ -10,6 +10,7 @@ pub mod affinity;
 pub mod allocate;
 pub mod block;
 pub mod cidr;
+pub mod config;
 pub mod handle;
 pub mod pool;
 pub mod release;

@@ -80,7 +80,7 @@ impl Ipam<'_> {
                 handle.iter().flatten().flat_map(Handle::blocks).collect();
             let mut blocks = counted.clone();
             for family in families {
-                blocks.extend(self.affine_blocks(family)?);
+                blocks.extend(self.affinities(family)?.iter().map(|affinity| affinity.block));
             }
             let mut unreadable = BTreeSet::new();
             for cidr in blocks {

@@ -15,6 +15,8 @@ enum Found {
     Free,
     /// Somebody has it.
     InUse,
+    /// It is for the host alone that the block prefers.
+    Reserved,
     NoBlock,
 }
 
@@ -36,6 +38,11 @@ impl Ipam<'_> {
     fn reserve_one(&self, ip: IpAddr, uid: &str, taken: &mut Vec<Taken>) -> Result<()> {
         let cidr = Cidr::block_of(ip);
         let in_use = || Error::request(format!("IP '{ip}' already in use."));
+        let of_another = || {
+            Error::request(format!(
+                "IP '{ip}' is in a block of another host, and strict affinity is on."
+            ))
+        };
         // `block_of` makes the block that the address is in.
         let ordinal = cidr.ordinal(ip).ok_or_else(in_use)?;
         let mut part = None;
@@ -43,10 +50,11 @@ impl Ipam<'_> {
             // An address that is surely taken needs no write at all.
             match self.look(cidr, ordinal)? {
                 Found::InUse => return Err(in_use()),
+                Found::Reserved => return Err(of_another()),
                 Found::NoBlock => {
                     self.check_pool(cidr.family(), ip)?;
-                    // Another host may have claimed it meanwhile; that does not matter here.
-                    self.claim(cidr)?;
+                    // Another host may have claimed it meanwhile; what that means, the next look says.
+                    self.claim(cidr, self.config()?)?;
                     continue;
                 }
                 Found::Free => {}
@@ -62,6 +70,7 @@ impl Ipam<'_> {
             match self.write_reservation(&mut taken[part], ordinal, uid)? {
                 Found::Free => return Ok(()),
                 Found::InUse => return Err(in_use()),
+                Found::Reserved => return Err(of_another()),
                 Found::NoBlock => {}
             }
         }
@@ -82,17 +91,30 @@ impl Ipam<'_> {
                 part.ordinals.clear();
                 return Ok(Change::Keep(Found::InUse));
             }
+            if !self.may_take_from(&block)? {
+                part.ordinals.clear();
+                return Ok(Change::Keep(Found::Reserved));
+            }
             part.ordinals = vec![ordinal];
             block.assign(&[ordinal], uid);
             Ok::<_, Error>(Change::Write(block.to_json(), Found::Free))
         })
     }
 
-    /// Whether the address is free.
+    /// Whether the address is to be had.
     fn look(&self, cidr: Cidr, ordinal: usize) -> Result<Found> {
         let Some(node) = self.client.get(&block::key(cidr))? else { return Ok(Found::NoBlock) };
-        let free = Block::read(cidr, &node)?.is_free(ordinal);
-        Ok(if free { Found::Free } else { Found::InUse })
+        let block = Block::read(cidr, &node)?;
+        Ok(match (block.is_free(ordinal), self.may_take_from(&block)?) {
+            (false, _) => Found::InUse,
+            (true, false) => Found::Reserved,
+            (true, true) => Found::Free,
+        })
+    }
+
+    /// Whether this host may take addresses of a block.
+    fn may_take_from(&self, block: &Block) -> Result<bool> {
+        Ok(block.prefers(self.host) || !(block.is_strict() || self.config()?.strict_affinity))
     }
 
     fn check_pool(&self, family: Family, ip: IpAddr) -> Result<()> {

@@ -33,7 +33,7 @@ pub enum Fault {
     Away,
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct State {
     fault: Fault,
     at: usize,
@@ -41,6 +41,7 @@ struct State {
     plugin: Option<u32>,
     late: Option<Vec<u8>>,
     record: Vec<Vec<u8>>,
+    meanwhile: Option<Box<dyn FnOnce() + Send>>,
 }
 
 pub struct Proxy {
@@ -69,6 +70,12 @@ impl Proxy {
         *state = State { fault, at, ..State::default() };
     }
 
+    /// Lets somebody act just before request number `at` gets to etcd.
+    pub fn meanwhile(&self, at: usize, act: impl FnOnce() + Send + 'static) {
+        self.arm(Fault::None, at);
+        self.state.lock().unwrap().meanwhile = Some(Box::new(act));
+    }
+
     /// Tells whom to kill.
     pub fn plugin(&self, pid: u32) {
         self.state.lock().unwrap().plugin = Some(pid);
@@ -88,9 +95,10 @@ impl Proxy {
 fn serve(mut client: TcpStream, state: &Mutex<State>) {
     let Some(request) = read_request(&mut client) else { return };
     let is_write = !request.starts_with(b"GET ");
-    let (fault, late) = {
+    let (fault, late, meanwhile) = {
         let mut state = state.lock().unwrap();
         state.seen += 1;
+        let is_due = state.seen == state.at;
         state.record.push(request.clone());
         let fault = match state.seen.cmp(&state.at) {
             Ordering::Equal => state.fault,
@@ -101,8 +109,11 @@ fn serve(mut client: TcpStream, state: &Mutex<State>) {
         if fault == Fault::Late && is_write {
             state.late = Some(request.clone());
         }
-        (fault, late)
+        (fault, late, state.meanwhile.take_if(|_| is_due))
     };
+    if let Some(act) = meanwhile {
+        act();
+    }
     if matches!(fault, Fault::LoseRequest | Fault::Late) {
         return;
     }
