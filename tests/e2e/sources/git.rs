@@ -13,20 +13,20 @@ use super::{
 use crate::{checkout::Checkout, support};
 
 /// A repository, outside of any checkout.
-struct Repository(tempfile::TempDir);
+pub struct Repository(tempfile::TempDir);
 
 impl Repository {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let own = Self(tempfile::tempdir().unwrap());
         own.git(&["init", "-q", "--initial-branch=main", "work"], own.0.path());
         own
     }
 
-    fn path(&self) -> PathBuf {
+    pub fn path(&self) -> PathBuf {
         self.0.path().join("work")
     }
 
-    fn url(&self) -> String {
+    pub fn url(&self) -> String {
         format!("file://{}", self.path().display())
     }
 
@@ -38,11 +38,11 @@ impl Repository {
         support::ok(command.env("GIT_AUTHOR_DATE", "900000000 +0000")).trim_end().to_owned()
     }
 
-    fn run(&self, args: &[&str]) -> String {
+    pub fn run(&self, args: &[&str]) -> String {
         self.git(args, &self.path())
     }
 
-    fn write(&self, name: &str, content: &[u8]) -> &Self {
+    pub fn write(&self, name: &str, content: &[u8]) -> &Self {
         let path = self.path().join(name);
         fs_err::create_dir_all(path.parent().unwrap()).unwrap();
         fs_err::write(path, content).unwrap();
@@ -50,14 +50,14 @@ impl Repository {
     }
 
     /// Commits everything; the new commit's id.
-    fn commit(&self) -> String {
+    pub fn commit(&self) -> String {
         self.run(&["add", "--all"]);
         self.run(&["commit", "-q", "--allow-empty", "-m", "A commit"]);
         self.run(&["rev-parse", "HEAD"])
     }
 
     /// Commits a tree that git would never make of files.
-    fn commit_tree(&self, entries: &[u8]) -> String {
+    pub fn commit_tree(&self, entries: &[u8]) -> String {
         let file = self.0.path().join("tree");
         fs_err::write(&file, entries).unwrap();
         let file = file.to_str().unwrap();
@@ -256,6 +256,45 @@ fn trees_that_would_get_out() {
         assert!(!checkout.path("cache/sources/file").exists());
     }
     insta::assert_snapshot!("odd_trees", all);
+}
+
+/// git obeys the settings in a `.git`, also for those who only look: no tree may bring one along.
+#[test]
+fn no_git_folder_comes_out_of_a_commit() {
+    let repository = Repository::new();
+    repository.write("file", b"x").commit();
+    let ran = repository.0.path().join("ran");
+    let settings =
+        format!("[core]\n\tfsmonitor = touch {}; false\n\tbare = false\n", ran.display());
+    repository.write("config", settings.as_bytes()).write("HEAD", b"ref: refs/heads/main\n");
+    let id = |name: &str| repository.run(&["hash-object", "-w", name]);
+    let (config, head, file) = (id("config"), id("HEAD"), id("file"));
+    let make = |text: String| {
+        let script = format!("printf '{text}' | git mktree");
+        support::ok(Command::new("sh").args(["-c", &script]).current_dir(repository.path()))
+            .trim()
+            .to_owned()
+    };
+    let refs = make(format!("100644 blob {file}\\tx\\n"));
+    let settings = make(format!(
+        "100644 blob {head}\\tHEAD\\n100644 blob {config}\\tconfig\\n040000 tree {refs}\\tobjects\\n040000 tree {refs}\\trefs\\n"
+    ));
+    for (name, kept) in [(".git", false), (".GIT", false), ("git~1", false), ("bare", true)] {
+        let tree = make(format!("100644 blob {file}\\tfile\\n040000 tree {settings}\\t{name}\\n"));
+        let commit = repository.run(&["commit-tree", "-m", "odd", &tree]);
+        repository.run(&["update-ref", "refs/heads/odd", &commit]);
+        let checkout = pinned(&[repository.url()], &commit);
+        let output = fetch(&checkout, &["--unpack", "tree"]);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success() && said.contains("it is left out"), "{name}: {said}");
+        let tree = checkout.path("tree/p/mesos");
+        assert_eq!(tree.join(name).exists(), kept, "{name}");
+        assert!(tree.join("file").exists() && !tree.join(name).join("config").exists(), "{name}");
+        for dir in [tree.clone(), tree.join(name)].iter().filter(|dir| dir.exists()) {
+            support::run(Command::new("git").arg("status").current_dir(dir));
+        }
+        assert!(!ran.exists(), "{name}: a command was run");
+    }
 }
 
 #[test]

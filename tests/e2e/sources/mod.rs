@@ -9,6 +9,7 @@ use crate::{checkout::Checkout, support};
 
 mod archive;
 mod git;
+mod limits;
 mod pin;
 mod tls;
 mod web;

@@ -120,7 +120,7 @@ impl Wanted<'_> {
         let fetched = fetcher.fetch(pinned.as_ref().unwrap_or(self.source), step)?;
         if let Some(dir) = &args.unpack {
             let into = dir.join(&self.spec.name).join(&self.source.name);
-            fetched.unpack(&into)?;
+            fetched.unpack(&into, fetcher.reporter)?;
         }
         Ok(if was_there { Done::Cached } else { Done::Built })
     }

@@ -13,10 +13,11 @@ use super::{
     export::{export, unusable},
     git::Git,
     hosts::{Problem, TRIES},
+    limits::Limits,
     reach,
     store::{Entry, sha256_of},
     supplied,
-    survey::{Layout, Limits},
+    survey::Layout,
     tried::Tried,
 };
 use crate::{

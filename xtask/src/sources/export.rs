@@ -5,21 +5,26 @@
 //! what the files hold. Submodules stay empty.
 
 use std::{
-    io::{BufRead, BufReader, Read},
-    os::unix::ffi::OsStrExt,
-    path::Path,
+    ffi::OsString,
+    io::{BufRead, BufReader, Read, Write},
+    os::unix::ffi::{OsStrExt, OsStringExt},
+    path::{Path, PathBuf},
 };
 
 use el7rpm::spec::Source;
 
-use super::{folder::zero_ended, git::Git, links::plain};
+use super::{
+    git::Git,
+    limits::{Limits, Tally, short},
+    links::{LONGEST, plain},
+};
 use crate::failure::{Class, Classify, Failure, Result};
 
 /// An entry of a commit's tree.
-struct TreeEntry<'a> {
-    mode: &'a str,
-    object: &'a str,
-    path: &'a Path,
+struct TreeEntry {
+    mode: String,
+    object: String,
+    path: PathBuf,
 }
 
 /// Writes the tree of a commit as a tar file. The same commit always gives the same bytes.
@@ -30,28 +35,69 @@ pub(super) fn export(
     id: &str,
     tar: &Path,
 ) -> Result<()> {
-    let list = git.read(repository, ["ls-tree", "-r", "-t", "-z", "--full-tree", id])?;
-    let entries: Option<Vec<_>> = zero_ended(&list).map(tree_entry).collect();
-    let entries = entries.ok_or_else(|| odd("ls-tree printed what it never prints"))?;
-    for entry in &entries {
-        plain(entry.path.as_os_str().as_bytes()).map_err(|why| {
-            let path = entry.path.display();
-            unusable(source, &format!("its entry `{path}` {why}"))
-        })?;
-    }
-    let has_content = |e: &&TreeEntry<'_>| e.mode == "120000" || e.mode.starts_with("100");
-    let wanted = entries.iter().filter(has_content).map(|e| e.object);
+    // A few objects can name each other so often that they make any number of files.
+    let limits = Limits::for_size(size_of(&repository.join("objects"))?);
+    let entries = list(git, source, repository, id, limits)?;
+    let has_content = |e: &&TreeEntry| e.mode == "120000" || e.mode.starts_with("100");
+    let wanted = entries.iter().filter(has_content).map(|e| e.object.as_str());
     let wanted: Vec<_> = std::iter::once(id).chain(wanted).collect();
     let command = git.command(repository, ["cat-file", "--batch"]);
     let command = command.stdin_bytes(wanted.join("\n") + "\n").stderr_null();
     let reader = command.reader().class(Class::Source)?;
-    let mut objects = BufReader::with_capacity(1 << 16, &reader);
-    let time = commit_time(&mut objects, id)?;
+    let input = BufReader::with_capacity(1 << 16, &reader);
+    let mut objects = Objects { source, input, left: limits.bytes };
+    let time = objects.commit_time(id)?;
     let mut builder = tar::Builder::new(fs_err::File::create(tar).class(Class::Output)?);
     for entry in &entries {
-        append(&mut builder, &mut objects, entry, time)?;
+        objects.append(&mut builder, entry, time)?;
     }
     builder.into_inner().and_then(|f| f.sync_all()).class(Class::Output)
+}
+
+/// All that is in a commit's tree, but no more than there may be: git is stopped where it goes on.
+fn list(
+    git: &Git<'_>,
+    source: &Source,
+    repository: &Path,
+    id: &str,
+    limits: Limits,
+) -> Result<Vec<TreeEntry>> {
+    let command = git.command(repository, ["ls-tree", "-r", "-t", "-z", "--full-tree", id]);
+    let reader = command.stdin_null().stderr_null().reader().class(Class::Source)?;
+    let mut input = BufReader::with_capacity(1 << 16, &reader);
+    let mut tally = Tally::within(limits);
+    let mut entries = Vec::new();
+    let mut line = Vec::new();
+    while input.by_ref().take(LONGEST as u64 + 100).read_until(0, &mut line).class(Class::Source)?
+        > 0
+    {
+        let entry = line.strip_suffix(&[0]).and_then(tree_entry);
+        let entry = entry.ok_or_else(|| unusable(source, "it has too long a path"))?;
+        plain(entry.path.as_os_str().as_bytes()).map_err(|why| {
+            let path = entry.path.to_string_lossy();
+            unusable(source, &format!("its entry `{}` {why}", short(&path)))
+        })?;
+        tally.add(&entry.path, entry.object.len()).map_err(|why| unusable(source, &why.0))?;
+        entries.push(entry);
+        line.clear();
+    }
+    let ended = reader.try_wait().class(Class::Source)?;
+    match ended.is_some_and(|output| output.status.success()) {
+        true => Ok(entries),
+        false => {
+            Err(unusable(source, "git cannot list its files within the memory that it may use"))
+        }
+    }
+}
+
+/// The bytes that all files in a folder take.
+fn size_of(dir: &Path) -> Result<u64> {
+    let mut size = 0;
+    for entry in walkdir::WalkDir::new(dir) {
+        let metadata = entry.and_then(|e| e.metadata()).map_err(std::io::Error::from);
+        size += metadata.class(Class::Source)?.len();
+    }
+    Ok(size)
 }
 
 /// The failure of a commit with something in it that has no place in a tree.
@@ -65,74 +111,119 @@ fn odd(what: &str) -> Failure {
 }
 
 /// `MODE TYPE OBJECT<tab>PATH`
-fn tree_entry(line: &Path) -> Option<TreeEntry<'_>> {
-    let bytes = line.as_os_str().as_bytes();
+fn tree_entry(bytes: &[u8]) -> Option<TreeEntry> {
     let tab = bytes.iter().position(|b| *b == b'\t')?;
     let mut words = std::str::from_utf8(&bytes[..tab]).ok()?.split(' ');
     let (mode, _, object) = (words.next()?, words.next()?, words.next()?);
-    let path = Path::new(std::ffi::OsStr::from_bytes(&bytes[tab + 1..]));
-    Some(TreeEntry { mode, object, path })
+    let path = OsString::from_vec(bytes[tab + 1..].to_vec()).into();
+    Some(TreeEntry { mode: mode.to_owned(), object: object.to_owned(), path })
 }
 
-/// The head of the next object; its content follows, and the end of a line.
-fn object_size(objects: &mut impl BufRead, id: &str) -> Result<u64> {
-    let mut head = String::new();
-    objects.read_line(&mut head).class(Class::Source)?;
-    let mut words = head.split_whitespace();
-    let size = (words.next() == Some(id)).then(|| words.nth(1)).flatten();
-    size.and_then(|s| s.parse().ok()).ok_or_else(|| odd(&format!("cannot read the object {id}")))
+/// Objects as `git cat-file --batch` gives them, one after the other.
+struct Objects<'a, R> {
+    source: &'a Source,
+    input: R,
+    /// Bytes that may still come.
+    left: u64,
 }
 
-fn end_of_object(objects: &mut impl BufRead) -> Result<()> {
-    objects.read_exact(&mut [0]).class(Class::Source)
-}
+/// More than the head of any commit, of which only that is looked at.
+const HEAD: u64 = 1 << 20;
 
-fn commit_time(objects: &mut impl BufRead, id: &str) -> Result<u64> {
-    let size = object_size(objects, id)?;
-    let mut text = Vec::new();
-    objects.by_ref().take(size).read_to_end(&mut text).class(Class::Source)?;
-    end_of_object(objects)?;
-    let text = String::from_utf8_lossy(&text);
-    let committer = text.lines().find(|l| l.starts_with("committer ")).unwrap_or_default();
-    // After the address: seconds since 1970, and a zone.
-    let mut words = committer.rsplit(' ');
-    Ok(words.nth(1).and_then(|t| t.parse().ok()).unwrap_or(0))
-}
+impl<R: BufRead> Objects<'_, R> {
+    /// The size of the next object; its content follows, and the end of a line.
+    fn size(&mut self, id: &str) -> Result<u64> {
+        let mut head = String::new();
+        self.input.read_line(&mut head).class(Class::Source)?;
+        let mut words = head.split_whitespace();
+        let size = (words.next() == Some(id)).then(|| words.nth(1)).flatten();
+        let size: u64 = size.and_then(|s| s.parse().ok()).ok_or_else(|| self.lost(id))?;
+        self.left = self
+            .left
+            .checked_sub(size)
+            .ok_or_else(|| unusable(self.source, "there is far too much in it for its size"))?;
+        Ok(size)
+    }
 
-fn append(
-    builder: &mut tar::Builder<fs_err::File>,
-    objects: &mut impl BufRead,
-    entry: &TreeEntry<'_>,
-    time: u64,
-) -> Result<()> {
-    let mut header = tar::Header::new_gnu();
-    header.set_mtime(time);
-    // Old repositories have 100664 and the like as well.
-    let executable = u32::from_str_radix(entry.mode, 8).is_ok_and(|mode| mode & 0o100 != 0);
-    header.set_mode(if executable { 0o755 } else { 0o644 });
-    header.set_size(0);
-    match entry.mode {
-        "040000" | "160000" => {
-            header.set_entry_type(tar::EntryType::Directory);
-            builder.append_data(&mut header, entry.path, std::io::empty()).class(Class::Source)
+    /// Passes so many bytes on, and reads the end of the line.
+    fn copy(&mut self, id: &str, size: u64, to: &mut impl Write) -> Result<()> {
+        let copied = std::io::copy(&mut self.input.by_ref().take(size), to).class(Class::Output)?;
+        self.end(id, copied == size)
+    }
+
+    fn end(&mut self, id: &str, whole: bool) -> Result<()> {
+        let ended = self.input.read_exact(&mut [0]).is_ok();
+        if whole && ended { Ok(()) } else { Err(self.lost(id)) }
+    }
+
+    /// git gives no reason of its own here.
+    fn lost(&self, id: &str) -> Failure {
+        unusable(
+            self.source,
+            &format!("git cannot read the object {id}, or it is too large for it"),
+        )
+    }
+
+    fn commit_time(&mut self, id: &str) -> Result<u64> {
+        let size = self.size(id)?;
+        let mut text = Vec::new();
+        self.input.by_ref().take(size.min(HEAD)).read_to_end(&mut text).class(Class::Source)?;
+        self.copy(id, size - text.len() as u64, &mut std::io::sink())?;
+        let text = String::from_utf8_lossy(&text);
+        let committer = text.lines().find(|l| l.starts_with("committer ")).unwrap_or_default();
+        // After the address: seconds since 1970, and a zone.
+        let mut words = committer.rsplit(' ');
+        Ok(words.nth(1).and_then(|t| t.parse().ok()).unwrap_or(0))
+    }
+
+    fn target(&mut self, entry: &TreeEntry) -> Result<Vec<u8>> {
+        let size = self.size(&entry.object)?;
+        if size > LONGEST as u64 {
+            let path = short(&entry.path.to_string_lossy());
+            return Err(unusable(
+                self.source,
+                &format!("its link `{path}` leads to too long a path"),
+            ));
         }
-        "120000" => {
-            let size = object_size(objects, entry.object)?;
-            let mut target = Vec::new();
-            objects.by_ref().take(size).read_to_end(&mut target).class(Class::Source)?;
-            end_of_object(objects)?;
-            header.set_entry_type(tar::EntryType::Symlink);
-            append_target(builder, &mut header, &target)?;
-            builder.append_data(&mut header, entry.path, std::io::empty()).class(Class::Source)
+        let mut target = Vec::new();
+        self.copy(&entry.object, size, &mut target)?;
+        Ok(target)
+    }
+
+    fn append(
+        &mut self,
+        builder: &mut tar::Builder<fs_err::File>,
+        entry: &TreeEntry,
+        time: u64,
+    ) -> Result<()> {
+        let mut header = tar::Header::new_gnu();
+        header.set_mtime(time);
+        // Old repositories have 100664 and the like as well.
+        let executable = u32::from_str_radix(&entry.mode, 8).is_ok_and(|mode| mode & 0o100 != 0);
+        header.set_mode(if executable { 0o755 } else { 0o644 });
+        header.set_size(0);
+        let path = entry.path.as_path();
+        match entry.mode.as_str() {
+            "040000" | "160000" => {
+                header.set_entry_type(tar::EntryType::Directory);
+                builder.append_data(&mut header, path, std::io::empty()).class(Class::Output)
+            }
+            "120000" => {
+                let target = self.target(entry)?;
+                header.set_entry_type(tar::EntryType::Symlink);
+                append_target(builder, &mut header, &target)?;
+                builder.append_data(&mut header, path, std::io::empty()).class(Class::Output)
+            }
+            file if file.starts_with("100") => {
+                let size = self.size(&entry.object)?;
+                header.set_size(size);
+                let mut content = self.input.by_ref().take(size);
+                builder.append_data(&mut header, path, &mut content).class(Class::Output)?;
+                let whole = content.limit() == 0;
+                self.end(&entry.object, whole)
+            }
+            other => Err(odd(&format!("knows entries of mode {other}, which means nothing here"))),
         }
-        file if file.starts_with("100") => {
-            let size = object_size(objects, entry.object)?;
-            header.set_size(size);
-            let content = objects.by_ref().take(size);
-            builder.append_data(&mut header, entry.path, content).class(Class::Source)?;
-            end_of_object(objects)
-        }
-        other => Err(odd(&format!("knows entries of mode {other}, which means nothing here"))),
     }
 }
 

@@ -1,10 +1,9 @@
-//! A folder as a source: what is in it, without what git keeps beside or leaves out; its identity
+//! A folder as a source: what is in it, without what version control keeps there or leaves out; its identity
 //! by content; and a copy of it.
 
 use std::{
     collections::BTreeMap,
-    ffi::OsStr,
-    os::unix::{ffi::OsStrExt, fs::MetadataExt},
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
 };
 
@@ -12,7 +11,8 @@ use walkdir::WalkDir;
 
 use super::{
     git,
-    links::leads_out,
+    links::leading_out,
+    metadata,
     unpack::{Times, clear, new_folder, set_mode, set_time},
 };
 use crate::{
@@ -52,7 +52,7 @@ impl Folder {
     fn list(&mut self, dir: &Path) -> Result<()> {
         let at = self.root.join(dir);
         if fs_err::symlink_metadata(at.join(".git")).is_ok() {
-            for file in git::work_tree(&at)? {
+            for file in git::work_tree(&at)?.into_iter().filter(|file| !metadata::is_in(file)) {
                 let path = dir.join(file);
                 match fs_err::symlink_metadata(self.root.join(&path)) {
                     // A submodule, or a repository of its own.
@@ -67,8 +67,9 @@ impl Folder {
             }
             return Ok(());
         }
-        let is_git = |e: &walkdir::DirEntry| e.file_name() == OsStr::new(".git");
-        let walk = WalkDir::new(&at).min_depth(1).into_iter().filter_entry(|e| !is_git(e));
+        let is_source =
+            |e: &walkdir::DirEntry| e.depth() == 0 || !metadata::is_in(Path::new(e.file_name()));
+        let walk = WalkDir::new(&at).min_depth(1).into_iter().filter_entry(is_source);
         for entry in walk {
             let entry = entry.map_err(std::io::Error::from).class(Class::Source)?;
             let path = entry.path().strip_prefix(&self.root).unwrap_or(entry.path());
@@ -98,19 +99,16 @@ impl Folder {
     }
 
     fn check_links(&self) -> Result<()> {
-        let link_at = |path: &Path| match self.items.get(path) {
-            Some(Item::Link(target)) => Some(target.as_path()),
-            _ => None,
-        };
-        for (path, item) in &self.items {
-            if let Item::Link(target) = item
-                && leads_out(path, target, link_at)
-            {
-                let (at, target) = (self.root.join(path), target.display());
-                let message = format!("the link {} leads out of it, to {target}", at.display());
-                return Err(Failure::new(Class::Source, message)
-                    .help("a source may hold links to what is in it, and no others"));
-            }
+        let tree = self.items.iter().filter_map(|(path, item)| match item {
+            Item::Dir => Some((path.as_path(), None)),
+            Item::Link(target) => Some((path.as_path(), Some(target.as_path()))),
+            Item::File { .. } => None,
+        });
+        if let Some((path, target)) = leading_out(tree) {
+            let (at, target) = (self.root.join(path), target.display());
+            let message = format!("the link {} leads out of it, to {target}", at.display());
+            return Err(Failure::new(Class::Source, message)
+                .help("a source may hold links to what is in it, and no others"));
         }
         Ok(())
     }
@@ -176,11 +174,6 @@ impl Folder {
         }
         Ok(())
     }
-}
-
-/// The paths in a list that ends each with a zero byte.
-pub(super) fn zero_ended(list: &[u8]) -> impl Iterator<Item = &Path> {
-    list.split(|b| *b == 0).filter(|p| !p.is_empty()).map(|p| Path::new(OsStr::from_bytes(p)))
 }
 
 #[cfg(test)]

@@ -2,13 +2,13 @@
 //! followed; what could run something else, ask somebody or change a byte is switched off.
 
 use std::{
-    ffi::OsString,
+    ffi::{OsStr, OsString},
+    os::unix::ffi::OsStrExt,
     path::{Path, PathBuf},
 };
 
 use duct::Expression;
 
-use super::folder::zero_ended;
 use crate::{
     failure::{Class, Failure, Result},
     tools::on_path,
@@ -22,6 +22,10 @@ const SETTINGS: &[&str] = &[
     "maintenance.auto=false",
     "fetch.recurseSubmodules=false",
     "fetch.writeCommitGraph=false",
+    // Files are written as they come, not taken into memory: those in a pack as well as large ones.
+    "core.bigFileThreshold=16m",
+    "fetch.unpackLimit=1",
+    "core.deltaBaseCacheLimit=64m",
     // Each object's bytes are compared with its id in any case. These checks are about old
     // repositories' small faults; paths that climb out are refused when a tree is unpacked.
     "fetch.fsckObjects=false",
@@ -35,6 +39,10 @@ const SETTINGS: &[&str] = &[
     // What is fetched into is bare, and our own.
     "safe.bareRepository=all",
 ];
+
+/// Of one object that git has to take into memory: a folder, or a file that is kept as differences
+/// from another. A few bytes can ask for any amount.
+const MEMORY: &str = "256m";
 
 /// Variables that would make git work on another repository, or tell all it does.
 fn misleads(name: &str) -> bool {
@@ -90,6 +98,7 @@ impl<'a> Git<'a> {
             ("GIT_ASKPASS", ""),
             ("GIT_NO_REPLACE_OBJECTS", "1"),
             ("GIT_OPTIONAL_LOCKS", "0"),
+            ("GIT_ALLOC_LIMIT", MEMORY),
             ("GIT_DEFAULT_HASH", "sha1"),
             ("GIT_DEFAULT_REF_FORMAT", "files"),
             ("LC_ALL", "C"),
@@ -142,6 +151,11 @@ impl<'a> Git<'a> {
         failure.last_lines = said.lines().map(str::to_owned).collect();
         Err(failure)
     }
+}
+
+/// The paths in a list that ends each with a zero byte.
+fn zero_ended(list: &[u8]) -> impl Iterator<Item = &Path> {
+    list.split(|b| *b == 0).filter(|p| !p.is_empty()).map(|p| Path::new(OsStr::from_bytes(p)))
 }
 
 /// What belongs to the git work tree `dir`: files that are tracked, and new ones that are not

@@ -9,7 +9,7 @@ use std::{
 
 use tar::{EntryType, Header};
 
-use super::{survey::Limits, unpack::TarFile};
+use super::{limits::Limits, unpack::TarFile};
 use crate::failure::Class;
 
 /// A tar file, put together byte by byte.
@@ -96,7 +96,7 @@ impl Place {
     }
 
     fn unpack(&self, limits: Limits) -> Result<(), String> {
-        self.tar().unpack_within(&self.inside(), limits).map_err(|failure| {
+        self.tar().unpack_within(&self.inside(), limits).map(|_| ()).map_err(|failure| {
             assert_eq!(failure.class, Class::Source, "{failure}");
             failure.message.clone()
         })
@@ -182,6 +182,10 @@ fn what_has_no_place_in_sources() {
         ("up", t().file("../x").end()),
         ("up in the middle", t().file("a/../../x").end()),
         ("a folder up", t().dir("..").end()),
+        ("deep", t().pax("path", &b"n/".repeat(200)).file("x").end()),
+        ("hard link into what is left out", t().file(".git/x").hard("h", ".git/x").end()),
+        ("a name that steers terminals", t().file("top/\x1b]0;x\x07/../x").end()),
+        ("links through each other", t().link("a", "b/..").link("b", "c/..").link("c", "..").end()),
         ("up by a pax name", t().pax("path", b"../x").file("x").end()),
         ("up by a long name", t().add(b'L', b"././@LongLink", b"", b"../x\0").file("x").end()),
         ("zero byte", t().pax("path", b"a\0b").file("x").end()),
@@ -283,6 +287,37 @@ fn an_archive_as_it_should_be() {
         place.unpack(LIMITS).unwrap();
         assert_eq!(place.written(), plain.written());
     }
+}
+
+#[test]
+fn what_version_control_keeps_is_left_out() {
+    let unpacked = |tar: Tar| {
+        let place = Place::new(&tar.end());
+        let left_out = place.tar().unpack(&place.inside()).unwrap();
+        let names = place.written().into_keys().filter(|name| !name.is_empty());
+        (names.collect::<Vec<_>>().join(" "), left_out.map(|path| path.display().to_string()))
+    };
+    for name in [".git", ".GIT", "git~1", ".git ", ".g\u{200c}it", ".hg"] {
+        let path = |rest: &str| format!("top/{name}{rest}");
+        let folder = t().dir(&path("")).file(&path("/config")).file(&path("/hooks/x"));
+        assert_eq!(unpacked(folder), ("ok".into(), Some(path(""))));
+        let deep = unpacked(t().file(&format!("top/a/{name}/config")).file("top/a/b"));
+        assert_eq!(deep.0, "a a/b ok");
+        assert_eq!(unpacked(t().link(&path(""), "ok")), ("ok".into(), Some(path(""))));
+        assert_eq!(unpacked(t().file(&path(""))), ("ok".into(), Some(path(""))));
+    }
+    // Beside the only folder it is no reason to take that folder away.
+    assert_eq!(unpacked(t().file(".git/config")).0, "top top/ok");
+    let bare = ["HEAD", "config", "objects/x", "refs/x", "hooks/x"];
+    let bare = |folder: &str| bare.iter().fold(t(), |tar, f| tar.file(&format!("top/{folder}{f}")));
+    let left = "HEAD objects objects/x ok refs refs/x";
+    assert_eq!(unpacked(bare("")), (left.into(), Some("config".into())));
+    assert_eq!(unpacked(bare("x/")).1.as_deref(), Some("x/config"));
+    assert_eq!(unpacked(t().file("top/.gitignore")), (".gitignore ok".into(), None));
+    let linked = Place::new(&bare("").hard("top/other", "top/config").end());
+    assert!(
+        linked.unpack(LIMITS).unwrap_err().contains("hard link to `config`, which is left out")
+    );
 }
 
 #[test]

@@ -1,50 +1,174 @@
 //! Where symbolic links lead: never out of the tree that they are in, by whatever way.
 
 use std::{
-    collections::VecDeque,
-    ffi::OsString,
-    path::{Component, Path, PathBuf},
+    collections::HashMap,
+    ffi::{OsStr, OsString},
+    path::{Component, Components, Path, PathBuf},
 };
 
-/// The kernel gives up after 40 links, so nobody gets further than this.
-const HOPS: usize = 1000;
+/// A link of a tree that leaves it on its way: its path and its target.
+///
+/// `tree` gives the folders, with `None`, and the links, with their targets, in order of their paths.
+/// What else stands on a link's way counts as a folder: it may be made later.
+///
+/// Where a link ends is found once, so that the work grows with the length of all targets together,
+/// however the links lead through one another.
+pub(super) fn leading_out<'a>(
+    tree: impl Iterator<Item = (&'a Path, Option<&'a Path>)>,
+) -> Option<(&'a Path, &'a Path)> {
+    let mut tree = Tree::of(tree);
+    let out = (0..tree.links.len()).find_map(|link| tree.follow(link).err());
+    out.map(|link| (tree.links[link].path, tree.links[link].target))
+}
 
-/// Whether following the link at `path` (in the tree) to `target` leaves the tree at some point.
-/// `link_at` gives the target of what is a link itself. What is missing on the way counts as a
-/// folder: it may be made later.
-pub(super) fn leads_out<'a>(
-    path: &Path,
+const ROOT: usize = 0;
+
+/// Folders and links, by their numbers.
+struct Tree<'a> {
+    /// The folder that each folder is in.
+    above: Vec<usize>,
+    inside: HashMap<(usize, &'a OsStr), Inside>,
+    links: Vec<Link<'a>>,
+}
+
+#[derive(Clone, Copy)]
+enum Inside {
+    Folder(usize),
+    Link(usize),
+}
+
+struct Link<'a> {
+    path: &'a Path,
     target: &'a Path,
-    link_at: impl Fn(&Path) -> Option<&'a Path>,
-) -> bool {
-    let mut at: PathBuf = path.parent().unwrap_or(Path::new("")).to_owned();
-    let mut todo: VecDeque<Component<'a>> = target.components().collect();
-    let mut hops = 0;
-    while let Some(next) = todo.pop_front() {
-        match next {
-            Component::RootDir | Component::Prefix(_) => return true,
-            Component::CurDir => {}
-            Component::ParentDir => {
-                if !at.pop() {
-                    return true;
-                }
+    folder: usize,
+    end: End,
+}
+
+/// Where a link ends.
+#[derive(Clone, Copy)]
+enum End {
+    NotYetKnown,
+    /// It is being followed.
+    Underway,
+    /// It leads through itself; the kernel refuses to follow it.
+    Nowhere,
+    At(Position),
+}
+
+/// A folder of the tree, or so many levels below it, in folders that are not there.
+#[derive(Clone, Copy)]
+struct Position {
+    folder: usize,
+    missing: usize,
+}
+
+/// A link that is being followed.
+struct Walk<'a> {
+    link: usize,
+    at: Position,
+    rest: Components<'a>,
+}
+
+enum Step {
+    Done,
+    Through(usize),
+    Out,
+    End,
+}
+
+impl<'a> Tree<'a> {
+    fn of(items: impl Iterator<Item = (&'a Path, Option<&'a Path>)>) -> Self {
+        let mut own = Self { above: vec![ROOT], inside: HashMap::new(), links: Vec::new() };
+        // A folder comes before what is in it.
+        let mut open: Vec<(&Path, usize)> = vec![(Path::new(""), ROOT)];
+        for (path, target) in items {
+            let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { continue };
+            while open.len() > 1 && open.last().is_some_and(|(at, _)| *at != parent) {
+                open.pop();
             }
-            Component::Normal(name) => {
-                at.push(name);
-                let Some(further) = link_at(&at) else { continue };
-                hops += 1;
-                if hops > HOPS {
-                    return false;
+            let folder = open.last().map_or(ROOT, |(_, folder)| *folder);
+            let inside = match target {
+                Some(target) => {
+                    own.links.push(Link { path, target, folder, end: End::NotYetKnown });
+                    Inside::Link(own.links.len() - 1)
                 }
-                at.pop();
-                for component in further.components().rev() {
-                    todo.push_front(component);
+                None => {
+                    own.above.push(folder);
+                    open.push((path, own.above.len() - 1));
+                    Inside::Folder(own.above.len() - 1)
                 }
+            };
+            own.inside.insert((folder, name), inside);
+        }
+        own
+    }
+
+    /// Finds out where a link ends, and all those that it leads through; the number of the link that
+    /// leads out, if one does.
+    fn follow(&mut self, link: usize) -> Result<(), usize> {
+        if !matches!(self.links[link].end, End::NotYetKnown) {
+            return Ok(());
+        }
+        let mut underway = vec![self.start(link)];
+        while let Some(walk) = underway.last_mut() {
+            match self.step(walk) {
+                Step::Done => {}
+                Step::Out => return Err(walk.link),
+                Step::End => {
+                    let at = walk.at;
+                    self.links[walk.link].end = End::At(at);
+                    underway.pop();
+                    if let Some(above) = underway.last_mut() {
+                        above.at = at;
+                    }
+                }
+                Step::Through(next) => match self.links[next].end {
+                    End::At(at) => walk.at = at,
+                    End::NotYetKnown => {
+                        let walk = self.start(next);
+                        underway.push(walk);
+                    }
+                    End::Underway | End::Nowhere => {
+                        underway.drain(..).for_each(|w| self.links[w.link].end = End::Nowhere);
+                    }
+                },
             }
         }
+        Ok(())
     }
-    false
+
+    fn start(&mut self, number: usize) -> Walk<'a> {
+        let link = &mut self.links[number];
+        link.end = End::Underway;
+        let at = Position { folder: link.folder, missing: 0 };
+        Walk { link: number, at, rest: link.target.components() }
+    }
+
+    fn step(&self, walk: &mut Walk<'a>) -> Step {
+        let at = &mut walk.at;
+        match walk.rest.next() {
+            None => return Step::End,
+            Some(Component::RootDir | Component::Prefix(_)) => return Step::Out,
+            Some(Component::CurDir) => {}
+            Some(Component::ParentDir) if at.missing > 0 => at.missing -= 1,
+            Some(Component::ParentDir) if at.folder == ROOT => return Step::Out,
+            Some(Component::ParentDir) => at.folder = self.above[at.folder],
+            Some(Component::Normal(_)) if at.missing > 0 => at.missing += 1,
+            Some(Component::Normal(name)) => match self.inside.get(&(at.folder, name)) {
+                Some(Inside::Folder(folder)) => at.folder = *folder,
+                Some(Inside::Link(link)) => return Step::Through(*link),
+                None => at.missing = 1,
+            },
+        }
+        Step::Done
+    }
 }
+
+/// Of a path, or a link's target: the folder that a tree is unpacked into needs some room as well.
+pub(super) const LONGEST: usize = 3000;
+
+/// Folders in one another. No honest tree comes near this.
+const DEEPEST: usize = 128;
 
 /// A path as it stands in an archive, made plain: no `.`, no double slash.
 ///
@@ -58,17 +182,21 @@ pub(super) fn plain(bytes: &[u8]) -> Result<PathBuf, &'static str> {
     if bytes.contains(&0) {
         return Err("has a zero byte in its name");
     }
-    // The folder that it is unpacked into needs some room as well.
-    if bytes.len() > 3000 {
+    if bytes.len() > LONGEST {
         return Err("has too long a path");
     }
     let mut path = PathBuf::new();
+    let mut depth = 0;
     for part in bytes.split(|b| *b == b'/') {
         match part {
             b"" | b"." => {}
             b".." => return Err("climbs out with `..`"),
             part if part.len() > 255 => return Err("has too long a name"),
-            part => path.push(OsString::from_vec(part.to_vec())),
+            _ if depth == DEEPEST => return Err("lies in more than 128 folders"),
+            part => {
+                path.push(OsString::from_vec(part.to_vec()));
+                depth += 1;
+            }
         }
     }
     Ok(path)
@@ -80,15 +208,29 @@ mod tests {
 
     use super::*;
 
+    /// The link that leads out of a tree with these links, and the folders that they are in.
+    fn out(links: &[(&str, &str)]) -> Option<String> {
+        let mut tree: BTreeMap<&Path, Option<&Path>> = BTreeMap::new();
+        for (path, target) in links {
+            let folders = Path::new(*path).ancestors().skip(1).filter(|p| *p != Path::new(""));
+            tree.extend(folders.map(|folder| (folder, None)));
+            tree.insert(Path::new(*path), Some(Path::new(*target)));
+        }
+        let found = leading_out(tree.into_iter());
+        found.map(|(path, _)| path.display().to_string())
+    }
+
     #[test]
-    fn by_whatever_way() {
-        let links: BTreeMap<&Path, &Path> =
-            [("top", "sub/deep"), ("sub/up", ".."), ("sub/deep/root", "../.."), ("loop", "loop/x")]
-                .map(|(a, b)| (Path::new(a), Path::new(b)))
-                .into();
-        let out = |path: &str, target: &'static str| {
-            leads_out(Path::new(path), Path::new(target), |p| links.get(p).copied())
-        };
+    fn links_that_leave_the_tree_by_whatever_way() {
+        let others = [
+            ("top", "sub/deep"),
+            ("sub/up", ".."),
+            ("sub/deep/root", "../.."),
+            ("loop", "loop/x"),
+            ("one", "two/../../.."),
+            ("two", "one/x"),
+        ];
+        let with = |path, target| out(&[&others[..], &[(path, target)]].concat());
         for (path, target) in [
             ("a", "/etc/passwd"),
             ("a", ".."),
@@ -97,8 +239,9 @@ mod tests {
             ("a", "sub/deep/root/../x"),
             ("a", "top/../../../x"),
             ("a", "missing/../../x"),
+            ("a", "missing/x/../../../y"),
         ] {
-            assert!(out(path, target), "{path} -> {target}");
+            assert_eq!(with(path, target).as_deref(), Some(path), "{path} -> {target}");
         }
         for (path, target) in [
             ("a", "b"),
@@ -107,10 +250,28 @@ mod tests {
             ("a", "sub/up/x"),
             ("a", "top/../../x"),
             ("a", "loop"),
+            ("a", "loop/../../.."),
             ("a", "missing/../x"),
+            ("a", "missing/x/../../y"),
         ] {
-            assert!(!out(path, target), "{path} -> {target}");
+            assert_eq!(with(path, target), None, "{path} -> {target}");
         }
+    }
+
+    /// Each link leads through the one before it, many times: 10^300 steps, if none is remembered.
+    #[test]
+    fn links_through_links_are_followed_once() {
+        let names: Vec<String> = (0..300).map(|n| format!("l{n:03}")).collect();
+        let mut links: Vec<(&str, String)> = vec![("l000", ".".to_owned())];
+        for pair in names.windows(2) {
+            links.push((&pair[1], vec![pair[0].as_str(); 600].join("/")));
+        }
+        let links = |last| {
+            let links = links.iter().map(|(path, target)| (*path, target.as_str()));
+            links.chain([("last", last)]).collect::<Vec<_>>()
+        };
+        assert_eq!(out(&links("l299/x")), None);
+        assert_eq!(out(&links("l299/../x")).as_deref(), Some("last"));
     }
 
     #[test]
@@ -121,5 +282,7 @@ mod tests {
             assert!(plain(bad).is_err());
         }
         assert!(plain(&[b'a'; 256]).is_err());
+        assert!(plain(&b"a/".repeat(128)).is_ok());
+        assert!(plain(&b"a/".repeat(129)).is_err());
     }
 }

@@ -16,7 +16,9 @@ mod git;
 mod hostile;
 mod hosts;
 mod http;
+mod limits;
 mod links;
+mod metadata;
 mod pin;
 mod reach;
 mod signature;
@@ -40,7 +42,7 @@ pub(crate) use pin::write as write_pin;
 pub(crate) use store::Store;
 
 use crate::{
-    events::Reporter,
+    events::{Event, Reporter},
     failure::Result,
     key::{Key, KeyBuilder},
     keys::Secrets,
@@ -49,6 +51,7 @@ use crate::{
 };
 use folder::Folder;
 use hosts::{Hosts, Problem};
+use limits::short;
 use unpack::TarFile;
 
 /// Gets sources into the store. One serves a whole run, from all of its threads.
@@ -171,16 +174,25 @@ impl<'a> Fetcher<'a> {
 
 impl Fetched {
     /// Writes its tree into the folder `into`, which is made if need be, and has to be empty. The
-    /// same source always gives the same tree, down to the times.
+    /// same source always gives the same tree, down to the times. What version control keeps in a
+    /// tree is left out, with a note.
     ///
     /// # Errors
     /// [`Class::Source`] for a source with something in it that has no place in a tree; then
     /// nothing is written.
-    pub(crate) fn unpack(&self, into: &Path) -> Result<()> {
-        match &self.0 {
-            Content::Tar(tar) => tar.unpack(into),
-            Content::Folder(folder) => folder.copy(into),
+    pub(crate) fn unpack(&self, into: &Path, reporter: &dyn Reporter) -> Result<()> {
+        let tar = match &self.0 {
+            Content::Tar(tar) => tar,
+            Content::Folder(folder) => return folder.copy(into),
+        };
+        if let Some(path) = tar.unpack(into)? {
+            let (what, path) = (&tar.what, short(&path.to_string_lossy()));
+            let message = format!(
+                "{what} holds `{path}`, by which git or hg would run programs; it is left out"
+            );
+            reporter.event(&Event::Note { message: &message });
         }
+        Ok(())
     }
 }
 

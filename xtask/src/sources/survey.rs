@@ -13,24 +13,11 @@ use std::{
 
 use tar::{Archive, Entry, EntryType};
 
-use super::links::{leads_out, plain};
-
-/// What an archive may ask for.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Limits {
-    /// Of anything.
-    pub(super) entries: usize,
-    /// Of all that comes out of it, headers included.
-    pub(super) bytes: u64,
-}
-
-impl Limits {
-    /// For an archive of this size. Text shrinks to a tenth, not to a thousandth.
-    pub(super) fn for_size(packed: u64) -> Self {
-        let by_ratio = packed.saturating_mul(200).max(100 << 20);
-        Self { entries: 1_000_000, bytes: by_ratio.min(16 << 30) }
-    }
-}
+use super::{
+    limits::{Limits, Refusal, Tally, short},
+    links::{LONGEST, leading_out, plain},
+    metadata,
+};
 
 /// For the headers of one entry: long names and the like.
 const HEADERS: u64 = 1 << 18;
@@ -57,42 +44,30 @@ pub(super) enum Kind {
 }
 
 /// What will stand where.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Layout {
     pub(super) nodes: BTreeMap<PathBuf, Node>,
-}
-
-/// Why an archive is not unpacked.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Refusal(pub(super) String);
-
-impl From<io::Error> for Refusal {
-    fn from(error: io::Error) -> Self {
-        Self(format!("it cannot be read: {}", short(&error.to_string())))
-    }
-}
-
-/// A text out of an archive, no longer than a line.
-fn short(text: &str) -> String {
-    const ENOUGH: usize = 100;
-    match text.char_indices().nth(ENOUGH) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
-    }
+    /// The first entry that is not laid down, since it is a version control's own.
+    pub(super) left_out: Option<PathBuf>,
+    /// Whether something was left out that stands beside its folders, not in one of them.
+    left_out_on_top: bool,
+    tally: Tally,
 }
 
 impl Layout {
     /// Looks through `reader`; `strip` takes away the one folder that everything is in.
     pub(super) fn of(reader: impl Read, limits: Limits, strip: bool) -> Result<Self, Refusal> {
-        let mut own = Self::default();
-        each(reader, limits, |number, entry| {
-            own.add(number, entry)?;
-            // Folders that only the names of others speak of count as well.
-            too_many(own.nodes.len(), limits)
-        })?;
+        let mut own = Self {
+            nodes: BTreeMap::new(),
+            left_out: None,
+            left_out_on_top: false,
+            tally: Tally::within(limits),
+        };
+        each(reader, limits, |number, entry| own.add(number, entry))?;
         if strip {
             own.strip();
         }
+        own.leave_out_repositories()?;
         if own.nodes.is_empty() {
             return Err(Refusal("it holds nothing".into()));
         }
@@ -113,13 +88,20 @@ impl Layout {
             Ok(path) => path,
             Err(why) => return refuse(why),
         };
+        if metadata::is_in(&path) {
+            let top: &Path = path.iter().next().map_or(&path, Path::new);
+            self.left_out_on_top |= metadata::is_in(top);
+            self.left_out.get_or_insert(path);
+            return Ok(());
+        }
         let kind = match self.kind(number, entry, &name) {
             Ok(kind) => kind,
             Err(why) => return refuse(why),
         };
         let time = entry.header().mtime().ok().and_then(|t| i64::try_from(t).ok());
-        match self.put(path, Node { kind, time: Some(time.unwrap_or(0)) }) {
-            Ok(()) => Ok(()),
+        let node = Node { kind, time: Some(time.unwrap_or(0)) };
+        match self.check_place(&path, &node) {
+            Ok(()) => self.put(path, node),
             Err(why) => refuse(&why),
         }
     }
@@ -145,7 +127,7 @@ impl Layout {
             EntryType::Symlink if target.is_empty() || target.contains(&0) => {
                 Err("is a link to nothing")
             }
-            EntryType::Symlink if target.len() > 3000 => Err("is a link to too long a path"),
+            EntryType::Symlink if target.len() > LONGEST => Err("is a link to too long a path"),
             EntryType::Symlink => Ok(Kind::Link(OsString::from_vec(target).into())),
             EntryType::Link => {
                 let to = plain(&target).map_err(|_| "is a hard link out of the archive")?;
@@ -162,33 +144,46 @@ impl Layout {
         }
     }
 
-    fn put(&mut self, path: PathBuf, node: Node) -> Result<(), String> {
-        for above in path.ancestors().skip(1).filter(|p| *p != Path::new("")) {
-            match self.nodes.get(above).map(|n| &n.kind) {
-                None => {
-                    self.nodes.insert(above.to_owned(), Node { kind: Kind::Dir, time: None });
-                }
-                Some(Kind::Dir) => break,
-                Some(_) => {
-                    let above = short(&above.to_string_lossy());
-                    return Err(format!("lies below `{above}`, which is no folder"));
-                }
+    /// Whether something may stand there, beside all that is there already.
+    fn check_place(&self, path: &Path, node: &Node) -> Result<(), String> {
+        let known = |path: &Path| self.nodes.get(path).map(|n| &n.kind);
+        let mut above = path.ancestors().skip(1).filter_map(|p| Some((p, known(p)?)));
+        match above.next() {
+            None | Some((_, Kind::Dir)) => {}
+            Some((above, _)) => {
+                let above = short(&above.to_string_lossy());
+                return Err(format!("lies below `{above}`, which is no folder"));
             }
         }
-        match self.nodes.get_mut(&path) {
-            // The root, which needs no entry.
-            _ if path == Path::new("") && node.kind == Kind::Dir => Ok(()),
-            _ if path == Path::new("") => Err("has no name".into()),
-            None => {
-                self.nodes.insert(path, node);
-                Ok(())
-            }
-            Some(known) if known.kind == Kind::Dir && node.kind == Kind::Dir => {
-                known.time = node.time;
-                Ok(())
-            }
+        match known(path) {
+            // The root needs no entry.
+            None if path == Path::new("") && node.kind != Kind::Dir => Err("has no name".into()),
+            None => Ok(()),
+            Some(Kind::Dir) if node.kind == Kind::Dir => Ok(()),
             Some(_) => Err("stands in it twice".into()),
         }
+    }
+
+    /// Adds something, and the folders that it is in. Folders that only the names of others speak of
+    /// count as well.
+    fn put(&mut self, path: PathBuf, node: Node) -> Result<(), Refusal> {
+        if path == Path::new("") {
+            return Ok(());
+        }
+        for above in path.ancestors().skip(1).filter(|p| *p != Path::new("")) {
+            if self.nodes.contains_key(above) {
+                break;
+            }
+            self.tally.add(above, 0)?;
+            self.nodes.insert(above.to_owned(), Node { kind: Kind::Dir, time: None });
+        }
+        let target = match &node.kind {
+            Kind::Link(target) | Kind::Hard(target) => target.as_os_str().len(),
+            Kind::Dir | Kind::File { .. } => 0,
+        };
+        self.tally.add(&path, target)?;
+        self.nodes.insert(path, node);
+        Ok(())
     }
 
     fn strip(&mut self) {
@@ -196,6 +191,9 @@ impl Layout {
         let (Some((top, Node { kind: Kind::Dir, .. })), None) = (tops.next(), tops.next()) else {
             return;
         };
+        if self.left_out_on_top {
+            return;
+        }
         let top = top.clone();
         let below = |path: &Path| path.strip_prefix(&top).unwrap_or(path).to_owned();
         self.nodes.remove(&top);
@@ -208,21 +206,32 @@ impl Layout {
         self.nodes = nodes.collect();
     }
 
-    fn check_links(&self) -> Result<(), Refusal> {
-        let link_at = |path: &Path| match self.nodes.get(path) {
-            Some(Node { kind: Kind::Link(target), .. }) => Some(target.as_path()),
+    /// Takes out what git would run programs by where a folder looks like a repository to it.
+    fn leave_out_repositories(&mut self) -> Result<(), Refusal> {
+        let settings = metadata::settings_of_repositories(&self.nodes);
+        let Some(first) = settings.first() else { return Ok(()) };
+        self.left_out.get_or_insert_with(|| first.clone());
+        self.nodes.retain(|path, _| !path.ancestors().any(|p| settings.contains(p)));
+        let lost = self.nodes.iter().find_map(|(path, node)| match &node.kind {
+            Kind::Hard(to) if !self.nodes.contains_key(to) => Some((path, to)),
             _ => None,
-        };
-        for (path, node) in &self.nodes {
-            if let Kind::Link(target) = &node.kind
-                && leads_out(path, target, link_at)
-            {
-                let (path, target) = (path.to_string_lossy(), target.to_string_lossy());
-                let (path, target) = (short(&path), short(&target));
-                return Err(Refusal(format!("its link `{path}` leads out of it, to `{target}`")));
-            }
-        }
-        Ok(())
+        });
+        let Some((path, to)) = lost else { return Ok(()) };
+        let (path, to) = (path.to_string_lossy(), to.to_string_lossy());
+        let (path, to) = (short(&path), short(&to));
+        Err(Refusal(format!("its entry `{path}` is a hard link to `{to}`, which is left out")))
+    }
+
+    fn check_links(&self) -> Result<(), Refusal> {
+        let tree = self.nodes.iter().filter_map(|(path, node)| match &node.kind {
+            Kind::Dir => Some((path.as_path(), None)),
+            Kind::Link(target) => Some((path.as_path(), Some(target.as_path()))),
+            Kind::File { .. } | Kind::Hard(_) => None,
+        });
+        let Some((path, target)) = leading_out(tree) else { return Ok(()) };
+        let (path, target) = (path.to_string_lossy(), target.to_string_lossy());
+        let (path, target) = (short(&path), short(&target));
+        Err(Refusal(format!("its link `{path}` leads out of it, to `{target}`")))
     }
 }
 
@@ -233,13 +242,6 @@ fn is_sparse(entry: &mut Entry<'_, impl Read>) -> bool {
             extensions.any(|e| e.is_ok_and(|e| e.key_bytes().starts_with(b"GNU.sparse.")))
         }
         _ => false,
-    }
-}
-
-fn too_many(entries: usize, limits: Limits) -> Result<(), Refusal> {
-    match entries > limits.entries {
-        true => Err(Refusal(format!("it has more than {} entries", limits.entries))),
-        false => Ok(()),
     }
 }
 
@@ -254,7 +256,7 @@ pub(super) fn each(
     let metered = Metered { inner: Box::new(reader), left: limits.bytes, headers: headers.clone() };
     let mut archive = Archive::new(metered);
     for (number, entry) in archive.entries()?.enumerate() {
-        too_many(number, limits)?;
+        limits.check_entries(number)?;
         let mut entry = entry?;
         headers.set(u64::MAX);
         take(number, &mut entry)?;

@@ -13,7 +13,10 @@ use std::{
 use fs_err::File;
 use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, utimensat};
 
-use super::survey::{Kind, Layout, Limits, Metered, Refusal, each};
+use super::{
+    limits::{Limits, Refusal},
+    survey::{Kind, Layout, Metered, each},
+};
 use crate::failure::{Class, Classify, Failure, Result};
 
 /// A tar file, compressed or not.
@@ -30,13 +33,14 @@ pub(super) struct TarFile {
 const XZ_MEMORY: u64 = 512 << 20;
 
 impl TarFile {
-    /// Writes its tree into the folder `into`, which is made if need be, and has to be empty.
-    pub(super) fn unpack(&self, into: &Path) -> Result<()> {
+    /// Writes its tree into the folder `into`, which is made if need be, and has to be empty. What
+    /// version control keeps in a tree is left out; the first such thing is handed back.
+    pub(super) fn unpack(&self, into: &Path) -> Result<Option<PathBuf>> {
         let size = fs_err::metadata(&self.path).class(Class::Source)?.len();
         self.unpack_within(into, Limits::for_size(size))
     }
 
-    pub(super) fn unpack_within(&self, into: &Path, limits: Limits) -> Result<()> {
+    pub(super) fn unpack_within(&self, into: &Path, limits: Limits) -> Result<Option<PathBuf>> {
         let layout = self.survey(limits)?;
         new_folder(into)?;
         let written = self.write(&layout, limits, into);
@@ -44,7 +48,7 @@ impl TarFile {
             // Nobody is to take half a tree for a whole one.
             let _ = clear(into);
         }
-        written
+        written.map(|()| layout.left_out)
     }
 
     /// Looks through it and writes nothing: whether it is an archive that may be unpacked.

@@ -90,7 +90,7 @@ impl Context<'_> {
         let tree = scratch.join(&source.name);
         if !tree.exists() {
             fs_err::create_dir(&tree).class(Class::Output)?;
-            self.fetcher.fetch(source, &step.name)?.unpack(&tree)?;
+            self.fetcher.fetch(source, &step.name)?.unpack(&tree, self.reporter)?;
             self.check_copy(source, &tree)?;
         }
         Ok(tree)

@@ -1,0 +1,118 @@
+//! What a source may ask for. Each limit holds while it is read: what is too much is never kept.
+
+use std::{io, path::Path};
+
+/// How much may come out of a source.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    /// Of files, folders and links.
+    pub(super) entries: usize,
+    /// Of all that comes out of it, headers included.
+    pub(super) bytes: u64,
+}
+
+/// Entries that a source may have, however small it is.
+const FEW: u64 = 20_000;
+/// Entries that a source may have, however large it is: Linux has 90,000.
+const MANY: u64 = 1_000_000;
+/// Of all paths and targets of links together, which are in memory while a tree is looked through.
+const NAMES: usize = 64 << 20;
+
+impl Limits {
+    /// For a source that takes so many bytes where it is kept. Text shrinks to a tenth, not to a
+    /// thousandth, and an entry takes some bytes, also among others like it.
+    pub(super) fn for_size(packed: u64) -> Self {
+        let by_ratio = packed.saturating_mul(200).max(100 << 20);
+        let entries = FEW.saturating_add(packed / 8).min(MANY) as usize;
+        Self { entries, bytes: by_ratio.min(16 << 30) }
+    }
+
+    /// Fails if there are more than so many entries.
+    pub(super) fn check_entries(self, entries: usize) -> Result<(), Refusal> {
+        match entries > self.entries {
+            true => {
+                let most = self.entries;
+                Err(Refusal(format!("it has more than {most} entries, far too many for its size")))
+            }
+            false => Ok(()),
+        }
+    }
+}
+
+/// Counts the entries of a source, and the memory that their names take.
+#[derive(Debug)]
+pub(super) struct Tally {
+    limits: Limits,
+    entries: usize,
+    names: usize,
+}
+
+impl Tally {
+    pub(super) fn within(limits: Limits) -> Self {
+        Self { limits, entries: 0, names: 0 }
+    }
+
+    /// Counts an entry with this path, and with so many bytes more to remember.
+    pub(super) fn add(&mut self, path: &Path, more: usize) -> Result<(), Refusal> {
+        self.entries += 1;
+        self.names += path.as_os_str().len() + more;
+        if self.names > NAMES {
+            return Err(Refusal(format!("its names take more than {} MB", NAMES >> 20)));
+        }
+        self.limits.check_entries(self.entries)
+    }
+}
+
+/// Why a source is not unpacked.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Refusal(pub(super) String);
+
+impl From<io::Error> for Refusal {
+    fn from(error: io::Error) -> Self {
+        Self(format!("it cannot be read: {}", short(&error.to_string())))
+    }
+}
+
+/// A text out of a source: one line, no longer than that, and without what a terminal obeys.
+pub(super) fn short(text: &str) -> String {
+    const ENOUGH: usize = 100;
+    let mut shown = String::new();
+    for (count, c) in text.chars().enumerate() {
+        if count == ENOUGH {
+            shown.push('…');
+            break;
+        }
+        match c.is_control() {
+            true => shown.extend(c.escape_default()),
+            false => shown.push(c),
+        }
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn entries_and_names_are_counted_as_they_come() {
+        let mut tally = Tally::within(Limits { entries: 2, bytes: 0 });
+        assert!(tally.add(Path::new("a"), 0).is_ok() && tally.add(Path::new("b"), 0).is_ok());
+        assert!(tally.add(Path::new("c"), 0).is_err());
+        let mut tally = Tally::within(Limits { entries: usize::MAX, bytes: 0 });
+        assert!(tally.add(Path::new("a"), NAMES - 1).is_ok());
+        assert!(tally.add(Path::new("b"), 0).is_err());
+    }
+
+    #[test]
+    fn large_sources_may_have_more_entries_than_small_ones() {
+        assert_eq!(Limits::for_size(16_000).entries, 22_000);
+        assert_eq!(Limits::for_size(u64::MAX).entries, 1_000_000);
+    }
+
+    #[test]
+    fn a_text_out_of_a_source_cannot_steer_a_terminal() {
+        assert_eq!(short("a\u{1b}[2J\0é"), "a\\u{1b}[2J\\u{0}é");
+        assert_eq!(short(&"x".repeat(101)), format!("{}…", "x".repeat(100)));
+    }
+}
