@@ -15,6 +15,8 @@ pub enum Action {
         /// Print a JSON object instead of text.
         json: bool,
     },
+    /// Mend what the check finds in etcd, as far as that can be done without asking.
+    Repair,
     /// Print this text and succeed.
     Print(String),
     /// The command line is wrong, for this reason.
@@ -27,18 +29,20 @@ calico_mesos - the Calico network plugin of Mesos' net-modules
 Usage:
   calico_mesos                   answer one request: JSON on stdin, JSON on stdout
   calico_mesos check [--json]    is this host ready? etcd, Calico's keys, pools, names, namespaces
+  calico_mesos repair            mend what check finds in etcd; agents may go on meanwhile
   calico_mesos --version
   calico_mesos --help
 
 Exit status:
   without arguments  0 the request succeeded, 1 it failed (the answer says why, in \"error\")
   check              0 ready (there may be warnings), 1 something fails
+  repair             0 nothing is left to be done, 1 something is
   any                2 the command line is wrong
 
 Settings come from the environment; the agent hands them on:
-  ETCD_AUTHORITY           HOST:PORT of etcd, several with commas     (127.0.0.1:2379)
+  ETCD_AUTHORITY           HOST:PORT of etcd; calicoctl takes one     (127.0.0.1:4001)
   ETCD_SCHEME              http or https                              (http)
-  ETCD_ENDPOINTS           URLs with commas; wins over the two above
+  ETCD_ENDPOINTS           URLs with commas, for this program alone; wins over the two above
   ETCD_CA_CERT_FILE, ETCD_CERT_FILE, ETCD_KEY_FILE   PEM files for https
   CALICO_MESOS_GATEWAY     host or link-local                         (host)
   CALICO_MESOS_STRICT_CLEANUP   1: cleanup of an unknown container fails, as in 2015  (0)
@@ -57,6 +61,7 @@ pub fn parse<I: IntoIterator<Item = OsString>>(args: I) -> Action {
 
 fn try_parse(mut parser: lexopt::Parser) -> Result<Action, lexopt::Error> {
     let mut check = false;
+    let mut repair = false;
     let mut json = false;
     while let Some(arg) = parser.next()? {
         match arg {
@@ -64,12 +69,17 @@ fn try_parse(mut parser: lexopt::Parser) -> Result<Action, lexopt::Error> {
             Short('V') | Long("version") => {
                 return Ok(Action::Print(format!("calico_mesos {}\n", env!("CARGO_PKG_VERSION"))));
             }
-            Value(word) if word == "check" && !check => check = true,
+            Value(word) if word == "check" && !check && !repair => check = true,
+            Value(word) if word == "repair" && !check && !repair => repair = true,
             Long("json") if check => json = true,
             other => return Err(other.unexpected()),
         }
     }
-    Ok(if check { Action::Check { json } } else { Action::Serve })
+    Ok(match (check, repair) {
+        (true, _) => Action::Check { json },
+        (_, true) => Action::Repair,
+        _ => Action::Serve,
+    })
 }
 
 /// Prints `text`; a closed stdout is a failure, not a panic.
@@ -101,8 +111,20 @@ mod tests {
     }
 
     #[test]
+    fn repair_has_no_options() {
+        assert_eq!(parsed(&["repair"]), Action::Repair);
+    }
+
+    #[test]
     fn wrong_words_are_named() {
-        for args in [&["chekc"][..], &["--json"], &["check", "check"], &["-x"]] {
+        for args in [
+            &["chekc"][..],
+            &["--json"],
+            &["check", "check"],
+            &["check", "repair"],
+            &["repair", "--json"],
+            &["-x"],
+        ] {
             let Action::Wrong(text) = parsed(args) else { panic!("{args:?} was accepted") };
             assert!(text.contains(args[args.len() - 1].trim_start_matches('-')), "{text}");
         }

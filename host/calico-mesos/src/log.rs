@@ -11,6 +11,7 @@ use std::{
 };
 
 use fs_err::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::MetadataExt;
 use time::UtcDateTime;
 
 /// Where the original wrote, and where Calico's users look.
@@ -87,18 +88,26 @@ pub fn open() {
     }
 }
 
-/// Opens `path` for append and makes its folder where it is missing.
+/// Opens `path` for append and makes its folder where it is missing. A link is not followed, and a file that has other
+/// names is not written to: whoever may write in the folder could have root write into any file.
 pub fn open_file(path: &Path) -> std::io::Result<fs_err::File> {
     let mut options = fs_err::OpenOptions::new();
     // A pipe that nobody reads is not waited for.
-    options.append(true).create(true).mode(0o640).custom_flags(nix::libc::O_NONBLOCK);
-    match (options.open(path), path.parent()) {
+    let flags = nix::libc::O_NONBLOCK | nix::libc::O_NOFOLLOW;
+    options.append(true).create(true).mode(0o640).custom_flags(flags);
+    let file = match (options.open(path), path.parent()) {
         (Err(error), Some(folder)) if error.kind() == std::io::ErrorKind::NotFound => {
             fs_err::create_dir_all(folder)?;
             options.open(path)
         }
         (result, _) => result,
+    }?;
+    let metadata = file.metadata()?;
+    if metadata.is_file() && metadata.nlink() > 1 {
+        let text = format!("{}: the file has other names, too", path.display());
+        return Err(std::io::Error::other(text));
     }
+    Ok(file)
 }
 
 /// Writes an event at level error.
@@ -182,6 +191,24 @@ mod tests {
             "1970-01-01T00:00:00.000Z [INFO] CALICOMESOS[7] 0000002a: one\\ntwo\\x1b[31m\n"
         );
         assert!(line(0, 0, Level::Info, 7, "", &"ä".repeat(10_000)).len() < LINE_MAX + 16);
+    }
+
+    #[test]
+    fn links_are_not_followed() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        fs_err::write(at("victim"), "").unwrap();
+        fs_err::os::unix::fs::symlink(at("victim"), at("link")).unwrap();
+        fs_err::os::unix::fs::symlink(at("nothing"), at("dangling")).unwrap();
+        fs_err::hard_link(at("victim"), at("other-name")).unwrap();
+        for name in ["link", "dangling", "other-name"] {
+            assert!(open_file(&at(name)).is_err(), "{name}");
+        }
+        assert!(!at("nothing").exists());
+        open_file(&at("log")).unwrap();
+        open_file(&at("log")).unwrap();
+        open_file(&at("new/log")).unwrap();
+        open_file(Path::new("/dev/null")).unwrap();
     }
 
     #[test]

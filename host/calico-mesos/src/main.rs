@@ -13,6 +13,7 @@ fn main() -> ExitCode {
     match cli::parse(std::env::args_os()) {
         cli::Action::Serve => standin::serve(),
         cli::Action::Check { json } => check::run(json),
+        cli::Action::Repair => check::repair::run(),
         cli::Action::Print(text) => cli::print(&text, ExitCode::SUCCESS),
         cli::Action::Wrong(text) => {
             eprintln!("calico_mesos: {text}\nTry: calico_mesos --help");

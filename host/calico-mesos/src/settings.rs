@@ -178,7 +178,7 @@ mod tests {
     fn defaults() {
         let got = settings(&[("ETCD_AUTHORITY", "")]).unwrap();
         assert!(got.defaulted);
-        assert_eq!(got.addresses[0].shown(), "http://127.0.0.1:2379");
+        assert_eq!(got.addresses[0].shown(), "http://127.0.0.1:4001");
         assert_eq!(got.gateway, Gateway::Host);
         assert!(!got.strict_cleanup);
     }

@@ -202,3 +202,23 @@ fn two_hosts_with_one_name() {
     assert_eq!(report.statuses(&["calico-host"]), ["fail"]);
     assert!(report.message("calico-host").contains("10.240.0.77"));
 }
+
+/// calicoctl and calico-node read the same variable, and take one address.
+#[test]
+fn an_authority_that_calicoctl_does_not_take() {
+    let Some(mut world) = common::world() else { return };
+    assert_eq!(check(&world).statuses(&["authority"]), ["ok"]);
+    world.set("ETCD_AUTHORITY", "127.0.0.1:2379,127.0.0.1:1");
+    let report = check(&world);
+    assert_eq!(report.statuses(&["authority", "etcd"]), ["warn", "ok"]);
+    assert!(report.message("authority").contains("calicoctl and calico-node take one"));
+    // Several for this program alone.
+    world.set("ETCD_ENDPOINTS", "http://127.0.0.1:1,http://127.0.0.1:2379");
+    world.set("ETCD_AUTHORITY", "127.0.0.1:2379");
+    assert_eq!(check(&world).statuses(&["authority", "etcd"]), ["ok", "ok"]);
+    // Unset, calicoctl uses an address of its own.
+    world.set("ETCD_AUTHORITY", "");
+    let report = check(&world);
+    assert_eq!(report.statuses(&["authority"]), ["warn"]);
+    assert!(report.message("authority").contains("127.0.0.1:4001"));
+}

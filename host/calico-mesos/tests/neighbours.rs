@@ -73,7 +73,7 @@ fn a_stale_affinity_goes_with_the_next_allocate() {
         world.etcd.put(&affinity_key("agent-2", cidr), "");
         count("uid-3");
         assert_eq!(value(&world.etcd, &affinity_key("agent-2", cidr)), None);
-        assert!(world.log().contains("is not this host's: dropped its affinity"));
+        assert!(world.log().contains("is not agent-2's: dropped its affinity"));
         assert_agree(&world.etcd, cidr);
         assert_eq!(tree::count(&world.etcd).len(), 3);
     }

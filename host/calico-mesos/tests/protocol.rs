@@ -109,6 +109,55 @@ fn something_else_than_etcd() {
     assert!(answer("200 OK", wrong).contains("is not as expected"));
 }
 
+/// What never ends, in every part of an answer: it costs little memory, and there is an answer.
+#[test]
+fn answers_without_an_end() {
+    const JSON: &str = r#"{"action":"get","node":{"key":"/a","dir":true,"nodes":["#;
+    const OK: &str = "HTTP/1.1 200 OK\r\n";
+    for (start, again, why) in [
+        (format!("{OK}\r\n{JSON}"), r#"{"key":"/a/b","value":"x"},"#, "the answer is too long"),
+        (format!("{OK}\r\n{JSON}{{\"key\":\""), "aaaaaaaaaaaaaaaa", "the answer is too long"),
+        (
+            format!("{OK}Content-Length: 9000000000\r\n\r\n"),
+            "xxxxxxxxxxxxxxxx",
+            "the answer is too long",
+        ),
+        (
+            format!("{OK}Transfer-Encoding: chunked\r\n\r\n"),
+            "5\r\naaaaa\r\n",
+            "the answer is too long",
+        ),
+        (format!("{OK}X-Long: "), "aaaaaaaaaaaaaaaa", "the answer is"),
+        (OK.to_owned(), "X-More: a\r\n", "the answer is"),
+    ] {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let piece = again.repeat(4096);
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let (start, piece) = (start.clone(), piece.clone());
+                std::thread::spawn(move || {
+                    let mut stream = stream.unwrap();
+                    let _ = stream.read(&mut [0; 4096]);
+                    let _ = stream.write_all(start.as_bytes());
+                    while stream.write_all(piece.as_bytes()).is_ok() {}
+                });
+            }
+        });
+        let mut command = Command::new("sh");
+        // 64 MiB of addresses, libraries and stacks included.
+        command.args(["-c", "ulimit -v 65536 && exec \"$0\"", env!("CARGO_BIN_EXE_calico_mesos")]);
+        command.env_clear().env("CALICO_MESOS_LOG", "off").env("ETCD_AUTHORITY", &address);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::inherit());
+        let mut child = command.spawn().unwrap();
+        child.stdin.take().unwrap().write_all(ALLOCATE).unwrap();
+        let output = child.wait_with_output().unwrap();
+        let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let text = answer["error"].as_str().unwrap();
+        assert!(text.contains(why), "{again}: {text}");
+    }
+}
+
 #[test]
 fn a_caller_that_keeps_stdin_open() {
     let mut command = Command::new(env!("CARGO_BIN_EXE_calico_mesos"));

@@ -1,6 +1,6 @@
 //! Is etcd there, does it serve v2, are Calico's keys in it, is there a pool?
 
-use super::{agent::Environment, report::Finding, skipped};
+use super::{agent::Environment, report::Finding, skipped, survey};
 use crate::{
     deadline::Deadline,
     error::Result,
@@ -14,9 +14,36 @@ use crate::{
 const START_NODE: &str =
     "start calico-node on this host (systemctl start calico-node), under this host name";
 
+/// ETCD_AUTHORITY is read by calicoctl and calico-node of 0.9 as well, which take exactly one address: do they talk to
+/// the etcd of this program?
+pub fn authority(environment: &Environment) -> Finding {
+    let name = "authority";
+    let Ok(settings) = Settings::from(|name| environment.get(name)) else {
+        return skipped(name, "the settings have to be correct first");
+    };
+    let get = |name| environment.get(name).filter(|value| !value.trim().is_empty());
+    let help = "set ETCD_AUTHORITY to one HOST:PORT, and several, for this program, as URLs in ETCD_ENDPOINTS";
+    let authority = match get("ETCD_AUTHORITY") {
+        Some(several) if several.contains(',') => {
+            let text = "ETCD_AUTHORITY names several addresses; calicoctl and calico-node take one";
+            return Finding::warn(name, text, help);
+        }
+        Some(one) => one,
+        None => "127.0.0.1:4001".to_owned(),
+    };
+    let address = authority.rsplit('@').next().unwrap_or_default().trim();
+    let is_known = settings.addresses.iter().any(|known| known.host_port() == address);
+    if is_known {
+        return Finding::ok(name, format!("calicoctl and calico-node use {address}, too"));
+    }
+    let text = format!("calicoctl and calico-node use {address}, which is not in ETCD_ENDPOINTS");
+    Finding::warn(name, text, help)
+}
+
 /// Everything about etcd.
 pub fn findings(environment: &Environment) -> Vec<Finding> {
-    let rest = ["etcd-v2", "calico-keys", "calico-host", "pools"];
+    let mut rest = vec!["etcd-v2", "calico-keys", "calico-host", "pools"];
+    rest.extend(survey::names());
     let skip = |why: &str| rest.iter().map(|name| skipped(name, why)).collect::<Vec<_>>();
     let failed = |text: String, help: &str| {
         let mut findings = vec![Finding::fail("etcd", text, help)];
@@ -54,6 +81,7 @@ pub fn findings(environment: &Environment) -> Vec<Finding> {
         }
     }
     findings.extend([calico_keys(&client), calico_host(&client), pools(&client)]);
+    findings.extend(survey::findings(&settings));
     findings
 }
 

@@ -5,7 +5,9 @@ mod agent;
 mod etcd;
 mod machine;
 mod names;
+pub mod repair;
 pub mod report;
+mod survey;
 
 use std::process::ExitCode;
 
@@ -16,6 +18,7 @@ pub fn run(json: bool) -> ExitCode {
     let environment = agent::Environment::find();
     let mut report = Report::default();
     report.add(environment.finding());
+    report.add(etcd::authority(&environment));
     report.extend(names::findings());
     report.extend(machine::findings(&environment));
     report.extend(etcd::findings(&environment));

@@ -6,9 +6,9 @@
 use base64::prelude::{BASE64_STANDARD, Engine};
 use percent_encoding::percent_decode_str;
 
-/// Used where nothing is set. Confirmed for 2016 only (facts 1.6); the etcd of the guide listens on
-/// this port as well as on 4001.
-const DEFAULT_AUTHORITY: &str = "127.0.0.1:2379";
+/// Used where nothing is set: the address that calicoctl 0.9 and libcalico 0.3.1 use then (facts 1.6), so that all
+/// parts of a host talk to the same etcd (decision 63). The etcd of 2015 listens on 2379 and 4001 by itself.
+const DEFAULT_AUTHORITY: &str = "127.0.0.1:4001";
 
 /// The word that the package's settings file has where the administrator's address belongs.
 pub const PLACEHOLDER: &str = "SET-THE-ETCD-ADDRESS";

@@ -10,7 +10,7 @@ use rustls::{
 };
 
 use super::Error;
-use crate::settings::TlsFiles;
+use crate::{files, settings::TlsFiles};
 
 /// Builds the TLS settings of the connections.
 pub(super) fn config(files: &TlsFiles) -> Result<Arc<ClientConfig>, Error> {
@@ -45,7 +45,7 @@ fn private_key(path: &str) -> Result<PrivateKeyDer<'static>, Error> {
 
 fn read(path: &str) -> Result<Vec<u8>, Error> {
     // The io error names the file and the reason.
-    fs_err::read(path).map_err(|e| Error::Tls(e.to_string()))
+    files::read(path.as_ref()).map_err(|e| Error::Tls(e.to_string()))
 }
 
 fn unusable(path: &str) -> Error {

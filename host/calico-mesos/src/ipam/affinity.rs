@@ -95,14 +95,14 @@ impl Ipam<'_> {
         Ok(self.client.get(&block::key(cidr))?.as_ref().map(Preference::of))
     }
 
-    /// Removes an affinity of this host that its block does not agree with, unless somebody has written it anew since
+    /// Removes an affinity of the host that its block does not agree with, unless somebody has written it anew since
     /// it was read. The block must have been read after it. Whether it was there to be removed.
     pub fn drop_affinity(&self, stale: Affinity) -> Result<bool> {
         match self.client.delete(&key(self.host, stale.block), Cond::Index(stale.index)) {
             Ok(()) => {
                 log::warn(&format!(
-                    "block {} is not this host's: dropped its affinity",
-                    stale.block
+                    "block {} is not {}'s: dropped its affinity",
+                    stale.block, self.host
                 ));
                 Ok(true)
             }
@@ -124,6 +124,26 @@ impl Ipam<'_> {
             None | Some(_) => drop(self.drop_affinity(affinity)?),
         }
         Ok(())
+    }
+
+    /// Removes the affinity of a host to a block that is not its own, or does not exist; whether it was there.
+    pub fn drop_if_stale(&self, block: Cidr) -> Result<bool> {
+        let Some(affinity) = self.client.get(&key(self.host, block))? else { return Ok(false) };
+        match self.preference(block)? {
+            Some(Preference::Unknown) => Ok(false),
+            Some(preference) if preference.is(self.host) => Ok(false),
+            None | Some(_) => self.drop_affinity(Affinity { block, index: affinity.index }),
+        }
+    }
+
+    /// Gives a host the affinity to a block of its own; whether it was missing.
+    pub fn restore(&self, block: Cidr) -> Result<bool> {
+        let is_ours = self.preference(block)?.is_some_and(|preference| preference.is(self.host));
+        if !is_ours || !cas::create(self.client, &key(self.host, block), "")? {
+            return Ok(false);
+        }
+        // The host may have given the block up meanwhile.
+        Ok(!self.drop_if_stale(block)?)
     }
 
     /// Settles the affinities that a request had no use for. What goes wrong here is no reason to refuse it: the
