@@ -2,6 +2,7 @@
 
 mod common;
 
+use calico_plugin::{netns::provision::Pair, protocol::Addresses};
 use common::{Container, World, etcd::Etcd, proxy::Proxy, tree};
 use nix::unistd::sethostname;
 use serde_json::{Value, json};
@@ -372,4 +373,21 @@ fn new_blocks_follow_the_clusters_rules() {
         .etcd
         .put("/calico/v1/ipam/v4/pool/10.9.0.0-25", r#"{"cidr":"10.9.0.0/25","disabled":true}"#);
     world.allocate("uid-4", 1, 0).error();
+}
+
+/// `cleanup` of the same container, said by an agent that was started again, has removed the interface meanwhile.
+#[test]
+fn a_rollback_leaves_an_interface_of_another_request() {
+    let Some(_world) = two_blocks() else { return };
+    let container = Container::start("c1");
+    let addresses = Addresses { v4: vec!["10.9.0.1".parse().unwrap()], v6: vec![] };
+    let pair = Pair::make(container.pid(), "cali0123".to_owned(), &addresses).unwrap();
+    common::ip(&["link", "del", "cali0123"]);
+    common::ip(&["link", "add", "cali0123", "type", "veth", "peer", "name", "another"]);
+    drop(pair);
+    assert_eq!(common::cali_interfaces(), ["cali0123"]);
+    common::ip(&["link", "del", "cali0123"]);
+    let pair = Pair::make(container.pid(), "cali0123".to_owned(), &addresses).unwrap();
+    drop(pair);
+    assert_eq!(common::cali_interfaces(), Vec::<String>::new());
 }

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::{agent::Environment, report::Finding};
 use crate::{
     error::{Error, Result},
-    log,
+    files, log,
     netns::{Namespace, rtnl::Rtnl},
 };
 
@@ -57,11 +57,11 @@ fn log_file(environment: &Environment) -> Finding {
 /// Mesos refuses to start with a modules.json that is no strict JSON (facts 7, #649).
 fn modules() -> Finding {
     let help = "install the package calico-mesos again, or correct the file";
-    let text = match fs_err::read_to_string(MODULES) {
+    let text = match files::read(MODULES.as_ref()) {
         Ok(text) => text,
         Err(error) => return Finding::warn("modules", error.to_string(), help),
     };
-    let value: Value = match serde_json::from_str(&text) {
+    let value: Value = match serde_json::from_slice(&text) {
         Ok(value) => value,
         Err(error) => return Finding::fail("modules", format!("{MODULES}: {error}"), help),
     };

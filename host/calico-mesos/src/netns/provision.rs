@@ -30,6 +30,8 @@ pub struct Pair {
     host: Rtnl,
     inside: Rtnl,
     host_name: String,
+    /// The number of the interface on the host. Once the pair is gone, another request may use its name.
+    host_index: Option<u32>,
     index: u32,
     mac: [u8; 6],
     kept: bool,
@@ -48,7 +50,9 @@ impl Pair {
         let mut host = Rtnl::open()?;
         // A pair of this name is another request's: it is not touched.
         host.add_veth(&host_name, INSIDE, &namespace)?;
-        let mut pair = Self { host, inside, host_name, index: 0, mac: [0; 6], kept: false };
+        let mut pair =
+            Self { host, inside, host_name, host_index: None, index: 0, mac: [0; 6], kept: false };
+        pair.host_index = Some(pair.host.link(&pair.host_name)?.index);
         pair.configure(addresses)?;
         Ok(pair)
     }
@@ -109,7 +113,11 @@ impl Drop for Pair {
         if self.kept {
             return;
         }
-        match self.host.remove_link(&self.host_name) {
+        let removed = match self.host_index {
+            Some(index) => self.host.remove_link_number(index),
+            None => self.host.remove_link(&self.host_name),
+        };
+        match removed {
             Ok(()) => log::info(&format!("rolled back {}", self.host_name)),
             // It went with its namespace.
             Err(refusal) if refusal.is_missing() => {}

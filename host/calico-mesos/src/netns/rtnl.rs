@@ -98,6 +98,13 @@ impl Rtnl {
         self.ask(what, RouteNetlinkMessage::NewLink(link), NLM_F_CREATE | NLM_F_EXCL)
     }
 
+    /// Removes the interface with this number, which no other one gets.
+    pub fn remove_link_number(&mut self, index: u32) -> Done {
+        let mut link = LinkMessage::default();
+        link.header.index = index;
+        self.ask(format!("removing interface {index}"), RouteNetlinkMessage::DelLink(link), 0)
+    }
+
     /// Removes an interface by its name.
     pub fn remove_link(&mut self, name: &str) -> Done {
         let message = RouteNetlinkMessage::DelLink(named(name));
