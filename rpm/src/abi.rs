@@ -15,6 +15,7 @@ use crate::{
     Result,
     deps::{EM_X86_64, Elf, FileFacts, Needed, soname_of, symbols_of},
     error::SpecError,
+    input,
     spec::{Arch, from_str},
     stage::{Kind, StagedRoot},
 };
@@ -109,7 +110,7 @@ impl AbiTable {
     /// # Errors
     /// An I/O error, or [`crate::Error::Spec`] with the place in the file.
     pub fn load(path: &Path) -> Result<Self> {
-        Ok(from_str(&fs_err::read_to_string(path)?, path)?)
+        Ok(from_str(&input::read_text(path, input::MAX_TEXT)?, path)?)
     }
 
     /// Checks the ELF files of `root`; `own` are the SONAMEs that the rest of the release offers.

@@ -11,6 +11,7 @@ use toml::{Table, Value};
 use crate::{
     Result,
     error::SpecError,
+    input,
     spec::{RawPackage, from_str},
 };
 
@@ -46,10 +47,10 @@ impl Manifest {
     /// An I/O error, or the place of the fault in the file.
     pub fn load(workspace: &Path, crate_dir: &Path) -> Result<Self> {
         let path = workspace.join(crate_dir).join("Cargo.toml");
-        let text = fs_err::read_to_string(&path)?;
+        let text = input::read_text(&path, input::MAX_TEXT)?;
         let own = from_str(&text, &path)?;
         let root = workspace.join("Cargo.toml");
-        let workspace = match fs_err::read_to_string(&root) {
+        let workspace = match input::read_text(&root, input::MAX_TEXT) {
             Ok(text) => from_str(&text, &root)?,
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => Table::new(),
             Err(e) => return Err(e.into()),

@@ -16,8 +16,13 @@ use std::{
 pub fn is_there(path: &Path) -> Result<bool> {
     match fs_err::symlink_metadata(path) {
         Ok(_) => Ok(true),
-        Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(false),
-        Err(e) => Err(e),
+        // Nothing can be below a file, or have a name that is too long.
+        Err(e) => match e.kind() {
+            ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::InvalidFilename => {
+                Ok(false)
+            }
+            _ => Err(e),
+        },
     }
 }
 
@@ -75,6 +80,10 @@ pub fn read_text(path: &Path, limit: u64) -> Result<String> {
         Error::new(ErrorKind::InvalidData, format!("{} is not text in UTF-8", path.display()))
     })
 }
+
+/// Largest text that people write: a description, a manifest, a key with all that others certify of
+/// it.
+pub const MAX_TEXT: u64 = 4 << 20;
 
 #[cfg(test)]
 mod tests {

@@ -9,6 +9,9 @@ use serde_json::Value;
 
 use crate::support;
 
+/// An ordinary user and its group.
+const USER: &str = "65534";
+
 /// The real checkout.
 pub fn repository() -> PathBuf {
     fs_err::canonicalize(Path::new(env!("CARGO_MANIFEST_DIR")).join("..")).unwrap()
@@ -67,6 +70,31 @@ impl Checkout {
         command.env("MESOS_CALICO_CACHE", self.path("cache"));
         for name in ["CARGO_TARGET_DIR", "SOURCE_DATE_EPOCH"] {
             command.env_remove(name);
+        }
+        command
+    }
+
+    /// Gives everything to an ordinary user, as [`Checkout::as_user`] has it.
+    pub fn for_everybody(&self) {
+        support::ok(Command::new("chown").args(["-R", USER]).arg(self.dir.path()));
+    }
+
+    /// As [`Checkout::xtask`], as an ordinary user: root may read and write everything.
+    pub fn as_user(&self, args: &[&str]) -> Command {
+        let xtask = self.xtask(args);
+        let mut command = Command::new("setpriv");
+        command.args(["--reuid", USER, "--regid", USER, "--clear-groups"]);
+        // Its folders may be closed to the user; an open program is not.
+        let program = self.path("xtask");
+        if !program.exists() {
+            fs_err::copy(xtask.get_program(), &program).unwrap();
+        }
+        command.arg(program).args(xtask.get_args()).current_dir(self.dir.path());
+        for (name, value) in xtask.get_envs() {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
         }
         command
     }

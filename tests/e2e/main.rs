@@ -22,5 +22,6 @@ mod keys;
 mod runs;
 mod sources;
 mod stand_in;
+mod unreadable;
 mod upstream;
 mod verify;

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use crate::{
     failure::{Class, Classify, Failure, Result},
     key::Key,
-    workspace::Workspace,
+    workspace::{Workspace, remove_folder},
 };
 
 /// The store of results.
@@ -24,9 +24,7 @@ impl Cache {
         let own = Self { dir: workspace.cache(), tmp: workspace.tmp() };
         fs_err::create_dir_all(&own.dir).class(Class::Output)?;
         // What a killed run left half done.
-        if own.tmp.exists() {
-            fs_err::remove_dir_all(&own.tmp).class(Class::Output)?;
-        }
+        remove_folder(&own.tmp)?;
         fs_err::create_dir_all(&own.tmp).class(Class::Output)?;
         Ok(own)
     }

@@ -8,6 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use el7rpm::input;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use walkdir::WalkDir;
@@ -58,6 +59,11 @@ impl Stamps {
     }
 }
 
+fn is_dangling(error: &walkdir::Error) -> bool {
+    let is_absent = error.io_error().is_some_and(|e| e.kind() == std::io::ErrorKind::NotFound);
+    is_absent && error.path().is_some_and(Path::is_symlink)
+}
+
 /// Gathers what goes into a key. Each part is labelled and measured, so that no two different
 /// lists of parts run together into the same bytes.
 pub(crate) struct KeyBuilder {
@@ -93,7 +99,7 @@ impl KeyBuilder {
     /// A file's content and whether it may be executed. A missing file counts as such.
     pub(crate) fn file(mut self, label: &str, path: &Path) -> Result<Self> {
         self.stamps.push((path.to_owned(), stamp(path)));
-        let mut file = match fs_err::File::open(path) {
+        let mut file = match input::open(path) {
             Ok(file) => file,
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
                 self.part(label, b"missing");
@@ -119,14 +125,20 @@ impl KeyBuilder {
     pub(crate) fn tree(mut self, label: &str, dir: &Path) -> Result<Self> {
         self.part(label, b"tree");
         let visit = |e: &walkdir::DirEntry| e.depth() == 0 || e.file_name() != "target";
-        for entry in WalkDir::new(dir).sort_by_file_name().into_iter().filter_entry(visit) {
-            let entry = entry.map_err(std::io::Error::from).class(Class::Source)?;
+        let entries = WalkDir::new(dir).follow_links(true).sort_by_file_name().into_iter();
+        for entry in entries.filter_entry(visit) {
+            let entry = match entry {
+                Ok(entry) => entry,
+                // A link that leads nowhere, with which editors lock files: nothing is read there.
+                Err(e) if is_dangling(&e) => continue,
+                Err(e) => return Err(std::io::Error::from(e)).class(Class::Source),
+            };
             if entry.file_type().is_dir() {
                 // A file that comes or goes changes its folder.
                 self.stamps.push((entry.path().to_owned(), stamp(entry.path())));
                 continue;
             }
-            if !entry.file_type().is_file() && !entry.path().is_file() {
+            if !entry.file_type().is_file() {
                 continue;
             }
             let name = entry.path().strip_prefix(dir).unwrap_or(entry.path());

@@ -2,10 +2,11 @@
 
 use std::{
     collections::BTreeSet,
+    io::ErrorKind,
     path::{Path, PathBuf},
 };
 
-use el7rpm::spec::Spec;
+use el7rpm::{input, spec::Spec};
 
 use crate::failure::{Class, Classify, Failure, Result};
 
@@ -37,9 +38,15 @@ impl Workspace {
         let entries = entries
             .map_err(|f| f.help("run this in a checkout: descriptions are specs/*/package.toml"))?;
         for entry in entries {
-            let path = entry.class(Class::Spec)?.path().join("package.toml");
-            if path.is_file() {
+            let folder = entry.class(Class::Spec)?.path();
+            let path = folder.join("package.toml");
+            let unreadable =
+                |f: Failure| f.help("make it readable, or move the folder out of specs/");
+            if input::is_there(&path).class(Class::Spec).map_err(unreadable)? {
                 paths.push(path);
+            } else if is_dangling(&folder) {
+                let message = format!("{} is a link that leads nowhere", folder.display());
+                return Err(unreadable(Failure::new(Class::Spec, message)));
             }
         }
         paths.sort();
@@ -88,6 +95,13 @@ impl Workspace {
     pub(crate) fn relative<'a>(&self, path: &'a Path) -> &'a Path {
         path.strip_prefix(&self.root).unwrap_or(path)
     }
+}
+
+/// Whether it is a link that leads nowhere. Editors lock files with such links, under names of
+/// their own.
+fn is_dangling(path: &Path) -> bool {
+    let is_hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+    !is_hidden && fs_err::metadata(path).is_err_and(|e| e.kind() == ErrorKind::NotFound)
 }
 
 /// Removes a folder with everything in it, if it is there.

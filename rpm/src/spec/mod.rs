@@ -33,7 +33,7 @@ pub use source::{Origin, Source, UpstreamSignature};
 pub(crate) use parse::{from_str, printable};
 pub(crate) use schema::RawPackage;
 
-use crate::Result;
+use crate::{Result, input};
 use layers::Layered;
 
 /// One `package.toml`: everything that is made from one source.
@@ -57,7 +57,7 @@ impl Spec {
     /// # Errors
     /// [`crate::Error::Spec`] with the place in the file, or an I/O error that names the file.
     pub fn load(path: &Path, workspace: &Path) -> Result<Self> {
-        let text = fs_err::read_to_string(path)?;
+        let text = input::read_text(path, input::MAX_TEXT)?;
         Self::parse(&text, path, workspace)
     }
 
@@ -88,7 +88,7 @@ impl Spec {
     ) -> Result<Vec<Self>> {
         let mut all = Vec::new();
         for path in paths {
-            let text = fs_err::read_to_string(path)?;
+            let text = input::read_text(path, input::MAX_TEXT)?;
             all.push(Layered::new(parse::from_str(&text, path)?, path, workspace)?);
         }
         needs::resolve_all(needs::in_order(all)?, local)

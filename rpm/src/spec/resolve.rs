@@ -17,7 +17,7 @@ use super::{
     siblings::Siblings,
     source::source,
 };
-use crate::{Result, error::SpecError};
+use crate::{Result, error::SpecError, input};
 
 /// Checks everything that can be checked without looking at the packages' files. `known` has the
 /// versions that `=` may stand for.
@@ -207,9 +207,13 @@ fn auto_req(value: Option<&str>) -> Checked<bool> {
 /// As in cargo-generate-rpm, the value is the script or names a file that holds it. Only what
 /// looks like a path inside `dir` is tried as one.
 pub(super) fn script_text(source: &str, dir: &Path) -> Checked<String> {
-    let script = match relative(source, "script") {
-        Ok(path) if !source.contains(char::is_whitespace) && dir.join(&path).is_file() => {
-            fs_err::read_to_string(dir.join(path)).map_err(|e| e.to_string())?
+    let path = relative(source, "script").ok().filter(|_| !source.contains(char::is_whitespace));
+    let path = path.map(|path| dir.join(path));
+    let is_there = |path: &PathBuf| input::is_there(path).map_err(|e| e.to_string());
+    let script = match path {
+        // A file that cannot be read is not a script of one word.
+        Some(path) if is_there(&path)? => {
+            input::read_text(&path, input::MAX_TEXT).map_err(|e| e.to_string())?
         }
         _ => source.to_owned(),
     };

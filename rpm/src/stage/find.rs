@@ -11,7 +11,7 @@ use walkdir::WalkDir;
 
 use super::{Kind, Roots, nothing_built, regular};
 use crate::{
-    Error, Result,
+    Error, Result, input,
     spec::{Base, Package, printable},
 };
 
@@ -63,7 +63,7 @@ impl<'a> Finder<'a> {
         };
         if !is_pattern(pattern) {
             let path = self.base.join(pattern);
-            if fs_err::symlink_metadata(&path).is_err() {
+            if !input::is_there(&path)? {
                 return Err(missing());
             }
             return Ok(vec![self.file(&path, pattern)?]);
@@ -71,7 +71,7 @@ impl<'a> Finder<'a> {
         let fixed = fixed_part(pattern);
         let matcher = self.matcher(pattern)?;
         let start = self.base.join(fixed);
-        if !start.is_dir() {
+        if !input::is_there(&start)? {
             return Err(missing());
         }
         self.inside(&start)?;

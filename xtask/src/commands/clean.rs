@@ -55,7 +55,7 @@ fn everything(workspace: &Workspace) -> Result<usize> {
 
 fn unused(workspace: &Workspace, reporter: &dyn Reporter) -> Result<usize> {
     let cache = Cache::open(workspace)?;
-    let fingerprint = keys::development_fingerprint(workspace).unwrap_or_default();
+    let fingerprint = keys::development_fingerprint(workspace)?.unwrap_or_default();
     let specs = workspace.specs(&BTreeSet::new())?;
     let store = Store::open(workspace)?;
     let fetcher = Fetcher::new(&store, workspace, reporter);

@@ -19,7 +19,7 @@ pub(super) fn run(
     json: bool,
 ) -> Result<()> {
     // A plan makes nothing, not even a key: without one the steps of signing are still to do.
-    let signing_key = keys::development_fingerprint(workspace);
+    let signing_key = keys::development_fingerprint(workspace)?;
     let signing_key = signing_key.unwrap_or_else(|| "no development key yet".into());
     let specs = inputs::specs(workspace, &args.sources)?;
     let store = Store::open(workspace)?;

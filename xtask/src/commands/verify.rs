@@ -68,12 +68,10 @@ pub(super) fn run(args: &VerifyArgs, workspace: &Workspace, json: bool) -> Resul
     Ok(())
 }
 
-/// Largest key that is read: room for a thousand certifications by others.
-const MAX_KEY: u64 = 4 << 20;
-
 fn read_certificate(path: &Path) -> Result<Certificate> {
     let help = "give the public key to trust with --public-key FILE";
-    let text = input::read_text(path, MAX_KEY).class(Class::Key).map_err(|f| f.help(help))?;
+    let text =
+        input::read_text(path, input::MAX_TEXT).class(Class::Key).map_err(|f| f.help(help))?;
     Ok(Certificate::from_armored(&text)?)
 }
 

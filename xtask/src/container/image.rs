@@ -11,6 +11,8 @@ use std::{
     sync::Arc,
 };
 
+use el7rpm::input;
+
 use super::{client::Client, engine::Engine, invocation::basic, lease::Lease};
 use crate::{
     events::Event,
@@ -83,7 +85,8 @@ impl Image {
 
     /// What it offers to the programs built in it, if that is not CentOS 7.
     pub(crate) fn abi(&self) -> Option<PathBuf> {
-        Some(self.dir.join("abi.toml")).filter(|path| path.is_file())
+        // One that cannot be read is there all the same, and fails where it is loaded.
+        Some(self.dir.join("abi.toml")).filter(|path| !matches!(input::is_there(path), Ok(false)))
     }
 
     /// Its name in an engine.

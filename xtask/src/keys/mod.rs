@@ -8,10 +8,14 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use el7rpm::openpgp::{SecretKey, Signer};
+use el7rpm::{
+    input,
+    openpgp::{SecretKey, Signer},
+};
 use zeroize::Zeroizing;
 
 use crate::{
+    cache::sync,
     cli::KeyArgs,
     events::{Event, Reporter},
     failure::{Class, Classify, Failure, Result},
@@ -43,7 +47,7 @@ pub(crate) fn load(args: &KeyArgs, workspace: &Workspace, reporter: &dyn Reporte
         return Ok(Keys { signer: Box::new(gpg::GpgKey::find(id)?), development: false });
     }
     if let Some(path) = &args.key {
-        let text = Zeroizing::new(fs_err::read_to_string(path).class(Class::Key)?);
+        let text = Zeroizing::new(input::read_text(path, input::MAX_TEXT).class(Class::Key)?);
         let key = SecretKey::from_armored(&text, || passphrase(args, path)).class(Class::Key);
         return Ok(Keys { signer: Box::new(key?), development: false });
     }
@@ -66,10 +70,8 @@ impl Secrets {
 }
 
 /// Fingerprint of the development key, if there is one: for those who only look.
-pub(crate) fn development_fingerprint(workspace: &Workspace) -> Option<String> {
-    let text = Zeroizing::new(fs_err::read_to_string(development_path(workspace)).ok()?);
-    let key = SecretKey::from_armored(&text, || Ok(Zeroizing::default())).ok()?;
-    Some(key.certificate().fingerprint())
+pub(crate) fn development_fingerprint(workspace: &Workspace) -> Result<Option<String>> {
+    Ok(read_development(&development_path(workspace))?.map(|key| key.certificate().fingerprint()))
 }
 
 /// Where the development key lies.
@@ -80,23 +82,26 @@ pub(crate) fn development_path(workspace: &Workspace) -> PathBuf {
 /// Loads the development key; makes it where there is none.
 pub(crate) fn development(workspace: &Workspace, reporter: &dyn Reporter) -> Result<SecretKey> {
     let path = development_path(workspace);
-    match fs_err::read_to_string(&path) {
-        Ok(text) => SecretKey::from_armored(&Zeroizing::new(text), || Ok(Zeroizing::default()))
-            .map_err(|e| {
-                let message = format!("the development key {} is unusable: {e}", path.display());
-                Failure::new(Class::Key, message)
-                    .help("remove the file; the next run makes a new key")
-            }),
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
-            reporter.event(&Event::Note {
-                message: "making a development key (once; takes some seconds)",
-            });
-            let key = SecretKey::generate(DEVELOPMENT_ID)?;
-            store(&path, &key.to_armored()?)?;
-            Ok(key)
-        }
-        Err(e) => Err(e).class(Class::Key),
+    if let Some(key) = read_development(&path)? {
+        return Ok(key);
     }
+    reporter.event(&Event::Note { message: "making a development key (once; takes some seconds)" });
+    let key = SecretKey::generate(DEVELOPMENT_ID)?;
+    store(&path, &key.to_armored()?)?;
+    Ok(key)
+}
+
+/// The development key, if there is one. One that cannot be read is not taken for a missing one.
+fn read_development(path: &Path) -> Result<Option<SecretKey>> {
+    if !input::is_there(path).class(Class::Key)? {
+        return Ok(None);
+    }
+    let text = Zeroizing::new(input::read_text(path, input::MAX_TEXT).class(Class::Key)?);
+    let key = SecretKey::from_armored(&text, || Ok(Zeroizing::default())).map_err(|e| {
+        let message = format!("the development key {} is unusable: {e}", path.display());
+        Failure::new(Class::Key, message).help("remove the file; the next run makes a new key")
+    })?;
+    Ok(Some(key))
 }
 
 /// Readable by its owner alone from the first byte on, and whole or not there.
@@ -104,7 +109,7 @@ fn store(path: &Path, text: &str) -> Result<()> {
     let dir = path.parent().unwrap_or(Path::new("."));
     fs_err::create_dir_all(dir).class(Class::Key)?;
     let tmp = path.with_extension("tmp");
-    if tmp.exists() {
+    if input::is_there(&tmp).class(Class::Key)? {
         fs_err::remove_file(&tmp).class(Class::Key)?;
     }
     let mut file = fs_err::OpenOptions::new();
@@ -113,7 +118,8 @@ fn store(path: &Path, text: &str) -> Result<()> {
     let mut file = file.open(&tmp).class(Class::Key)?;
     file.write_all(text.as_bytes()).class(Class::Key)?;
     file.sync_all().class(Class::Key)?;
-    fs_err::rename(&tmp, path).class(Class::Key)
+    fs_err::rename(&tmp, path).class(Class::Key)?;
+    sync(dir)
 }
 
 /// The passphrase, from where the command line says; asked for on the terminal otherwise.
