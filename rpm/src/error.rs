@@ -44,6 +44,14 @@ pub enum Error {
         /// What is wrong with it.
         message: String,
     },
+    /// The metadata of a repository that is to be replaced cannot be understood.
+    #[error("{message}")]
+    Metadata {
+        /// What is wrong with it.
+        message: String,
+        /// What to do about it.
+        help: String,
+    },
     /// A key cannot be used.
     #[error("{message}")]
     Key {
@@ -65,6 +73,7 @@ impl Error {
             Self::Stage { help, .. } | Self::Source { help, .. } | Self::Key { help, .. } => {
                 help.as_deref()
             }
+            Self::Metadata { help, .. } => Some(help),
             _ => None,
         }
     }

@@ -7,16 +7,17 @@
 //! it all back and trusts nothing.
 //!
 //! The crate runs no program, opens no connection, prints nothing and knows no package by name.
-//! What CentOS 7 accepts, and why each limit here is what it is, stands beside the code that
-//! applies it.
+//! The limits of CentOS 7's rpm are in [`limits`], with their sources.
 
 pub mod abi;
 pub mod cargo_manifest;
 pub mod debug;
 pub mod deps;
 pub mod error;
+pub mod fitness;
 pub mod header;
 pub mod input;
+pub mod limits;
 pub mod openpgp;
 pub mod package;
 pub mod payload;

@@ -16,7 +16,9 @@ use crate::{
     Error, Result,
     deps::{self, FileFacts},
     header::{self, Dependencies, Parts},
+    limits,
     payload::{self, Compression, Inodes, PayloadFacts},
+    read,
     scriptlet::Scriptlets,
     signature::{self, Digests},
     spec::Package,
@@ -100,6 +102,7 @@ impl<'a> Prepared<'a> {
     pub fn write(&self, path: &Path) -> Result<UnsignedRpm> {
         let archive_size = payload::archive_size(self.root, &self.inodes);
         let draft = self.head(&self.draft_payload(), &Digests::default(), archive_size)?;
+        self.check_limits(&self.header_bytes(&self.draft_payload())?)?;
         let mut file = fs_err::File::create_new(path)?;
         file.seek(SeekFrom::Start(draft.len() as u64))?;
         let facts = payload::write(
@@ -128,6 +131,20 @@ impl<'a> Prepared<'a> {
         file.write_all(&head)?;
         file.sync_all()?;
         Ok(UnsignedRpm { path: path.to_owned(), size: head.len() as u64 + facts.size })
+    }
+
+    /// What rpm 4.11.3 could not read is refused before the payload is written.
+    fn check_limits(&self, header: &[u8]) -> Result<()> {
+        let Err(fault) = read::check_lengths(&limits::HEADER, header) else { return Ok(()) };
+        Err(Error::stage_help(
+            &self.package.name,
+            format!("{fault} ({})", header::weight(header)),
+            format!(
+                "the header lists all files and holds all texts: divide the {} files among several packages, \
+                 or ship them in an archive, or shorten the texts",
+                self.root.entries.len()
+            ),
+        ))
     }
 
     fn time(&self) -> u32 {

@@ -21,7 +21,13 @@ use rpm::{Header, HeaderEntry, IndexData, IndexSignatureTag as Tag, PackageMetad
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
 
-use crate::{Error, Result, openpgp::Signer, package::UnsignedRpm, payload::hex, read::Rpm};
+use crate::{
+    Error, Result, limits,
+    openpgp::Signer,
+    package::UnsignedRpm,
+    payload::hex,
+    read::{Rpm, check_lengths},
+};
 
 /// Sizes and digests of a package whose header and payload are complete.
 #[derive(Clone, Debug)]
@@ -131,6 +137,12 @@ pub fn sign(unsigned: &UnsignedRpm, signer: &dyn Signer, path: &Path) -> Result<
 fn write_with(metadata: &PackageMetadata, rpm: &Rpm, path: &Path) -> Result<u64> {
     let mut head = Vec::new();
     metadata.write(&mut head).map_err(|e| io::Error::other(e.to_string()))?;
+    check_lengths(&limits::SIGNATURE, &head[limits::LEAD..]).map_err(|fault| {
+        Error::key(
+            format!("{fault}: the key's signatures are too large"),
+            "sign with an RSA key of 4096 bits: `gpg --quick-generate-key NAME rsa4096 sign`",
+        )
+    })?;
     if !head.ends_with(rpm.header_bytes()) {
         return Err(Error::format(
             rpm.path(),

@@ -1,7 +1,7 @@
 //! Checks an RPM: every digest and both signatures, over the bytes as they lie on disk.
 //!
-//! A check that a complete package for CentOS 7 must pass and that cannot be made, because the tag
-//! is missing, counts as a failure, not as a pass.
+//! What must be there depends on who wrote the package, which its signed header says; what is there must hold.
+//! A check that must be made and cannot, because the tag is missing, counts as a failure.
 
 use std::{
     fmt,
@@ -11,12 +11,13 @@ use std::{
 };
 
 use md5::{Digest, Md5};
-use rpm::{IndexSignatureTag as SigTag, IndexTag};
+use rpm::{IndexData, IndexSignatureTag as SigTag, IndexTag};
 use sha1::Sha1;
 use sha2::Sha256;
 
 use crate::{
-    Result,
+    Result, fitness,
+    header::RPM_VERSION,
     openpgp::{Certificate, Mismatch},
     payload::hex,
     read::Rpm,
@@ -31,18 +32,67 @@ pub struct Report {
     pub nevra: String,
     /// Each check with its outcome, in a fixed order.
     pub checks: Vec<(Check, Outcome)>,
+    /// Why CentOS 7's rpm could not install it, whole or not.
+    pub unfit: Vec<String>,
 }
 
 impl Report {
-    /// Whether every check passed.
+    /// Whether no check failed, and CentOS 7's rpm can install the package.
     pub fn is_good(&self) -> bool {
-        self.checks.iter().all(|(_, outcome)| *outcome == Outcome::Good)
+        self.failures().next().is_none() && self.unfit.is_empty()
     }
 
-    /// The checks that did not pass.
+    /// The checks that failed.
     pub fn failures(&self) -> impl Iterator<Item = &(Check, Outcome)> {
-        self.checks.iter().filter(|(_, outcome)| *outcome != Outcome::Good)
+        self.checks.iter().filter(|(_, outcome)| !outcome.is_harmless())
     }
+
+    /// Everything that speaks against the package, in words.
+    pub fn faults(&self) -> Vec<String> {
+        let failures = self.failures().map(|(check, outcome)| format!("{check} {outcome}"));
+        failures.chain(self.unfit.iter().cloned()).collect()
+    }
+
+    /// What its maker can do about it, if there is something definite.
+    pub fn remedy(&self) -> Option<&'static str> {
+        let is_missing = |check| self.checks.contains(&(check, Outcome::Missing));
+        if is_missing(Check::PackageSignature) && is_missing(Check::HeaderSignature) {
+            Some(
+                "sign it with `rpmsign --rpmv3 --addsign FILE`, or without --rpmv3 where rpmsign is older than 4.14",
+            )
+        } else if is_missing(Check::PackageSignature) {
+            Some(
+                "only its header is signed, as newer rpms do, and CentOS 7's rpm would not check the payload: \
+                 sign it again with `rpmsign --rpmv3 --addsign FILE`",
+            )
+        } else if !self.unfit.is_empty() {
+            Some(
+                "it was built for newer systems: build it on CentOS 7, or with gzip or xz and without newer kinds of dependencies",
+            )
+        } else {
+            None
+        }
+    }
+
+    /// The checks that were made and passed.
+    pub fn passed(&self) -> impl Iterator<Item = Check> {
+        self.checks.iter().filter(|(_, outcome)| *outcome == Outcome::Good).map(|(check, _)| *check)
+    }
+
+    /// The checks for which the package has nothing, and of which its writer makes nothing.
+    pub fn not_made(&self) -> impl Iterator<Item = Check> {
+        self.checks.iter().filter(|(_, o)| *o == Outcome::NotMade).map(|(check, _)| *check)
+    }
+}
+
+/// What a package must have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Required {
+    /// Every digest and signature, whoever wrote the package: for what is known to be ours.
+    All,
+    /// Both signatures, and the digests that the package's writer makes. el7rpm makes all. rpm makes the two
+    /// of SHA-256 since 4.14; the packages of CentOS 7 have neither.
+    AsWritten,
 }
 
 /// The checks.
@@ -62,6 +112,8 @@ pub enum Check {
     PayloadSha256,
     /// PGP, header and payload.
     PackageSignature,
+    /// GPG, DSA and their kin: signatures of kinds that are not checked.
+    OtherSignatures,
 }
 
 impl fmt::Display for Check {
@@ -74,6 +126,7 @@ impl fmt::Display for Check {
             Self::Md5 => "header and payload MD5",
             Self::PayloadSha256 => "payload SHA-256",
             Self::PackageSignature => "header and payload signature",
+            Self::OtherSignatures => "another signature",
         })
     }
 }
@@ -83,8 +136,12 @@ impl fmt::Display for Check {
 pub enum Outcome {
     /// It holds.
     Good,
+    /// There is nothing to check against, and need not be.
+    NotMade,
     /// There is nothing to check against.
     Missing,
+    /// The tag is there, but is not of its type or size.
+    Malformed,
     /// It does not hold.
     Bad,
     /// The signature could not be attributed, or does not hold.
@@ -95,7 +152,9 @@ impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Good => f.write_str("OK"),
+            Self::NotMade => f.write_str("is not there"),
             Self::Missing => f.write_str("is missing"),
+            Self::Malformed => f.write_str("is malformed"),
             Self::Bad => f.write_str("does not match"),
             Self::Signature(mismatch) => mismatch.fmt(f),
         }
@@ -103,11 +162,33 @@ impl fmt::Display for Outcome {
 }
 
 impl Outcome {
-    fn of<T: PartialEq + ?Sized>(expected: Option<&T>, actual: &T) -> Self {
-        match expected {
-            None => Self::Missing,
-            Some(expected) if expected == actual => Self::Good,
-            Some(_) => Self::Bad,
+    fn is_harmless(&self) -> bool {
+        matches!(self, Self::Good | Self::NotMade)
+    }
+
+    fn of<T: PartialEq + ?Sized>(stated: &Stated<&T>, actual: &T) -> Self {
+        match stated {
+            Stated::Nothing => Self::Missing,
+            Stated::Malformed => Self::Malformed,
+            Stated::Value(stated) if *stated == actual => Self::Good,
+            Stated::Value(_) => Self::Bad,
+        }
+    }
+}
+
+/// A tag's value. One that cannot be read is not taken for one that is not there.
+enum Stated<T> {
+    Nothing,
+    Malformed,
+    Value(T),
+}
+
+impl<T> Stated<T> {
+    fn of(is_there: bool, value: std::result::Result<T, rpm::Error>) -> Self {
+        match value {
+            Ok(value) => Self::Value(value),
+            Err(_) if is_there => Self::Malformed,
+            Err(_) => Self::Nothing,
         }
     }
 }
@@ -117,52 +198,137 @@ impl Outcome {
 /// # Errors
 /// [`crate::Error::Format`] for what is not an RPM at all, or an I/O error. A failed check is no
 /// error but part of the report.
-pub fn verify(path: &Path, certificate: &Certificate) -> Result<Report> {
+pub fn verify(path: &Path, certificate: &Certificate, required: Required) -> Result<Report> {
     let rpm = Rpm::open(path)?;
-    let signature = &rpm.metadata.signature;
-    let text = |tag| signature.get_entry_data_as_string(tag).ok();
     let header = rpm.header_bytes();
+    let sha1 = check_text(&rpm, SigTag::RPMSIGTAG_SHA1, &hex(&Sha1::digest(header)));
+    let sha256 = check_text(&rpm, SigTag::RPMSIGTAG_SHA256, &hex(&Sha256::digest(header)));
+    let of_header = check_signature(&rpm, SigTag::RPMSIGTAG_RSA, certificate, header);
+    let over = over_payload(&rpm, certificate)?;
+    let size = header.len() as u64 + over.size;
     let mut checks = vec![
-        (Check::HeaderSha1, Outcome::of(text(SigTag::RPMSIGTAG_SHA1), &hex(&Sha1::digest(header)))),
-        (
-            Check::HeaderSha256,
-            Outcome::of(text(SigTag::RPMSIGTAG_SHA256), &hex(&Sha256::digest(header))),
-        ),
-        (Check::HeaderSignature, check_signature(&rpm, SigTag::RPMSIGTAG_RSA, certificate, header)),
+        (Check::HeaderSha1, sha1),
+        (Check::HeaderSha256, sha256),
+        (Check::HeaderSignature, of_header),
+        (Check::Size, check_size(&rpm, size)),
+        (Check::Md5, Outcome::of(&binary(&rpm, SigTag::RPMSIGTAG_MD5), &over.md5[..])),
+        (Check::PayloadSha256, check_payload_digest(&rpm, &over.sha256)),
+        (Check::PackageSignature, over.signature),
     ];
-    let (md5, sha256, payload_size, of_all) = over_payload(&rpm, certificate)?;
-    let size = header.len() as u64 + payload_size;
-    let stated_md5 = signature.get_entry_data_as_binary(SigTag::RPMSIGTAG_MD5).ok();
-    let payload = rpm.strings(IndexTag::RPMTAG_PAYLOADSHA256);
-    checks.push((Check::Size, Outcome::of(stated_size(&rpm).as_ref(), &size)));
-    checks.push((Check::Md5, Outcome::of(stated_md5, md5.as_slice())));
-    let digest = hex(&sha256);
-    checks.push((Check::PayloadSha256, Outcome::of(payload.first().copied(), digest.as_str())));
-    checks.push((Check::PackageSignature, of_all));
-    Ok(Report { path: path.to_owned(), nevra: rpm.nevra(), checks })
+    let demands = Demands::of(&rpm, required);
+    for (check, outcome) in &mut checks {
+        if *outcome == Outcome::Missing && !demands.include(*check) {
+            *outcome = Outcome::NotMade;
+        }
+    }
+    if others(&rpm) {
+        checks.push((Check::OtherSignatures, Outcome::Signature(Mismatch::Unusable)));
+    }
+    Ok(Report { path: path.to_owned(), nevra: rpm.nevra(), checks, unfit: fitness::faults(&rpm)? })
+}
+
+/// What must be there.
+struct Demands {
+    all: bool,
+    sha256: bool,
+}
+
+impl Demands {
+    fn of(rpm: &Rpm, required: Required) -> Self {
+        let tags = [IndexTag::RPMTAG_PAYLOADSHA256, IndexTag::RPMTAG_PAYLOADSHA256ALT];
+        let sha256 = tags.iter().any(|tag| rpm.metadata.header.entry_is_present(*tag));
+        // rpm 4.11.3 itself knows no digest of the payload: el7rpm alone states its version beside one.
+        let is_ours = sha256 && rpm.string(IndexTag::RPMTAG_RPMVERSION) == Some(RPM_VERSION);
+        Self { all: required == Required::All || is_ours, sha256 }
+    }
+
+    fn include(&self, check: Check) -> bool {
+        match check {
+            Check::HeaderSignature | Check::PackageSignature => true,
+            Check::HeaderSha256 | Check::PayloadSha256 => self.all || self.sha256,
+            _ => self.all,
+        }
+    }
+}
+
+/// Whether there are signatures of kinds that are not checked here. rpm checks them, and refuses the package
+/// where it cannot.
+fn others(rpm: &Rpm) -> bool {
+    const DSA: u32 = 267;
+    const GPG: u32 = 1005;
+    const PGP5: u32 = 1006;
+    [DSA, GPG, PGP5].iter().any(|tag| rpm.metadata.signature.entry_is_present(*tag))
+}
+
+/// A digest in hex. rpm takes no list of one text for a text there.
+fn check_text(rpm: &Rpm, tag: SigTag, actual: &str) -> Outcome {
+    let signature = &rpm.metadata.signature;
+    match signature.entry(tag) {
+        Ok(IndexData::StringTag(stated)) => Outcome::of(&Stated::Value(stated.as_str()), actual),
+        _ if signature.entry_is_present(tag) => Outcome::Malformed,
+        _ => Outcome::Missing,
+    }
+}
+
+fn binary(rpm: &Rpm, tag: SigTag) -> Stated<&[u8]> {
+    let signature = &rpm.metadata.signature;
+    Stated::of(signature.entry_is_present(tag), signature.get_entry_data_as_binary(tag))
 }
 
 fn check_signature(rpm: &Rpm, tag: SigTag, certificate: &Certificate, data: impl Read) -> Outcome {
-    match rpm.metadata.signature.get_entry_data_as_binary(tag) {
-        Err(_) => Outcome::Missing,
-        Ok(packet) => match certificate.verify(packet, data) {
+    match binary(rpm, tag) {
+        Stated::Nothing => Outcome::Missing,
+        Stated::Malformed => Outcome::Malformed,
+        Stated::Value(packet) => match certificate.verify(packet, data) {
             Ok(()) => Outcome::Good,
             Err(mismatch) => Outcome::Signature(mismatch),
         },
     }
 }
 
-fn stated_size(rpm: &Rpm) -> Option<u64> {
+/// SIZE, or LONGSIZE where it takes 64 bits; if both are there, both must hold.
+fn check_size(rpm: &Rpm, size: u64) -> Outcome {
     let signature = &rpm.metadata.signature;
-    let short = signature.get_entry_data_as_u32(SigTag::RPMSIGTAG_SIZE).ok().map(u64::from);
-    short.or_else(|| signature.get_entry_data_as_u64(SigTag::RPMSIGTAG_LONGSIZE).ok())
+    let (short, long) = (SigTag::RPMSIGTAG_SIZE, SigTag::RPMSIGTAG_LONGSIZE);
+    let small = signature.get_entry_data_as_u32(short).map(u64::from);
+    let small = Stated::of(signature.entry_is_present(short), small);
+    let large = Stated::of(signature.entry_is_present(long), signature.get_entry_data_as_u64(long));
+    let checked = [small, large].map(|stated| match &stated {
+        Stated::Value(value) => Outcome::of(&Stated::Value(value), &size),
+        Stated::Malformed => Outcome::Malformed,
+        Stated::Nothing => Outcome::Missing,
+    });
+    match checked {
+        [small, Outcome::Missing] => small,
+        [Outcome::Missing | Outcome::Good, large] => large,
+        [small, _] => small,
+    }
+}
+
+fn check_payload_digest(rpm: &Rpm, actual: &[u8]) -> Outcome {
+    let (header, tag) = (&rpm.metadata.header, IndexTag::RPMTAG_PAYLOADSHA256);
+    let stated =
+        Stated::of(header.entry_is_present(tag), header.get_entry_data_as_string_array(tag));
+    let actual = hex(actual);
+    match &stated {
+        Stated::Value(values) if values.len() == 1 => {
+            Outcome::of(&Stated::Value(values[0]), actual.as_str())
+        }
+        Stated::Value(_) | Stated::Malformed => Outcome::Malformed,
+        Stated::Nothing => Outcome::Missing,
+    }
+}
+
+/// What is learnt while the payload passes.
+struct OverPayload {
+    md5: [u8; 16],
+    sha256: [u8; 32],
+    size: u64,
+    signature: Outcome,
 }
 
 /// Reads the payload once. MD5, the slowest of the three digests, is taken on a thread of its own.
-fn over_payload(
-    rpm: &Rpm,
-    certificate: &Certificate,
-) -> Result<([u8; 16], [u8; 32], u64, Outcome)> {
+fn over_payload(rpm: &Rpm, certificate: &Certificate) -> Result<OverPayload> {
     let header = rpm.header_bytes();
     std::thread::scope(|scope| {
         // A short queue: memory stays the same however far one side is ahead.
@@ -175,7 +341,7 @@ fn over_payload(
         let mut pass = Pass { inner: rpm.payload()?, md5: sender, sha256: Sha256::new(), size: 0 };
         let mut input = BufReader::with_capacity(CHUNK, &mut pass);
         let tag = SigTag::RPMSIGTAG_PGP;
-        let of_all = check_signature(rpm, tag, certificate, header.chain(&mut input));
+        let signature = check_signature(rpm, tag, certificate, header.chain(&mut input));
         // The signature may have been refused without reading.
         io::copy(&mut input, &mut io::sink())?;
         let Pass { md5: sender, sha256, size, .. } = pass;
@@ -183,7 +349,7 @@ fn over_payload(
         let md5 = md5
             .join()
             .map_err(|_| io::Error::other("the thread that takes the MD5 ended early"))?;
-        Ok((md5, sha256.finalize().into(), size, of_all))
+        Ok(OverPayload { md5, sha256: sha256.finalize().into(), size, signature })
     })
 }
 

@@ -13,7 +13,7 @@ use el7rpm::{
     repodata::IndexedRpm,
     spec::{Arch, Spec},
     stage::{Entry, Kind, StagedRoot},
-    verify,
+    verify::{self, Required},
 };
 use proptest::{
     prelude::*,
@@ -111,7 +111,8 @@ fn damaged_packages() {
             let mut bytes = damaged(&whole[..front], &damages);
             bytes.extend(&whole[front..]);
             fs_err::write(&path, &bytes).unwrap();
-            let is_good = verify::verify(&path, key.certificate()).is_ok_and(|r| r.is_good());
+            let is_good =
+                verify::verify(&path, key.certificate(), Required::All).is_ok_and(|r| r.is_good());
             let touched = bytes[bytes.len().min(96)..] != whole[96..];
             assert!(!(is_good && touched && bytes.len() != whole.len()), "{damages:?}");
             let _ = IndexedRpm::read(&path);
@@ -134,7 +135,7 @@ fn headers_that_claim_more_than_there_is() {
         let mut bytes = whole.clone();
         bytes[at..at + 4].copy_from_slice(&value.to_be_bytes());
         let said = Rpm::read(&bytes[..], "x".as_ref()).err().unwrap().to_string();
-        assert!(said.contains("beyond all limits") || said.contains("truncated"), "{said}");
+        assert!(said.contains("rpm 4.11.3 reads at most") || said.contains("truncated"), "{said}");
     }
     let said = |bytes: &[u8]| Rpm::read(bytes, "x".as_ref()).err().unwrap().to_string();
     assert_eq!(said(b"PK\x03\x04"), "x: is truncated: the file ends inside its headers");

@@ -3,7 +3,11 @@
 
 use std::{path::Path, process::Command};
 
-use el7rpm::{openpgp::Signer, read::Rpm, verify};
+use el7rpm::{
+    openpgp::Signer,
+    read::Rpm,
+    verify::{self, Required},
+};
 
 use crate::{fixtures, support};
 
@@ -93,7 +97,7 @@ fn every_flipped_byte_of_header_or_payload_is_noticed() {
     let whole = fs_err::read(&signed.path).unwrap();
     let start = Rpm::open(&signed.path).unwrap().header_range().start;
     let certificate = support::key("a").certificate().clone();
-    assert!(verify::verify(&signed.path, &certificate).unwrap().is_good());
+    assert!(verify::verify(&signed.path, &certificate, Required::All).unwrap().is_good());
 
     let mut broken = Vec::new();
     for at in start..whole.len() {
@@ -101,7 +105,7 @@ fn every_flipped_byte_of_header_or_payload_is_noticed() {
         bytes[at] ^= 1 << (at % 8);
         let path = out.path().join(format!("{at}.rpm"));
         fs_err::write(&path, bytes).unwrap();
-        let is_good = verify::verify(&path, &certificate).is_ok_and(|r| r.is_good());
+        let is_good = verify::verify(&path, &certificate, Required::All).is_ok_and(|r| r.is_good());
         assert!(!is_good, "byte {at} was flipped unnoticed");
         broken.push(path);
     }
@@ -125,7 +129,7 @@ fn another_key_is_refused() {
     let out = tempfile::tempdir().unwrap();
     let signed = fixtures::varied().signed(out.path()).pop().unwrap();
     let other = support::key("b").certificate().clone();
-    let report = verify::verify(&signed.path, &other).unwrap();
+    let report = verify::verify(&signed.path, &other, Required::All).unwrap();
     let failed: Vec<_> =
         report.failures().map(|(check, outcome)| format!("{check} {outcome}")).collect();
     assert_eq!(failed.len(), 2, "{failed:?}");

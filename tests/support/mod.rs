@@ -3,6 +3,7 @@
 // Each ring uses its own part of it.
 #![allow(dead_code)]
 
+pub mod el7;
 mod skip;
 
 use std::{

@@ -3,7 +3,7 @@
 
 use std::{io::Write, sync::LazyLock};
 
-use el7rpm::{openpgp::Certificate, read::Rpm, repodata::IndexedRpm, verify};
+use el7rpm::{openpgp::Certificate, read::Rpm, repodata::IndexedRpm, verify::{self, Required}};
 use libfuzzer_sys::fuzz_target;
 
 static CERTIFICATE: LazyLock<Certificate> =
@@ -13,7 +13,7 @@ fuzz_target!(|data: &[u8]| {
     let _ = Rpm::read(data, "fuzz".as_ref());
     let Ok(mut file) = tempfile::NamedTempFile::new_in("/dev/shm") else { return };
     if file.write_all(data).is_ok() {
-        let _ = verify::verify(file.path(), &CERTIFICATE);
+        let _ = verify::verify(file.path(), &CERTIFICATE, Required::AsWritten);
         let _ = IndexedRpm::read(file.path());
     }
 });

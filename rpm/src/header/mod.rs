@@ -5,10 +5,12 @@
 
 mod dependencies;
 mod files;
+mod weight;
 
 use rpm::{Header, HeaderEntry, IndexData, IndexTag};
 
 pub use dependencies::Dependencies;
+pub(crate) use weight::weight;
 
 use crate::{
     deps::FileFacts,
@@ -110,7 +112,7 @@ fn identity(tags: &mut Tags, parts: &Parts<'_>) {
 
 /// The rpm whose header layout is followed. RPMVERSION is read by people alone; it is the one of
 /// the target, so that nobody looks there for features that CentOS 7 lacks.
-const RPM_VERSION: &str = "4.11.3";
+pub(crate) const RPM_VERSION: &str = "4.11.3";
 
 fn origin(tags: &mut Tags, parts: &Parts<'_>) {
     use IndexTag as T;

@@ -4,6 +4,7 @@
 //! key only: a signature by a subkey is that of an unknown key to it. Keys that would produce
 //! such signatures are refused before anything is signed.
 
+mod packet;
 pub mod upstream;
 
 use std::{
@@ -21,7 +22,7 @@ use pgp::{
         Packet, PacketParser, PacketTrait, Signature, SignatureConfig, SignatureType, Subpacket,
         SubpacketData,
     },
-    types::{KeyDetails, Password, PublicParams, Timestamp},
+    types::{KeyDetails, KeyId, Password, PublicParams, Timestamp},
 };
 use rsa::traits::PublicKeyParts;
 use zeroize::Zeroizing;
@@ -270,16 +271,10 @@ impl Certificate {
     /// # Errors
     /// [`Mismatch`] with the reason.
     pub fn verify(&self, packet: &[u8], data: impl Read) -> std::result::Result<(), Mismatch> {
-        let signature = parse_signature(packet)?;
-        let by: Vec<_> = signature.issuer_key_id().iter().map(|id| id.to_string()).collect();
-        let fingerprints = signature.issuer_fingerprint();
-        let own = self.key.legacy_key_id();
-        let is_own = by.iter().any(|id| *id == own.to_string())
-            || fingerprints.iter().any(|f| **f == self.key.fingerprint());
-        if !is_own {
-            return Err(Mismatch::OtherKey(
-                by.first().cloned().unwrap_or_else(|| "unknown".into()),
-            ));
+        let (signature, issuer) = parse_signature(packet)?;
+        if issuer != Some(self.key.legacy_key_id()) {
+            let by = issuer.map_or_else(|| "none is named".into(), |id| id.to_string());
+            return Err(Mismatch::OtherKey(by));
         }
         signature.verify(&self.key.primary_key, data).map_err(|_| Mismatch::Wrong)
     }
@@ -299,14 +294,15 @@ pub enum Mismatch {
     Wrong,
 }
 
-fn parse_signature(packet: &[u8]) -> std::result::Result<Signature, Mismatch> {
-    let parsed = PacketParser::new(io::Cursor::new(packet)).next();
-    let Some(Ok(Packet::Signature(signature))) = parsed else { return Err(Mismatch::Unusable) };
-    let config = signature.config().ok_or(Mismatch::Unusable)?;
-    let is_rsa = config.pub_alg == pgp::crypto::public_key::PublicKeyAlgorithm::RSA;
-    match is_rsa && config.typ() == SignatureType::Binary {
-        true => Ok(signature),
-        false => Err(Mismatch::Unusable),
+/// A signature, with the key that rpm asks for.
+fn parse_signature(packet: &[u8]) -> std::result::Result<(Signature, Option<KeyId>), Mismatch> {
+    let facts = packet::read(packet).ok_or(Mismatch::Unusable)?;
+    if facts.algorithm != packet::RSA || facts.kind != packet::BINARY {
+        return Err(Mismatch::Unusable);
+    }
+    match PacketParser::new(io::Cursor::new(packet)).next() {
+        Some(Ok(Packet::Signature(signature))) => Ok((signature, facts.issuer.map(KeyId::from))),
+        _ => Err(Mismatch::Unusable),
     }
 }
 
@@ -327,7 +323,7 @@ pub fn packet_from_armor(text: &[u8]) -> std::result::Result<Vec<u8>, Mismatch> 
 /// # Errors
 /// [`Error::Sign`] if `packet` is none.
 pub fn armor(packet: &[u8]) -> Result<String> {
-    let signature = parse_signature(packet).map_err(|e| Error::Sign(e.to_string()))?;
+    let (signature, _) = parse_signature(packet).map_err(|e| Error::Sign(e.to_string()))?;
     let detached = DetachedSignature::new(signature);
     detached.to_armored_string(ArmorOptions::default()).map_err(|e| Error::Sign(e.to_string()))
 }

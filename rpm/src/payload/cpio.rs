@@ -6,12 +6,14 @@
 
 use std::io::{self, Read, Write};
 
+use crate::limits;
+
 const HEADER: usize = 110;
 const TRAILER: &str = "TRAILER!!!";
 /// Bytes of the archive's last member.
 pub(super) const TRAILER_SIZE: u64 = padded((HEADER + TRAILER.len() + 1) as u64);
-/// PATH_MAX, with the leading dot and the NUL: rpm refuses longer names as well.
-const MAX_NAME: usize = 4096 + 2;
+/// A path with the leading dot and the NUL.
+const MAX_NAME: usize = limits::PATH + 2;
 
 const fn padded(size: u64) -> u64 {
     size.next_multiple_of(4)

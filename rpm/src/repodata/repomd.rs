@@ -40,7 +40,7 @@ pub(super) fn store(dir: &Path, kind: &'static str, xml: &[u8]) -> Result<DataFi
     let compressed = gzip.finish()?;
     let checksum = hex(&Sha256::digest(&compressed));
     let file_name = format!("{checksum}-{kind}.xml.gz");
-    fs_err::write(dir.join(&file_name), &compressed)?;
+    super::put(&dir.join(&file_name), &compressed)?;
     Ok(DataFile {
         kind,
         file_name,
@@ -125,7 +125,7 @@ impl Verified {
 /// Largest file of metadata that is read: far beyond the needs of any repository of ours, far
 /// below what would fill a machine's memory.
 const MAX_METADATA: u64 = 256 << 20;
-const REPOMD: &str = "repodata/repomd.xml";
+pub(super) const REPOMD: &str = "repodata/repomd.xml";
 const SIGNATURE: &str = "repodata/repomd.xml.asc";
 
 /// Checks `dir/repodata` against the key and every package that it lists against the file in
@@ -231,7 +231,7 @@ fn unpack(gzip: &[u8]) -> std::result::Result<Vec<u8>, String> {
     }
 }
 
-fn read(path: &Path) -> Result<Option<Vec<u8>>> {
+pub(super) fn read(path: &Path) -> Result<Option<Vec<u8>>> {
     match input::is_there(path)? {
         true => Ok(Some(input::read(path, MAX_METADATA)?)),
         false => Ok(None),

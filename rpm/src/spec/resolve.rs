@@ -332,7 +332,7 @@ pub(super) fn destination(path: &str) -> Checked<String> {
     let sane = |part: &str| {
         !part.is_empty() && part != "." && part != ".." && !part.chars().any(char::is_control)
     };
-    if !inner.split('/').all(sane) || path.len() > 4095 {
+    if !inner.split('/').all(sane) || path.len() > crate::limits::PATH {
         return Err(format!("`{}` is not a plain absolute path", super::printable(path)));
     }
     Ok(path.to_owned())

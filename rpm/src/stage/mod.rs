@@ -19,16 +19,12 @@ use rpm::{FileFlags, FileVerifyFlags};
 pub use built::{leftover, taken};
 use find::{Finder, Found, is_pattern};
 pub use places::is_of_filesystem;
-use places::{NAME_MAX, PATH_MAX, SUFFIX};
 
 use crate::{
     Error, Result,
+    limits::{self, NAME, NAME_SUFFIX, PATH},
     spec::{Asset, Base, Content, Package, printable},
 };
-
-/// The largest file that rpm 4.11's cpio archive can hold: sizes there are 32 bit numbers, and
-/// `rpmlib(LargeFiles)` came with rpm 4.12.
-pub const MAX_FILE: u64 = u32::MAX as u64;
 
 /// Everything that an RPM will hold, in the order in which rpm stores it: by path, bytewise.
 #[derive(Clone, Debug)]
@@ -164,20 +160,27 @@ impl StagedRoot {
     /// What rpm cannot lay down, it does not say before the middle of an installation.
     fn check_names(&self, package: &Package) -> Result<()> {
         for entry in self.entries.iter().filter(|e| e.is_shipped()) {
-            let suffix = if entry.kind == Kind::Dir { 0 } else { SUFFIX };
+            let suffix = if entry.kind == Kind::Dir { 0 } else { NAME_SUFFIX };
             let mut lengths = entry.path.split('/').rev().map(str::len);
             let own = lengths.next().unwrap_or(0) + suffix;
             let longest = lengths.max().unwrap_or(0).max(own);
-            if longest > NAME_MAX || entry.path.len() + suffix > PATH_MAX {
+            if longest > NAME || entry.path.len() + suffix > PATH {
                 return Err(Error::stage_help(
                     &package.name,
                     format!("{} is too long a name to be installed", printable(&entry.path)),
                     format!(
                         "no part may have more than {} bytes, and the whole no more than {}: \
                          rpm adds {suffix} while it unpacks",
-                        NAME_MAX - suffix,
-                        PATH_MAX - suffix
+                        NAME - suffix,
+                        PATH - suffix
                     ),
+                ));
+            }
+            if matches!(&entry.kind, Kind::Link { target } if target.len() > PATH) {
+                return Err(Error::stage_help(
+                    &package.name,
+                    format!("the link {} has too long a target", printable(&entry.path)),
+                    format!("a path has at most {PATH} bytes"),
                 ));
             }
         }
@@ -300,12 +303,13 @@ fn regular(package: &Package, path: &Path, meta: &std::fs::Metadata) -> Result<K
             "a package is made of files; leave devices, sockets and FIFOs out",
         ));
     }
-    if meta.len() > MAX_FILE {
+    if meta.len() > limits::FILE {
         return Err(Error::stage_help(
             &package.name,
             format!(
-                "{name} has {} bytes; rpm 4.11 of CentOS 7 holds at most {MAX_FILE} per file",
-                meta.len()
+                "{name} has {} bytes; rpm 4.11 of CentOS 7 holds at most {} per file",
+                meta.len(),
+                limits::FILE
             ),
             "split or strip the file",
         ));
@@ -342,6 +346,9 @@ mod tests {
         let dir = |length| format!("{{ dir = true, dest = \"/opt/{}\" }}", "n".repeat(length));
         assert!(stage(&dir(255)).is_ok());
         assert!(stage(&dir(256)).is_err());
+        let link = |length| format!("{{ dest = \"/l\", link = \"{}\" }}", "t".repeat(length));
+        assert!(stage(&link(4095)).is_ok());
+        assert!(stage(&link(4096)).unwrap_err().to_string().contains("too long a target"));
     }
 
     #[test]

@@ -1,12 +1,5 @@
 //! What is known of CentOS 7's file tree and of the names in it.
 
-/// Limits of Linux on one part of a path and on the whole, without the NUL.
-pub(super) const NAME_MAX: usize = 255;
-pub(super) const PATH_MAX: usize = 4095;
-/// What rpm adds to a file's name while it unpacks: `;` and eight digits (the transaction's id,
-/// in rpm's `fsm.c`).
-pub(super) const SUFFIX: usize = 9;
-
 /// Directories that the package `filesystem` of CentOS 7 owns: a package that owns one of them as
 /// well can change or remove what the whole system stands on. From its spec file, version 3.2;
 /// sorted, to be searched.

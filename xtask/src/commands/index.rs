@@ -5,10 +5,11 @@ use std::path::Path;
 use el7rpm::{
     openpgp::Signer,
     repodata::{self, IndexedRpm},
-    verify,
+    verify::{self, Required},
 };
 
 use crate::{
+    cache::sync,
     cli::IndexArgs,
     events::Reporter,
     failure::{Class, Classify, Failure, Result},
@@ -47,21 +48,14 @@ pub(super) fn run(
     let mut packages = Vec::new();
     let mut refused = Vec::new();
     for rpm in &rpms {
-        let report = verify::verify(rpm, certificate).class(Class::Verify)?;
-        let faults = report.failures().map(|(c, o)| format!("{}: {c} {o}", report.nevra));
-        refused.extend(faults);
-        if report.is_good() {
-            packages.push(IndexedRpm::read(rpm)?);
+        let report = verify::verify(rpm, certificate, Required::AsWritten).class(Class::Verify)?;
+        match report.is_good() {
+            true => packages.push(IndexedRpm::read(rpm)?),
+            false => refused.push(report),
         }
     }
     if !refused.is_empty() {
-        let mut failure = Failure::new(
-            Class::Verify,
-            "a repository can only hold packages that its own key has signed",
-        )
-        .help("remove them from the folder, sign them, or index with the key that signed them");
-        failure.last_lines = refused;
-        return Err(failure);
+        return Err(refusal(&refused));
     }
     let repository = replace(dir, packages, keys.signer.as_ref())?;
     let count = repository.packages.len();
@@ -71,6 +65,28 @@ pub(super) fn run(
         terminal::text(&format!("indexed and signed: {count} packages in {}\n", dir.display()));
     }
     Ok(())
+}
+
+/// All packages with all that speaks against them, and what helps, if the same thing helps all of them.
+fn refusal(refused: &[verify::Report]) -> Failure {
+    const HELP: &str =
+        "remove them from the folder, sign them, or index with the key that signed them";
+    let is_only_unfit = |r: &verify::Report| r.failures().next().is_none();
+    let message = match refused.iter().all(is_only_unfit) {
+        true => "CentOS 7 could not install from this repository",
+        false => "a repository can only hold packages that its own key has signed",
+    };
+    let remedy = refused[0].remedy();
+    let shared = remedy.filter(|_| refused.iter().all(|r| r.remedy() == remedy));
+    let mut failure = Failure::new(Class::Verify, message).help(shared.unwrap_or(HELP));
+    for report in refused {
+        let lines = report.faults().into_iter().map(|fault| format!("{}: {fault}", report.nevra));
+        failure.last_lines.extend(lines);
+        if let Some(remedy) = report.remedy().filter(|_| shared.is_none()) {
+            failure.last_lines.push(format!("{}: {remedy}", report.nevra));
+        }
+    }
+    failure
 }
 
 /// The new repodata is complete before the old one goes.
@@ -93,12 +109,15 @@ fn fill(
     packages: Vec<IndexedRpm>,
     signer: &dyn Signer,
 ) -> Result<repodata::Repository> {
-    let repository = repodata::write_indexed(staging, packages, 0, signer).class(Class::Output)?;
+    let before = repodata::revision(dir).class(Class::Output)?.unwrap_or(0);
+    let repository =
+        repodata::write_indexed(staging, packages, before, signer).class(Class::Output)?;
     let (new, place) = (staging.join("repodata"), dir.join("repodata"));
     publish::for_all_to_read(&new)?;
     if !place.exists() || !publish::swap(&new, &place) {
         remove_folder(&place)?;
         fs_err::rename(&new, &place).class(Class::Output)?;
     }
+    sync(dir)?;
     Ok(repository)
 }

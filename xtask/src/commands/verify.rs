@@ -2,7 +2,11 @@
 
 use std::path::Path;
 
-use el7rpm::{input, openpgp::Certificate, verify};
+use el7rpm::{
+    input,
+    openpgp::Certificate,
+    verify::{self, Required},
+};
 use serde::Serialize;
 
 use crate::{
@@ -14,15 +18,60 @@ use crate::{
 };
 
 #[derive(Serialize)]
-struct Verified {
+struct Verified<'a> {
     event: &'static str,
     key: String,
     user_ids: Vec<String>,
     packages: Vec<String>,
+    checks: Vec<Checks<'a>>,
     /// Whether the key was given, rather than found beside what it is to vouch for.
     trusted: bool,
     /// Files beside an index that no signature covers.
     uncovered: Vec<String>,
+}
+
+/// What was looked at in one package.
+#[derive(Serialize)]
+struct Checks<'a> {
+    package: &'a str,
+    checked: Vec<String>,
+    /// Digests that the package does not have, and that its writer does not make.
+    not_there: Vec<String>,
+}
+
+impl<'a> Checks<'a> {
+    fn of(report: &'a verify::Report) -> Self {
+        Self {
+            package: &report.nevra,
+            checked: report.passed().map(|check| check.to_string()).collect(),
+            not_there: report.not_made().map(|check| check.to_string()).collect(),
+        }
+    }
+
+    /// Packages of which the same was looked at stand together.
+    fn text(all: &[Self]) -> String {
+        let mut groups: Vec<(&Self, String)> = Vec::new();
+        for own in all {
+            let same = |(group, _): &&mut (&Self, String)| {
+                group.checked == own.checked && group.not_there == own.not_there
+            };
+            let line = format!("  OK  {}\n", own.package);
+            match groups.iter_mut().find(same) {
+                Some((_, lines)) => *lines += &line,
+                None => groups.push((own, line)),
+            }
+        }
+        let text = |(own, lines): (&Self, String)| {
+            let rest = match own.not_there.as_slice() {
+                [] => String::new(),
+                rest => {
+                    format!("      not there, and not made by its writer: {}\n", rest.join(", "))
+                }
+            };
+            format!("{lines}      checked: {}\n{rest}", own.checked.join(", "))
+        };
+        groups.into_iter().map(text).collect()
+    }
 }
 
 pub(super) fn run(args: &VerifyArgs, workspace: &Workspace, json: bool) -> Result<()> {
@@ -41,6 +90,7 @@ pub(super) fn run(args: &VerifyArgs, workspace: &Workspace, json: bool) -> Resul
         (vec![verify_rpm(&path, &certificate)?], Vec::new())
     };
     let packages: Vec<_> = reports.iter().map(|r| r.nevra.clone()).collect();
+    let checks: Vec<_> = reports.iter().map(Checks::of).collect();
     let key = certificate.fingerprint();
     if json {
         terminal::json(&Verified {
@@ -48,12 +98,13 @@ pub(super) fn run(args: &VerifyArgs, workspace: &Workspace, json: bool) -> Resul
             key,
             user_ids: certificate.user_ids(),
             packages,
+            checks,
             trusted,
             uncovered,
         });
         return Ok(());
     }
-    let mut text: String = packages.iter().map(|p| format!("  OK  {p}\n")).collect();
+    let mut text = Checks::text(&checks);
     text += &format!(
         "all digests and signatures hold; key {key} ({})\n",
         certificate.user_ids().join(", ")
@@ -76,7 +127,7 @@ fn read_certificate(path: &Path) -> Result<Certificate> {
 }
 
 fn verify_rpm(path: &Path, certificate: &Certificate) -> Result<verify::Report> {
-    let report = verify::verify(path, certificate).class(Class::Verify)?;
+    let report = verify::verify(path, certificate, Required::AsWritten).class(Class::Verify)?;
     if report.is_good() {
         return Ok(report);
     }
@@ -84,8 +135,7 @@ fn verify_rpm(path: &Path, certificate: &Certificate) -> Result<verify::Report> 
         Class::Verify,
         format!("{} does not stand up to verification", path.display()),
     )
-    .help("do not install it; build or fetch it again");
-    failure.last_lines =
-        report.failures().map(|(check, outcome)| format!("{check} {outcome}")).collect();
+    .help(report.remedy().unwrap_or("do not install it; build or fetch it again"));
+    failure.last_lines = report.faults();
     Err(failure)
 }

@@ -6,7 +6,11 @@
 
 use std::path::{Path, PathBuf};
 
-use el7rpm::{openpgp::Certificate, repodata, verify};
+use el7rpm::{
+    openpgp::Certificate,
+    repodata,
+    verify::{self, Required},
+};
 
 use super::{
     list::{Entry, Kind, entries_below},
@@ -21,6 +25,16 @@ pub(crate) enum Expected {
     Published,
     /// A folder that `index` indexed: signatures cover the packages and the metadata.
     Indexed,
+}
+
+impl Expected {
+    /// What its packages must have: those that `rpm` publishes are ours.
+    fn required(self) -> Required {
+        match self {
+            Self::Published => Required::All,
+            Self::Indexed => Required::AsWritten,
+        }
+    }
 }
 
 /// A repository that stood up to verification.
@@ -50,8 +64,10 @@ pub(crate) fn verify_repository(
         if let Some(problem) = unfit(entry.kind, expected) {
             problems.push(format!("{name}: {problem}"));
         } else if metadata.packages.contains_key(name) {
-            let report = verify::verify(&dir.join(name), certificate).class(Class::Verify)?;
-            problems.extend(report.failures().map(|(check, how)| format!("{name}: {check} {how}")));
+            let path = dir.join(name);
+            let report =
+                verify::verify(&path, certificate, expected.required()).class(Class::Verify)?;
+            problems.extend(report.faults().iter().map(|fault| format!("{name}: {fault}")));
             reports.push(report);
         } else if is_known && is_rpm(name) {
             problems.push(format!("{name}: is not listed in the signed metadata"));

@@ -104,7 +104,10 @@ impl Publication<'_> {
     /// Makes the repository and puts it in place.
     pub(crate) fn write(&self) -> Result<Release> {
         repo_file::check_url(self.base_url)?;
-        let before = read_release(&self.place.out)?.map_or(0, |r| r.revision);
+        // Also of a folder whose list of contents says less.
+        let released = read_release(&self.place.out)?.map(|r| r.revision);
+        let indexed = repodata::revision(&self.place.out).class(Class::Output)?;
+        let before = released.max(indexed).unwrap_or(0);
         let release = self.place.replace(|dir| self.fill(dir, before))?;
         let path = self.record_path();
         fs_err::create_dir_all(path.parent().unwrap_or(Path::new("/"))).class(Class::Output)?;

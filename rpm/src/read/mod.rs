@@ -1,8 +1,10 @@
 //! Reads the front of an RPM: lead, signature header, main header.
 //!
-//! The file may come from anywhere. Before the crate `rpm` sees a header, every length and offset
-//! in it is checked against limits, so that a hostile one can neither reach outside its data nor
-//! ask for memory that the file does not fill. The rules are those of rpm's `hdrblobVerifyInfo`.
+//! The file may come from anywhere. Before the crate `rpm` sees a header, [`blob`] has checked every
+//! length and offset in it, so that a hostile one can neither reach outside its data nor ask for memory
+//! that the file does not fill.
+
+mod blob;
 
 use std::{
     io::{BufReader, Read, Seek, SeekFrom},
@@ -12,13 +14,14 @@ use std::{
 
 use rpm::{IndexTag, PackageMetadata};
 
-use crate::{Error, Result};
+use crate::{
+    Error, Result,
+    limits::{self, LEAD},
+};
 
-const LEAD: usize = 96;
+pub(crate) use blob::{check_lengths, entries};
+
 const LEAD_MAGIC: [u8; 4] = [0xed, 0xab, 0xee, 0xdb];
-const HEADER_MAGIC: [u8; 8] = [0x8e, 0xad, 0xe8, 1, 0, 0, 0, 0];
-const INTRO: usize = 16;
-const ENTRY: usize = 16;
 
 /// Tags, for those who read headers without knowing the crate `rpm`.
 pub mod tag {
@@ -29,18 +32,6 @@ pub mod tag {
     /// Digests of the files' content.
     pub const FILEDIGESTS: IndexTag = IndexTag::RPMTAG_FILEDIGESTS;
 }
-
-/// Limits and region tag of a header.
-struct Limits {
-    what: &'static str,
-    region: u32,
-    entries: u32,
-    data: u32,
-}
-
-const SIGNATURE: Limits =
-    Limits { what: "signature header", region: 62, entries: 32, data: 1 << 20 };
-const MAIN: Limits = Limits { what: "header", region: 63, entries: 0xffff, data: 128 << 20 };
 
 /// An RPM whose headers have been read.
 pub struct Rpm {
@@ -72,13 +63,11 @@ impl Rpm {
         let fail = |message: String| Error::format(path, message);
         let mut front = Vec::new();
         fill(&mut input, &mut front, LEAD).map_err(&fail)?;
-        if front[..4] != LEAD_MAGIC {
-            return Err(fail("is not an RPM: the magic number is missing".into()));
-        }
-        let signature = header(&mut input, &mut front, &SIGNATURE).map_err(&fail)?;
+        check_lead(&front).map_err(|m| fail(m.into()))?;
+        let signature = blob::read(&mut input, &mut front, &limits::SIGNATURE).map_err(&fail)?;
         let padding = signature.len().next_multiple_of(8) - signature.len();
         fill(&mut input, &mut front, padding).map_err(&fail)?;
-        let header = header(&mut input, &mut front, &MAIN).map_err(&fail)?;
+        let header = blob::read(&mut input, &mut front, &limits::HEADER).map_err(&fail)?;
         let metadata = PackageMetadata::parse(&mut &front[..]).map_err(|e| fail(e.to_string()))?;
         Ok(Self { path: path.to_owned(), metadata, front, header })
     }
@@ -152,6 +141,21 @@ impl Rpm {
     }
 }
 
+/// rpm's `rpmLeadCheck`: nothing else in the lead is looked at.
+fn check_lead(lead: &[u8]) -> std::result::Result<(), &'static str> {
+    if lead[..4] != LEAD_MAGIC {
+        return Err("is not an RPM: the magic number is missing");
+    }
+    if u16::from_be_bytes([lead[78], lead[79]]) != limits::LEAD_SIGNATURE_TYPE {
+        return Err("states an illegal type of signature in its lead");
+    }
+    match limits::LEAD_MAJOR.contains(&lead[4]) {
+        true => Ok(()),
+        false => Err("is of a version of the RPM format that CentOS 7 does not know"),
+    }
+}
+
+/// Appends `bytes` bytes of `input`.
 fn fill(
     input: &mut impl Read,
     into: &mut Vec<u8>,
@@ -163,91 +167,4 @@ fn fill(
         Ok(_) => Err("is truncated: the file ends inside its headers".into()),
         Err(e) => Err(e.to_string()),
     }
-}
-
-/// Appends one header to `front` and says where it lies.
-fn header(
-    input: &mut impl Read,
-    front: &mut Vec<u8>,
-    limits: &Limits,
-) -> std::result::Result<Range<usize>, String> {
-    let what = limits.what;
-    let start = front.len();
-    fill(input, front, INTRO)?;
-    let intro = &front[start..];
-    if intro[..8] != HEADER_MAGIC {
-        return Err(format!("the {what} does not begin with its magic number"));
-    }
-    let (entries, data) = (be32(intro, 8), be32(intro, 12));
-    if entries == 0 || entries > limits.entries || data > limits.data {
-        return Err(format!(
-            "the {what} claims {entries} entries and {data} bytes, which is beyond all limits"
-        ));
-    }
-    fill(input, front, entries as usize * ENTRY + data as usize)?;
-    let (index, store) = front[start + INTRO..].split_at(entries as usize * ENTRY);
-    let mut reached = 0;
-    for (i, entry) in index.chunks_exact(ENTRY).enumerate() {
-        let tag = be32(entry, 0);
-        if i == 0 && (tag != limits.region || be32(entry, 4) != BIN || be32(entry, 12) != 16) {
-            return Err(format!("the {what} does not begin with its region"));
-        }
-        let end = check_entry(entry, store).map_err(|e| format!("the {what}'s tag {tag} {e}"))?;
-        // In order and apart, so that all checks together look at each byte once. The region's own
-        // data stands last, though its entry is the first.
-        if i > 0 {
-            if (be32(entry, 8) as usize) < reached {
-                return Err(format!("the {what}'s tag {tag} overlaps the one before"));
-            }
-            reached = end;
-        }
-    }
-    Ok(start..front.len())
-}
-
-const STRING: u32 = 6;
-const BIN: u32 = 7;
-const STRING_ARRAY: u32 = 8;
-const I18N_STRING: u32 = 9;
-
-/// Checks one entry of the index, and says where its data ends.
-fn check_entry(entry: &[u8], store: &[u8]) -> std::result::Result<usize, &'static str> {
-    let (kind, offset, count) = (be32(entry, 4), be32(entry, 8) as usize, be32(entry, 12) as usize);
-    let data = store.get(offset..).ok_or("points outside the header")?;
-    let width = match kind {
-        1 | 2 | BIN => 1,
-        3 => 2,
-        4 => 4,
-        5 => 8,
-        STRING if count != 1 => return Err("is a single text with a count"),
-        STRING | STRING_ARRAY | I18N_STRING => {
-            return Ok(offset + strings_length(data, count)?);
-        }
-        _ => return Err("has an unknown type"),
-    };
-    if count == 0 {
-        return Err("is empty");
-    }
-    if !offset.is_multiple_of(width) {
-        return Err("is not aligned");
-    }
-    match count.checked_mul(width) {
-        Some(size) if size <= data.len() => Ok(offset + size),
-        _ => Err("reaches outside the header"),
-    }
-}
-
-/// Bytes that `count` terminated texts take.
-fn strings_length(data: &[u8], count: usize) -> std::result::Result<usize, &'static str> {
-    let mut length = 0;
-    for _ in 0..count {
-        let rest = &data[length..];
-        let end = rest.iter().position(|b| *b == 0).ok_or("holds a text without an end")?;
-        length += end + 1;
-    }
-    Ok(length)
-}
-
-fn be32(bytes: &[u8], at: usize) -> u32 {
-    u32::from_be_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
 }

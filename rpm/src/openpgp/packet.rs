@@ -1,0 +1,133 @@
+//! Signature packets as rpm reads them (rpmio/rpmpgp.c): OpenPGP libraries take more than it does, and find the
+//! key in other ways.
+
+/// Facts of a signature packet that rpm goes by.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Facts {
+    /// Id of the key that rpm asks for: the first issuer that is stated. What covers it, or that a
+    /// fingerprint stands beside it, makes no difference.
+    pub(super) issuer: Option<[u8; 8]>,
+    pub(super) kind: u8,
+    pub(super) algorithm: u8,
+    pub(super) hash: u8,
+}
+
+/// Binary document.
+pub(super) const BINARY: u8 = 0;
+pub(super) const RSA: u8 = 1;
+const SIGNATURE_PACKET: u8 = 2;
+
+const CREATED: u8 = 2;
+const ISSUER: u8 = 16;
+const KEY_FLAGS: u8 = 27;
+const CRITICAL: u8 = 0x80;
+
+/// Reads one RSA signature packet, of version 3 or 4, without anything behind it.
+pub(super) fn read(packet: &[u8]) -> Option<Facts> {
+    let body = body(packet)?;
+    let (facts, end) = match body.first()? {
+        3 => version_3(body)?,
+        4 => version_4(body)?,
+        _ => return None,
+    };
+    // Two bytes of the digest, then the one number that RSA has.
+    let number = end.get(2..)?;
+    let bits = usize::from(be16(number)?);
+    (number.len() == 2 + bits.div_ceil(8)).then_some(facts)
+}
+
+fn version_3(body: &[u8]) -> Option<(Facts, &[u8])> {
+    let (head, end) = body.split_at_checked(17)?;
+    let issuer = head[7..15].try_into().ok();
+    let facts = Facts { issuer, kind: head[2], algorithm: head[15], hash: head[16] };
+    // The length of what is hashed, which is the kind and the time.
+    (head[1] == 5).then_some((facts, end))
+}
+
+fn version_4(body: &[u8]) -> Option<(Facts, &[u8])> {
+    let (head, rest) = body.split_at_checked(4)?;
+    let (hashed, rest) = area(rest)?;
+    let (unhashed, end) = area(rest)?;
+    let mut stated = Stated::default();
+    stated.read(hashed, true)?;
+    stated.read(unhashed, false)?;
+    let facts = Facts { issuer: stated.issuer?, kind: head[1], algorithm: head[2], hash: head[3] };
+    stated.created.then_some((facts, end))
+}
+
+/// The statements of both areas of subpackets.
+#[derive(Default)]
+struct Stated {
+    /// Twice `None`: there is one that names no key.
+    issuer: Option<Option<[u8; 8]>>,
+    created: bool,
+}
+
+impl Stated {
+    fn read(&mut self, mut area: &[u8], is_hashed: bool) -> Option<()> {
+        while !area.is_empty() {
+            let (length, rest) = length(area, 255)?;
+            let (subpacket, rest) = rest.split_at_checked(length)?;
+            area = rest;
+            let (kind, content) = subpacket.split_first()?;
+            match *kind {
+                ISSUER if self.issuer.is_none() => self.issuer = Some(content.try_into().ok()),
+                CREATED if is_hashed && self.created => return None,
+                CREATED => self.created |= is_hashed && content.len() == 4,
+                // rpm 4.18 refuses what is critical and unknown to it; 4.11.3 knows no critical issuer.
+                kind if kind & CRITICAL != 0 => match kind & !CRITICAL {
+                    CREATED | KEY_FLAGS if is_hashed => self.created |= kind == CREATED | CRITICAL,
+                    _ => return None,
+                },
+                _ => {}
+            }
+        }
+        Some(())
+    }
+}
+
+/// An area of subpackets, with what follows it.
+fn area(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let length = usize::from(be16(bytes)?);
+    bytes.get(2..)?.split_at_checked(length)
+}
+
+/// The body of a packet that takes all of `packet`.
+fn body(packet: &[u8]) -> Option<&[u8]> {
+    let (head, rest) = packet.split_first()?;
+    let (tag, length, body) = match head & 0xc0 {
+        0xc0 => {
+            let (length, body) = length(rest, 224)?;
+            (head & 0x3f, length, body)
+        }
+        0x80 => {
+            let width = [1, 2, 4].get(usize::from(head & 3))?;
+            let (length, body) = rest.split_at_checked(*width)?;
+            let length = length.iter().fold(0, |sum, b| sum << 8 | usize::from(*b));
+            (head >> 2 & 0xf, length, body)
+        }
+        _ => return None,
+    };
+    (tag == SIGNATURE_PACKET && body.len() == length).then_some(body)
+}
+
+/// A length of the newer form: one byte, two where the first is below `two`, or five.
+fn length(bytes: &[u8], two: u8) -> Option<(usize, &[u8])> {
+    let (first, rest) = bytes.split_first()?;
+    match *first {
+        0..192 => Some((usize::from(*first), rest)),
+        255 => {
+            let (length, rest) = rest.split_first_chunk()?;
+            Some((u32::from_be_bytes(*length) as usize, rest))
+        }
+        first if first < two => {
+            let (second, rest) = rest.split_first()?;
+            Some(((usize::from(first) - 192) * 256 + usize::from(*second) + 192, rest))
+        }
+        _ => None,
+    }
+}
+
+fn be16(bytes: &[u8]) -> Option<u16> {
+    Some(u16::from_be_bytes(*bytes.first_chunk()?))
+}

@@ -1,0 +1,134 @@
+//! Packages that others wrote: CentOS 7's own, newer ones, and signatures of the third version of OpenPGP.
+
+use std::process::Command;
+
+use el7rpm::{
+    openpgp::{Certificate, Signer},
+    read::Rpm,
+    verify::{self, Check, Outcome, Required},
+};
+use rpm::{Header, HeaderEntry, IndexData, IndexSignatureTag as SigTag, IndexTag, PackageMetadata};
+
+use crate::{fixtures, support, support::el7};
+
+/// CentOS 7's own packages hold with CentOS' key: folders lie beside the packages as in the mirror, or the key
+/// is part of centos-release.
+#[test]
+fn genuine_packages_of_centos_7_verify() {
+    let Some(folder) = el7::packages("genuine packages") else { return };
+    if !support::have("genuine packages", &["sh", "rpm2cpio", "cpio"]) {
+        return;
+    }
+    let script =
+        "rpm2cpio \"$1\" | cpio -i --quiet --to-stdout ./etc/pki/rpm-gpg/RPM-GPG-KEY-CentOS-7";
+    let release = el7::package(&folder, "centos-release");
+    let key = support::ok(Command::new("sh").args(["-c", script, "sh"]).arg(release));
+    let certificate = Certificate::from_armored(&key).unwrap();
+    for name in ["zlib", "popt", "basesystem", "centos-release", "setup"] {
+        let path = el7::package(&folder, name);
+        let report = verify::verify(&path, &certificate, Required::AsWritten).unwrap();
+        assert_eq!(report.faults(), [""; 0], "{name}");
+        assert!(report.passed().any(|check| check == Check::PackageSignature), "{name}");
+        let not_made: Vec<_> = report.not_made().collect();
+        assert_eq!(not_made, [Check::HeaderSha256, Check::PayloadSha256], "{name}");
+        let report = verify::verify(&path, &certificate, Required::All).unwrap();
+        assert!(report.failures().any(|(check, _)| *check == Check::HeaderSha256), "{name}");
+    }
+}
+
+/// Changes a signed package's signature header.
+fn resigned(rpm: &Rpm, change: impl Fn(u32, IndexData) -> Option<IndexData>, to: &std::path::Path) {
+    let kept = rpm.metadata.signature.get_all_entries().unwrap().into_iter();
+    let entries = kept
+        .filter(|(tag, _)| *tag != SigTag::HEADER_SIGNATURES as u32)
+        .filter_map(|(tag, data)| Some(HeaderEntry::new(tag, change(tag, data)?)));
+    let mut bytes = Vec::new();
+    PackageMetadata {
+        signature: Header::from_entries(entries, SigTag::HEADER_SIGNATURES),
+        ..rpm.metadata.clone()
+    }
+    .write(&mut bytes)
+    .unwrap();
+    bytes.extend(&fs_err::read(rpm.path()).unwrap()[rpm.payload_offset() as usize..]);
+    fs_err::write(to, bytes).unwrap();
+}
+
+#[test]
+fn a_digest_cannot_be_taken_out_of_a_package_of_ours() {
+    let out = tempfile::tempdir().unwrap();
+    let key = support::key("a");
+    let signed = fixtures::varied().signed(out.path()).remove(0);
+    let rpm = Rpm::open(&signed.path).unwrap();
+    let path = out.path().join("stripped.rpm");
+    for (tag, check) in [
+        (SigTag::RPMSIGTAG_SHA1, Check::HeaderSha1),
+        (SigTag::RPMSIGTAG_SHA256, Check::HeaderSha256),
+        (SigTag::RPMSIGTAG_MD5, Check::Md5),
+        (SigTag::RPMSIGTAG_SIZE, Check::Size),
+        (SigTag::RPMSIGTAG_RSA, Check::HeaderSignature),
+        (SigTag::RPMSIGTAG_PGP, Check::PackageSignature),
+    ] {
+        let faults = |change: &dyn Fn(IndexData) -> Option<IndexData>| {
+            resigned(
+                &rpm,
+                |t, data| if t == tag as u32 { change(data) } else { Some(data) },
+                &path,
+            );
+            verify::verify(&path, key.certificate(), Required::AsWritten).unwrap().checks
+        };
+        assert!(faults(&|_| None).contains(&(check, Outcome::Missing)), "{check}");
+        let odd = |_| Some(IndexData::Int16(vec![1]));
+        assert!(faults(&odd).contains(&(check, Outcome::Malformed)), "{check}");
+    }
+}
+
+#[test]
+fn a_header_only_signature_gets_the_remedy_that_helps() {
+    let out = tempfile::tempdir().unwrap();
+    let signed = fixtures::varied().signed(out.path()).remove(0);
+    let rpm = Rpm::open(&signed.path).unwrap();
+    let path = out.path().join("header-only.rpm");
+    let pgp = SigTag::RPMSIGTAG_PGP as u32;
+    resigned(&rpm, |tag, data| (tag != pgp).then_some(data), &path);
+    let report =
+        verify::verify(&path, support::key("a").certificate(), Required::AsWritten).unwrap();
+    assert!(report.remedy().unwrap().contains("rpmsign --rpmv3 --addsign"));
+}
+
+#[test]
+fn features_that_centos_7_lacks_are_named() {
+    let out = tempfile::tempdir().unwrap();
+    let signed = fixtures::varied().signed(out.path()).remove(0);
+    let rpm = Rpm::open(&signed.path).unwrap();
+    let path = out.path().join("newer.rpm");
+    let entries = rpm.metadata.header.get_all_entries().unwrap().into_iter();
+    let changed = entries.filter(|(tag, _)| *tag != 63).map(|(tag, data)| {
+        let data = match data {
+            IndexData::StringArray(mut names) if tag == IndexTag::RPMTAG_REQUIRENAME as u32 => {
+                names[0] = "rpmlib(PayloadIsZstd)".into();
+                names[1] = "rpmlib(RichDependencies)".into();
+                IndexData::StringArray(names)
+            }
+            IndexData::StringTag(_) if tag == IndexTag::RPMTAG_PAYLOADCOMPRESSOR as u32 => {
+                IndexData::StringTag("zstd".into())
+            }
+            data => data,
+        };
+        HeaderEntry::new(tag, data)
+    });
+    let header = Header::from_entries(changed, IndexTag::RPMTAG_HEADERIMMUTABLE);
+    let mut bytes = Vec::new();
+    PackageMetadata { header, ..rpm.metadata.clone() }.write(&mut bytes).unwrap();
+    fs_err::write(&path, bytes).unwrap();
+    let report =
+        verify::verify(&path, support::key("a").certificate(), Required::AsWritten).unwrap();
+    assert_eq!(
+        report.unfit,
+        [
+            "requires rpmlib(PayloadIsZstd), which rpm 4.11.3 does not have",
+            "requires rpmlib(RichDependencies), which rpm 4.11.3 does not have",
+            "has a payload packed with zstd, which rpm 4.11.3 cannot unpack",
+        ]
+    );
+    assert!(!report.is_good());
+}
