@@ -15,6 +15,7 @@ mod debuginfo;
 mod fixtures;
 mod generate_rpm;
 mod hostile;
+mod keys;
 mod large;
 mod limits;
 mod metadata;

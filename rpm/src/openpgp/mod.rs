@@ -4,6 +4,7 @@
 //! key only: a signature by a subkey is that of an unknown key to it. Keys that would produce
 //! such signatures are refused before anything is signed.
 
+mod own;
 mod packet;
 pub mod upstream;
 
@@ -160,10 +161,18 @@ pub struct Certificate {
 
 impl Certificate {
     fn new(key: SignedPublicKey) -> Result<Self> {
-        key.verify_bindings().map_err(|e| {
-            Error::key(format!("the key's own signatures do not hold: {e}"), "export the key again")
-        })?;
-        Ok(Self { key })
+        let details = own::details(&key.primary_key, key.details)?;
+        Ok(Self { key: SignedPublicKey::new(key.primary_key, details, Vec::new()) })
+    }
+
+    /// Whether SHA-1 is all that ties one of the user ids to the key: EL9 and later do not accept that.
+    pub fn relies_on_sha1(&self) -> bool {
+        let newest = |signatures: &[Signature]| {
+            let newest = signatures.iter().max_by_key(|s| s.created().map(|t| t.as_secs()));
+            newest.and_then(Signature::hash_alg)
+        };
+        let mut users = self.key.details.users.iter();
+        users.any(|user| newest(&user.signatures) == Some(HashAlgorithm::Sha1))
     }
 
     /// Reads the first key of an armored text.
@@ -231,7 +240,9 @@ impl Certificate {
     /// [`Error::Key`] with the reason.
     pub fn check_for_signing(&self) -> Result<()> {
         check_algorithm(self.key.primary_key.public_params())?;
-        let selfs = || self.key.details.users.iter().flat_map(|u| &u.signatures);
+        let details = &self.key.details;
+        let selfs =
+            || details.users.iter().flat_map(|u| &u.signatures).chain(&details.direct_signatures);
         let flags: Vec<_> = selfs().map(Signature::key_flags).collect();
         let states_use = flags.iter().any(|f| f.sign() || f.certify() || f.encrypt_comms());
         if states_use && !flags.iter().any(pgp::packet::KeyFlags::sign) {
@@ -254,7 +265,9 @@ impl Certificate {
 
     /// Whether the time that the key's newest self-signature sets has passed.
     pub fn is_expired(&self) -> bool {
-        let selfs = self.key.details.users.iter().flat_map(|u| &u.signatures);
+        let details = &self.key.details;
+        let selfs =
+            details.users.iter().flat_map(|u| &u.signatures).chain(&details.direct_signatures);
         let newest = selfs.max_by_key(|s| s.created().map(|t| t.as_secs()));
         let lifetime = newest.and_then(|s| s.key_expiration_time()).map(|d| u64::from(d.as_secs()));
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);

@@ -43,6 +43,16 @@ const DEVELOPMENT_ID: &str =
 
 /// Loads the key that the command line asks for.
 pub(crate) fn load(args: &KeyArgs, workspace: &Workspace, reporter: &dyn Reporter) -> Result<Keys> {
+    let keys = find(args, workspace, reporter)?;
+    if keys.signer.certificate().relies_on_sha1() {
+        reporter.event(&Event::Note {
+            message: "the key signed its own user id with SHA-1: CentOS 7 takes it, EL 9 and later do not; `gpg --cert-digest-algo SHA256 --quick-set-expire FINGERPRINT 2y` signs it anew",
+        });
+    }
+    Ok(keys)
+}
+
+fn find(args: &KeyArgs, workspace: &Workspace, reporter: &dyn Reporter) -> Result<Keys> {
     if let Some(id) = &args.gpg_key {
         return Ok(Keys { signer: Box::new(gpg::GpgKey::find(id)?), development: false });
     }

@@ -1,0 +1,76 @@
+//! The part of a key that counts: its primary key, and what that says of itself.
+//!
+//! Keys carry more: certifications by others, photographs, subkeys, user ids that have expired or been revoked. None of
+//! it is wrong, and none of it matters to rpm. It is left out of what is published as well: rpm 4.11 cannot import a
+//! key with a certification by an algorithm that it does not know.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use pgp::{
+    composed::SignedKeyDetails,
+    packet::{PublicKey, Signature, SignatureType},
+    types::{KeyDetails, SignedUser, Tag},
+};
+
+use crate::{Error, Result};
+
+/// What `details` hold of the key's own valid statements.
+pub(super) fn details(key: &PublicKey, details: SignedKeyDetails) -> Result<SignedKeyDetails> {
+    let SignedKeyDetails { revocation_signatures, direct_signatures, users, .. } = details;
+    let direct: Vec<_> = direct_signatures
+        .into_iter()
+        .filter(|s| is_by(key, s) && is_valid_now(s) && s.verify_key(key).is_ok())
+        .collect();
+    let users: Vec<_> = users.into_iter().filter_map(|user| confirmed(key, user)).collect();
+    if users.is_empty() {
+        return Err(Error::key(
+            "the key's own signatures do not hold: it confirms none of its user ids",
+            "export the key again; an expired or revoked user id can be replaced with `gpg --quick-add-uid`",
+        ));
+    }
+    let own = || users.iter().flat_map(|user| &user.signatures).chain(&direct);
+    let revoker = |s: &Signature| {
+        own().filter_map(Signature::revocation_key).any(|named| {
+            let by: Vec<_> = s.issuer_fingerprint().iter().map(|f| f.as_bytes().to_vec()).collect();
+            let ids: Vec<_> = s.issuer_key_id().iter().map(|id| id.as_ref().to_vec()).collect();
+            let named = &named.fingerprint[..];
+            by.iter().any(|f| f == named) || ids.iter().any(|id| named.ends_with(id))
+        })
+    };
+    // A revocation by the one whom the key names cannot be checked without his key: it is believed.
+    let revocations: Vec<_> = revocation_signatures
+        .into_iter()
+        .filter(|s| s.verify_key(key).is_ok() || !is_by(key, s) && revoker(s))
+        .collect();
+    Ok(SignedKeyDetails::new(revocations, direct, users, Vec::new()))
+}
+
+/// The user id with the key's certifications of it, if there are any that still hold.
+fn confirmed(key: &PublicKey, user: SignedUser) -> Option<SignedUser> {
+    let holds =
+        |s: &Signature| is_by(key, s) && s.verify_certification(key, Tag::UserId, &user.id).is_ok();
+    let is_revocation = |s: &Signature| s.typ() == Some(SignatureType::CertRevocation);
+    let (revocations, certifications): (Vec<_>, Vec<_>) =
+        user.signatures.iter().filter(|s| holds(s)).cloned().partition(is_revocation);
+    let time = |s: &Signature| s.created().map(|t| t.as_secs());
+    let newest = certifications.iter().max_by_key(|s| time(s))?;
+    let is_revoked = revocations.iter().any(|s| time(s) >= time(newest));
+    if is_revoked || !is_valid_now(newest) {
+        return None;
+    }
+    Some(SignedUser::new(user.id, certifications))
+}
+
+fn is_by(key: &PublicKey, signature: &Signature) -> bool {
+    let (ids, fingerprints) = (signature.issuer_key_id(), signature.issuer_fingerprint());
+    ids.is_empty() && fingerprints.is_empty()
+        || ids.iter().any(|id| **id == key.legacy_key_id())
+        || fingerprints.iter().any(|f| **f == key.fingerprint())
+}
+
+fn is_valid_now(signature: &Signature) -> bool {
+    let made = signature.created().map_or(0, |t| u64::from(t.as_secs()));
+    let lasts = signature.signature_expiration_time().map_or(0, |d| u64::from(d.as_secs()));
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(u64::MAX, |d| d.as_secs());
+    lasts == 0 || made + lasts > now
+}
