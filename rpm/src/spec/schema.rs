@@ -40,6 +40,8 @@ pub(crate) struct RawSource {
     pub(crate) commit: Option<String>,
     pub(crate) url: Option<RawLocations>,
     pub(crate) sha256: Option<String>,
+    /// In bytes.
+    pub(crate) size: Option<u64>,
     pub(crate) signature: Option<String>,
     #[serde(rename = "signature-key")]
     pub(crate) signature_key: Option<String>,

@@ -33,6 +33,8 @@ pub enum Origin {
         urls: Vec<String>,
         /// The SHA-256 of its bytes, as 64 lower-case hex digits; `None` until it is pinned.
         sha256: Option<String>,
+        /// How many these are, so that a location that gives more is left in time.
+        size: Option<u64>,
         /// Upstream's signature of it.
         signature: Option<UpstreamSignature>,
     },
@@ -54,7 +56,8 @@ pub(super) fn source(name: &str, raw: RawSource, dir: &Path) -> Checked<Source> 
     folder_name(name)?;
     let origin = match (&raw.git, &raw.url, &raw.path) {
         (Some(git), None, None) => {
-            refuse(raw.sha256.is_some() || raw.signature.is_some(), "git", "commit")?;
+            let other = raw.sha256.is_some() || raw.signature.is_some() || raw.size.is_some();
+            refuse(other, "git", "commit")?;
             let commit = raw.commit.ok_or("`commit` is missing: the id of the commit to build")?;
             Origin::Git { urls: locations("git", git)?, commit: hex("commit", &commit, 40)? }
         }
@@ -62,10 +65,11 @@ pub(super) fn source(name: &str, raw: RawSource, dir: &Path) -> Checked<Source> 
             refuse(raw.commit.is_some(), "url", "sha256")?;
             let sha256 = raw.sha256.as_deref().map(|s| hex("sha256", s, 64)).transpose()?;
             let signature = signature(raw.signature, raw.signature_key, dir)?;
-            Origin::Archive { urls: locations("url", url)?, sha256, signature }
+            Origin::Archive { urls: locations("url", url)?, sha256, size: raw.size, signature }
         }
         (None, None, Some(path)) => {
-            refuse(raw.commit.is_some() || raw.sha256.is_some(), "path", "nothing else")?;
+            let other = raw.commit.is_some() || raw.sha256.is_some() || raw.size.is_some();
+            refuse(other, "path", "nothing else")?;
             Origin::Folder(dir.join(relative(path, "path")?))
         }
         _ => return Err("give exactly one of `git`, `url`, `path`".into()),
@@ -157,11 +161,13 @@ mod tests {
         assert_eq!((urls.len(), commit), (1, id.to_lowercase()));
         let archive = "url = [\"https://h/x.tgz\", \"http://i/x.tgz\"]\n\
                        signature = \"https://h/x.asc\"\nsignature-key = \"KEYS\"";
-        let Origin::Archive { urls, sha256, signature } = parse(archive).unwrap().origin else {
+        let Origin::Archive { urls, sha256, signature, .. } = parse(archive).unwrap().origin else {
             panic!()
         };
         assert_eq!((urls.len(), sha256), (2, None));
         assert_eq!(signature.unwrap().keys, Path::new("/specs/mesos/KEYS"));
+        let sized = parse("url = \"https://h/x\"\nsize = 12").unwrap().origin;
+        assert!(matches!(sized, Origin::Archive { size: Some(12), .. }));
         let folder = parse("path = \"src\"").unwrap().origin;
         assert_eq!(folder, Origin::Folder("/specs/mesos/src".into()));
     }

@@ -240,6 +240,77 @@ fn passwords_are_sent_and_not_shown() {
 }
 
 #[test]
+fn passwords_follow_redirects_to_the_same_server_alone() {
+    let (bytes, sha256) = archive();
+    let other = Web::serve({
+        let bytes = bytes.clone();
+        move |request, _| Answer::file(&bytes, request)
+    });
+    let elsewhere = other.url("/there");
+    let web = Web::serve(move |request, _| match request.path.as_str() {
+        "/away" => Answer::redirect(&elsewhere),
+        "/moved" => Answer::redirect(&format!("http://{}/m", request.header("host").unwrap())),
+        "/near" => Answer::redirect("m"),
+        _ if request.header("authorization") != Some("Basic bWU6czNjcmV0") => Answer::status(401),
+        _ => Answer::file(&bytes, request),
+    });
+    for path in ["/moved", "/near", "/away"] {
+        let url = format!("http://me:s3cret@{}{path}", web.host);
+        fetch_ok(&with(&source(&[url], &sha256)), &[]);
+    }
+    assert_eq!(other.requests().len(), 1);
+    assert_eq!(other.requests()[0].header("authorization"), None);
+}
+
+/// Of a file without a known length no more is written than there may be, also in several parts.
+#[test]
+fn downloads_stop_at_the_size_that_is_given() {
+    let (bytes, sha256) = archive();
+    let size = bytes.len();
+    let web = Web::serve(move |request, before| match request.path.as_str() {
+        "/endless" => {
+            Answer::all(&[&*bytes, &[0; 4_000_000]].concat()).header("Transfer-Encoding", "none")
+        }
+        "/parts" if before % 2 == 0 => Answer::file(&bytes, request).cut(200_000),
+        "/short" => Answer::file(&bytes[..1000], request),
+        _ => Answer::file(&bytes, request),
+    });
+    let description = |path: &str, size: usize| {
+        source(&[web.url(path)], &sha256).replace("sha256 =", &format!("size = {size}\nsha256 ="))
+    };
+    for (path, size, says) in [
+        ("/endless", size, "larger than the"),
+        ("/m", size - 1, "larger than the"),
+        ("/m", size + 1, &*format!("it has {size} bytes, package.toml gives {}", size + 1)),
+        ("/short", size, "it has 1000 bytes"),
+        ("/parts", 250_000, "larger than the 250000 bytes that package.toml gives"),
+    ] {
+        for pin in [&[][..], &["--pin"]] {
+            let text = description(path, size);
+            let text = if pin.is_empty() {
+                text
+            } else {
+                text.replace(&format!("sha256 = \"{sha256}\"\n"), "")
+            };
+            let checkout = with(&text);
+            let (code, message) = fetch_fails(&checkout, pin, &[&web.host]);
+            assert!(code == 4 && message.contains(says), "{path}: {message}");
+            let partial = checkout.path("cache/sources/partial");
+            for file in walk(&partial) {
+                let kept = fs_err::metadata(partial.join(file)).unwrap().len();
+                assert!(kept <= size as u64, "{path}: {kept} bytes were kept");
+            }
+        }
+    }
+    fetch_ok(&with(&description("/m", size)), &[]);
+    let checkout = with(&source(&["file:///dev/zero".into()], &sha256));
+    assert!(fetch_fails(&checkout, &[], &[]).1.contains("it is no file"));
+    assert!(
+        fetch_fails(&checkout, &["--source", "mesos=/dev/zero"], &[]).1.contains("it is no file")
+    );
+}
+
+#[test]
 fn the_proxy_that_the_environment_names() {
     let (bytes, sha256) = archive();
     let proxy = Web::serve(|_, _| Answer::status(502));

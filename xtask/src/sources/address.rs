@@ -51,26 +51,55 @@ pub(super) fn without_password(url: &str) -> (String, Option<String>) {
     }
 }
 
-/// Where a redirect from `base` to `location` leads.
+/// Where a redirect from `base` to `location` leads. Name and password go along to the same scheme,
+/// host and port, and nowhere else.
 pub(super) fn join(base: &str, location: &str) -> Option<String> {
     let location = location.split('#').next()?;
     if location.is_empty() || location.contains(|c: char| c.is_control() || c == ' ') {
         return None;
     }
     if location.contains("://") && parts(location).is_some_and(|(s, ..)| is_scheme(s)) {
-        return Some(location.to_owned());
+        return Some(with_user_of(base, location));
     }
     let (scheme, authority, rest) = parts(base)?;
-    let (_, host) = split_user(authority);
     if location.starts_with("//") {
-        return Some(format!("{scheme}:{location}"));
+        return Some(with_user_of(base, &format!("{scheme}:{location}")));
     }
     if location.starts_with('/') {
-        return Some(format!("{scheme}://{host}{location}"));
+        return Some(format!("{scheme}://{authority}{location}"));
     }
     let path = rest.split(['?', '#']).next().unwrap_or_default();
     let dir = path.rfind('/').map_or("/", |slash| &path[..=slash]);
-    Some(format!("{scheme}://{host}{dir}{location}"))
+    Some(format!("{scheme}://{authority}{dir}{location}"))
+}
+
+/// The address `to` with name and password of `base`, if both ask the same server in the same way and
+/// `to` has none of its own.
+fn with_user_of(base: &str, to: &str) -> String {
+    let (Some((_, from, _)), Some((scheme, authority, rest))) = (parts(base), parts(to)) else {
+        return to.to_owned();
+    };
+    match (split_user(from).0, split_user(authority)) {
+        (Some(user), (None, host)) if server(base) == server(to) => {
+            format!("{scheme}://{user}@{host}{rest}")
+        }
+        _ => to.to_owned(),
+    }
+}
+
+/// Scheme, host and port.
+fn server(url: &str) -> Option<(String, String, String)> {
+    let (scheme, authority, _) = parts(url)?;
+    let (scheme, host) =
+        (scheme.to_ascii_lowercase(), split_user(authority).1.to_ascii_lowercase());
+    let usual = if scheme == "https" { "443" } else { "80" };
+    let port = host.rsplit_once(':').filter(|(_, port)| port.chars().all(|c| c.is_ascii_digit()));
+    let (name, port) = match port {
+        Some((name, "")) => (name.to_owned(), usual.to_owned()),
+        Some((name, port)) => (name.to_owned(), port.to_owned()),
+        None => (host.clone(), usual.to_owned()),
+    };
+    Some((scheme, name, port))
 }
 
 fn is_scheme(text: &str) -> bool {
@@ -104,9 +133,33 @@ mod tests {
         let from = |location| join("https://u:p@h:1/a/b.tgz?q=/x", location);
         assert_eq!(from("http://o/c").as_deref(), Some("http://o/c"));
         assert_eq!(from("//o/c").as_deref(), Some("https://o/c"));
-        assert_eq!(from("/c#f").as_deref(), Some("https://h:1/c"));
-        assert_eq!(from("c?u=http://x").as_deref(), Some("https://h:1/a/c?u=http://x"));
+        assert_eq!(from("/c#f").as_deref(), Some("https://u:p@h:1/c"));
+        let here = Some("https://u:p@h:1/a/c?u=http://x");
+        assert_eq!(from("c?u=http://x").as_deref(), here);
         assert_eq!(from("c d"), None);
         assert_eq!(join("https://h", "c").as_deref(), Some("https://h/c"));
+    }
+
+    #[test]
+    fn passwords_go_along_to_the_same_server_alone() {
+        let follows = |base: &str, to: &str| join(base, to).unwrap().contains("u:p@");
+        for to in ["/c", "c", "//h/c", "https://h/c", "https://H:443/c", "HTTPS://h:/c"] {
+            assert!(follows("https://u:p@h/a", to), "{to}");
+        }
+        for to in [
+            "https://o/c",
+            "//o/c",
+            "http://h/c",
+            "https://h:444/c",
+            "https://h.o/c",
+            "https://x.h/c",
+            "https://o@h/c",
+            "https://h:443@o/c",
+            "https://[h]/c",
+        ] {
+            assert!(!follows("https://u:p@h/a", to), "{to}");
+        }
+        assert!(follows("http://u:p@[::1]:80/a", "http://[::1]/c"));
+        assert!(!follows("http://u:p@[::1]/a", "http://[::2]/c"));
     }
 }

@@ -7,7 +7,7 @@ use el7rpm::spec::{Origin, Source, UpstreamSignature};
 
 use super::{
     Fetcher, address,
-    download::{Downloads, LARGEST},
+    download::{Downloads, Limit},
     hosts::Problem,
     signature,
     store::{Entry, hex, sha256_of},
@@ -67,6 +67,7 @@ pub(super) fn unpinned(source: &Source) -> Failure {
 
 /// Takes a file that the user has, if it is the right one.
 fn take(file: &Path, source: &Source, sha256: &str, entry: &Entry) -> Result<()> {
+    super::supplied::check_file(source, file)?;
     let found = sha256_of(file)?.ok_or_else(|| super::supplied::missing(source, file))?;
     if found != sha256 {
         let other = format!("its sha256 is {found}, pinned is {sha256}");
@@ -94,7 +95,7 @@ fn download(
     entry: &Entry,
     step: &str,
 ) -> Result<(), Trouble> {
-    let downloads = downloads(fetcher, step, LARGEST);
+    let downloads = downloads(fetcher, step, limit_of(source));
     let mut tried = Tried::new(source);
     for url in urls {
         if let Some(problem) = fetcher.may_not_ask(url) {
@@ -109,7 +110,7 @@ fn download(
     Err(tried.trouble())
 }
 
-fn downloads<'a>(fetcher: &'a Fetcher<'_>, step: &'a str, limit: u64) -> Downloads<'a> {
+fn downloads<'a>(fetcher: &'a Fetcher<'_>, step: &'a str, limit: Limit) -> Downloads<'a> {
     Downloads {
         client: fetcher.client(),
         hosts: &fetcher.hosts,
@@ -117,6 +118,13 @@ fn downloads<'a>(fetcher: &'a Fetcher<'_>, step: &'a str, limit: u64) -> Downloa
         reporter: fetcher.reporter,
         step,
         limit,
+    }
+}
+
+fn limit_of(source: &Source) -> Limit {
+    match source.origin {
+        Origin::Archive { size, .. } => Limit::of_archive(size),
+        _ => Limit::of_archive(None),
     }
 }
 
@@ -159,7 +167,10 @@ pub(super) fn pin(
     let name = format!("unpinned-{}", name_of(urls)?);
     let entry = fetcher.store.lock(&name, fetcher.reporter)?;
     match fetcher.supplied.get(&source.name) {
-        Some(file) => copy(file, &entry.partial)?,
+        Some(file) => {
+            super::supplied::check_file(source, file)?;
+            copy(file, &entry.partial)?;
+        }
         None => load_any(fetcher, source, urls, &entry, step)?,
     }
     let vouched = vouch(fetcher, source, signature, &entry, step);
@@ -175,12 +186,11 @@ pub(super) fn pin(
     let sha256 = sha256_of(&entry.partial)?.unwrap_or_default();
     let _both = fetcher.store.lock(&sha256, fetcher.reporter)?;
     fetcher.store.keep(&entry.partial, &fetcher.store.archive(&sha256))?;
-    let origin = Origin::Archive {
-        urls: urls.to_vec(),
-        sha256: Some(sha256.clone()),
-        signature: signature.cloned(),
-    };
-    Ok(Pinned { source: Source { name: source.name.clone(), origin }, sha256, signed_by })
+    let mut pinned = source.clone();
+    if let Origin::Archive { sha256: pin, .. } = &mut pinned.origin {
+        *pin = Some(sha256.clone());
+    }
+    Ok(Pinned { source: pinned, sha256, signed_by })
 }
 
 /// The archive of a source, which has one folder that everything is in.
@@ -198,7 +208,7 @@ fn vouch(
 ) -> Result<Option<String>, Trouble> {
     let Some(wanted) = signature else { return Ok(None) };
     let file = entry.scratch()?.join("signature");
-    let downloads = downloads(fetcher, step, signature::LARGEST);
+    let downloads = downloads(fetcher, step, Limit::AtMost(signature::LARGEST));
     load_signature(fetcher, &downloads, source, wanted, &file)?;
     Ok(Some(signature::check(source, wanted, &file, &entry.partial)?))
 }
@@ -210,7 +220,7 @@ fn load_any(
     entry: &Entry,
     step: &str,
 ) -> Result<(), Trouble> {
-    let downloads = downloads(fetcher, step, LARGEST);
+    let downloads = downloads(fetcher, step, limit_of(source));
     let mut tried = Tried::new(source);
     for url in urls {
         let ended = match fetcher.may_not_ask(url) {

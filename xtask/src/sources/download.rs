@@ -21,8 +21,51 @@ use crate::{
     schedule::Trouble,
 };
 
-/// No source comes near this.
-pub(super) const LARGEST: u64 = 16 << 30;
+/// How much a location may give.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Limit {
+    /// What package.toml says, and no other number of bytes.
+    Exactly(u64),
+    /// For want of a better one.
+    AtMost(u64),
+}
+
+impl Limit {
+    /// For an archive: few sources come near 1 GB.
+    pub(super) fn of_archive(size: Option<u64>) -> Self {
+        size.map_or(Self::AtMost(1 << 30), Self::Exactly)
+    }
+
+    fn most(self) -> u64 {
+        let (Self::Exactly(size) | Self::AtMost(size)) = self;
+        size
+    }
+
+    /// Why a file with so many bytes, or more, is not taken.
+    fn check(self, bytes: u64) -> Result<(), Problem> {
+        match self {
+            _ if bytes <= self.most() => Ok(()),
+            Self::Exactly(size) => Err(Problem::Wrong(format!(
+                "it is larger than the {size} bytes that package.toml gives"
+            ))),
+            Self::AtMost(size) => Err(Problem::Refused(format!(
+                "it is larger than {} MB; if that is right, give its `size` in package.toml",
+                size >> 20
+            ))),
+        }
+    }
+
+    /// Why a file with so many bytes is not taken.
+    fn check_whole(self, bytes: u64) -> Result<(), Problem> {
+        match self {
+            Self::Exactly(size) if bytes < size => {
+                Err(Problem::Wrong(format!("it has {bytes} bytes, package.toml gives {size}")))
+            }
+            _ => self.check(bytes),
+        }
+    }
+}
+
 /// Of one location, broken or not.
 const ALL_TRIES: u32 = 50;
 
@@ -33,8 +76,8 @@ pub(super) struct Downloads<'a> {
     pub(super) patience: Patience,
     pub(super) reporter: &'a dyn Reporter,
     pub(super) step: &'a str,
-    /// More is refused.
-    pub(super) limit: u64,
+    /// More is refused, before it is written.
+    pub(super) limit: Limit,
 }
 
 /// A file that grows.
@@ -60,6 +103,9 @@ impl Downloads<'_> {
         let length = file.metadata().class(Class::Output)?.len();
         let mut growing = Growing { file, length, tag: None, pinned };
         if !pinned {
+            growing.empty()?;
+        }
+        if length > self.limit.most() {
             growing.empty()?;
         }
         if let Some(local) = address::file(url) {
@@ -121,8 +167,8 @@ impl Downloads<'_> {
     fn receive(&self, url: &str, answer: Answer, growing: &mut Growing) -> Ended {
         let length = answer.header(header::CONTENT_LENGTH).and_then(|l| l.parse::<u64>().ok());
         let total = length.map(|l| l.saturating_add(growing.length));
-        if total.is_some_and(|t| t > self.limit) {
-            return Ok(Err(self.too_large()));
+        if let Some(Err(problem)) = total.map(|total| self.limit.check_whole(total)) {
+            return Ok(Err(problem));
         }
         let mut progress = Progress::new(self, address::host(url).unwrap_or_default(), total);
         let mut body = answer.body;
@@ -132,30 +178,36 @@ impl Downloads<'_> {
                 Ok(0) if total.is_some_and(|t| growing.length < t) => {
                     return Ok(Err(Problem::broken("the connection broke")));
                 }
-                Ok(0) => return Ok(Ok(())),
+                Ok(0) => return Ok(self.limit.check_whole(growing.length)),
                 Ok(n) => n,
                 Err(e) => return Ok(Err(self.client.read_problem(e))),
             };
-            growing.add(&buffer[..n])?;
-            if growing.length > self.limit {
+            if let Err(problem) = self.limit.check(growing.length + n as u64) {
                 growing.empty()?;
-                return Ok(Err(self.too_large()));
+                return Ok(Err(problem));
             }
+            growing.add(&buffer[..n])?;
             progress.at(growing.length);
         }
     }
 
     fn copy(&self, from: &Path, growing: &mut Growing) -> Ended {
+        let refused = |e: std::io::Error| Ok(Err(Problem::Refused(e.to_string())));
+        // To open a FIFO would mean to wait for a writer.
+        let size = match fs_err::metadata(from) {
+            Ok(metadata) if metadata.is_file() => metadata.len(),
+            Ok(_) => return Ok(Err(Problem::Refused("it is no file".into()))),
+            Err(e) => return refused(e),
+        };
+        if let Err(problem) = self.limit.check_whole(size) {
+            return Ok(Err(problem));
+        }
         let mut from = match File::open(from) {
-            Ok(file) => file.take(self.limit),
-            Err(e) => return Ok(Err(Problem::Refused(e.to_string()))),
+            Ok(file) => file.take(size),
+            Err(e) => return refused(e),
         };
         std::io::copy(&mut from, &mut growing.file).class(Class::Output)?;
         Ok(Ok(()))
-    }
-
-    fn too_large(&self) -> Problem {
-        Problem::Refused(format!("it is larger than {} MB", self.limit / 1_000_000))
     }
 
     fn say(&self, line: &str) {

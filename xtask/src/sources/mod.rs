@@ -137,7 +137,7 @@ impl<'a> Fetcher<'a> {
     /// As [`Fetcher::fetch`]; a signature that does not hold is a failure.
     pub(crate) fn pin(&self, source: &Source, step: &str) -> Result<Option<Pinned>, Trouble> {
         match &source.origin {
-            Origin::Archive { urls, sha256: None, signature } => {
+            Origin::Archive { urls, sha256: None, signature, .. } => {
                 archive::pin(self, source, urls, signature.as_ref(), step).map(Some)
             }
             _ => Ok(None),

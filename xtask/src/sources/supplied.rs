@@ -5,7 +5,7 @@ use std::path::Path;
 
 use el7rpm::spec::Source;
 
-use crate::failure::{Class, Failure};
+use crate::failure::{Class, Classify, Failure, Result};
 
 /// The failure of a file that is not there.
 pub(super) fn missing(source: &Source, path: &Path) -> Failure {
@@ -13,6 +13,16 @@ pub(super) fn missing(source: &Source, path: &Path) -> Failure {
         Class::Usage,
         format!("--source {}={}: there is no such file", source.name, path.display()),
     )
+}
+
+/// Fails for a device or a FIFO, which would be read for ever.
+pub(super) fn check_file(source: &Source, path: &Path) -> Result<()> {
+    match fs_err::metadata(path) {
+        Ok(metadata) if metadata.is_file() => Ok(()),
+        Ok(_) => Err(refused(source, path, "it is no file, and the source is one")),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Err(missing(source, path)),
+        Err(e) => Err(e).class(Class::Source),
+    }
 }
 
 /// The failure of what is not the pinned source.
