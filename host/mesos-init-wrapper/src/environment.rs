@@ -9,6 +9,8 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
+use crate::role::Role;
+
 /// What a shell sets for itself. The daemon gets what the wrapper was started with.
 const SHELLS_OWN: &[&str] = &["PWD", "OLDPWD", "SHLVL", "_"];
 
@@ -48,6 +50,25 @@ impl Variables {
             let flag = name.strip_prefix("MESOS_")?.to_ascii_lowercase();
             Some((flag, name, variable))
         })
+    }
+
+    /// Takes a variable away.
+    pub(crate) fn remove(&mut self, name: &str) {
+        self.0.remove(OsStr::new(name));
+    }
+
+    /// Puts the settings of `role` back to what they were in `before`; gives the names of those
+    /// that had changed.
+    pub(crate) fn restore(&mut self, before: &Self, role: Role) -> Vec<String> {
+        let mut names = Vec::new();
+        for (name, variable) in &before.0 {
+            let Some(text) = name.to_str().filter(|name| role.is_setting(name)) else { continue };
+            if self.0.get(name) != Some(variable) {
+                self.0.insert(name.clone(), variable.clone());
+                names.push(text.to_owned());
+            }
+        }
+        names
     }
 
     /// The variables after `file` was read, given everything that the shell had then.

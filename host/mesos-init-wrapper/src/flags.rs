@@ -118,6 +118,23 @@ impl Settings {
         Self(settings)
     }
 
+    /// The settings that yield to another one, each with the one that is used. What `is_of_packages`
+    /// yields to what the administrator says, if that is one thing.
+    pub(crate) fn yielding(
+        &self,
+        is_of_packages: impl Fn(&Origin) -> bool,
+    ) -> Vec<(&Origin, &Origin)> {
+        let mut found = Vec::new();
+        for settings in self.0.values() {
+            let origins = settings.iter().map(|setting| &setting.origin);
+            let (packages, own): (Vec<_>, Vec<_>) = origins.partition(|it| is_of_packages(it));
+            if let Some(own) = own.first() {
+                found.extend(packages.into_iter().map(|origin| (origin, *own)));
+            }
+        }
+        found
+    }
+
     /// The first setting of a flag.
     pub(crate) fn get(&self, flag: &str) -> Option<&Setting> {
         self.0.get(flag)?.first()

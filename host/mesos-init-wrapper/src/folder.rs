@@ -8,9 +8,10 @@ use crate::files::{self, Entry};
 use crate::flags::{Flag, Origin};
 use crate::report::{Note, Problem};
 use crate::role::Role;
+use crate::values;
 
-/// The kernel takes no argument, and no variable, that is longer.
-const LONGEST_ARGUMENT: usize = 128 * 1024 - 1;
+/// Switches of the wrapper of 2015, which it did not hand on: Mesos knows none of them.
+const WRAPPERS_OWN: &[&str] = &["no-logger"];
 
 /// What was found in the folder.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -93,29 +94,44 @@ impl Found {
 fn file_flag(name: &OsStr, path: &Path, notes: &mut Vec<Note>) -> Result<Option<Flag>, Problem> {
     let (name, is_switch) = flag_name(name, path)?;
     let value = value_in(path)?;
+    if WRAPPERS_OWN.contains(&name.as_str()) {
+        notes.push(Note::Notice(format!(
+            "{} is not needed: output goes to the journal, and never through logger",
+            path.display()
+        )));
+        return Ok(None);
+    }
+    let origin = Origin::Path(path.to_owned());
     if is_switch {
-        if !value.is_empty() {
-            let text =
-                format!("{}: a switch takes no value, its content is ignored", path.display());
-            notes.push(Note::Warning(text));
-        }
-    } else if value.is_empty() {
+        notes.extend(switch_content(&value, path)?);
+        return Ok(Some(Flag { name, value: None, origin }));
+    }
+    if name.to_ascii_lowercase().starts_with("no-") {
+        let what = format!("{} is a switch, and Mesos takes no value for it", path.display());
+        let switch = path.with_file_name(format!("?{name}"));
+        let hint = format!("mv {} '{}'", path.display(), switch.display());
+        return Err(Problem::new(what).hint(hint));
+    }
+    if value.is_empty() {
         notes.push(empty(path));
         return Ok(None);
-    } else {
-        notes.extend(oddity(&value, path));
     }
-    let flag = Flag {
-        name,
-        value: (!is_switch).then(|| OsString::from_vec(value)),
-        origin: Origin::Path(path.to_owned()),
-    };
-    if flag.argument().len() > LONGEST_ARGUMENT {
-        let what = format!("{} is too long for a command line", path.display());
-        return Err(Problem::new(what)
-            .hint("move the content elsewhere and write file:///path/of/it into this file"));
+    let value = OsString::from_vec(value);
+    notes.extend(values::check(&format!("--{name}"), &value, &path.display().to_string())?);
+    Ok(Some(Flag { name, value: Some(value), origin }))
+}
+
+/// A switch has no value. Content that says the same does no harm, any other means something else.
+fn switch_content(value: &[u8], path: &Path) -> Result<Option<Note>, Problem> {
+    let path = path.display();
+    match value {
+        b"" => Ok(None),
+        b"true" | b"1" => Ok(Some(Note::Warning(format!(
+            "{path}: a switch takes no value, its content is ignored"
+        )))),
+        _ => Err(Problem::new(format!("{path} has content, but a switch takes no value"))
+            .hint("empty the file; or take the ? from its name, and its content is the value")),
     }
-    Ok(Some(flag))
 }
 
 /// The name of the flag, and whether it is a bare switch.
@@ -166,18 +182,6 @@ fn value_in(path: &Path) -> Result<Vec<u8>, Problem> {
         return Err(Problem::new(what).hint("it must be text"));
     }
     Ok(value)
-}
-
-/// Several lines make sense in JSON; anywhere else somebody wrote a comment.
-fn oddity(value: &[u8], path: &Path) -> Option<Note> {
-    let is_json =
-        value.trim_ascii_start().starts_with(b"{") || value.trim_ascii_start().starts_with(b"[");
-    (value.contains(&b'\n') && !is_json).then(|| {
-        Note::Warning(format!(
-            "{} has several lines and is not JSON: all of it becomes the value, comments too",
-            path.display()
-        ))
-    })
 }
 
 fn skipped(path: &Path, why: &str) -> Note {
@@ -249,6 +253,35 @@ mod tests {
     }
 
     #[test]
+    fn a_switch_whose_content_says_otherwise_is_refused() {
+        for content in ["false", "0", "no", "off", "x"] {
+            let problem = problem_of("?switch_user", content);
+            assert!(problem.contains("?switch_user has content"), "{problem}");
+        }
+    }
+
+    #[test]
+    fn a_switch_without_its_question_mark_is_refused() {
+        for content in ["", "\n", "true", "false"] {
+            for name in ["no-switch_user", "NO-strict"] {
+                let problem = problem_of(name, content);
+                assert!(problem.contains(&format!("/?{name}'")), "{problem}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_wrappers_own_switch_of_2015_is_not_handed_on() {
+        for (name, content) in [("?no-logger", ""), ("?no-logger", "x"), ("no-logger", "1")] {
+            for role in [Role::Master, Role::Slave] {
+                let (flags, notes, problems) = Folder::with(&[(name, content)]).read(role);
+                assert_eq!((flags, problems), (vec![], vec![]));
+                assert!(matches!(&notes[..], [Note::Notice(_)]), "{notes:?}");
+            }
+        }
+    }
+
+    #[test]
     fn items_are_joined_in_the_order_of_their_names() {
         let files = [
             ("attributes/zone", "eu;\n".trim_end_matches(";\n")),
@@ -297,7 +330,7 @@ mod tests {
 
     #[test]
     fn what_the_kernel_would_refuse_is_refused_first() {
-        let longest = LONGEST_ARGUMENT - "--acls=".len();
+        let longest = 128 * 1024 - 1 - "--acls=".len();
         assert_eq!(flags_of(&[("acls", &"x".repeat(longest))]).len(), 1);
         let problem = problem_of("acls", &"x".repeat(longest + 1));
         assert!(problem.contains("file://"), "{problem}");

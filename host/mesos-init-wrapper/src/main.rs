@@ -12,12 +12,14 @@ mod flags;
 mod folder;
 mod launch;
 mod limits;
+mod no_effect;
 mod plan;
 mod report;
 mod role;
 mod secret;
 mod shell;
 mod show;
+mod values;
 mod zk;
 
 use std::io::{ErrorKind, Write};

@@ -13,7 +13,7 @@ use crate::folder;
 use crate::limits::{self, Limit};
 use crate::report::{Exit, Failure, Note, Problem};
 use crate::role::{Layout, Role};
-use crate::{shell, zk};
+use crate::{shell, values, zk};
 
 /// Everything about a start.
 #[derive(Debug)]
@@ -56,6 +56,7 @@ pub(crate) fn make(
     })?;
 
     let mut problems = plan.collect_flags(layout);
+    problems.extend(plan.check_variables());
     problems.extend(plan.read_limits());
     let settings = Settings::new(&plan.flags, &plan.variables);
     problems.extend(settings.duplicates());
@@ -95,11 +96,23 @@ impl Plan {
             return Err(Failure { exit: Exit::Config, notes: Vec::new(), problems });
         }
         files.push(layout.defaults(self.role));
+        let started_with = self.variables.clone();
         for file in files {
-            if let Some(variables) = shell::read(&file, &self.variables, hear)? {
-                self.variables = variables;
-                self.read.push(file);
+            let Some((mut variables, notes)) = shell::read(&file, &self.variables, hear)? else {
+                continue;
+            };
+            self.notes.extend(notes);
+            // What the administrator wrote into the unit is not a package's to change.
+            if file.parent() == Some(&*folder) {
+                let path = file.display();
+                let kept = variables.restore(&started_with, self.role).into_iter();
+                self.notes.extend(kept.map(|name| {
+                    let text = "is not used: it was set where mesos-init-wrapper was started";
+                    Note::Notice(format!("{name} (set in {path}) {text}"))
+                }));
             }
+            self.variables = variables;
+            self.read.push(file);
         }
         Ok(())
     }
@@ -114,8 +127,10 @@ impl Plan {
         let mut found = folder::read(&layout.flags(self.role), self.role);
         self.notes.append(&mut found.notes);
         self.flags = flags::from_variables(self.role, &self.variables);
-        let from_variables = self.flags.len();
         self.flags.append(&mut found.flags);
+        self.let_packages_yield(layout);
+        let from_variables =
+            self.flags.iter().filter(|flag| matches!(flag.origin, Origin::Variable(..))).count();
 
         let path = layout.zookeeper();
         let flag = self.role.zookeeper_flag();
@@ -128,6 +143,50 @@ impl Plan {
             Err(problem) => found.problems.push(problem),
         }
         found.problems
+    }
+
+    /// Drops what packages set and the administrator sets otherwise, by another name or in a file.
+    fn let_packages_yield(&mut self, layout: &Layout) {
+        let is_of_packages = |origin: &Origin| {
+            matches!(origin, Origin::Variable(_, Some(file))
+                if layout.is_of_packages(self.role, file))
+        };
+        let settings = Settings::new(&self.flags, &self.variables);
+        let dropped: Vec<(Origin, String)> = settings
+            .yielding(is_of_packages)
+            .into_iter()
+            .map(|(origin, own)| (origin.clone(), format!("{origin} is not used: {own} says it")))
+            .collect();
+        for (origin, text) in dropped {
+            self.flags.retain(|flag| flag.origin != origin);
+            if let Origin::Variable(name, _) = &origin
+                && name.starts_with("MESOS_")
+            {
+                self.variables.remove(name);
+            }
+            self.notes.push(Note::Notice(text));
+        }
+    }
+
+    /// Holds what variables say to the checks that files undergo.
+    fn check_variables(&mut self) -> Vec<Problem> {
+        let short = self.flags.iter().filter_map(|flag| match (&flag.origin, &flag.value) {
+            (Origin::Variable(..), Some(value)) => {
+                Some((format!("--{}", flag.name), value, flag.origin.to_string()))
+            }
+            _ => None,
+        });
+        let long = self.variables.mesos_flags().map(|(_, name, variable)| {
+            (name.to_owned(), &variable.value, Origin::variable(name, variable).to_string())
+        });
+        let mut problems = Vec::new();
+        for (name, value, origin) in short.chain(long) {
+            match values::check(&name, value, &origin) {
+                Ok(note) => self.notes.extend(note),
+                Err(problem) => problems.push(problem),
+            }
+        }
+        problems
     }
 
     /// The packaged default is not even read if anything else says where ZooKeeper is.
@@ -168,7 +227,7 @@ fn check_masters(
     let path = path.display();
     if let Some(setting) = settings.get(role.zookeeper_flag()) {
         let value = setting.value.as_deref().unwrap_or(OsStr::new(""));
-        let checked = zk::check(&value.to_string_lossy(), &setting.origin.to_string());
+        let checked = zk::check(role, &value.to_string_lossy(), &setting.origin.to_string());
         return (None, checked.err());
     }
     match role {

@@ -1,6 +1,6 @@
 //! The two daemons, and where everything about each of them lies.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Which daemon to start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +44,14 @@ impl Role {
         }
     }
 
+    /// Whether a variable of this name is a setting of the daemon or of its modules.
+    pub(crate) fn is_setting(self, name: &str) -> bool {
+        let prefixes = ["MESOS_", "LIBPROCESS_", "ETCD_", "CALICO_"];
+        name == "ULIMIT"
+            || self.variables().iter().any(|(short, _)| *short == name)
+            || prefixes.iter().any(|prefix| name.starts_with(prefix))
+    }
+
     /// The flag that /etc/mesos/zk gives a value to.
     pub(crate) fn zookeeper_flag(self) -> &'static str {
         match self {
@@ -81,6 +89,11 @@ impl Layout {
     /// Folder of defaults that packages ship for one daemon.
     pub(crate) fn package_defaults(&self, role: Role) -> PathBuf {
         self.defaults_folder().join(format!("mesos-{}.d", role.word()))
+    }
+
+    /// Whether packages, and not the administrator alone, set what this file of defaults sets.
+    pub(crate) fn is_of_packages(&self, role: Role, file: &Path) -> bool {
+        file == self.common_defaults() || file.parent() == Some(&*self.package_defaults(role))
     }
 
     /// The administrator's defaults for one daemon, which win.

@@ -3,10 +3,20 @@
 //! A secret can be known only by the name that it has been given. This is a net
 //! with holes, which is why the log shows names of settings and never values.
 
+use std::collections::HashSet;
+
 /// What is shown in the place of a secret.
 pub(crate) const HIDDEN: &str = "(hidden)";
 
-const WORDS: &[&str] = &["credential", "passwd", "password", "secret"];
+/// Parts of names of secrets. Environments of tasks are given as a whole, with whatever is in them.
+const WORDS: &[&str] =
+    &["credential", "environment_variables", "passphrase", "passwd", "password", "secret", "token"];
+
+/// Settings whose value is an address, which may have a user and a password before an @.
+const ADDRESSES: &[&str] = &["zk", "master", "etcd_authority"];
+
+/// What is shown in the place of a line that may hold a secret.
+pub(crate) const LEFT_OUT: &str = "(a line that may hold a secret is left out)";
 
 /// Whether a name is that of a secret, or a text has such a name in it.
 fn is_secret(text: &str) -> bool {
@@ -23,32 +33,74 @@ pub(crate) fn is_assignment(line: &str) -> bool {
 pub(crate) fn shown(name: &str, value: &str) -> String {
     // JSON brings names of its own.
     let is_json = value.trim_start().starts_with(['{', '[']);
+    let plain_name = name.to_ascii_lowercase();
+    let plain_name = plain_name.strip_prefix("mesos_").unwrap_or(&plain_name);
     if is_secret(name) || (is_json && is_secret(value)) {
         HIDDEN.to_owned()
+    } else if ADDRESSES.contains(&plain_name) {
+        address(value)
     } else {
         without_userinfo(value)
     }
 }
 
-/// Hides user and password in every URL of a text.
+/// Hides user and password in the URLs of a text.
+///
+/// A password may have any character in it, also those that end a URL's host: all up to the
+/// last @ is hidden, were it too much.
 pub(crate) fn without_userinfo(text: &str) -> String {
-    let mut shown = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(start) = rest.find("://") {
-        let (before, after) = rest.split_at(start + "://".len());
-        shown.push_str(before);
-        let end = after.find(|c: char| c == '/' || c.is_whitespace()).unwrap_or(after.len());
-        // The last @ counts: a password may have one too.
-        match after[..end].rfind('@') {
-            Some(at) => {
-                shown.push_str(HIDDEN);
-                rest = &after[at..];
-            }
-            None => rest = after,
+    match (text.find("://"), text.rfind('@')) {
+        (Some(start), Some(at)) if start < at => {
+            format!("{}://{HIDDEN}{}", &text[..start], &text[at..])
         }
+        _ => text.to_owned(),
     }
-    shown.push_str(rest);
-    shown
+}
+
+/// An address without user and password, which may be there without `zk://` or after a wrong one.
+pub(crate) fn address(value: &str) -> String {
+    let Some(at) = value.rfind('@') else { return value.to_owned() };
+    let schemes = ["zk://", "http://", "https://"];
+    let scheme = schemes.into_iter().find(|scheme| value.starts_with(scheme)).unwrap_or_default();
+    format!("{scheme}{HIDDEN}{}", &value[at..])
+}
+
+/// The words of the secrets in a file of defaults. A shell that does not understand the file
+/// repeats parts of it.
+#[derive(Debug, Default)]
+pub(crate) struct Words(HashSet<String>);
+
+impl Words {
+    /// Collects them from the text of the file.
+    pub(crate) fn of(content: &str) -> Self {
+        Self(content.lines().filter_map(secret_part).flat_map(words).map(str::to_owned).collect())
+    }
+
+    /// Whether a line has one of them in it.
+    pub(crate) fn are_in(&self, line: &str) -> bool {
+        words(line).any(|word| self.0.contains(word))
+    }
+}
+
+/// The part of a line that nobody may see.
+fn secret_part(line: &str) -> Option<&str> {
+    if let (Some(start), Some(at)) = (line.find("://"), line.rfind('@'))
+        && start < at
+    {
+        return Some(&line[start..at]);
+    }
+    if !is_secret(line) {
+        return None;
+    }
+    let value = line.split_once('=').map_or(line, |(_, value)| value);
+    // A command or a path that leads to the secret may be seen.
+    let is_elsewhere = value.trim_start_matches(['"', '\'']).starts_with(['$', '`', '/'])
+        || value.contains("file:///");
+    (!is_elsewhere).then_some(value)
+}
+
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|c: char| !c.is_alphanumeric()).filter(|word| word.len() > 1)
 }
 
 #[cfg(test)]
@@ -57,7 +109,13 @@ mod tests {
 
     #[test]
     fn secrets_are_known_by_name() {
-        for name in ["credentials", "MESOS_CREDENTIAL", "db_password", "MESOS_SECRET"] {
+        for name in [
+            "credentials",
+            "MESOS_CREDENTIAL",
+            "db_password",
+            "MESOS_SECRET",
+            "executor_environment_variables",
+        ] {
             assert_eq!(shown(name, "x"), HIDDEN, "{name}");
         }
         assert_eq!(shown("quorum", "2"), "2");
@@ -66,7 +124,7 @@ mod tests {
     #[test]
     fn json_is_searched_too() {
         let json = r#"{"DB_PASSWORD": "x"}"#;
-        assert_eq!(shown("executor_environment_variables", json), HIDDEN);
+        assert_eq!(shown("default_container_info", json), HIDDEN);
         assert_eq!(shown("acls", "{}"), "{}");
         assert_eq!(shown("zk", "file:///etc/mesos/secret-zk"), "file:///etc/mesos/secret-zk");
     }
@@ -78,10 +136,39 @@ mod tests {
             ("zk://u:p@a:1,b:2/m", "zk://(hidden)@a:1,b:2/m"),
             ("zk://u:p@ss@a:1/m", "zk://(hidden)@a:1/m"),
             ("zk://u:p@a:1", "zk://(hidden)@a:1"),
-            ("x zk://u:p@a:1/m http://v:q@b/", "x zk://(hidden)@a:1/m http://(hidden)@b/"),
-            ("zk://a:1/m@n", "zk://a:1/m@n"),
+            ("zk://u:p/ss@a:1/m", "zk://(hidden)@a:1/m"),
+            ("zk://u:p s?s#@a:1/m", "zk://(hidden)@a:1/m"),
+            ("zk://u:p://q@a:1/m", "zk://(hidden)@a:1/m"),
+            ("x zk://u:p@a:1/m http://v:q@b/", "x zk://(hidden)@b/"),
+            ("me@a is at http://b/", "me@a is at http://b/"),
         ] {
             assert_eq!(without_userinfo(url), expected);
+        }
+    }
+
+    #[test]
+    fn userinfo_of_an_address_is_hidden_whatever_stands_before_it() {
+        for (name, value, expected) in [
+            ("zk", "zk:/u:p@a:1/m", "(hidden)@a:1/m"),
+            ("MESOS_MASTER", "u:p/ss@a:1/m", "(hidden)@a:1/m"),
+            ("master", "zk://u:p@s/s@a:1/m", "zk://(hidden)@a:1/m"),
+            ("ETCD_AUTHORITY", "u:p@a:4001", "(hidden)@a:4001"),
+            ("attributes", "mail:u@a", "mail:u@a"),
+        ] {
+            assert_eq!(shown(name, value), expected);
+        }
+    }
+
+    #[test]
+    fn words_of_secrets_are_found_again() {
+        let content = "A=zk://u:pass;word@h/m\nMESOS_CREDENTIAL= hunter2\n\"secret\": \"x99\"\n\
+                       MESOS_SECRET=$(cat /etc/key)\nLOGS=/var/log\n";
+        let secrets = Words::of(content);
+        for line in ["word@h: not found", "line 2: hunter2: not found", "x99\": x"] {
+            assert!(secrets.are_in(line), "{line}");
+        }
+        for line in ["cat: /etc/key: No such file", "/var/log", "syntax error near `fi'"] {
+            assert!(!secrets.are_in(line), "{line}");
         }
     }
 }

@@ -17,17 +17,20 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::environment::{self, Variables};
 use crate::files;
-use crate::report::{Exit, Failure, Problem};
+use crate::no_effect;
+use crate::report::{Exit, Failure, Note, Problem};
 use crate::secret;
 
 const SHELL: &str = "/bin/sh";
 
 /// `-a` exports every variable that the file sets. `-e` stops at a command that
-/// fails, so that `MASTER=$(...)` does not quietly end up empty. With the
+/// fails, `-u` at a variable that is not set and `pipefail`, where the shell has it,
+/// at a pipe that fails, as in the script of 2015: neither `MASTER=$(...)` nor
+/// `IP=$NAME` quietly ends up empty. With the
 /// redirection the shell keeps the pipe on a descriptor that no command inherits.
 /// The variable added at the end proves that the list is whole. All is one line,
 /// understood before the file is read, so that no alias of the file can change it.
-const SCRIPT: &str = r#"set -ae; . "$1" >&2; exec /usr/bin/env -0 _mesos_init_wrapper_read=1"#;
+const SCRIPT: &str = r#"set -aeu; if (set -o pipefail) 2>/dev/null; then set -o pipefail; fi; . "$1" >&2; exec /usr/bin/env -0 _mesos_init_wrapper_read=1"#;
 
 const PROOF: &str = "_mesos_init_wrapper_read";
 
@@ -40,12 +43,12 @@ const LOOK_AGAIN_MS: u8 = 50;
 
 /// Reads one file; `hear` gets every line that it prints.
 ///
-/// Gives nothing if the file does not exist.
+/// Gives the variables and what looks odd; nothing if the file does not exist.
 pub(crate) fn read(
     file: &Path,
     variables: &Variables,
     hear: &mut dyn FnMut(&Path, &str),
-) -> Result<Option<Variables>, Failure> {
+) -> Result<Option<(Variables, Vec<Note>)>, Failure> {
     read_with(SHELL, file, variables, hear)
 }
 
@@ -54,14 +57,14 @@ fn read_with(
     file: &Path,
     variables: &Variables,
     hear: &mut dyn FnMut(&Path, &str),
-) -> Result<Option<Variables>, Failure> {
+) -> Result<Option<(Variables, Vec<Note>)>, Failure> {
     let config = |problem| Failure::new(Exit::Config, problem);
     let Some(content) = files::read_if_there(file).map_err(config)? else {
         return Ok(None);
     };
     check(file, &content).map_err(config)?;
 
-    let mut lines = Lines::default();
+    let mut lines = Lines::of(file, &content);
     let heard = source(shell, file, variables, &mut |bytes| {
         lines.add(bytes, &mut |line| hear(file, line));
     });
@@ -75,7 +78,7 @@ fn read_with(
     if found.remove(OsStr::new(PROOF)).is_none() {
         return Err(config(failed(file, status, &lines.last)));
     }
-    Ok(Some(variables.updated(file, found)))
+    Ok(Some((variables.updated(file, found), no_effect::notes(file, &content))))
 }
 
 /// Finds what the shell would not complain about, and the daemon not explain.
@@ -176,14 +179,18 @@ fn failed(file: &Path, status: ExitStatus, last_lines: &[String]) -> Problem {
     };
     let file = file.display();
     Problem::new(format!("{file} cannot be used: {how}; {said}")).hint(format!(
-        "try it with: sh -aexc '. {file}'; a command that fails stops the reading, \
-         so a test that may fail belongs into an if, or ends with || true",
+        "try it with: sh -aeuxc '. {file}'; a command that fails stops the reading, \
+         so a test that may fail belongs into an if, or ends with || true; so does a variable \
+         that is not set, unless it is written ${{NAME:-}}",
     ))
 }
 
 /// Turns what is heard into lines, and remembers the last ones.
 #[derive(Default)]
 struct Lines {
+    /// The file's own name, which is no secret.
+    file: String,
+    secrets: secret::Words,
     unfinished: Vec<u8>,
     last: Vec<String>,
 }
@@ -192,6 +199,15 @@ impl Lines {
     /// Enough for a syntax error and the line that bash adds to it.
     const KEPT: usize = 3;
     const LONGEST: usize = 4096;
+
+    /// For what is printed while `file` is read, which has this content.
+    fn of(file: &Path, content: &[u8]) -> Self {
+        Self {
+            file: file.display().to_string(),
+            secrets: secret::Words::of(&String::from_utf8_lossy(content)),
+            ..Self::default()
+        }
+    }
 
     fn add(&mut self, bytes: &[u8], hear: &mut dyn FnMut(&str)) {
         for &byte in bytes {
@@ -211,8 +227,9 @@ impl Lines {
             return;
         }
         // bash repeats the line that it does not understand: that may be a password.
-        let line = if secret::is_assignment(&line) {
-            "(a line that may hold a secret is left out)".to_owned()
+        let other = if self.file.is_empty() { line.clone() } else { line.replace(&self.file, "") };
+        let line = if secret::is_assignment(&line) || self.secrets.are_in(&other) {
+            secret::LEFT_OUT.to_owned()
         } else {
             secret::without_userinfo(&line)
         };
@@ -284,7 +301,7 @@ mod tests {
         let mut heard = Vec::new();
         let after = read_with(shell, &file, &before, &mut |_, line| heard.push(line.to_owned()));
         let after =
-            after.map_err(|failure| failure.problems[0].to_string())?.expect("the file exists");
+            after.map_err(|failure| failure.problems[0].to_string())?.expect("the file exists").0;
         let set_here = after
             .iter()
             .filter(|(_, variable)| variable.set_in.is_some())
@@ -306,6 +323,12 @@ mod tests {
             ("if test -e /none; then A=1; fi\ntest -e /none || true\n", &[], &[]),
             ("GIVEN=2\nNEW=${GIVEN}3\n", &["GIVEN=2", "NEW=23"], &[]),
             ("set +a\nA=1\n", &[], &[]),
+            (
+                "A=${NOPE:-1}\nB=${NOPE-}\nif [ -n \"${NOPE:+x}\" ]; then C=1; fi\n",
+                &["A=1", "B="],
+                &[],
+            ),
+            ("set +u\nA=$NOPE\n", &["A="], &[]),
         ];
         for shell in shells() {
             for (content, variables, lines) in rows {
@@ -325,6 +348,9 @@ mod tests {
                 ("A=(1 2\n", "syntax error|unexpected"),
                 ("A=$(cat /does/not/exist)\nB=2\n", "/does/not/exist"),
                 ("false\n", "exit status: 1"),
+                ("IP=$NOPE\n", "nope"),
+                ("IP=${NOPE}\nNOPE=1\n", "nope"),
+                ("A=\"x-$NOPE-y\"\n", "nope"),
                 ("exit 0\n", "before its own end"),
                 ("exit 3\n", "exit status: 3"),
                 ("kill -9 $$\n", "signal: 9"),
@@ -338,6 +364,31 @@ mod tests {
                 assert!(any, "{shell}: {content}: {problem}");
             }
         }
+    }
+
+    #[test]
+    fn no_shell_tells_a_secret_that_it_does_not_understand() {
+        for shell in shells() {
+            for content in [
+                "MESOS_CREDENTIAL= hunter2\n",
+                "MASTER=zk://u:pass;hunter2@h:1/m\n",
+                "MASTER=zk://u:$hunter2@h:1/m\n",
+                "MASTER=zk://u:p ass/hunter2@h:1/m\n",
+                "MASTER=zk://u:p`hunter2`@h:1/m\n",
+                "MASTER=zk://u:(hunter2)@h:1/m\n",
+                "MESOS_SECRET=(hunter2\n",
+            ] {
+                let problem = outcome(shell, content).expect_err(content);
+                assert!(!problem.contains("hunter2"), "{shell}: {content}: {problem}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_pipe_that_fails_stops_where_the_shell_can_tell() {
+        let content = "A=$(cat /does/not/exist | cat)\n";
+        let problem = outcome("/bin/bash", content).expect_err("a problem");
+        assert!(problem.contains("/does/not/exist"), "{problem}");
     }
 
     #[test]

@@ -193,9 +193,9 @@ fn the_same_flag_twice_names_both_places() {
     let log_dir = ("/etc/mesos-slave/log_dir", "/a");
     let rows: &[(&[(&str, &str)], &str)] = &[
         (
-            &[("/etc/default/mesos", "LOGS=/b"), log_dir],
+            &[("/etc/default/mesos-slave", "LOGS=/b"), log_dir],
             "the flag log_dir is set 2 times: \
-             by LOGS (set in /etc/default/mesos) and by /etc/mesos-slave/log_dir",
+             by LOGS (set in /etc/default/mesos-slave) and by /etc/mesos-slave/log_dir",
         ),
         (
             &[("/etc/default/mesos-slave", "MESOS_LOG_DIR=/b"), log_dir],
@@ -253,4 +253,123 @@ fn a_variable_that_the_wrapper_was_started_with_counts_too() {
     assert_eq!(output.status.code(), Some(78));
     let stderr = crate::host::text(&output.stderr);
     assert!(stderr.contains("MESOS_QUORUM (set where"), "{stderr}");
+}
+
+#[test]
+fn the_wrappers_switch_of_2015_is_taken_out() {
+    for role in ["master", "slave"] {
+        let host = Host::with_zk();
+        host.write(&format!("/etc/mesos-{role}/?no-logger"), "");
+        let started = host.start(role);
+        assert_eq!(started.arguments.len(), 1, "{:?}", started.arguments);
+        assert!(started.logged(&["notice", "?no-logger", "journal"]), "{}", started.stderr);
+    }
+}
+
+#[test]
+fn a_switch_that_lacks_its_question_mark_stops_the_start() {
+    for (name, content) in [("no-switch_user", ""), ("no-switch_user", "true")] {
+        let host = Host::with_zk();
+        host.write(&format!("/etc/mesos-slave/{name}"), content);
+        let stderr = host.refused("slave");
+        assert!(stderr.contains("error: /etc/mesos-slave/no-switch_user is a switch"), "{stderr}");
+        assert!(stderr.contains("'/etc/mesos-slave/?no-switch_user'"), "{stderr}");
+    }
+}
+
+#[test]
+fn what_packages_set_yields_to_the_administrator_with_a_notice() {
+    let package = ("/etc/default/mesos-slave.d/10-mesos", "MESOS_WORK_DIR=/var/lib/mesos\n");
+    let logs = ("/etc/default/mesos", "LOGS=/var/log/mesos\n");
+    type Pairs<'a> = &'a [(&'a str, &'a str)];
+    type Row<'a> = (Pairs<'a>, &'a [&'a str], Pairs<'a>, &'a str);
+    let rows: &[Row] = &[
+        (
+            &[package, ("/etc/mesos-slave/work_dir", "/data\n")],
+            &["--work_dir=/data"],
+            &[],
+            "MESOS_WORK_DIR (set in /etc/default/mesos-slave.d/10-mesos) is not used: \
+             /etc/mesos-slave/work_dir says it",
+        ),
+        (
+            &[logs, ("/etc/default/mesos-slave", "MESOS_LOG_DIR=/data\n")],
+            &[],
+            &[("MESOS_LOG_DIR", "/data")],
+            "LOGS (set in /etc/default/mesos) is not used: \
+             MESOS_LOG_DIR (set in /etc/default/mesos-slave) says it",
+        ),
+        (
+            &[logs, ("/etc/mesos-slave/log_dir", "/data\n")],
+            &["--log_dir=/data"],
+            &[],
+            "LOGS (set in /etc/default/mesos) is not used: /etc/mesos-slave/log_dir says it",
+        ),
+        (
+            &[
+                ("/etc/default/mesos-slave.d/50", "MESOS_ISOLATION=package\nMESOS_STRICT=true\n"),
+                ("/etc/default/mesos-slave", "ISOLATION=own\n"),
+                ("/etc/mesos-slave/?no-strict", ""),
+            ],
+            &["--isolation=own", "--no-strict"],
+            &[],
+            "MESOS_STRICT (set in /etc/default/mesos-slave.d/50) is not used: \
+             /etc/mesos-slave/?no-strict says it",
+        ),
+        (
+            &[
+                ("/etc/default/mesos-slave.d/50", "MESOS_RESOURCES=package\n"),
+                ("/etc/mesos-slave/resources/ports(*)", "[1-2]\n"),
+            ],
+            &["--resources=ports(*):[1-2]"],
+            &[],
+            "MESOS_RESOURCES (set in /etc/default/mesos-slave.d/50) is not used: \
+             /etc/mesos-slave/resources says it",
+        ),
+    ];
+    for (files, flags, variables, notice) in rows {
+        let host = Host::with_zk();
+        for (path, content) in *files {
+            host.write(path, content);
+        }
+        let started = host.start("slave");
+        let own: Vec<_> = started.arguments.iter().filter(|it| *it != MASTER).collect();
+        assert_eq!(own, *flags);
+        let mesos = started.environment.iter().filter(|(name, _)| name.starts_with("MESOS_"));
+        let mesos: Vec<_> = mesos.map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        assert_eq!(mesos, *variables, "{files:?}");
+        let stderr = started.stderr.replace(&host.path("/").display().to_string(), "/");
+        assert!(stderr.contains(&format!("notice: {notice}\n")), "{notice}: {stderr}");
+    }
+}
+
+#[test]
+fn two_packages_and_an_administrator_twice_are_still_told() {
+    for files in [
+        &[
+            ("/etc/default/mesos", "LOGS=/a\n"),
+            ("/etc/default/mesos-slave.d/x", "MESOS_LOG_DIR=/b\n"),
+        ],
+        &[
+            ("/etc/default/mesos-slave", "LOGS=/a\nMESOS_LOG_DIR=/b\n"),
+            ("/etc/default/mesos", "A=1"),
+        ],
+    ] {
+        let host = Host::with_zk();
+        for (path, content) in files {
+            host.write(path, content);
+        }
+        assert!(host.refused("slave").contains("the flag log_dir is set 2 times"));
+    }
+}
+
+#[test]
+fn the_units_own_environment_wins_over_packages() {
+    let host = Host::with_zk();
+    host.write("/etc/default/mesos-slave.d/10", "MESOS_WORK_DIR=/package\nPATH=$PATH:/opt\n");
+    let mut wrapper = host.wrapper(&["slave"]);
+    wrapper.env("MESOS_WORK_DIR", "/unit");
+    let started = host.start_with("slave", wrapper);
+    assert_eq!(started.environment["MESOS_WORK_DIR"], "/unit");
+    assert!(started.environment["PATH"].ends_with(":/opt"));
+    assert!(started.logged(&["notice", "MESOS_WORK_DIR", "10) is not used"]), "{}", started.stderr);
 }

@@ -117,6 +117,8 @@ fn a_file_that_fails_stops_the_start() {
         for (content, expected) in [
             ("A=1\nif\n", "yntax error"),
             ("MASTER=`cat /does/not/exist`\n", "/does/not/exist"),
+            ("IP=$NOPE\n", "NOPE"),
+            ("LOGS=/var/log/$NOPE/x\n", "NOPE"),
             ("exit 0\n", "before its own end"),
             ("A=1\r\n", "line ends of Windows"),
         ] {
@@ -176,4 +178,45 @@ fn a_link_to_nothing_among_the_defaults_of_packages_is_refused() {
     let stderr = host.refused("slave");
     assert!(stderr.contains("/etc/default/mesos-slave.d/calico is a symbolic link"));
     assert!(stderr.contains("other.rpmsave is skipped"), "{stderr}");
+}
+
+#[test]
+fn commands_that_change_nothing_are_told() {
+    let host = Host::with_zk();
+    host.write("/etc/default/mesos", "umask 022\n");
+    host.write("/etc/default/mesos-slave", "A=1\nulimit -S -c 0\n");
+    let started = host.start("slave");
+    let warned = |parts: &[&str]| started.logged(&[&["warning"][..], parts].concat());
+    assert!(warned(&["/etc/default/mesos, line 1: umask", "UMask="]), "{}", started.stderr);
+    assert!(warned(&["/etc/default/mesos-slave, line 2: ulimit", "ULIMIT="]), "{}", started.stderr);
+}
+
+#[test]
+fn a_variable_is_checked_as_a_file_is() {
+    let host = Host::with_zk();
+    host.write("/etc/default/mesos-slave", "LOGS='/var/log\n# mesos'\nMESOS_HOOKS='a\nb'\n");
+    let started = host.start("slave");
+    for name in ["LOGS", "MESOS_HOOKS"] {
+        let line = ["warning", name, "has several lines"];
+        assert!(started.logged(&line), "{}", started.stderr);
+    }
+    let host = Host::with_zk();
+    host.write("/etc/default/mesos-slave", format!("ISOLATION={}\n", "x".repeat(131_060)));
+    assert!(
+        host.refused("slave").contains("ISOLATION (set in /etc/default/mesos-slave) is too long")
+    );
+}
+
+#[test]
+fn no_password_is_in_what_is_said_of_a_file_that_fails() {
+    for content in [
+        "MESOS_CREDENTIAL= hunter2\n",
+        "MASTER=zk://u:p;hunter2@10.0.0.1:2181/mesos\n",
+        "MESOS_SECRET=(hunter2\n",
+    ] {
+        let host = Host::with_zk();
+        host.write("/etc/default/mesos-slave", content);
+        let stderr = host.refused("slave");
+        assert!(!stderr.contains("hunter2"), "{stderr}");
+    }
 }

@@ -132,3 +132,45 @@ fn one_of_several_masters_does_not_run_alone() {
     host.write("/etc/default/mesos-master", "MESOS_QUORUM=3\n");
     assert!(host.refused("master").contains("MESOS_QUORUM (set in /etc/default/mesos-master)"));
 }
+
+#[test]
+fn a_password_with_a_slash_is_refused_and_not_shown() {
+    let url = "zk://user:hunt/er2@10.0.0.1:2181/mesos";
+    for (role, flag) in ROLES {
+        let variable = flag.to_uppercase();
+        for (path, content) in [
+            ("/etc/mesos/zk", format!("{url}\n")),
+            (&format!("/etc/mesos-{role}/{flag}"), format!("{url}\n")),
+            ("/etc/default/mesos", format!("{variable}={url}\n")),
+            ("/etc/default/mesos", format!("MESOS_{variable}={url}\n")),
+        ] {
+            let host = Host::new();
+            host.write(path, content);
+            let stderr = host.refused(role);
+            assert!(stderr.contains("has a / before the @"), "{stderr}");
+            assert!(!stderr.contains("hunt") && !stderr.contains("er2"), "{stderr}");
+        }
+    }
+}
+
+#[test]
+fn a_comment_in_the_file_does_not_reach_the_daemon_through_a_variable() {
+    for (role, flag) in ROLES {
+        for name in [flag.to_uppercase(), format!("MESOS_{}", flag.to_uppercase())] {
+            for text in
+                ["# ours\nzk://a:2181/mesos\n", "zk://a:2181/mesos\n# ours\n", "#zk://a:1/m\n"]
+            {
+                let host = Host::new();
+                host.write("/etc/mesos/zk", text);
+                let path = host.path("/etc/mesos/zk");
+                let content = format!("{name}=\"`cat {}`\"\n", path.display());
+                host.write(&format!("/etc/default/mesos-{role}"), content);
+                let stderr = host.refused(role);
+                assert!(stderr.contains(&format!("error: {name} (set in")), "{stderr}");
+            }
+        }
+    }
+    let host = Host::new();
+    host.write("/etc/mesos-slave/master", "# ours\nzk://a:2181/mesos\n");
+    assert!(host.refused("slave").contains("/etc/mesos-slave/master holds 2 lines"));
+}
