@@ -132,3 +132,46 @@ fn features_that_centos_7_lacks_are_named() {
     );
     assert!(!report.is_good());
 }
+
+/// As rpm of CentOS 7 signs.
+#[test]
+fn signature_packets_of_version_3_are_verified() {
+    use md5::Digest;
+    use pgp::{
+        composed::{Deserializable, SignedSecretKey},
+        crypto::hash::HashAlgorithm,
+        ser::Serialize,
+        types::{KeyDetails, Password, SigningKey},
+    };
+    let text = fs_err::read_to_string(support::key_file("a")).unwrap();
+    let (key, _) = SignedSecretKey::from_string(&text).unwrap();
+    let own = support::key("a");
+    let sign = |issuer: &[u8]| {
+        // Kind and time, which are hashed behind the data.
+        let hashed = [0, 0x5f, 0x5e, 0x10, 0];
+        let digest = sha2::Sha256::new().chain_update(b"data").chain_update(hashed).finalize();
+        let sha256 = HashAlgorithm::Sha256;
+        let number = key.primary_key.sign(&Password::empty(), sha256, &digest).unwrap();
+        let mut body = vec![3, 5];
+        body.extend(hashed);
+        body.extend(issuer);
+        body.extend([1, 8, digest[0], digest[1]]);
+        let pgp::types::SignatureBytes::Mpis(numbers) = number else { panic!("no RSA") };
+        numbers[0].to_writer(&mut body).unwrap();
+        let mut packet = vec![0x89];
+        packet.extend((body.len() as u16).to_be_bytes());
+        packet.extend(body);
+        packet
+    };
+    let packet = sign(key.primary_key.legacy_key_id().as_ref());
+    let verify = |packet: &[u8], data: &[u8]| own.certificate().verify(packet, data);
+    verify(&packet, b"data").unwrap();
+    assert!(verify(&packet, b"date").is_err());
+    assert!(verify(&sign(&[1; 8]), b"data").is_err());
+    // The number's length in bits may be off by some, for rpm as well: its bytes count.
+    for at in (0..packet.len()).filter(|at| *at != 23) {
+        let mut damaged = packet.clone();
+        damaged[at] ^= 1;
+        assert!(verify(&damaged, b"data").is_err(), "byte {at}");
+    }
+}
