@@ -95,7 +95,8 @@ impl<'a> Prepared<'a> {
     }
 
     /// Writes the RPM to `path`, which must not exist. What is left there after an error is
-    /// not an RPM; the caller removes it.
+    /// not an RPM; the caller removes it. Nothing is synced to the disk: the caller does that, once
+    /// for all that it keeps.
     ///
     /// # Errors
     /// An I/O error that names the file, or [`Error::Stage`] if a file changed meanwhile.
@@ -129,7 +130,6 @@ impl<'a> Prepared<'a> {
         }
         file.seek(SeekFrom::Start(0))?;
         file.write_all(&head)?;
-        file.sync_all()?;
         Ok(UnsignedRpm { path: path.to_owned(), size: head.len() as u64 + facts.size })
     }
 
