@@ -19,6 +19,7 @@ mod host_program;
 mod install;
 mod interrupted;
 mod keys;
+mod publishing;
 mod runs;
 mod sources;
 mod stand_in;

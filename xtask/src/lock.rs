@@ -1,4 +1,7 @@
-//! One run at a time in a checkout: the second waits and says so.
+//! One run at a time in a checkout, or in a folder that several checkouts write to: the second waits
+//! and says so.
+
+use std::path::{Path, PathBuf};
 
 use fs_err::File;
 
@@ -23,6 +26,15 @@ impl Lock {
             .append(true)
             .open(&path)
             .class(Class::Output)?;
+        Self::of(file, path, reporter)
+    }
+
+    /// Locks a folder, and leaves nothing in it.
+    pub(crate) fn of_folder(dir: &Path, reporter: &dyn Reporter) -> Result<Self> {
+        Self::of(File::open(dir).class(Class::Output)?, dir.to_owned(), reporter)
+    }
+
+    fn of(file: File, path: PathBuf, reporter: &dyn Reporter) -> Result<Self> {
         if file.file().try_lock().is_err() {
             reporter.event(&Event::Waiting { path });
             file.file().lock().class(Class::Output)?;

@@ -3,13 +3,14 @@
 use std::path::Path;
 
 use el7rpm::{
+    input,
     openpgp::Signer,
     repodata::{self, IndexedRpm},
     verify::{self, Required},
 };
 
 use crate::{
-    cache::sync,
+    cache::{sync, sync_all},
     cli::IndexArgs,
     events::Reporter,
     failure::{Class, Classify, Failure, Result},
@@ -26,6 +27,10 @@ pub(super) fn run(
     json: bool,
 ) -> Result<()> {
     let dir = &args.dir;
+    let _folder = Lock::of_folder(dir, reporter).map_err(|mut f| {
+        f.class = Class::Usage;
+        f
+    })?;
     let rpms = publish::rpms_in(dir).map_err(|mut f| {
         f.class = Class::Usage;
         f
@@ -114,7 +119,9 @@ fn fill(
         repodata::write_indexed(staging, packages, before, signer).class(Class::Output)?;
     let (new, place) = (staging.join("repodata"), dir.join("repodata"));
     publish::for_all_to_read(&new)?;
-    if !place.exists() || !publish::swap(&new, &place) {
+    sync_all(&new)?;
+    let is_there = input::is_there(&place).class(Class::Output)?;
+    if !is_there || !publish::swap(&new, &place) {
         remove_folder(&place)?;
         fs_err::rename(&new, &place).class(Class::Output)?;
     }

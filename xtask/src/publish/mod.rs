@@ -28,6 +28,7 @@ pub(crate) use place::{Place, swap};
 pub(crate) use release::{Published, Release, read_release};
 
 use crate::{
+    events::Reporter,
     failure::{Class, Classify, Result},
     key::{Key, KeyBuilder},
     keys::Keys,
@@ -102,13 +103,14 @@ impl Publication<'_> {
     }
 
     /// Makes the repository and puts it in place.
-    pub(crate) fn write(&self) -> Result<Release> {
+    pub(crate) fn write(&self, reporter: &dyn Reporter) -> Result<Release> {
         repo_file::check_url(self.base_url)?;
-        // Also of a folder whose list of contents says less.
-        let released = read_release(&self.place.out)?.map(|r| r.revision);
-        let indexed = repodata::revision(&self.place.out).class(Class::Output)?;
-        let before = released.max(indexed).unwrap_or(0);
-        let release = self.place.replace(|dir| self.fill(dir, before))?;
+        let release = self.place.replace(reporter, |dir| {
+            // Also of a folder whose list of contents says less.
+            let released = read_release(&self.place.out)?.map(|r| r.revision);
+            let indexed = repodata::revision(&self.place.out).class(Class::Output)?;
+            self.fill(dir, released.max(indexed).unwrap_or(0))
+        })?;
         let path = self.record_path();
         fs_err::create_dir_all(path.parent().unwrap_or(Path::new("/"))).class(Class::Output)?;
         let record = serde_json::to_vec(&self.record()?).unwrap_or_default();

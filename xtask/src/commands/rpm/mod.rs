@@ -68,7 +68,7 @@ fn build(args: &RpmArgs, workspace: &Workspace, reporter: &dyn Reporter, json: b
     let publication = Publication { workspace, place: &place, base_url, keys: &keys, rpms: &rpms };
     let current = publication.current();
     let written = current.is_none();
-    let release = current.map_or_else(|| publication.write(), Ok)?;
+    let release = current.map_or_else(|| publication.write(reporter), Ok)?;
     let report = Report {
         packages: rows::rows(&plan, &ended, &release.packages),
         repository: workspace.relative(&place.out).to_owned(),
