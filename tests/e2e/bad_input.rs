@@ -60,7 +60,9 @@ fn hostile_descriptions() {
             ("name with a path", description(&format!("[package.\"../../p\"]\n{HEAD}{LOG}"))),
             (
                 "source outside",
-                package("assets = [{ source = \"../../../etc/shadow\", dest = \"/x\" }]\n"),
+                package(
+                    "assets = [{ source = \"../../../../../../../../etc/shadow\", dest = \"/x\" }]\n",
+                ),
             ),
             (
                 "absolute source",

@@ -39,7 +39,8 @@ impl Bench {
     }
 
     pub fn unsigned(&self, package: &Package, out: &Path) -> UnsignedRpm {
-        let roots = Roots { spec: self.dir.path().into(), crate_dir: None, build: None };
+        let roots =
+            Roots { spec: self.dir.path().into(), workspace: None, crate_dir: None, build: None };
         let root = StagedRoot::collect(package, &roots).unwrap();
         let options = WriteOptions::default();
         let prepared = Prepared::new(package, &root, &options).unwrap();
@@ -100,6 +101,7 @@ assets = [
   { source = "bin/*", dest = "/usr/bin/", mode = "755" },
   { source = "etc/a.conf", dest = "/etc/varied/a.conf", config = "noreplace" },
   { source = "doc/README", dest = "/usr/share/doc/varied/README", doc = true },
+  { source = "varied.service", dest = "/usr/lib/systemd/system/" },
   { dest = "/etc/varied", dir = true },
   { dest = "/var/lib/varied", dir = true, user = "varied", group = "varied", mode = "0750" },
   { dest = "/usr/bin/link", link = "script" },
@@ -117,6 +119,7 @@ requires = { varied = "= 2:1.0-1.el7" }
     bench.write("bin/script", "#!/usr/bin/python2\n");
     fs_err::copy("/bin/true", bench.path("bin/program")).unwrap();
     bench.write("etc/a.conf", "a = 1\n");
+    bench.write("varied.service", "[Service]\nExecStart=/bin/true\n");
     bench.write("doc/README", "gr\u{fc}n\n");
     bench
 }

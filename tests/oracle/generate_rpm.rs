@@ -115,6 +115,7 @@ fn ours(workspace: &Path, crate_dir: &str, target: &Path, out: &Path) -> PathBuf
     let spec = Spec::load(&description, workspace).unwrap();
     let roots = Roots {
         spec: out.into(),
+        workspace: Some(workspace.into()),
         crate_dir: Some(workspace.join(crate_dir)),
         build: Some(target.join("release")),
     };

@@ -36,7 +36,8 @@ fn bench(sizes: &[u64]) -> Bench {
 fn packages_past_4_gib_have_64_bit_sizes() {
     let bench = bench(&[2_200_000_000, 2_200_000_000]);
     let package = bench.packages().remove(0);
-    let roots = Roots { spec: bench.dir.path().into(), crate_dir: None, build: None };
+    let roots =
+        Roots { spec: bench.dir.path().into(), workspace: None, crate_dir: None, build: None };
     let root = StagedRoot::collect(&package, &roots).unwrap();
     let compression = Compression { format: Format::Gzip, level: 1, threads: 2 };
     let options = WriteOptions { compression, ..WriteOptions::default() };
@@ -60,7 +61,8 @@ fn packages_past_4_gib_have_64_bit_sizes() {
 fn a_file_past_4_gib_is_refused() {
     let bench = bench(&[4_300_000_000]);
     let package = bench.packages().remove(0);
-    let roots = Roots { spec: bench.dir.path().into(), crate_dir: None, build: None };
+    let roots =
+        Roots { spec: bench.dir.path().into(), workspace: None, crate_dir: None, build: None };
     let error = StagedRoot::collect(&package, &roots).unwrap_err().to_string();
     assert!(error.contains("rpm 4.11 of CentOS 7 holds at most 4294967294 per file"), "{error}");
 }

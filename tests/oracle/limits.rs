@@ -34,7 +34,8 @@ fn bench(description: usize) -> Bench {
 /// Writes the package with `files` names of one file.
 fn write(bench: &Bench, files: usize) -> el7rpm::Result<el7rpm::package::UnsignedRpm> {
     let package = bench.packages().remove(0);
-    let roots = Roots { spec: bench.dir.path().into(), crate_dir: None, build: None };
+    let roots =
+        Roots { spec: bench.dir.path().into(), workspace: None, crate_dir: None, build: None };
     let mut root = StagedRoot::collect(&package, &roots)?;
     let entry = root.entries[0].clone();
     root.entries = (0..files)

@@ -281,7 +281,8 @@ mod tests {
         );
         fs_err::write(&path, text).unwrap();
         let spec = Spec::load(&path, dir.path())?;
-        let roots = Roots { spec: dir.path().into(), crate_dir: None, build: None };
+        let roots =
+            Roots { spec: dir.path().into(), workspace: None, crate_dir: None, build: None };
         let root = StagedRoot::collect(&spec.packages[0], &roots)?;
         Scriptlets::of(&spec.packages[0], &root)
     }

@@ -13,8 +13,8 @@ use super::{
 
 /// Checks one of `assets`.
 pub(super) fn asset(raw: RawAsset, base: Base) -> Checked<Asset> {
-    if raw.staged.is_none() && !raw.exclude.is_empty() {
-        return Err("`exclude` goes with `staged` only".into());
+    if raw.staged.is_none() && raw.source.is_none() && !raw.exclude.is_empty() {
+        return Err("`exclude` goes with `source` or `staged` only".into());
     }
     let dest = match (&raw.dest, &raw.staged) {
         (Some(dest), None) => destination(dest)?,
@@ -27,7 +27,7 @@ pub(super) fn asset(raw: RawAsset, base: Base) -> Checked<Asset> {
     // A ghost may be a directory or a link; on its own it is a file.
     let content = match (&raw.source, raw.dir, &raw.link, raw.ghost) {
         (None, false, None, false) if raw.staged.is_some() => staged(&raw)?,
-        (Some(pattern), false, None, false) => files(pattern, base)?,
+        (Some(pattern), false, None, false) => files(pattern, base, &raw.exclude)?,
         (None, true, None, _) => Content::Dir,
         (None, false, Some(target), _) => Content::Link(line("link", target.clone())?),
         (None, false, None, true) => Content::Ghost,
@@ -73,14 +73,24 @@ fn staged(raw: &RawAsset) -> Checked<Content> {
     Ok(Content::Staged { pattern, exclude })
 }
 
-fn files(pattern: &str, base: Base) -> Checked<Content> {
+fn files(pattern: &str, base: Base, exclude: &[String]) -> Checked<Content> {
     // cargo-generate-rpm's spelling for what cargo built, whatever the target and profile.
     let (base, pattern) = match (base, pattern.strip_prefix("target/release/")) {
         (Base::Crate, Some(rest)) => (Base::Build, rest),
         _ => (base, pattern),
     };
-    relative(pattern, "source")?;
-    Ok(Content::Files { pattern: pattern.to_owned(), base })
+    // Where `../` leads is looked at when the files are: it may lead elsewhere in the checkout.
+    let up = if base == Base::Build { pattern } else { pattern.trim_start_matches("../") };
+    relative(up.strip_suffix('/').unwrap_or(up), "source").map_err(|_| {
+        format!(
+            "source: `{}` must be a path from the folder, such as `x` or `../x`",
+            printable(pattern)
+        )
+    })?;
+    for pattern in exclude {
+        relative(pattern.trim_start_matches("../"), "exclude")?;
+    }
+    Ok(Content::Files { pattern: pattern.to_owned(), base, exclude: exclude.to_vec() })
 }
 
 fn config_flags(raw: &RawConfig) -> Checked<FileFlags> {

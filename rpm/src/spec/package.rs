@@ -116,7 +116,7 @@ impl Package {
     /// Names of the programs that the compile step must produce.
     pub fn programs(&self) -> impl Iterator<Item = &str> {
         self.assets.iter().filter_map(|a| match &a.content {
-            Content::Files { pattern, base: Base::Build } => Some(pattern.as_str()),
+            Content::Files { pattern, base: Base::Build, .. } => Some(pattern.as_str()),
             _ => None,
         })
     }
@@ -237,7 +237,8 @@ pub struct Asset {
     pub content: Content,
     /// Where: absolute; a directory if it ends in `/`.
     pub dest: String,
-    /// Permission bits; `None` takes 0755 for what its owner may execute or enter, 0644 otherwise.
+    /// Permission bits. `None`: of what a build staged, its own; of source files, 0755 for what
+    /// its owner may execute, 0644 otherwise.
     pub mode: Option<u16>,
     /// Owner.
     pub user: String,
@@ -260,6 +261,8 @@ pub enum Content {
         pattern: String,
         /// Which folder the pattern starts from.
         base: Base,
+        /// Patterns of what is left out, from the same folder.
+        exclude: Vec<String>,
     },
     /// What the build put into its staged root at this path, and stays there: a directory with
     /// all below it, like a line of rpmbuild's `%files`.

@@ -212,7 +212,7 @@ pub(crate) struct RawAsset {
     pub(crate) dest: Option<String>,
     /// Files of the staged root, which stay where they are.
     pub(crate) staged: Option<String>,
-    /// Those of `staged` that are left out.
+    /// Those of `source` or `staged` that are left out.
     #[serde(default)]
     pub(crate) exclude: Vec<String>,
     pub(crate) mode: Option<String>,

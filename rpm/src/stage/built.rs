@@ -20,7 +20,8 @@ pub(super) struct Built {
     /// Absolute path, as on the host.
     pub(super) path: String,
     pub(super) kind: Kind,
-    pub(super) executable: bool,
+    /// As the build left it.
+    pub(super) mode: u16,
 }
 
 /// All that `pattern` takes: what it matches, and what lies below a directory that it matches.
@@ -145,8 +146,8 @@ fn built(package: &Package, path: &Path, below: &Path) -> Result<Built> {
     } else {
         regular(package, path, &meta)?
     };
-    let executable = matches!(kind, Kind::File { .. }) && meta.mode() & 0o100 != 0;
-    Ok(Built { path: format!("/{name}"), kind, executable })
+    let mode = if meta.is_symlink() { 0o777 } else { (meta.mode() & 0o7777) as u16 };
+    Ok(Built { path: format!("/{name}"), kind, mode })
 }
 
 #[cfg(test)]
@@ -178,7 +179,8 @@ mod tests {
     }
 
     fn stage(dir: &Path, assets: &str) -> Result<Vec<String>> {
-        let roots = Roots { spec: dir.into(), crate_dir: None, build: Some(dir.into()) };
+        let roots =
+            Roots { spec: dir.into(), workspace: None, crate_dir: None, build: Some(dir.into()) };
         let entries = StagedRoot::collect(&package(assets), &roots)?.entries;
         let kind = |k: &Kind| match k {
             Kind::Dir => "/".into(),
@@ -226,5 +228,72 @@ mod tests {
         };
         assert_eq!(left(&["/usr/lib64/*.la"]), ["/usr/lib64/l.so"]);
         assert!(left(&["/usr/lib64/*.la", "/usr/lib64/*.so", "/no/such"]).is_empty());
+    }
+
+    fn mode(dir: &Path, path: &str, mode: u32) {
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(mode);
+        fs_err::set_permissions(dir.join(path), mode).unwrap();
+    }
+
+    fn modes(dir: &Path, assets: &str) -> Result<Vec<(String, u16)>> {
+        let roots =
+            Roots { spec: dir.into(), workspace: None, crate_dir: None, build: Some(dir.into()) };
+        let entries = StagedRoot::collect(&package(assets), &roots)?.entries;
+        Ok(entries.into_iter().map(|e| (e.path, e.mode)).collect())
+    }
+
+    #[test]
+    fn staged_files_and_folders_keep_their_modes() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = dir.path();
+        fs_err::create_dir_all(at.join("o/closed")).unwrap();
+        fs_err::create_dir_all(at.join("o/sticky")).unwrap();
+        for (file, own) in [("secret", 0o600), ("tool", 0o711), ("none", 0o400), ("all", 0o666)] {
+            fs_err::write(at.join("o").join(file), "x").unwrap();
+            mode(at, &format!("o/{file}"), own);
+        }
+        mode(at, "o/closed", 0o700);
+        mode(at, "o/sticky", 0o1777);
+        mode(at, "o", 0o750);
+        let found = modes(at, r#"{ staged = "/o" }"#).unwrap();
+        let found: Vec<_> = found.iter().map(|(p, m)| (p.as_str(), *m)).collect();
+        let expected = [
+            ("/o", 0o750),
+            ("/o/all", 0o666),
+            ("/o/closed", 0o700),
+            ("/o/none", 0o400),
+            ("/o/secret", 0o600),
+            ("/o/sticky", 0o1777),
+            ("/o/tool", 0o711),
+        ];
+        assert_eq!(found, expected);
+        let own = modes(at, r#"{ staged = "/o", mode = "640" }"#).unwrap();
+        assert!(own.contains(&("/o/secret".into(), 0o640)), "a mode that is said holds for files");
+        assert!(own.contains(&("/o/closed".into(), 0o700)));
+        let said = r#"{ staged = "/o" }, { dest = "/o/closed", dir = true, mode = "711" }"#;
+        assert!(modes(at, said).unwrap().contains(&("/o/closed".into(), 0o711)));
+    }
+
+    #[test]
+    fn set_id_bits_are_shipped_only_where_an_asset_says_so() {
+        for bits in [0o4711, 0o2755, 0o6755] {
+            let dir = tempfile::tempdir().unwrap();
+            fs_err::create_dir_all(dir.path().join("o")).unwrap();
+            fs_err::write(dir.path().join("o/su"), "x").unwrap();
+            mode(dir.path(), "o/su", bits);
+            let error = modes(dir.path(), r#"{ staged = "/o" }"#).unwrap_err();
+            assert!(error.to_string().contains("/o/su is set-"), "{error}");
+            assert!(error.help().unwrap().contains(&format!("{bits:o}")), "{error}");
+            let said = format!("{{ staged = \"/o/su\", mode = \"{bits:o}\" }}");
+            assert_eq!(modes(dir.path(), &said).unwrap(), [("/o/su".into(), bits as u16)]);
+            let lowered = modes(dir.path(), r#"{ staged = "/o/su", mode = "755" }"#).unwrap();
+            assert_eq!(lowered, [("/o/su".into(), 0o755)]);
+            fs_err::remove_file(dir.path().join("o/su")).unwrap();
+            mode(dir.path(), "o", 0o2775);
+            let error = modes(dir.path(), r#"{ staged = "/o" }"#).unwrap_err();
+            assert!(error.help().unwrap().contains("dir = true"), "{error}");
+            let said = r#"{ staged = "/o" }, { dest = "/o", dir = true, mode = "2775" }"#;
+            assert_eq!(modes(dir.path(), said).unwrap(), [("/o".into(), 0o2775)]);
+        }
     }
 }

@@ -1,12 +1,15 @@
-//! Source files by name or pattern, below one folder and nowhere else.
+//! Source files by name or pattern: below one folder, or elsewhere in the checkout, and nowhere else.
+//!
+//! A name alone is a file, and a link is followed to it, or a folder, which is taken as it is. In
+//! folders and patterns nothing is followed: a link is shipped as a link, whatever it points to.
 
 use std::{
     fmt,
     os::unix::fs::MetadataExt,
-    path::{Path, PathBuf},
+    path::{Component, Path, PathBuf},
 };
 
-use globset::{GlobBuilder, GlobMatcher};
+use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 use walkdir::WalkDir;
 
 use super::{Kind, Roots, nothing_built, regular};
@@ -15,20 +18,35 @@ use crate::{
     spec::{Base, Package, printable},
 };
 
-/// A source file that a pattern matched.
+/// Something that an asset's `source` names.
 pub(super) struct Found {
-    /// Its path below the pattern's fixed part.
+    /// Its path below what the pattern fixes; empty for a folder that was named itself.
     pub(super) below: String,
     pub(super) kind: Kind,
-    /// Whether its owner may run it.
-    pub(super) executable: bool,
+    pub(super) mode: u16,
 }
 
-/// Finds files below one folder and nowhere else.
+/// What `source` turned out to be.
+pub(super) enum Source {
+    /// One file, named.
+    File(Found),
+    /// A folder, named: itself, then all below it.
+    Folder(Vec<Found>),
+    /// What a pattern matches.
+    Several(Vec<Found>),
+}
+
+/// Folders of the checkout that no asset may take from: secret keys and half-done results are there.
+const CLOSED: [&str; 2] = ["target", ".git"];
+
+/// Finds files below one folder, or elsewhere in the checkout.
 pub(super) struct Finder<'a> {
     package: &'a Package,
     base: PathBuf,
+    /// The checkout, if it is known and what is looked for is not a build's own.
+    checkout: Option<PathBuf>,
     name: Base,
+    pattern: &'a str,
 }
 
 impl fmt::Display for Finder<'_> {
@@ -43,103 +61,378 @@ impl fmt::Display for Finder<'_> {
 }
 
 impl<'a> Finder<'a> {
-    pub(super) fn new(package: &'a Package, name: Base, roots: &Roots) -> Result<Self> {
+    pub(super) fn new(
+        package: &'a Package,
+        name: Base,
+        roots: &Roots,
+        pattern: &'a str,
+    ) -> Result<Self> {
         let base = match name {
             Base::Spec => Some(&roots.spec),
             Base::Crate => roots.crate_dir.as_ref(),
             Base::Build => roots.build.as_ref(),
         };
-        let base = base.ok_or_else(|| nothing_built(package))?;
-        Ok(Self { package, base: fs_err::canonicalize(base)?, name })
+        let base = fs_err::canonicalize(base.ok_or_else(|| nothing_built(package))?)?;
+        let checkout = match (name, &roots.workspace) {
+            (Base::Spec | Base::Crate, Some(dir)) => Some(fs_err::canonicalize(dir)?),
+            _ => None,
+        };
+        Ok(Self { package, base, checkout, name, pattern })
     }
 
-    pub(super) fn find(&self, pattern: &str) -> Result<Vec<Found>> {
-        let missing = || {
-            Error::source(
-                &self.package.name,
-                format!("no file matches `{}` in {self}", printable(pattern)),
-                "check the asset's `source`, which is relative to that folder",
-            )
-        };
-        if !is_pattern(pattern) {
-            let path = self.base.join(pattern);
-            if !input::is_there(&path)? {
-                return Err(missing());
-            }
-            return Ok(vec![self.file(&path, pattern)?]);
-        }
-        let fixed = fixed_part(pattern);
-        let matcher = self.matcher(pattern)?;
+    /// All that the pattern names, but for what `exclude` does.
+    pub(super) fn find(&self, exclude: &[String]) -> Result<Source> {
+        let (fixed, rest) = split(self.pattern);
         let start = self.base.join(fixed);
-        if !input::is_there(&start)? {
-            return Err(missing());
+        self.stays_inside(&normalise(&start))?;
+        if rest.is_empty() && !self.pattern.ends_with('/') {
+            if !input::is_there(&start)? {
+                return Err(self.missing());
+            }
+            let meta = fs_err::symlink_metadata(&start)?;
+            return match self.behind(&start, meta.is_symlink())? {
+                (real, meta) if meta.is_dir() => {
+                    let mut all = vec![folder("")];
+                    all.extend(self.walk(&real, None, exclude)?);
+                    Ok(Source::Folder(all))
+                }
+                (real, meta) => Ok(Source::File(self.file(&real, &meta, fixed)?)),
+            };
         }
-        self.inside(&start)?;
+        if !input::is_there(&start)? {
+            return Err(self.missing());
+        }
+        let (real, _) = self.behind(&start, true)?;
+        let wanted = (!rest.is_empty()).then_some(rest);
+        let found = self.walk(&real, wanted, exclude)?;
+        if found.is_empty() { Err(self.missing()) } else { Ok(Source::Several(found)) }
+    }
+
+    /// What lies below `start`; with `wanted`, what this pattern matches of it.
+    fn walk(&self, start: &Path, wanted: Option<&str>, exclude: &[String]) -> Result<Vec<Found>> {
+        let (fixed, _) = split(self.pattern);
+        let excluded = self.matcher(exclude)?;
+        // Folders belong to a tree; `*` names what lies in one, as in cargo-generate-rpm.
+        let is_tree = wanted.is_none_or(|w| w == "**" || w.ends_with("/**"));
+        let wanted = wanted.map(|w| self.matcher(&[w.to_owned()])).transpose()?;
         let mut found = Vec::new();
-        for item in WalkDir::new(&start).min_depth(1).sort_by_file_name() {
+        let mut walk = WalkDir::new(start).min_depth(1).sort_by_file_name().into_iter();
+        while let Some(item) = walk.next() {
             let item = item.map_err(std::io::Error::from)?;
-            let whole = item.path().strip_prefix(&self.base).unwrap_or(item.path());
-            if item.file_type().is_dir() || !matcher.is_match(whole) {
+            self.stays_inside(item.path())?;
+            let below = item.path().strip_prefix(start).unwrap_or(item.path());
+            let is_dir = item.file_type().is_dir();
+            // Exclusions are written as `source` is, from the same folder.
+            if Path::new(fixed).join(below).ancestors().any(|a| excluded.is_match(a)) {
+                if is_dir {
+                    walk.skip_current_dir();
+                }
                 continue;
             }
-            let below = item.path().strip_prefix(&start).unwrap_or(item.path());
+            let is_wanted = wanted.as_ref().is_none_or(|w| w.is_match(below));
+            if !is_wanted || (is_dir && !is_tree) {
+                continue;
+            }
             let below = below.to_str().ok_or_else(|| self.not_utf8(item.path()))?;
-            found.push(self.file(item.path(), below)?);
+            found.push(match is_dir {
+                true => folder(below),
+                false => self.file(item.path(), &fs_err::symlink_metadata(item.path())?, below)?,
+            });
         }
-        if found.is_empty() { Err(missing()) } else { Ok(found) }
+        Ok(found)
     }
 
-    fn matcher(&self, pattern: &str) -> Result<GlobMatcher> {
-        GlobBuilder::new(pattern)
-            .literal_separator(true)
-            .build()
-            .map(|g| g.compile_matcher())
-            .map_err(|e| Error::stage(&self.package.name, format!("source: {e}")))
+    fn matcher(&self, patterns: &[String]) -> Result<GlobSet> {
+        let wrong = |e: globset::Error| self.stage_error(format!("is no pattern: {e}"));
+        let mut set = GlobSetBuilder::new();
+        for pattern in patterns {
+            set.add(GlobBuilder::new(pattern).literal_separator(true).build().map_err(wrong)?);
+        }
+        set.build().map_err(wrong)
     }
 
-    fn file(&self, path: &Path, below: &str) -> Result<Found> {
-        let real = self.inside(path)?;
+    fn file(&self, path: &Path, meta: &std::fs::Metadata, below: &str) -> Result<Found> {
+        let below = below.to_owned();
+        if meta.is_symlink() {
+            let target = fs_err::read_link(path)?.into_os_string().into_string();
+            let target = target.map_err(|_| self.not_utf8(path))?;
+            return Ok(Found { below, kind: Kind::Link { target }, mode: 0o777 });
+        }
+        let kind = regular(self.package, path, meta).map_err(|e| self.blame(e))?;
+        // A checkout has these two modes and no other, whatever the umask; more is for `mode` to say.
+        let usual = if meta.mode() & 0o100 != 0 { 0o755 } else { 0o644 };
+        Ok(Found { below, kind, mode: usual | (meta.mode() & 0o6000) as u16 })
+    }
+
+    /// What stands at a path behind all links, provided that it is inside.
+    fn behind(&self, path: &Path, is_link: bool) -> Result<(PathBuf, std::fs::Metadata)> {
+        let real = match fs_err::canonicalize(path) {
+            Ok(real) => real,
+            Err(e) if is_link && e.kind() == std::io::ErrorKind::NotFound => {
+                return Err(self.dangling(path));
+            }
+            Err(e) => return Err(e.into()),
+        };
+        self.stays_inside(&real)?;
         let meta = fs_err::metadata(&real)?;
-        let name = path.display();
-        if meta.is_dir() {
-            return Err(Error::source(
-                &self.package.name,
-                format!("{name} is a directory"),
-                format!("take its files with `{below}/**`"),
+        Ok((real, meta))
+    }
+
+    fn stays_inside(&self, path: &Path) -> Result<()> {
+        if let Some(checkout) = &self.checkout
+            && let Ok(below) = path.strip_prefix(checkout)
+            && let Some(first) = below.components().next()
+            && CLOSED.iter().any(|c| first.as_os_str() == *c)
+        {
+            return Err(self.source_error(
+                format!("leads to {}, where keys and results of runs are", path.display()),
+                "name a folder that holds sources, or leave it out with `exclude`",
             ));
         }
-        let kind = regular(self.package, &real, &meta)?;
-        Ok(Found { below: below.to_owned(), kind, executable: meta.mode() & 0o100 != 0 })
-    }
-
-    /// The file behind all links, provided that it still lies inside the folder.
-    fn inside(&self, path: &Path) -> Result<PathBuf> {
-        let real = fs_err::canonicalize(path)?;
-        if real.starts_with(&self.base) {
-            return Ok(real);
+        let is_inside = |dir: &Path| path.starts_with(dir);
+        if is_inside(&self.base) || self.checkout.as_deref().is_some_and(is_inside) {
+            return Ok(());
         }
-        Err(Error::source(
-            &self.package.name,
-            format!("{} leads to {}, outside {self}", path.display(), real.display()),
+        let outside = match &self.checkout {
+            Some(checkout) => format!("the checkout ({})", checkout.display()),
+            None => self.to_string(),
+        };
+        Err(self.source_error(
+            format!("leads to {}, outside {outside}", path.display()),
             "copy the file into the folder; assets from elsewhere are refused",
         ))
     }
 
-    fn not_utf8(&self, path: &Path) -> Error {
-        Error::stage(
-            &self.package.name,
-            format!("{path:?} is not valid UTF-8, which the header's ENCODING promises"),
+    fn dangling(&self, path: &Path) -> Error {
+        let target = fs_err::read_link(path).unwrap_or_default();
+        let target = printable(&target.to_string_lossy());
+        self.source_error(
+            format!("is a link to `{target}`, where nothing is"),
+            format!("ship the link itself with `link = \"{target}\"` in place of `source`"),
         )
     }
+
+    fn missing(&self) -> Error {
+        Error::source(
+            &self.package.name,
+            format!("no file matches `{}` in {self}", printable(self.pattern)),
+            "check the asset's `source`, which is relative to that folder",
+        )
+    }
+
+    fn not_utf8(&self, path: &Path) -> Error {
+        self.stage_error(format!(
+            "has {path:?}, whose name or link is not valid UTF-8, which the header's ENCODING promises"
+        ))
+    }
+
+    /// An error that begins with what the author wrote.
+    fn source_error(&self, message: String, help: impl Into<String>) -> Error {
+        let pattern = printable(self.pattern);
+        Error::source(&self.package.name, format!("source `{pattern}` {message}"), help)
+    }
+
+    fn stage_error(&self, message: String) -> Error {
+        let pattern = printable(self.pattern);
+        Error::stage(&self.package.name, format!("source `{pattern}` {message}"))
+    }
+
+    /// Says what was written before what is wrong with a file that it led to.
+    fn blame(&self, error: Error) -> Error {
+        match error {
+            Error::Source { message, help, .. } => self.source_error(
+                format!("takes something that is no file: {message}"),
+                help.unwrap_or_default(),
+            ),
+            other => other,
+        }
+    }
+}
+
+/// A folder has no mode of its own in a checkout.
+fn folder(below: &str) -> Found {
+    Found { below: below.to_owned(), kind: Kind::Dir, mode: 0o755 }
 }
 
 pub(super) fn is_pattern(text: &str) -> bool {
     text.contains(['*', '?', '[', '{'])
 }
 
-/// The leading folders of a pattern that hold no wildcard.
-fn fixed_part(pattern: &str) -> PathBuf {
-    let mut folders: Vec<_> = pattern.split('/').collect();
-    folders.pop();
-    folders.into_iter().take_while(|part| !is_pattern(part)).collect()
+/// The leading folders of a pattern that hold no wildcard, and the rest; a name alone has no rest.
+fn split(pattern: &str) -> (&str, &str) {
+    let Some(wild) = pattern.split('/').position(is_pattern) else {
+        return (pattern.trim_end_matches('/'), "");
+    };
+    let fixed: usize = pattern.split('/').take(wild).map(|part| part.len() + 1).sum();
+    (pattern[..fixed].trim_end_matches('/'), &pattern[fixed..])
+}
+
+/// Resolves `.` and `..` by spelling alone.
+fn normalise(path: &Path) -> PathBuf {
+    let mut out = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::ParentDir => drop(out.pop()),
+            Component::CurDir => {}
+            other => out.push(other),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use fs_err::os::unix::fs::symlink;
+
+    use super::*;
+    use crate::{
+        spec::Spec,
+        stage::{Kind, StagedRoot},
+    };
+
+    /// A checkout with a tree in specs/p/t, a file beside it, and a secret key.
+    fn checkout() -> tempfile::TempDir {
+        let dir = tempfile::tempdir().unwrap();
+        for (path, text) in [
+            ("specs/p/t/a.txt", "a"),
+            ("specs/p/t/sub/b.txt", "b"),
+            ("specs/p/t/sub/b.swp", "b"),
+            ("LICENSE", "l"),
+            ("target/xtask/keys/development.asc", "secret"),
+        ] {
+            fs_err::create_dir_all(dir.path().join(path).parent().unwrap()).unwrap();
+            fs_err::write(dir.path().join(path), text).unwrap();
+        }
+        let tree = dir.path().join("specs/p/t");
+        fs_err::create_dir(tree.join("empty")).unwrap();
+        for (target, link) in [("sub", "folder"), ("a.txt", "file"), ("/no/where", "dangling")] {
+            symlink(target, tree.join(link)).unwrap();
+        }
+        symlink("../../../LICENSE", tree.join("out")).unwrap();
+        dir
+    }
+
+    fn stage(dir: &Path, keys: &str) -> Result<Vec<String>> {
+        let spec = dir.join("specs/p");
+        let text = format!(
+            "[package.p]\nversion = \"1\"\narch = \"noarch\"\nsummary = \"s\"\nlicense = \"l\"\n\
+             {keys}\n[[changelog]]\ndate = 2015-10-21\nauthor = \"a\"\ntext = [\"t\"]\n"
+        );
+        let parsed = Spec::parse(&text, &spec.join("package.toml"), dir)?;
+        let roots = Roots { spec, workspace: Some(dir.into()), crate_dir: None, build: None };
+        let entries = StagedRoot::collect(&parsed.packages[0], &roots)?.entries;
+        let shown = |kind: &Kind| match kind {
+            Kind::Dir => "/".into(),
+            Kind::Link { target } => format!(" -> {target}"),
+            _ => String::new(),
+        };
+        Ok(entries.iter().map(|e| format!("{}{}", e.path, shown(&e.kind))).collect())
+    }
+
+    fn asset(dir: &Path, asset: &str) -> Result<Vec<String>> {
+        stage(dir, &format!("assets = [{{ {asset} }}]"))
+    }
+
+    const TREE: [&str; 9] = [
+        "/o/a.txt",
+        "/o/dangling -> /no/where",
+        "/o/empty/",
+        "/o/file -> a.txt",
+        "/o/folder -> sub",
+        "/o/out -> ../../../LICENSE",
+        "/o/sub/",
+        "/o/sub/b.swp",
+        "/o/sub/b.txt",
+    ];
+
+    #[test]
+    fn a_tree_is_taken_as_it_is() {
+        let dir = checkout();
+        let all = |a: &str| asset(dir.path(), a).unwrap();
+        assert_eq!(all(r#"source = "t/**", dest = "/o/""#), TREE);
+        assert_eq!(all(r#"source = "t/", dest = "/o/""#), TREE);
+        let named: Vec<_> = std::iter::once("/o/").chain(TREE).collect();
+        assert_eq!(all(r#"source = "t", dest = "/o""#), named);
+        assert!(all(r#"source = "t", dest = "/o/""#).contains(&"/o/t/sub/b.txt".to_owned()));
+        // `*` names what lies in a folder, as in cargo-generate-rpm, and no folder.
+        let flat = all(r#"source = "t/*", dest = "/o/""#);
+        assert_eq!(
+            flat,
+            [
+                "/o/a.txt",
+                "/o/dangling -> /no/where",
+                "/o/file -> a.txt",
+                "/o/folder -> sub",
+                "/o/out -> ../../../LICENSE"
+            ]
+        );
+        // Folders of CentOS 7's own are left to it.
+        assert!(!all(r#"source = "t/**", dest = "/usr/""#).contains(&"/usr/bin/".to_owned()));
+    }
+
+    #[test]
+    fn parts_of_a_tree_are_left_out() {
+        let dir = checkout();
+        let some = |exclude: &str| {
+            let text = format!("source = \"t/**\", dest = \"/o/\", exclude = [{exclude}]");
+            asset(dir.path(), &text).unwrap().join(" ")
+        };
+        assert!(!some(r#""t/**/*.swp""#).contains("swp"));
+        assert!(!some(r#""t/sub""#).contains("/o/sub"));
+        assert!(some(r#""t/sub/**""#).contains("/o/sub/"));
+    }
+
+    #[test]
+    fn what_a_name_alone_leads_to() {
+        let dir = checkout();
+        let file = |a: &str| asset(dir.path(), a);
+        assert_eq!(file(r#"source = "t/file", dest = "/o""#).unwrap(), ["/o"]);
+        assert_eq!(file(r#"source = "../../LICENSE", dest = "/o/""#).unwrap(), ["/o/LICENSE"]);
+        let dangling = file(r#"source = "t/dangling", dest = "/o""#).unwrap_err();
+        let said = "source `t/dangling` is a link to `/no/where`";
+        assert!(dangling.to_string().contains(said), "{dangling}");
+        assert!(dangling.help().unwrap().contains("link = "));
+    }
+
+    #[test]
+    fn nothing_outside_the_checkout_and_no_key_in_it() {
+        let dir = checkout();
+        for (source, said) in [
+            ("../../../etc/shadow", "outside the checkout"),
+            ("../../target/xtask/keys/development.asc", "where keys"),
+            ("../../**", "where keys"),
+            ("t/../../../target/**", "must be a path"),
+        ] {
+            let text = format!("source = \"{source}\", dest = \"/o/\"");
+            let error = asset(dir.path(), &text).unwrap_err().to_string();
+            assert!(error.contains(said) && error.contains(source), "{error}");
+        }
+    }
+
+    #[test]
+    fn places_that_no_package_can_keep_files_in_and_units_that_are_not_shipped() {
+        let dir = checkout();
+        for place in ["/run", "/var/run", "/proc", "/sys", "/dev", "/tmp", "/var/tmp", "/var/lock"]
+        {
+            let text = format!("source = \"t/a.txt\", dest = \"{place}/x\"");
+            let error = asset(dir.path(), &text).unwrap_err();
+            assert!(error.to_string().contains(&format!("lies in {place},")), "{error}");
+        }
+        let error = asset(dir.path(), "dest = \"/var/run/x\", dir = true").unwrap_err();
+        assert!(error.help().unwrap().contains("d /run/x 0755 root root -"), "{error}");
+        asset(dir.path(), "dest = \"/run/x\", dir = true, ghost = true").unwrap();
+        asset(dir.path(), "source = \"t/a.txt\", dest = \"/runner/x\"").unwrap();
+
+        let unit = |units: &str, file: &str| {
+            let dest = format!("/usr/lib/systemd/system/{file}");
+            let text = format!(
+                "units = [\"{units}\"]\nassets = [{{ source = \"t/a.txt\", dest = \"{dest}\" }}]"
+            );
+            stage(dir.path(), &text)
+        };
+        unit("a.service", "a.service").unwrap();
+        unit("a@b.service", "a@.service").unwrap();
+        let error = unit("a.service", "b.service").unwrap_err();
+        assert!(error.to_string().contains("units: a.service is named"), "{error}");
+    }
 }

@@ -1,10 +1,11 @@
 //! The staged root: which file goes where with which attributes, before anything is written.
 //!
-//! Sources are looked up below three folders only (the description's, the crate's, the compile
-//! step's output); a pattern or symbolic link that leads out of its folder is refused, so that a
-//! description cannot pack what is none of its business.
+//! Sources are looked up in the checkout only (from the description's folder or the crate's) and in
+//! the compile step's output; a pattern or symbolic link that leads out of there is refused, so that
+//! a description cannot pack what is none of its business.
 
 mod built;
+mod check;
 mod find;
 mod places;
 
@@ -17,17 +18,16 @@ use std::{
 use rpm::{FileFlags, FileVerifyFlags};
 
 pub use built::{leftover, taken};
-use find::{Finder, Found, is_pattern};
+use find::{Finder, Found, Source, is_pattern};
 pub use places::is_of_filesystem;
 
 use crate::{
-    Error, Result,
-    limits::{self, NAME, NAME_SUFFIX, PATH},
+    Error, Result, limits,
     spec::{Asset, Base, Content, Package, printable},
 };
 
 /// Everything that an RPM will hold, in the order in which rpm stores it: by path, bytewise.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StagedRoot {
     /// The entries; paths are unique.
     pub entries: Vec<Entry>,
@@ -90,6 +90,8 @@ pub enum Kind {
 pub struct Roots {
     /// The folder of package.toml.
     pub spec: PathBuf,
+    /// The checkout, in which `../` may lead elsewhere. `None`: to what is in the folder only.
+    pub workspace: Option<PathBuf>,
     /// The crate's folder.
     pub crate_dir: Option<PathBuf>,
     /// What the compile step produced: programs of a crate, or a whole staged root.
@@ -103,88 +105,36 @@ impl StagedRoot {
     /// [`Error::Stage`] for a pattern that matches nothing, leads out of its folder, collides
     /// with another, or names something that an RPM cannot hold.
     pub fn collect(package: &Package, roots: &Roots) -> Result<Self> {
-        let mut entries = BTreeMap::new();
+        let mut laid: BTreeMap<String, Laid> = BTreeMap::new();
         for asset in &package.assets {
-            for entry in resolve(package, asset, roots)? {
-                let path = entry.path.clone();
-                if let Some(other) = entries.insert(path.clone(), entry.clone())
-                    && other != entry
-                {
-                    return Err(Error::stage(
-                        &package.name,
-                        format!("{path} is put there by two assets"),
-                    ));
-                }
+            for new in resolve(package, asset, roots)? {
+                let path = new.entry.path.clone();
+                let new = match laid.remove(&path) {
+                    Some(old) => old.with(new, package)?,
+                    None => new,
+                };
+                laid.insert(path, new);
             }
         }
-        let root = Self { entries: entries.into_values().collect() };
-        root.check_parents(package)?;
-        root.check_names(package)?;
+        check::modes(package, laid.values())?;
+        let root = Self { entries: laid.into_values().map(|l| l.entry).collect() };
+        check::all(package, &root)?;
         Ok(root)
     }
 
-    /// The files that are there before anything is built: all but the build's own output.
+    /// What is there before anything is built: all but the build's own output.
     ///
     /// # Errors
     /// As [`StagedRoot::collect`].
-    pub fn inputs(package: &Package, roots: &Roots) -> Result<Vec<PathBuf>> {
+    pub fn inputs(package: &Package, roots: &Roots) -> Result<Self> {
         let from_build = |a: &&Asset| {
             matches!(a.content, Content::Files { base: Base::Build, .. } | Content::Staged { .. })
         };
-        let mut paths = Vec::new();
+        let mut entries = Vec::new();
         for asset in package.assets.iter().filter(|a| !from_build(a)) {
-            let entries = resolve(package, asset, roots)?;
-            paths.extend(Self { entries }.sources().map(Path::to_owned));
+            entries.extend(resolve(package, asset, roots)?.into_iter().map(|l| l.entry));
         }
-        paths.sort();
-        paths.dedup();
-        Ok(paths)
-    }
-
-    /// What stands below a file or a link cannot be installed.
-    fn check_parents(&self, package: &Package) -> Result<()> {
-        let solid = |e: &&Entry| !matches!(e.kind, Kind::Dir | Kind::Ghost);
-        for entry in self.entries.iter().filter(solid) {
-            let below = format!("{}/", entry.path);
-            let at = self.entries.partition_point(|e| e.path < below);
-            if let Some(child) = self.entries.get(at).filter(|e| e.path.starts_with(&below)) {
-                return Err(Error::stage(
-                    &package.name,
-                    format!("{} lies below {}, which is not a directory", child.path, entry.path),
-                ));
-            }
-        }
-        Ok(())
-    }
-
-    /// What rpm cannot lay down, it does not say before the middle of an installation.
-    fn check_names(&self, package: &Package) -> Result<()> {
-        for entry in self.entries.iter().filter(|e| e.is_shipped()) {
-            let suffix = if entry.kind == Kind::Dir { 0 } else { NAME_SUFFIX };
-            let mut lengths = entry.path.split('/').rev().map(str::len);
-            let own = lengths.next().unwrap_or(0) + suffix;
-            let longest = lengths.max().unwrap_or(0).max(own);
-            if longest > NAME || entry.path.len() + suffix > PATH {
-                return Err(Error::stage_help(
-                    &package.name,
-                    format!("{} is too long a name to be installed", printable(&entry.path)),
-                    format!(
-                        "no part may have more than {} bytes, and the whole no more than {}: \
-                         rpm adds {suffix} while it unpacks",
-                        NAME - suffix,
-                        PATH - suffix
-                    ),
-                ));
-            }
-            if matches!(&entry.kind, Kind::Link { target } if target.len() > PATH) {
-                return Err(Error::stage_help(
-                    &package.name,
-                    format!("the link {} has too long a target", printable(&entry.path)),
-                    format!("a path has at most {PATH} bytes"),
-                ));
-            }
-        }
-        Ok(())
+        Ok(Self { entries })
     }
 
     /// The source files that this root is read from.
@@ -196,16 +146,50 @@ impl StagedRoot {
     }
 }
 
-fn resolve(package: &Package, asset: &Asset, roots: &Roots) -> Result<Vec<Entry>> {
-    let make = |path: String, kind: Kind, default_mode: u16| Entry {
-        flags: file_flags(asset.flags, &path, &kind),
-        path,
-        kind,
-        mode: asset.mode.unwrap_or(default_mode),
-        user: asset.user.clone(),
-        group: asset.group.clone(),
-        caps: asset.caps.clone(),
-        unverified: asset.unverified,
+/// An entry, and how it came to its place.
+struct Laid {
+    entry: Entry,
+    /// Whether the asset says its mode.
+    has_mode: bool,
+    /// Whether it is a folder that came with what lies in it, and was not asked for by itself.
+    came_along: bool,
+}
+
+impl Laid {
+    /// The one of two for the same path that holds: what an asset says of a folder by itself comes
+    /// before what the folder of a tree is like.
+    fn with(self, other: Self, package: &Package) -> Result<Self> {
+        let are_folders = self.entry.kind == Kind::Dir && other.entry.kind == Kind::Dir;
+        match (are_folders, self.came_along, other.came_along) {
+            (true, true, false) => Ok(other),
+            (true, false, true) => Ok(self),
+            _ if self.entry == other.entry => {
+                Ok(Self { has_mode: self.has_mode || other.has_mode, ..self })
+            }
+            _ => Err(Error::stage(
+                &package.name,
+                format!("{} is put there by two assets", printable(&self.entry.path)),
+            )),
+        }
+    }
+}
+
+fn resolve(package: &Package, asset: &Asset, roots: &Roots) -> Result<Vec<Laid>> {
+    let lay = |path: String, kind: Kind, mode: u16, came_along: bool| {
+        let entry = Entry {
+            flags: file_flags(asset.flags, &path, &kind),
+            path,
+            kind,
+            mode,
+            user: asset.user.clone(),
+            group: asset.group.clone(),
+            caps: asset.caps.clone(),
+            unverified: asset.unverified,
+        };
+        Laid { entry, has_mode: asset.mode.is_some(), came_along }
+    };
+    let one = |kind: Kind, usual: u16| {
+        vec![lay(asset.dest.clone(), kind, asset.mode.unwrap_or(usual), false)]
     };
     Ok(match &asset.content {
         Content::Dir => {
@@ -216,43 +200,56 @@ fn resolve(package: &Package, asset: &Asset, roots: &Roots) -> Result<Vec<Entry>
                     "leave the directory out; what lies in it may be packaged all the same",
                 ));
             }
-            vec![make(asset.dest.clone(), Kind::Dir, 0o755)]
+            one(Kind::Dir, 0o755)
         }
-        Content::Link(target) => {
-            vec![make(asset.dest.clone(), Kind::Link { target: target.clone() }, 0o777)]
-        }
-        Content::Ghost => vec![make(asset.dest.clone(), Kind::Ghost, 0o644)],
+        Content::Link(target) => one(Kind::Link { target: target.clone() }, 0o777),
+        Content::Ghost => one(Kind::Ghost, 0o644),
         Content::Staged { pattern, exclude } => {
             let root = roots.build.as_ref().ok_or_else(|| nothing_built(package))?;
             let found = built::find(package, &fs_err::canonicalize(root)?, pattern, exclude)?;
-            found.into_iter().map(|b| staged(asset, b, &make)).collect()
+            found.into_iter().map(|b| of_tree(asset, b.path, b.kind, b.mode, &lay)).collect()
         }
-        Content::Files { pattern, base } => {
-            let found = Finder::new(package, *base, roots)?.find(pattern)?;
-            let many = is_pattern(pattern);
-            let mut entries = Vec::new();
-            for file in found {
-                let path = destination(package, asset, &file, many)?;
-                entries.push(make(path, file.kind, if file.executable { 0o755 } else { 0o644 }));
+        Content::Files { pattern, base, exclude } => {
+            match Finder::new(package, *base, roots, pattern)?.find(exclude)? {
+                Source::File(file) => {
+                    let path = named(asset, pattern);
+                    vec![lay(path, file.kind, asset.mode.unwrap_or(file.mode), false)]
+                }
+                Source::Folder(found) => tree(asset, &named(asset, pattern), found, &lay),
+                Source::Several(found) => tree(asset, folder_of(package, asset)?, found, &lay),
             }
-            entries
         }
     })
 }
 
-/// `mode` is for files; a directory or a link keeps what is usual for it.
-fn staged(asset: &Asset, built: built::Built, make: &dyn Fn(String, Kind, u16) -> Entry) -> Entry {
-    let usual = match built.kind {
-        Kind::Link { .. } => 0o777,
-        Kind::Dir => 0o755,
-        _ if built.executable => 0o755,
-        _ => 0o644,
+/// What is found below a folder, laid down below `dest`. Folders of CentOS 7's own are left to it.
+fn tree(
+    asset: &Asset,
+    dest: &str,
+    found: Vec<Found>,
+    lay: &dyn Fn(String, Kind, u16, bool) -> Laid,
+) -> Vec<Laid> {
+    let place = |below: &str| match below {
+        "" => dest.to_owned(),
+        below => format!("{dest}/{below}"),
     };
-    let mode = match built.kind {
-        Kind::File { .. } => asset.mode.unwrap_or(usual),
-        _ => usual,
-    };
-    Entry { mode, ..make(built.path, built.kind, usual) }
+    let all = found.into_iter().map(|f| (place(&f.below), f));
+    let ours = all.filter(|(path, f)| f.kind != Kind::Dir || !is_of_filesystem(path));
+    ours.map(|(path, f)| of_tree(asset, path, f.kind, f.mode, lay)).collect()
+}
+
+/// Part of a tree. `mode` is for its files; a directory or a link keeps its own.
+fn of_tree(
+    asset: &Asset,
+    path: String,
+    kind: Kind,
+    own: u16,
+    lay: &dyn Fn(String, Kind, u16, bool) -> Laid,
+) -> Laid {
+    let is_file = matches!(kind, Kind::File { .. });
+    let is_dir = kind == Kind::Dir;
+    let mode = asset.mode.filter(|_| is_file);
+    Laid { has_mode: mode.is_some(), ..lay(path, kind, mode.unwrap_or(own), is_dir) }
 }
 
 fn nothing_built(package: &Package) -> Error {
@@ -271,25 +268,22 @@ fn file_flags(own: FileFlags, path: &str, kind: &Kind) -> FileFlags {
     }
 }
 
-/// Where a found file goes. Below a pattern's fixed part the folders are kept, as
-/// cargo-generate-rpm keeps them.
-fn destination(package: &Package, asset: &Asset, file: &Found, many: bool) -> Result<String> {
-    let path = if many {
-        if !asset.dest.ends_with('/') {
-            return Err(Error::stage_help(
-                &package.name,
-                format!("dest `{}` of a pattern must be a directory", asset.dest),
-                format!("write `{}/`", asset.dest),
-            ));
-        }
-        format!("{}{}", asset.dest, file.below)
-    } else if asset.dest.ends_with('/') {
-        let name = file.below.rsplit('/').next().unwrap_or(&file.below);
-        format!("{}{name}", asset.dest)
-    } else {
-        asset.dest.clone()
-    };
-    Ok(path)
+/// Where a thing goes that `source` names alone: into `dest` if that ends in `/`, as `dest` otherwise.
+fn named(asset: &Asset, source: &str) -> String {
+    let name = source.rsplit('/').next().unwrap_or(source);
+    if asset.dest.ends_with('/') { format!("{}{name}", asset.dest) } else { asset.dest.clone() }
+}
+
+/// The folder that what a pattern matches goes into. Below a pattern's fixed part the folders are
+/// kept, as cargo-generate-rpm keeps them.
+fn folder_of<'a>(package: &Package, asset: &'a Asset) -> Result<&'a str> {
+    asset.dest.strip_suffix('/').ok_or_else(|| {
+        Error::stage_help(
+            &package.name,
+            format!("dest `{}` of a pattern must be a directory", asset.dest),
+            format!("write `{}/`", asset.dest),
+        )
+    })
 }
 
 /// A file that an RPM can hold.
@@ -332,7 +326,8 @@ mod tests {
              assets = [{asset}]\n[[changelog]]\ndate = 2015-10-21\nauthor = \"a\"\ntext = [\"t\"]\n"
         );
         let spec = Spec::parse(&text, &dir.path().join("package.toml"), dir.path())?;
-        let roots = Roots { spec: dir.path().into(), crate_dir: None, build: None };
+        let roots =
+            Roots { spec: dir.path().into(), workspace: None, crate_dir: None, build: None };
         StagedRoot::collect(&spec.packages[0], &roots)
     }
 

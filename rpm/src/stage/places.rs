@@ -50,6 +50,10 @@ const FILESYSTEM_DIRS: &[&str] = &[
     "/usr/lib/debug/sbin",
     "/usr/lib/debug/usr",
     "/usr/lib/debug/usr/.dwz",
+    "/usr/lib/debug/usr/bin",
+    "/usr/lib/debug/usr/lib",
+    "/usr/lib/debug/usr/lib64",
+    "/usr/lib/debug/usr/sbin",
     "/usr/lib/games",
     "/usr/lib/locale",
     "/usr/lib/modules",
@@ -157,6 +161,30 @@ fn is_of_a_language(path: &str) -> bool {
         None => true,
         Some((_, below)) => below == "LC_MESSAGES",
     })
+}
+
+/// Places that are mounted or emptied at each start of CentOS 7; /var/run and /var/lock are links.
+const VOLATILE: &[&str] =
+    &["/dev", "/proc", "/run", "/sys", "/tmp", "/usr/tmp", "/var/lock", "/var/run", "/var/tmp"];
+
+/// The place of [`VOLATILE`] that `path` lies in.
+pub(super) fn volatile(path: &str) -> Option<&'static str> {
+    VOLATILE.iter().find(|v| path.strip_prefix(**v).is_some_and(|r| r.starts_with('/'))).copied()
+}
+
+/// A path below /run, by whichever name it is called.
+pub(super) fn run(path: &str) -> Option<String> {
+    let lock = path.strip_prefix("/var/lock/").map(|rest| format!("/run/lock/{rest}"));
+    let own = path.starts_with("/run/").then(|| path.to_owned());
+    own.or_else(|| path.strip_prefix("/var/run/").map(|rest| format!("/run/{rest}"))).or(lock)
+}
+
+/// The file behind a unit: that of `getty@tty1.service` is `getty@.service`.
+pub(super) fn template_of(unit: &str) -> String {
+    match (unit.split_once('@'), unit.rfind('.')) {
+        (Some((name, _)), Some(dot)) => format!("{name}@{}", &unit[dot..]),
+        _ => unit.to_owned(),
+    }
 }
 
 /// Folders whose files are documentation whether they say so or not: the part of rpm's

@@ -31,6 +31,8 @@ const PACKAGES: &str = "/usr/libexec/builder/packages";
 const END: usize = 30;
 /// The list, as it is committed.
 const LOCK: &str = "image.lock";
+/// What it offers to programs, beside its description.
+const ABI: &str = "abi.toml";
 
 /// A description of an image.
 #[derive(Clone, Debug)]
@@ -64,7 +66,9 @@ impl Image {
         let mut key = KeyBuilder::new("image", 1);
         for entry in walkdir::WalkDir::new(&dir).sort_by_file_name() {
             let entry = entry.map_err(std::io::Error::from).class(Class::Source)?;
-            if entry.file_type().is_file() && entry.path() != dir.join(LOCK) {
+            // The ABI table is an input of packages alone: a line in it compiles nothing again.
+            let is_own = [LOCK, ABI].iter().any(|own| entry.path() == dir.join(own));
+            if entry.file_type().is_file() && !is_own {
                 let name = entry.path().strip_prefix(&dir).unwrap_or(entry.path());
                 key = key.file(&name.to_string_lossy(), entry.path())?;
             }
@@ -86,7 +90,7 @@ impl Image {
     /// What it offers to the programs built in it, if that is not CentOS 7.
     pub(crate) fn abi(&self) -> Option<PathBuf> {
         // One that cannot be read is there all the same, and fails where it is loaded.
-        Some(self.dir.join("abi.toml")).filter(|path| !matches!(input::is_there(path), Ok(false)))
+        Some(self.dir.join(ABI)).filter(|path| !matches!(input::is_there(path), Ok(false)))
     }
 
     /// Its name in an engine.

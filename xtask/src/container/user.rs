@@ -60,23 +60,29 @@ pub(super) fn lend(dir: &Path, user: User) -> Result<()> {
     own(dir, user)
 }
 
-/// Takes a tree back that a build has made: all of it is the invoker's, and what else is built
-/// from it can read it.
+/// Takes a tree back that a build has made: all of it is the invoker's, with the modes that the
+/// build gave it; if `readable`, what else is built from it can read it.
 pub(super) fn claim(dir: &Path, readable: bool) -> Result<()> {
     let invoker = User { uid: geteuid().as_raw(), gid: getegid().as_raw() };
     for entry in walkdir::WalkDir::new(dir) {
         let entry = entry.map_err(std::io::Error::from).class(Class::Output)?;
+        let meta = entry.metadata().map_err(std::io::Error::from).class(Class::Output)?;
         if invoker.uid == 0 {
             own(entry.path(), invoker)?;
         }
-        if readable && !entry.file_type().is_symlink() {
-            let wanted = if entry.file_type().is_dir() { 0o755 } else { 0o444 };
-            let mode = entry.metadata().map_err(std::io::Error::from).class(Class::Output)?;
-            let mode = mode.permissions().mode();
-            if mode & wanted != wanted {
-                let mode = PermissionsExt::from_mode(mode | wanted);
-                fs_err::set_permissions(entry.path(), mode).class(Class::Output)?;
-            }
+        if entry.file_type().is_symlink() {
+            continue;
+        }
+        let kept = meta.permissions().mode();
+        let mode = match (readable, entry.file_type().is_dir()) {
+            (false, _) => kept,
+            (true, true) => kept | 0o755,
+            (true, false) => kept | 0o444,
+        };
+        // The kernel takes set-id bits away from what changes hands.
+        if mode != kept || (invoker.uid == 0 && mode & 0o6000 != 0) {
+            let mode = PermissionsExt::from_mode(mode);
+            fs_err::set_permissions(entry.path(), mode).class(Class::Output)?;
         }
     }
     Ok(())

@@ -1,11 +1,15 @@
 //! From descriptions to steps.
 
-use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use el7rpm::{
     package::WriteOptions,
     spec::{Build, ContainerBuild, Package, Source, Spec},
-    stage::StagedRoot,
+    stage::{Kind, StagedRoot},
 };
 
 use super::{
@@ -24,7 +28,7 @@ use crate::{
 };
 
 /// Changes when the way of compiling in a container does.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 pub(super) struct Builder<'a> {
     circumstances: &'a Circumstances<'a>,
@@ -267,8 +271,11 @@ impl<'a> Builder<'a> {
         let inputs = StagedRoot::inputs(package, &roots)
             .class(Class::Source)
             .map_err(|f| f.in_step(&name, Some(&package.name)))?;
+        let mut files: Vec<_> = inputs.sources().map(Path::to_owned).collect();
+        files.sort();
+        files.dedup();
         let options = &self.options;
-        let mut key = KeyBuilder::new("package", 1)
+        let mut key = KeyBuilder::new("package", 2)
             .key("code", &self.own_code)
             .text("package", &format!("{package:?}"))
             .text("format", options.compression.format.as_str())
@@ -289,17 +296,25 @@ impl<'a> Builder<'a> {
                 key = key.file("abi", table)?;
             }
         }
-        for input in &inputs {
-            key = key.file(&input.to_string_lossy(), input)?;
+        for path in &files {
+            key = key.file(&path.to_string_lossy(), path)?;
+        }
+        // Links and empty folders have no content that could tell them.
+        for entry in &inputs.entries {
+            let place = |kind: &Kind| match kind {
+                Kind::File { .. } => String::new(),
+                other => format!("{other:?}"),
+            };
+            key = key.text(&entry.path, &format!("{} {:o}", place(&entry.kind), entry.mode));
         }
         let (key, stamps) = key.finish_with_stamps();
         let relative = |p: &PathBuf| workspace.relative(p).display().to_string();
         let options = options.clone();
-        let work = PackageWork { package: package.clone(), build, staged, options };
+        let work = PackageWork { package: package.clone(), build, staged, options, inputs };
         Ok(self.add(Step {
             package: Some(package.name.clone()),
             needs: made.steps(),
-            inputs: inputs.iter().map(relative).collect(),
+            inputs: files.iter().map(relative).collect(),
             stamps,
             ..Step::new(name, key, Work::Package(Box::new(work)))
         }))

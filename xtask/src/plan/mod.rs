@@ -15,7 +15,7 @@ use std::{
 use el7rpm::{
     package::WriteOptions,
     spec::{Build, ContainerBuild, Package, Source, Spec},
-    stage::Roots,
+    stage::{Roots, StagedRoot},
 };
 use serde::Serialize;
 
@@ -142,6 +142,8 @@ pub(crate) struct PackageWork {
     /// What is known of the staged root, if that step made one.
     pub(crate) staged: Option<Arc<Staged>>,
     pub(crate) options: WriteOptions,
+    /// What the key was taken from of that which is there before anything is built.
+    pub(crate) inputs: StagedRoot,
 }
 
 /// A staged root, and all packages that share it out among them.
@@ -341,6 +343,7 @@ fn check_names(specs: &[Spec], wanted: &[String]) -> Result<()> {
 pub(crate) fn roots(workspace: &Workspace, package: &Package, build: Option<PathBuf>) -> Roots {
     Roots {
         spec: package.spec_dir.clone(),
+        workspace: Some(workspace.root.clone()),
         crate_dir: package.crate_dir.as_ref().map(|dir| workspace.root.join(dir)),
         build,
     }
