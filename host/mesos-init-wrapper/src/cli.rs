@@ -11,6 +11,15 @@ use crate::role::Role;
 /// All of the help; it is also the reference for the configuration.
 pub(crate) const HELP: &str = include_str!("help.txt");
 
+/// How the command is shown instead of executing it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// For people, without secrets.
+    Text,
+    /// For programs that need what the daemon gets: all of it, each string ended by a NUL byte.
+    Raw,
+}
+
 /// What the command line asks for.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Command {
@@ -25,7 +34,7 @@ pub(crate) enum Command {
         /// Where /etc and /usr/sbin lie.
         root: PathBuf,
         /// Show the command instead of executing it.
-        print: bool,
+        print: Option<Form>,
     },
 }
 
@@ -43,12 +52,13 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Com
 fn parse_all(mut parser: lexopt::Parser) -> Result<Command, lexopt::Error> {
     let mut role = None;
     let mut root = PathBuf::from("/");
-    let mut print = false;
+    let mut print = None;
     while let Some(argument) = parser.next()? {
         match argument {
             Short('h') | Long("help") => return Ok(Command::Help),
             Short('V') | Long("version") => return Ok(Command::Version),
-            Long("print" | "dry-run") => print = true,
+            Long("print" | "dry-run") => print = Some(Form::Text),
+            Long("print0") => print = Some(Form::Raw),
             // Absolute, because the shell looks up a name without a slash in PATH.
             Long("root") => root = std::path::absolute(parser.value()?).map_err(custom)?,
             Value(word) if role.is_none() => role = Some(word.parse_with(role_of)?),
@@ -86,22 +96,24 @@ mod tests {
         })
     }
 
-    fn start(role: Role, root: &str, print: bool) -> Result<Command, String> {
+    fn start(role: Role, root: &str, print: Option<Form>) -> Result<Command, String> {
         let root = PathBuf::from(root);
         Ok(Command::Start { role, root, print })
     }
 
     #[test]
     fn both_daemons_can_be_started() {
-        assert_eq!(parsed(&["master"]), start(Role::Master, "/", false));
-        assert_eq!(parsed(&["slave"]), start(Role::Slave, "/", false));
+        assert_eq!(parsed(&["master"]), start(Role::Master, "/", None));
+        assert_eq!(parsed(&["slave"]), start(Role::Slave, "/", None));
     }
 
     #[test]
     fn options_may_stand_before_and_after_the_daemon() {
-        let expected = || start(Role::Slave, "/mnt/host", true);
+        let expected = || start(Role::Slave, "/mnt/host", Some(Form::Text));
         assert_eq!(parsed(&["--print", "--root=/mnt/host", "slave"]), expected());
         assert_eq!(parsed(&["slave", "--root", "/mnt/host", "--dry-run"]), expected());
+        let raw = start(Role::Slave, "/", Some(Form::Raw));
+        assert_eq!(parsed(&["slave", "--print0"]), raw);
     }
 
     #[test]

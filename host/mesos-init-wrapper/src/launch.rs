@@ -28,6 +28,15 @@ pub(crate) fn launch(plan: &Plan) -> Result<Infallible, Failure> {
     Err(failure(plan, errno))
 }
 
+/// What execve() would get: the program and its flags, an empty string, the environment, each
+/// ended by a NUL byte, as in /proc/PID/cmdline and /proc/PID/environ.
+pub(crate) fn raw(plan: &Plan) -> Result<Vec<u8>, Failure> {
+    let strings = prepare(plan).map_err(|problem| Failure::new(Exit::Config, problem))?;
+    let end = CString::default();
+    let all = strings.arguments.iter().chain([&end]).chain(&strings.environment);
+    Ok(all.flat_map(|string| string.as_bytes_with_nul()).copied().collect())
+}
+
 /// What execve() takes.
 struct Strings {
     program: CString,

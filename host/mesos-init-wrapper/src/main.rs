@@ -26,7 +26,7 @@ use std::io::{ErrorKind, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use cli::Command;
+use cli::{Command, Form};
 use environment::Variables;
 use report::{Exit, Failure, Problem};
 use role::{Layout, Role};
@@ -43,31 +43,33 @@ fn main() -> ExitCode {
 
 fn run() -> Result<(), Failure> {
     match cli::parse(std::env::args_os())? {
-        Command::Help => print(cli::HELP),
+        Command::Help => print(cli::HELP.as_bytes()),
         Command::Version => {
-            print(concat!(env!("CARGO_PKG_NAME"), " ", env!("CARGO_PKG_VERSION"), "\n"))
+            print(concat!(env!("CARGO_PKG_NAME"), " ", env!("CARGO_PKG_VERSION"), "\n").as_bytes())
         }
-        Command::Start { role, root, print: only_print } => start(role, root, only_print),
+        Command::Start { role, root, print } => start(role, root, print),
     }
 }
 
-fn start(role: Role, root: PathBuf, only_print: bool) -> Result<(), Failure> {
+fn start(role: Role, root: PathBuf, form: Option<Form>) -> Result<(), Failure> {
     let layout = Layout::new(root);
     let inherited = Variables::inherited();
     let plan = plan::make(role, &layout, inherited, &mut report::overheard)?;
     for note in &plan.notes {
         note.log();
     }
-    if only_print {
-        return print(&show::explain(&plan));
+    match form {
+        Some(Form::Text) => return print(show::explain(&plan).as_bytes()),
+        Some(Form::Raw) => return print(&launch::raw(&plan)?),
+        None => {}
     }
     report::say(&show::summary(&plan));
     match launch::launch(&plan)? {}
 }
 
-fn print(text: &str) -> Result<(), Failure> {
+fn print(text: &[u8]) -> Result<(), Failure> {
     let mut stdout = std::io::stdout().lock();
-    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+    match stdout.write_all(text).and_then(|()| stdout.flush()) {
         // Whoever pipes this into head has read enough.
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
         Err(error) => {

@@ -8,7 +8,7 @@ use crate::report::Note;
 use crate::secret;
 
 /// Variables that the daemon or its modules read.
-const PREFIXES: &[&str] = &["MESOS_", "ETCD_", "LIBPROCESS_"];
+const PREFIXES: &[&str] = &["MESOS_", "ETCD_", "CALICO_", "LIBPROCESS_"];
 
 /// All of the plan, with secrets hidden.
 pub(crate) fn explain(plan: &Plan) -> String {

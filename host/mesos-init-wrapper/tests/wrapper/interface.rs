@@ -42,6 +42,7 @@ const EXPLAINED: &[&str] = &[
     "resources/",
     "?no-switch_user",
     "--print",
+    "--print0",
     "--dry-run",
     "--root",
     "--help",

@@ -54,6 +54,22 @@ Notes:
     assert_eq!(shown(&host, &["slave", "--dry-run"]), expected);
 }
 
+/// `calico_mesos check` reads it.
+#[test]
+fn programs_get_all_that_the_daemon_would_get() {
+    let host = Host::with_zk();
+    host.write("/etc/default/mesos-slave", "ETCD_ENDPOINTS=http://u:p@a:1/\nMESOS_X='a\nb'\n");
+    host.write("/etc/mesos-slave/hooks", "a b");
+    let printed = shown(&host, &["--print0", "slave"]);
+    let (command, environment) = printed.split_once("\0\0").unwrap();
+    let command: Vec<_> = command.split('\0').collect();
+    assert_eq!(command[0], "/usr/sbin/mesos-slave");
+    assert!(command[1].starts_with("--master=zk://") && command[2] == "--hooks=a b", "{command:?}");
+    for pair in ["ETCD_ENDPOINTS=http://u:p@a:1/", "MESOS_X=a\nb"] {
+        assert!(environment.split_terminator('\0').any(|found| found == pair), "{environment:?}");
+    }
+}
+
 #[test]
 fn a_master_alone_is_shown() {
     let expected = "\
