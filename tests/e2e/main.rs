@@ -26,3 +26,4 @@ mod stand_in;
 mod unreadable;
 mod upstream;
 mod verify;
+mod whereabouts;

@@ -19,9 +19,18 @@ pub(crate) struct Cli {
     /// One JSON object a line on standard output, for machines.
     #[arg(long, global = true)]
     pub(crate) json: bool,
-    /// The checkout to work on.
-    #[arg(long, global = true, hide = true)]
+    #[command(flatten)]
+    pub(crate) checkout: CheckoutArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CheckoutArgs {
+    /// The checkout to work on [default: the one that the working directory is in].
+    #[arg(long, global = true, value_name = "DIR")]
     pub(crate) root: Option<PathBuf>,
+    /// The same, named by its Cargo.toml or that of one of its crates, as for cargo.
+    #[arg(long, global = true, value_name = "FILE", conflicts_with = "root")]
+    pub(crate) manifest_path: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]

@@ -8,7 +8,10 @@ use std::{
 
 use el7rpm::{input, spec::Spec};
 
-use crate::failure::{Class, Classify, Failure, Result};
+use crate::{
+    cli::CheckoutArgs,
+    failure::{Class, Classify, Failure, Result},
+};
 
 /// A checkout.
 #[derive(Clone, Debug)]
@@ -20,10 +23,17 @@ pub(crate) struct Workspace {
 }
 
 impl Workspace {
-    /// The checkout that this program was built from, or the one named on the command line.
-    pub(crate) fn find(root: Option<PathBuf>) -> Result<Self> {
-        let built_from = || Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-        let root = fs_err::canonicalize(root.unwrap_or_else(built_from)).class(Class::Usage)?;
+    /// The checkout that the command line names, or the one that the working directory is in. Where
+    /// this program was built says nothing: checkouts are copied and moved together with it.
+    pub(crate) fn find(named: &CheckoutArgs) -> Result<Self> {
+        let root = match (&named.root, &named.manifest_path) {
+            (Some(root), _) => fs_err::canonicalize(root).class(Class::Usage)?,
+            (None, Some(file)) => {
+                let file = fs_err::canonicalize(file).class(Class::Usage)?;
+                enclosing(file.parent().unwrap_or(Path::new("/")))?
+            }
+            (None, None) => enclosing(&std::env::current_dir().class(Class::Usage)?)?,
+        };
         let target = std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
         let target = target.map_or_else(|| root.join("target"), |t| root.join(t));
         Ok(Self { state: target.join("xtask"), root })
@@ -95,6 +105,27 @@ impl Workspace {
     pub(crate) fn relative<'a>(&self, path: &'a Path) -> &'a Path {
         path.strip_prefix(&self.root).unwrap_or(path)
     }
+}
+
+/// The checkout that `dir` is in: the nearest folder upward that has descriptions and is a workspace
+/// of cargo's.
+fn enclosing(dir: &Path) -> Result<PathBuf> {
+    for folder in dir.ancestors() {
+        let manifest = folder.join("Cargo.toml");
+        let is_there = |path: &Path| input::is_there(path).class(Class::Usage);
+        if !is_there(&folder.join("specs"))? || !is_there(&manifest)? {
+            continue;
+        }
+        let text = input::read_text(&manifest, input::MAX_TEXT).class(Class::Usage)?;
+        let table: toml_edit::DocumentMut = text.parse().map_err(|e| {
+            Failure::new(Class::Usage, format!("{} is no TOML: {e}", manifest.display()))
+        })?;
+        if table.contains_key("workspace") {
+            return Ok(folder.to_owned());
+        }
+    }
+    let message = format!("{} is not in a checkout of this project", dir.display());
+    Err(Failure::new(Class::Usage, message).help("change into one, or name it with --root DIR"))
 }
 
 /// Whether it is a link that leads nowhere. Editors lock files with such links, under names of

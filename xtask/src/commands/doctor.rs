@@ -34,8 +34,8 @@ enum State {
 
 pub(super) fn run(workspace: &Workspace, json: bool) -> Result<()> {
     let mut checks = vec![
-        rust(),
-        target(),
+        rust(workspace),
+        target(workspace),
         python(workspace),
         zig(workspace),
         descriptions(workspace),
@@ -68,18 +68,18 @@ fn check(what: impl Into<String>, state: State, detail: impl Into<String>) -> Ch
     Check { what: what.into(), state, detail: detail.into() }
 }
 
-fn rust() -> Check {
-    match Rust::ask(std::path::Path::new(".")) {
+fn rust(workspace: &Workspace) -> Check {
+    match Rust::ask(&workspace.root) {
         Ok(rust) => check("Rust", State::Ok, rust.identity.lines().next().unwrap_or_default()),
         Err(failure) => check("Rust", State::Missing, failure.message.as_str()),
     }
 }
 
-fn target() -> Check {
+fn target(workspace: &Workspace) -> Check {
     let what = "Rust's target";
     let (musl, glibc) = (Target::Musl.triple(), Target::Glibc.with_version());
     // Without a compiler there is a line that says so.
-    let rust = Rust::ask(std::path::Path::new(".")).ok();
+    let rust = Rust::ask(&workspace.root).ok();
     let has = |target| rust.as_ref().is_some_and(|rust| rust.has(target));
     let add = format!("rustup target add {musl}");
     match (has(Target::Musl), has(Target::Glibc)) {

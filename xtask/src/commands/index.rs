@@ -20,9 +20,10 @@ use crate::{
     workspace::{Workspace, remove_folder},
 };
 
+/// `checkout` is asked for only if its development key is to sign.
 pub(super) fn run(
     args: &IndexArgs,
-    workspace: &Workspace,
+    checkout: impl Fn() -> Result<Workspace>,
     reporter: &dyn Reporter,
     json: bool,
 ) -> Result<()> {
@@ -47,8 +48,16 @@ pub(super) fn run(
             Failure::new(Class::Usage, message).help("run `cargo xtask rpm`, which indexes it")
         );
     }
-    let _lock = Lock::take(workspace, reporter)?;
-    let keys = keys::load(&args.key, workspace, reporter)?;
+    let keys = match keys::named(&args.key, reporter)? {
+        Some(keys) => keys,
+        None => {
+            let checkout = checkout().map_err(|f| {
+                f.help("name a key with --key or --gpg-key, or a checkout whose development key signs with --root")
+            })?;
+            let _lock = Lock::take(&checkout, reporter)?;
+            keys::load(&args.key, &checkout, reporter)?
+        }
+    };
     let certificate = keys.signer.certificate();
     let mut packages = Vec::new();
     let mut refused = Vec::new();

@@ -19,18 +19,18 @@ use crate::{
 
 /// Runs the command that was asked for.
 pub(crate) fn run(cli: Cli) -> Result<()> {
-    let workspace = Workspace::find(cli.root)?;
+    let checkout = || Workspace::find(&cli.checkout);
     let json = cli.json;
     let reporter = terminal::reporter(json);
     match cli.command {
-        Command::Plan(args) => plan::run(&args, &workspace, reporter.as_ref(), json),
-        Command::Fetch(args) => fetch::run(&args, &workspace, reporter.as_ref(), json),
-        Command::Rpm(args) => rpm::run(&args, &workspace, reporter.as_ref(), json),
-        Command::Verify(args) => verify::run(&args, &workspace, json),
-        Command::Index(args) => index::run(&args, &workspace, reporter.as_ref(), json),
-        Command::Doctor => doctor::run(&workspace, json),
-        Command::Bench(args) => bench::run(&args, &workspace, reporter.as_ref(), json),
+        Command::Plan(args) => plan::run(&args, &checkout()?, reporter.as_ref(), json),
+        Command::Fetch(args) => fetch::run(&args, &checkout()?, reporter.as_ref(), json),
+        Command::Rpm(args) => rpm::run(&args, &checkout()?, reporter.as_ref(), json),
+        Command::Verify(args) => verify::run(&args, checkout, json),
+        Command::Index(args) => index::run(&args, checkout, reporter.as_ref(), json),
+        Command::Doctor => doctor::run(&checkout()?, json),
+        Command::Bench(args) => bench::run(&args, &checkout()?, reporter.as_ref(), json),
         Command::BenchWrite(args) => bench::write(&args),
-        Command::Clean(args) => clean::run(&args, &workspace, reporter.as_ref(), json),
+        Command::Clean(args) => clean::run(&args, &checkout()?, reporter.as_ref(), json),
     }
 }

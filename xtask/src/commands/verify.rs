@@ -74,8 +74,16 @@ impl<'a> Checks<'a> {
     }
 }
 
-pub(super) fn run(args: &VerifyArgs, workspace: &Workspace, json: bool) -> Result<()> {
-    let path = args.path.clone().unwrap_or_else(|| workspace.default_out());
+/// `checkout` is asked for only if no path is given.
+pub(super) fn run(
+    args: &VerifyArgs,
+    checkout: impl Fn() -> Result<Workspace>,
+    json: bool,
+) -> Result<()> {
+    let path = match &args.path {
+        Some(path) => path.clone(),
+        None => checkout()?.default_out(),
+    };
     let expected = if args.indexed { Expected::Indexed } else { Expected::Published };
     let is_dir = fs_err::metadata(&path).class(Class::Usage)?.is_dir();
     let dir = if is_dir { &path } else { path.parent().unwrap_or(Path::new(".")) };

@@ -43,25 +43,37 @@ const DEVELOPMENT_ID: &str =
 
 /// Loads the key that the command line asks for.
 pub(crate) fn load(args: &KeyArgs, workspace: &Workspace, reporter: &dyn Reporter) -> Result<Keys> {
-    let keys = find(args, workspace, reporter)?;
+    match named(args, reporter)? {
+        Some(keys) => Ok(keys),
+        None => {
+            let key = development(workspace, reporter)?;
+            Ok(Keys { signer: Box::new(key), development: true })
+        }
+    }
+}
+
+/// The key that the command line names, if it names one.
+pub(crate) fn named(args: &KeyArgs, reporter: &dyn Reporter) -> Result<Option<Keys>> {
+    let Some(keys) = find(args)? else { return Ok(None) };
     if keys.signer.certificate().relies_on_sha1() {
         reporter.event(&Event::Note {
             message: "the key signed its own user id with SHA-1: CentOS 7 takes it, EL 9 and later do not; `gpg --cert-digest-algo SHA256 --quick-set-expire FINGERPRINT 2y` signs it anew",
         });
     }
-    Ok(keys)
+    Ok(Some(keys))
 }
 
-fn find(args: &KeyArgs, workspace: &Workspace, reporter: &dyn Reporter) -> Result<Keys> {
-    if let Some(id) = &args.gpg_key {
-        return Ok(Keys { signer: Box::new(gpg::GpgKey::find(id)?), development: false });
-    }
-    if let Some(path) = &args.key {
+fn find(args: &KeyArgs) -> Result<Option<Keys>> {
+    let signer: Box<dyn Signer> = if let Some(id) = &args.gpg_key {
+        Box::new(gpg::GpgKey::find(id)?)
+    } else if let Some(path) = &args.key {
         let text = Zeroizing::new(input::read_text(path, input::MAX_TEXT).class(Class::Key)?);
         let key = SecretKey::from_armored(&text, || passphrase(args, path)).class(Class::Key);
-        return Ok(Keys { signer: Box::new(key?), development: false });
-    }
-    Ok(Keys { signer: Box::new(development(workspace, reporter)?), development: true })
+        Box::new(key?)
+    } else {
+        return Ok(None);
+    };
+    Ok(Some(Keys { signer, development: false }))
 }
 
 /// Names of variables that hold secrets: no program that is run may see them.
