@@ -50,7 +50,7 @@ fn the_wrapper_is_built_for_centos_7_and_nothing_newer() {
 }
 
 /// A checkout with one crate, which has no dependencies.
-fn with_crate(source: &str) -> Checkout {
+pub fn with_crate(source: &str) -> Checkout {
     let checkout = Checkout::new();
     checkout.write("Cargo.toml", "[workspace]\nmembers = [\"host/*\"]\nresolver = \"3\"\n");
     checkout

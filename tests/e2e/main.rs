@@ -1,6 +1,7 @@
 //! The end-to-end ring: the real command line, and real tools that install what it makes.
 
 #![allow(
+    clippy::disallowed_types,
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::print_stderr,
@@ -19,10 +20,12 @@ mod host_program;
 mod install;
 mod interrupted;
 mod keys;
+mod programs;
 mod publishing;
 mod runs;
 mod sources;
 mod stand_in;
+mod tools;
 mod unreadable;
 mod upstream;
 mod verify;

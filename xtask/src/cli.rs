@@ -56,6 +56,17 @@ pub(crate) enum Command {
     Clean(CleanArgs),
 }
 
+impl Command {
+    /// What it says of the key to sign with.
+    pub(crate) fn key(&self) -> Option<&KeyArgs> {
+        match self {
+            Self::Rpm(args) => Some(&args.key),
+            Self::Index(args) => Some(&args.key),
+            _ => None,
+        }
+    }
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct PlanArgs {
     /// Packages to plan for; all if none is named.
@@ -176,6 +187,7 @@ fn pair<T: From<String>>(text: &str) -> Result<(String, T), String> {
 }
 
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Signing")]
 pub(crate) struct KeyArgs {
     /// Sign with this armored secret key [default: a development key made on first use].
     #[arg(long, value_name = "FILE", conflicts_with = "gpg_key")]

@@ -28,6 +28,15 @@ pub(crate) enum Event<'a> {
     },
     /// A step printed a line.
     StepOutput { step: &'a str, line: &'a str },
+    /// A program that a step runs has printed nothing for so long.
+    Silent {
+        step: &'a str,
+        program: &'a str,
+        #[serde(serialize_with = "millis", rename = "millis")]
+        time: Duration,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        detail: Option<&'a str>,
+    },
     /// A step ended.
     StepFinished {
         step: &'a str,

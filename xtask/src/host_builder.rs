@@ -9,10 +9,10 @@ use std::{
 use el7rpm::cargo_manifest::Manifest;
 
 use crate::{
-    events::{Event, Reporter},
+    events::Reporter,
     failure::{Class, Classify, Failure, Result},
     key::{Key, KeyBuilder, Stamps},
-    process::Process,
+    process::{Process, Program},
     rust::Target,
     schedule::Trouble,
     tools::{Zig, on_path},
@@ -34,14 +34,25 @@ pub(crate) struct HostBuild {
 }
 
 /// What programs are built with, and how.
+#[derive(Clone, Copy)]
 pub(crate) struct Site<'a> {
     pub(crate) workspace: &'a Workspace,
     pub(crate) offline: bool,
     pub(crate) reporter: &'a dyn Reporter,
-    /// Names of variables that no program may see.
-    pub(crate) secrets_filter: &'a dyn Fn(&str) -> bool,
-    /// The same, and those that would steer a build.
-    pub(crate) build_filter: &'a dyn Fn(&str) -> bool,
+}
+
+impl<'a> Site<'a> {
+    /// A program that a step runs, with the name of its log and the class of its failure.
+    pub(crate) fn process(
+        &self,
+        program: Program,
+        log: impl Into<String>,
+        class: Class,
+        step: &'a str,
+    ) -> Process<'a> {
+        let (log, Self { workspace, reporter, .. }) = (log.into(), *self);
+        Process { program, workspace, log, class, step, reporter, probe: None }
+    }
 }
 
 impl HostBuild {
@@ -82,9 +93,7 @@ impl HostBuild {
         let cargo = on_path("cargo").ok_or_else(|| {
             Failure::new(Class::Tool, "there is no cargo on PATH").help("install Rust with rustup")
         })?;
-        let process = self.process(site, zig, cargo, args, "fetch");
-        let run = process.run(|line| site.reporter.event(&Event::StepOutput { step, line }));
-        run.map_err(|mut failure| {
+        self.process(site, zig, (cargo, args), "fetch", step).run().map_err(|mut failure| {
             let says = |text: &str| failure.last_lines.iter().any(|l| l.contains(text));
             if says("--locked") || says("failed to parse manifest") {
                 return Trouble::Failed(self.with_help(failure));
@@ -105,9 +114,9 @@ impl HostBuild {
         args.push(self.target.with_version().into());
         args.extend(self.manifest(site));
         args.extend(["--target-dir".into(), target_dir.clone().into()]);
-        let process = self.process(site, zig, zig.cargo_zigbuild.clone(), args, "compile");
-        let run = process.run(|line| site.reporter.event(&Event::StepOutput { step, line }));
-        run.map_err(|failure| self.with_help(failure))?;
+        let command = (zig.cargo_zigbuild.clone(), args);
+        let process = self.process(site, zig, command, "compile", step);
+        process.run().map_err(|failure| self.with_help(failure))?;
         let built = target_dir.join(self.target.triple()).join("release");
         for program in &self.programs {
             fs_err::copy(built.join(program), out.join(program)).map_err(|e| {
@@ -129,20 +138,15 @@ impl HostBuild {
         &self,
         site: &Site<'a>,
         zig: &Zig,
-        program: PathBuf,
-        args: Vec<OsString>,
+        (program, args): (PathBuf, Vec<OsString>),
         what: &str,
+        step: &'a str,
     ) -> Process<'a> {
         let name = self.crate_dir.file_name().unwrap_or_default().to_string_lossy();
-        Process {
-            program,
-            args,
-            dir: &site.workspace.root,
-            set: self.environment(site.workspace, zig),
-            removed: site.build_filter,
-            log: site.workspace.logs().join(format!("{what}-{name}.log")),
-            class: Class::Compile,
-        }
+        let mut program = Program::new(program);
+        program.args(args).current_dir(&site.workspace.root);
+        program.envs(self.environment(site.workspace, zig)).without(steers_the_build);
+        site.process(program, format!("{what}-{name}.log"), Class::Compile, step)
     }
 
     fn with_help(&self, failure: Failure) -> Failure {

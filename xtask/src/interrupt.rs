@@ -1,8 +1,8 @@
 //! Ctrl-C and its kin: what a run has going outside its own process is taken down first.
 //!
-//! Containers do not end with the process that asked for them. Whoever starts one leaves word here
-//! how to get rid of it; the signal's handler does so and then ends the run. A second signal ends
-//! it at once.
+//! The signal's handler ends all programs that are running, with all that they have started. Containers do not
+//! end with the program that asked for them: whoever starts one leaves word here how to get rid of it, and the
+//! handler does so before it ends the run. A second signal ends it at once.
 
 use std::{
     sync::{
@@ -21,6 +21,7 @@ use signal_hook::{
 use crate::{
     events::{Event, Reporter},
     failure::{Class, Classify, Result},
+    process,
 };
 
 /// Takes something down; must not fail and may be called when it is gone already.
@@ -88,6 +89,7 @@ fn end(signal: i32, reporter: &dyn Reporter) -> ! {
         _ => "SIGHUP",
     };
     reporter.event(&Event::Interrupted { signal: name });
+    process::end_all();
     let going: Vec<_> = {
         let going = GOING.lock().unwrap_or_else(PoisonError::into_inner);
         going.iter().map(|(_, take_down)| Arc::clone(take_down)).collect()
@@ -98,8 +100,8 @@ fn end(signal: i32, reporter: &dyn Reporter) -> ! {
     std::process::exit(128 + signal)
 }
 
-/// Once a signal has come, its handler has the last word: whoever sees the effects of its work, a
-/// container that is gone above all, waits here for the end instead of calling it a failure.
+/// Waits for ever once a signal has come: its handler ends the process. To be called by whoever sees the effects of
+/// the handler's work, a container that is gone above all, before calling them a failure.
 pub(crate) fn hold() {
     while STOPPING.load(Ordering::SeqCst) {
         thread::park();

@@ -8,10 +8,9 @@
 use std::path::{Path, PathBuf};
 
 use crate::{
-    events::Event,
     failure::{Class, Classify, Failure, Result},
-    host_builder::Site,
-    process::Process,
+    host_builder::{Site, steers_the_build},
+    process::Program,
     schedule::Trouble,
     tools::on_path,
 };
@@ -56,13 +55,21 @@ impl Rust {
     /// Asks the compiler that is chosen in the folder `dir`.
     pub(crate) fn ask(dir: &Path) -> Result<Self> {
         let ask = |args: &[&str]| {
+            let mut rustc = Program::new("rustc");
+            rustc.args(args).current_dir(dir);
             // What is preloaded into us may not get along with it.
-            let ask =
-                duct::cmd("rustc", args).dir(dir).env_remove("RUSTC").env_remove("LD_PRELOAD");
-            ask.stderr_capture().read().map_err(|e| {
-                Failure::new(Class::Tool, format!("rustc cannot be run: {e}"))
+            rustc.without(|name| matches!(name, "RUSTC" | "LD_PRELOAD"));
+            let failed = |why: String| {
+                Failure::new(Class::Tool, format!("rustc cannot be run: {why}"))
                     .help("install Rust with rustup")
-            })
+            };
+            let output = rustc.output().map_err(|e| failed(e.to_string()))?;
+            if !output.status.success() {
+                let said = String::from_utf8_lossy(&output.stderr);
+                let said = said.lines().next().unwrap_or_default();
+                return Err(failed(format!("it ended with {}: {said}", output.status)));
+            }
+            Ok(String::from_utf8_lossy(&output.stdout).trim_end().to_owned())
         };
         let sysroot = ask(&["--print", "sysroot"])?;
         Ok(Self { identity: ask(&["-vV"])?, rustlib: Path::new(&sysroot).join("lib/rustlib") })
@@ -111,16 +118,10 @@ fn ask_rustup(site: &Site<'_>, step: &str) -> Result<()> {
     if rust.has(Target::Musl) {
         return Ok(());
     }
-    let process = Process {
-        program: on_path("rustup").unwrap_or_else(|| "rustup".into()),
-        args: ["target", "add", Target::Musl.triple()].map(Into::into).to_vec(),
-        dir: root,
-        set: Vec::new(),
-        removed: site.build_filter,
-        log: site.workspace.logs().join("rust-library.log"),
-        class: Class::Tool,
-    };
-    process.run(|line| site.reporter.event(&Event::StepOutput { step, line }))?;
+    let mut rustup = Program::new(on_path("rustup").unwrap_or_else(|| "rustup".into()));
+    rustup.args(["target", "add", Target::Musl.triple()]).current_dir(root);
+    rustup.without(steers_the_build);
+    site.process(rustup, "rust-library.log", Class::Tool, step).run()?;
     // A rustc that came another way is not rustup's to add to.
     match rust.has(Target::Musl) {
         true => Ok(()),

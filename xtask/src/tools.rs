@@ -3,18 +3,14 @@
 //! They come as Python packages, pinned by hash in `tools/requirements.txt`, into a folder of
 //! their own under target/: nothing of the machine's is touched.
 
-use std::{
-    ffi::OsString,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use crate::{
     cache::sync_all,
-    events::Event,
     failure::{Class, Classify, Failure, Result},
     host_builder::Site,
     key::KeyBuilder,
-    process::Process,
+    process::Program,
     schedule::Trouble,
     workspace::Workspace,
 };
@@ -92,22 +88,14 @@ pub(crate) fn install(site: &Site<'_>, step: &str) -> Result<(), Trouble> {
         ));
     }
     let python = on_path("python3");
-    let has_pip = |python: &PathBuf| {
-        let asked = duct::cmd!(python, "-m", "pip", "--version")
-            .stdout_null()
-            .stderr_null()
-            .unchecked()
-            .run();
-        asked.is_ok_and(|o| o.status.success())
-    };
-    let Some(python) = python.filter(has_pip) else {
+    let Some(python) = python.filter(|python| pip_version(python).is_some()) else {
         let help = "install Python's pip (Debian: apt-get install python3-pip), or zig and cargo-zigbuild yourself";
         return Err(missing("there is no pip to install zig and cargo-zigbuild with", help));
     };
     let tmp = workspace.tmp().join("tools");
     fs_err::create_dir_all(&tmp).class(Class::Output)?;
-    let process = pip(site, python, &tmp)?;
-    process.run(|line| site.reporter.event(&Event::StepOutput { step, line })).map_err(judge)?;
+    let pip = pip(site, python, &tmp)?;
+    site.process(pip, "tools.log", Class::Tool, step).run().map_err(judge)?;
     let dir = zig.cargo_zigbuild.ancestors().nth(2).unwrap_or(&workspace.state);
     fs_err::create_dir_all(workspace.state.join("tools")).class(Class::Output)?;
     if dir.exists() {
@@ -127,22 +115,23 @@ pub(crate) fn install(site: &Site<'_>, step: &str) -> Result<(), Trouble> {
     }
 }
 
-fn pip<'a>(site: &Site<'a>, python: PathBuf, target: &Path) -> Result<Process<'a>> {
+/// How pip calls itself, if this Python has it.
+pub(crate) fn pip_version(python: &Path) -> Option<String> {
+    let mut pip = Program::new(python);
+    let output = pip.args(["-m", "pip", "--version"]).output().ok()?;
+    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+}
+
+fn pip(site: &Site<'_>, python: PathBuf, target: &Path) -> Result<Program> {
     let list = site.workspace.tmp().join("requirements.txt");
     fs_err::write(&list, REQUIREMENTS).class(Class::Output)?;
     let words = ["-m", "pip", "install", "--require-hashes", "--no-deps", "--only-binary", ":all:"];
     let quiet = ["--disable-pip-version-check", "--no-input", "--no-warn-script-location"];
-    let mut args: Vec<OsString> = words.iter().chain(&quiet).map(OsString::from).collect();
-    args.extend(["--target".into(), target.into(), "--requirement".into(), list.into()]);
-    Ok(Process {
-        program: python,
-        args,
-        dir: &site.workspace.root,
-        set: vec![("PIP_ROOT_USER_ACTION".into(), "ignore".into())],
-        removed: site.secrets_filter,
-        log: site.workspace.logs().join("tools.log"),
-        class: Class::Tool,
-    })
+    let mut pip = Program::new(python);
+    pip.args(words).args(quiet).current_dir(&site.workspace.root);
+    pip.arg("--target").arg(target).arg("--requirement").arg(list);
+    pip.env("PIP_ROOT_USER_ACTION", "ignore");
+    Ok(pip)
 }
 
 /// Only a registry that cannot be reached is nobody's fault.

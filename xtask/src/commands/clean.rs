@@ -24,7 +24,7 @@ pub(super) fn run(
 ) -> Result<()> {
     let _lock = Lock::take(workspace, reporter)?;
     // What a killed run left going would write into what is about to be removed.
-    container::sweep(workspace, &|_| false);
+    container::sweep(workspace);
     let removed = if args.all { everything(workspace)? } else { unused(workspace, reporter)? };
     if json {
         terminal::json(&serde_json::json!({ "event": "cleaned", "removed": removed }));

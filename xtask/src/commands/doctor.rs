@@ -1,6 +1,6 @@
 //! `doctor`: everything that the main job asks of this machine, all at once, with the remedy.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, path::Path};
 
 use el7rpm::spec::{Build, Origin, Source, Spec};
 use serde::Serialize;
@@ -12,7 +12,7 @@ use crate::{
     rust::{self, Rust, Target},
     schedule::Trouble,
     terminal,
-    tools::{Zig, on_path},
+    tools::{Zig, on_path, pip_version},
     workspace::Workspace,
 };
 
@@ -91,13 +91,12 @@ fn target(workspace: &Workspace) -> Check {
 }
 
 fn python(workspace: &Workspace) -> Check {
-    let pip = duct::cmd!("python3", "-m", "pip", "--version").stdout_capture().stderr_null().read();
-    match pip {
-        Ok(version) => check("Python's pip", State::Ok, version),
-        Err(_) if Zig::locate(workspace, false).is_there() => {
+    match pip_version(Path::new("python3")) {
+        Some(version) => check("Python's pip", State::Ok, version),
+        None if Zig::locate(workspace, false).is_there() => {
             check("Python's pip", State::Note, "not there; zig is, so it is not needed")
         }
-        Err(_) => check(
+        None => check(
             "Python's pip",
             State::Missing,
             "apt-get install python3-pip, to install zig with",
@@ -158,7 +157,7 @@ fn builder(workspace: &Workspace) -> Vec<Check> {
     const ENGINE: &str = "container engine";
     let specs = workspace.specs(&BTreeSet::new()).unwrap_or_default();
     let images: BTreeSet<_> = specs.iter().filter_map(|spec| image_of(spec)).collect();
-    let engine = match Engine::find(None, &|_| false) {
+    let engine = match Engine::find(None) {
         Ok(engine) => engine,
         Err(Trouble::Unavailable(failure) | Trouble::Failed(failure)) => {
             let state = if images.is_empty() { State::Note } else { State::Missing };

@@ -13,6 +13,7 @@ use crate::{
     cli::FetchArgs,
     events::{Event, Outcome, Reporter},
     failure::{Class, Failure, Result},
+    process,
     schedule::{self, Done, Ended, Task, Trouble},
     sources::{self, Fetcher, Patience, Store},
     terminal,
@@ -33,6 +34,7 @@ pub(super) fn run(
     let supplied: BTreeMap<String, PathBuf> = args.sources.iter().cloned().collect();
     check_supplied(&supplied, &wanted)?;
     let store = Store::open(workspace)?;
+    process::note_in(workspace);
     let mut fetcher = Fetcher::new(&store, workspace, reporter);
     fetcher.offline = args.offline;
     fetcher.supplied = supplied;

@@ -14,7 +14,7 @@ use crate::{
     cli::IndexArgs,
     events::Reporter,
     failure::{Class, Classify, Failure, Result},
-    keys,
+    keys::{self, Passphrase},
     lock::Lock,
     publish, terminal,
     workspace::{Workspace, remove_folder},
@@ -23,6 +23,7 @@ use crate::{
 /// `checkout` is asked for only if its development key is to sign.
 pub(super) fn run(
     args: &IndexArgs,
+    passphrase: &Passphrase,
     checkout: impl Fn() -> Result<Workspace>,
     reporter: &dyn Reporter,
     json: bool,
@@ -48,14 +49,14 @@ pub(super) fn run(
             Failure::new(Class::Usage, message).help("run `cargo xtask rpm`, which indexes it")
         );
     }
-    let keys = match keys::named(&args.key, reporter)? {
+    let keys = match keys::named(&args.key, passphrase, reporter)? {
         Some(keys) => keys,
         None => {
             let checkout = checkout().map_err(|f| {
                 f.help("name a key with --key or --gpg-key, or a checkout whose development key signs with --root")
             })?;
             let _lock = Lock::take(&checkout, reporter)?;
-            keys::load(&args.key, &checkout, reporter)?
+            keys::load(&args.key, passphrase, &checkout, reporter)?
         }
     };
     let certificate = keys.signer.certificate();

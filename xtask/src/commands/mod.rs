@@ -12,25 +12,36 @@ mod verify;
 
 use crate::{
     cli::{Cli, Command},
+    events::Reporter,
     failure::Result,
+    interrupt,
+    keys::Passphrase,
     terminal,
     workspace::Workspace,
 };
 
 /// Runs the command that was asked for.
 pub(crate) fn run(cli: Cli) -> Result<()> {
-    let checkout = || Workspace::find(&cli.checkout);
+    // Before any program is run, which would get it.
+    let passphrase = cli.command.key().map_or(Passphrase::Terminal, Passphrase::take);
     let json = cli.json;
     let reporter = terminal::reporter(json);
+    // Every command runs programs, which a signal ends as well.
+    interrupt::guarded(reporter.as_ref(), || carry_out(cli, &passphrase, reporter.as_ref()))
+}
+
+fn carry_out(cli: Cli, passphrase: &Passphrase, reporter: &dyn Reporter) -> Result<()> {
+    let checkout = || Workspace::find(&cli.checkout);
+    let json = cli.json;
     match cli.command {
-        Command::Plan(args) => plan::run(&args, &checkout()?, reporter.as_ref(), json),
-        Command::Fetch(args) => fetch::run(&args, &checkout()?, reporter.as_ref(), json),
-        Command::Rpm(args) => rpm::run(&args, &checkout()?, reporter.as_ref(), json),
+        Command::Plan(args) => plan::run(&args, &checkout()?, reporter, json),
+        Command::Fetch(args) => fetch::run(&args, &checkout()?, reporter, json),
+        Command::Rpm(args) => rpm::run(&args, passphrase, &checkout()?, reporter, json),
         Command::Verify(args) => verify::run(&args, checkout, json),
-        Command::Index(args) => index::run(&args, checkout, reporter.as_ref(), json),
+        Command::Index(args) => index::run(&args, passphrase, checkout, reporter, json),
         Command::Doctor => doctor::run(&checkout()?, json),
-        Command::Bench(args) => bench::run(&args, &checkout()?, reporter.as_ref(), json),
+        Command::Bench(args) => bench::run(&args, &checkout()?, reporter, json),
         Command::BenchWrite(args) => bench::write(&args),
-        Command::Clean(args) => clean::run(&args, &checkout()?, reporter.as_ref(), json),
+        Command::Clean(args) => clean::run(&args, &checkout()?, reporter, json),
     }
 }

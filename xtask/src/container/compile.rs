@@ -27,8 +27,7 @@ use crate::{
     events::Event,
     failure::{Class, Classify, Failure, Result},
     host_builder::Site,
-    interrupt,
-    process::Process,
+    process::{Process, Verdict},
     schedule::Trouble,
 };
 
@@ -115,7 +114,7 @@ impl Compile<'_> {
             env: &env,
             network: self.options.farm.is_some(),
         };
-        let log = site.workspace.logs().join(format!("compile-{}.log", self.name));
+        let log = site.workspace.logs().join(self.log());
         let _ = fs_err::remove_file(&log);
         let run = Run { compile: self, engine, site, step, lease: &lease, invocation, jobs, log };
         run.phases(&[&build, &stage]).inspect_err(|_| {
@@ -163,6 +162,10 @@ impl Compile<'_> {
             false if self.local || self.options.farm.is_some() => Trust::Unpinned,
             false => Trust::Pinned,
         }
+    }
+
+    fn log(&self) -> String {
+        format!("compile-{}.log", self.name)
     }
 
     fn cache(
@@ -261,26 +264,17 @@ impl Run<'_> {
         reporter.event(&Event::Phase { step, phase: name });
         let start = Instant::now();
         let command = ["/bin/sh", "-eu", "-c", &phase.script, name];
-        let hides = |name: &str| self.engine.hides(name);
-        let process = Process {
-            program: self.engine.program.clone(),
-            args: self.invocation.args(&command, false)?,
-            dir: &self.site.workspace.root,
-            set: Vec::new(),
-            removed: &hides,
-            log: self.log.clone(),
-            class: Class::Tool,
-        };
+        let mut program = self.engine.command(self.invocation.args(&command, false)?);
+        program.current_dir(&self.site.workspace.root);
+        let probe = || self.engine.probe();
+        let log = self.compile.log();
+        let process =
+            Process { probe: Some(&probe), ..self.site.process(program, log, Class::Tool, step) };
         let mut signs = Signs::default();
-        let ended = process.watch(
-            |pid| self.lease.client().started(pid),
-            |line| {
-                signs.see(line);
-                reporter.event(&Event::StepOutput { step, line });
-            },
-        );
-        self.lease.client().ended();
-        interrupt::hold();
+        let ended = process.watch(|line| {
+            signs.see(line);
+            Verdict::GoOn
+        });
         let ended = ended.inspect_err(|_| self.lease.remove_container())?;
         let (warnings, time) = (signs.warnings, start.elapsed());
         reporter.event(&Event::PhaseEnded { step, phase: name, warnings, time });
@@ -305,8 +299,8 @@ impl Run<'_> {
     /// ccache's counts; none if the image has no ccache that tells.
     fn counts(&self) -> Option<Counts> {
         let args = self.invocation.args(&["ccache", "--print-stats"], false).ok()?;
-        let args: Vec<_> = args.iter().filter_map(|a| a.to_str()).collect();
-        self.engine.says(args).ok().map(|text| Counts::parse(&text))
+        let text = self.engine.says_inside(args, self.step, self.site.reporter);
+        text.ok().map(|text| Counts::parse(&text))
     }
 
     /// The same image, folders and variables as the phase had, with the user in it.
@@ -325,7 +319,7 @@ impl Run<'_> {
         let command = ["env", &script, "/bin/sh", "-c", start];
         self.site.reporter.aside(&mut || {
             if let Ok(args) = self.invocation.args(&command, true) {
-                let _ = self.engine.on_terminal(args).status();
+                let _ = self.engine.command(args).on_terminal();
             }
         });
     }

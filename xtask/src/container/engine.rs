@@ -2,13 +2,14 @@
 
 use std::{
     ffi::OsString,
-    os::unix::process::CommandExt,
     path::{Path, PathBuf},
     time::Duration,
 };
 
 use crate::{
+    events::Reporter,
     failure::{Class, Failure, Result},
+    process::{self, Program},
     schedule::Trouble,
     tools::on_path,
 };
@@ -34,8 +35,6 @@ pub(crate) struct Engine {
     pub(crate) cores: usize,
     /// Memory of that machine, in bytes.
     pub(crate) memory: u64,
-    /// Variables that it must not see.
-    hidden: Vec<OsString>,
 }
 
 /// An engine that runs on this machine answers in a fraction of it.
@@ -57,19 +56,12 @@ impl Engine {
     ///
     /// # Errors
     /// [`Trouble::Unavailable`], with what to do about it.
-    pub(crate) fn find(
-        choice: Option<EngineKind>,
-        hides: &dyn Fn(&str) -> bool,
-    ) -> Result<Self, Trouble> {
+    pub(crate) fn find(choice: Option<EngineKind>) -> Result<Self, Trouble> {
         let kinds = choice.map_or(vec![EngineKind::Podman, EngineKind::Docker], |k| vec![k]);
         let there = kinds.iter().filter_map(|kind| Some((*kind, on_path(kind.name())?)));
-        let hidden: Vec<_> = std::env::vars_os()
-            .map(|(name, _)| name)
-            .filter(|name| name.to_str().is_some_and(hides))
-            .collect();
         let mut trouble = None;
         for (kind, program) in there {
-            match Self::ask(kind, program, hidden.clone()) {
+            match Self::ask(kind, program) {
                 Ok(engine) => return Ok(engine),
                 Err(failure) => drop(trouble.get_or_insert(failure)),
             }
@@ -78,8 +70,7 @@ impl Engine {
     }
 
     /// An engine of which nothing is known but where it is, to clean up with.
-    pub(super) fn at(program: &Path, hides: &dyn Fn(&str) -> bool) -> Self {
-        let names = std::env::vars_os().map(|(name, _)| name);
+    pub(super) fn at(program: &Path) -> Self {
         Self {
             kind: EngineKind::Podman,
             program: program.to_owned(),
@@ -87,12 +78,11 @@ impl Engine {
             rootless: false,
             cores: 1,
             memory: 0,
-            hidden: names.filter(|name| name.to_str().is_some_and(hides)).collect(),
         }
     }
 
-    fn ask(kind: EngineKind, program: PathBuf, hidden: Vec<OsString>) -> Result<Self> {
-        let mut own = Self { hidden, kind, ..Self::at(&program, &|_| false) };
+    fn ask(kind: EngineKind, program: PathBuf) -> Result<Self> {
+        let mut own = Self { kind, ..Self::at(&program) };
         // Debian and EL have a package that calls podman docker.
         let version = own.says(["--version"]).map_err(|f| own.unusable(f))?;
         if version.starts_with("podman") {
@@ -105,6 +95,11 @@ impl Engine {
             }
             EngineKind::Docker => "{{.NCPU}} {{.MemTotal}} {{.SecurityOptions}}",
         };
+        if own.kind == EngineKind::Docker {
+            // Without its service `info` complains of the format, and names no address.
+            let version = ["version", "--format", "{{.Server.Version}}"];
+            own.says(version).map_err(|f| own.unusable(f))?;
+        }
         let info = own.says(["info", "--format", format]).map_err(|f| own.unusable(f))?;
         let mut words = info.split_whitespace();
         let mut number = || words.next().and_then(|w| w.parse::<u64>().ok()).unwrap_or(0);
@@ -146,19 +141,45 @@ impl Engine {
 
     /// What it prints when called with `args`; for commands that answer at once.
     pub(crate) fn says<'a>(&self, args: impl IntoIterator<Item = &'a str>) -> Result<String> {
-        let args: Vec<OsString> = args.into_iter().map(OsString::from).collect();
-        let shown = shown(self.kind.name(), &args);
-        let runs = args.first().is_some_and(|a| a == "run");
-        let patience = if runs { PATIENCE_TO_RUN } else { PATIENCE };
+        self.answer(self.command(args), PATIENCE, &|_| ())
+    }
+
+    /// What a command prints that is run in a container; `reporter` is told if that takes long.
+    pub(super) fn says_inside(
+        &self,
+        args: Vec<OsString>,
+        step: &str,
+        reporter: &dyn Reporter,
+    ) -> Result<String> {
+        let name = format!("{} run", self.kind.name());
+        self.answer(self.command(args), PATIENCE_TO_RUN, &|time| {
+            process::tell(reporter, step, &name, time, Some(&self.probe()));
+        })
+    }
+
+    /// Whether it still answers, for people who wait for it.
+    pub(super) fn probe(&self) -> String {
+        let name = self.kind.name();
+        match self.says(["info", "--format", "{{.}}"]) {
+            Ok(_) => format!("`{name} info` answers"),
+            Err(failure) => format!("`{name} info` does not answer either: {}", failure.message),
+        }
+    }
+
+    fn answer(
+        &self,
+        command: Program,
+        patience: Duration,
+        late: &dyn Fn(Duration),
+    ) -> Result<String> {
         let failed = |message: String| {
             let mut failure = Failure::new(Class::Tool, message);
-            failure.command = Some(shown.clone());
+            failure.command = Some(command.shown());
             failure
         };
-        let command = self.command(args).stdout_capture().stderr_capture();
-        let handle = command.start().map_err(|e| failed(format!("cannot be started: {e}")))?;
-        let Ok(Some(output)) = handle.wait_timeout(patience) else {
-            let _ = handle.kill();
+        let output = command.output_within(patience, late);
+        let output = output.map_err(|e| failed(format!("cannot be started: {e}")))?;
+        let Some(output) = output else {
             return Err(failed(format!("no answer within {} seconds", patience.as_secs())));
         };
         if output.status.success() {
@@ -173,30 +194,11 @@ impl Engine {
         Err(failure)
     }
 
-    /// A call of it, without the variables that it must not see, in a process group of its own:
-    /// Ctrl-C is for us to act on.
-    pub(crate) fn command(&self, args: Vec<OsString>) -> duct::Expression {
-        let command = duct::cmd(&self.program, args).stdin_null().unchecked();
-        let command = self.hidden.iter().fold(command, |c, name| c.env_remove(name));
-        command.before_spawn(|command| {
-            command.process_group(0);
-            Ok(())
-        })
-    }
-
-    /// The same as a plain command, which keeps the terminal.
-    pub(crate) fn on_terminal(&self, args: Vec<OsString>) -> std::process::Command {
-        let mut command = std::process::Command::new(&self.program);
+    /// A call of it.
+    pub(crate) fn command(&self, args: impl IntoIterator<Item = impl Into<OsString>>) -> Program {
+        let mut command = Program::new(&self.program);
         command.args(args);
-        for name in &self.hidden {
-            command.env_remove(name);
-        }
         command
-    }
-
-    /// Whether a variable is hidden from it.
-    pub(crate) fn hides(&self, name: &str) -> bool {
-        self.hidden.iter().any(|h| h == name)
     }
 
     fn unusable(&self, failure: Failure) -> Failure {
@@ -205,9 +207,28 @@ impl Engine {
         let said = said.map(|l| l.to_lowercase()).collect::<Vec<_>>().join("\n");
         let help = remedy(self.kind, &said);
         let mut own = failure;
-        own.message = format!("{name} is installed, but cannot be used: {}", own.message);
+        let set = address(self.kind, |name| std::env::var(name).ok());
+        let set = set.map(|set| format!(" ({set})")).unwrap_or_default();
+        own.message = format!("{name} is installed, but cannot be used{set}: {}", own.message);
         own.help(help)
     }
+}
+
+/// The variable that says which service an engine's client asks, with its value: what the client says seldom names
+/// the variable, and not always the address.
+fn address(kind: EngineKind, variable: impl Fn(&str) -> Option<String>) -> Option<String> {
+    let names: &[&str] = match kind {
+        EngineKind::Docker => &["DOCKER_HOST", "DOCKER_CONTEXT"],
+        EngineKind::Podman => &["CONTAINER_HOST", "CONTAINER_CONNECTION"],
+    };
+    let set = |name| variable(name).filter(|value| !value.is_empty());
+    let (name, value) = names.iter().find_map(|name| Some((*name, set(name)?)))?;
+    // A user's password is nobody's business.
+    let value = match (value.split_once("://"), value.rsplit_once('@')) {
+        (Some((scheme, _)), Some((_, host))) => format!("{scheme}://{host}"),
+        _ => value,
+    };
+    Some(format!("{name}={value}"))
 }
 
 fn missing(choice: Option<EngineKind>) -> Failure {
@@ -243,12 +264,6 @@ fn remedy(kind: EngineKind, said: &str) -> &'static str {
     }
 }
 
-/// A command as one would type it, as far as that helps.
-pub(super) fn shown(program: &str, args: &[OsString]) -> String {
-    let words = args.iter().map(|a| a.to_string_lossy().into_owned());
-    std::iter::once(program.to_owned()).chain(words).collect::<Vec<_>>().join(" ")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -261,5 +276,24 @@ mod tests {
         let podman = |said: &str| remedy(EngineKind::Podman, said);
         assert!(podman("no subuid ranges found for user").contains("--add-subuids"));
         assert!(podman("dial tcp: connection refused").contains("CONTAINER_HOST"));
+        // Of docker 20 and podman 4.
+        assert!(docker("cannot connect to the docker daemon at tcp://127.0.0.1:1. is the docker daemon running?").contains("DOCKER_HOST"));
+    }
+
+    #[test]
+    fn the_variable_that_names_a_service_is_told_without_a_password() {
+        let set = |name: &'static str, value: &'static str| {
+            move |asked: &str| (asked == name).then(|| value.to_owned())
+        };
+        let told = |kind, name, value| address(kind, set(name, value));
+        let docker = told(EngineKind::Docker, "DOCKER_HOST", "tcp://127.0.0.1:1");
+        assert_eq!(docker.unwrap(), "DOCKER_HOST=tcp://127.0.0.1:1");
+        let podman =
+            told(EngineKind::Podman, "CONTAINER_HOST", "ssh://me:geheim@h/run/podman.sock");
+        assert_eq!(podman.unwrap(), "CONTAINER_HOST=ssh://h/run/podman.sock");
+        let docker = told(EngineKind::Docker, "DOCKER_CONTEXT", "far");
+        assert_eq!(docker.unwrap(), "DOCKER_CONTEXT=far");
+        assert_eq!(told(EngineKind::Docker, "DOCKER_HOST", ""), None);
+        assert_eq!(told(EngineKind::Docker, "CONTAINER_HOST", "tcp://h"), None);
     }
 }

@@ -6,21 +6,18 @@
 
 use std::{
     collections::BTreeSet,
-    ffi::OsString,
     path::{Path, PathBuf},
-    sync::Arc,
 };
 
 use el7rpm::input;
 
-use super::{client::Client, engine::Engine, invocation::basic, lease::Lease};
+use super::{engine::Engine, invocation::basic, lease::Lease};
 use crate::{
     events::Event,
     failure::{Class, Classify, Failure, Result},
     host_builder::Site,
-    interrupt::{self, Going},
     key::{Key, KeyBuilder},
-    process::Process,
+    process::{Process, Verdict},
     schedule::Trouble,
     workspace::Workspace,
 };
@@ -119,49 +116,32 @@ impl Image {
             }
             self.build(engine, site, step)?;
         }
-        self.check(engine, site)?;
+        self.check(engine, site, step)?;
         Ok(BuiltImage { reference: self.reference(), key: self.key.clone() })
     }
 
     fn build(&self, engine: &Engine, site: &Site<'_>, step: &str) -> Result<(), Trouble> {
-        let mut args: Vec<OsString> = vec!["build".into(), "--tag".into()];
-        args.extend([self.reference().into(), "--file".into()]);
-        args.push(self.dir.join("Containerfile").into());
-        for arg in &self.args {
-            args.extend(["--build-arg".into(), arg.into()]);
-        }
-        args.push(self.dir.clone().into());
-        let hides = |name: &str| engine.hides(name);
-        let process = Process {
-            program: engine.program.clone(),
-            args,
-            dir: &site.workspace.root,
-            set: Vec::new(),
-            removed: &hides,
-            log: self.log(site.workspace),
-            class: Class::Tool,
-        };
-        let _ = fs_err::remove_file(&process.log);
-        let client = Arc::new(Client::default());
-        let going = Arc::clone(&client);
-        let _going = Going::note(move || going.end());
+        let mut program = engine.command(["build", "--tag", &self.reference(), "--file"]);
+        program.arg(self.dir.join("Containerfile")).current_dir(&site.workspace.root);
+        program.args(self.args.iter().flat_map(|arg| ["--build-arg", arg]));
+        program.arg(&self.dir);
+        let probe = || engine.probe();
+        let log = format!("image-{}.log", self.name);
+        let process =
+            Process { probe: Some(&probe), ..site.process(program, log, Class::Tool, step) };
+        let _ = fs_err::remove_file(process.log_file());
         let (mut out_of_reach, mut lines) = (None, 0);
-        let ended = process.watch(
-            |pid| client.started(pid),
-            |line| {
-                lines += 1;
-                if is_out_of_reach(line) {
-                    out_of_reach = Some((lines, line.to_owned()));
-                }
-                // podman tries four times, which takes minutes where packets vanish.
-                if out_of_reach.is_some() && line.contains("retrying in") {
-                    client.end();
-                }
-                site.reporter.event(&Event::StepOutput { step, line });
-            },
-        )?;
-        client.ended();
-        interrupt::hold();
+        let ended = process.watch(|line| {
+            lines += 1;
+            if is_out_of_reach(line) {
+                out_of_reach = Some((lines, line.to_owned()));
+            }
+            // podman tries four times, which takes minutes where packets vanish.
+            match out_of_reach.is_some() && line.contains("retrying in") {
+                true => Verdict::End,
+                false => Verdict::GoOn,
+            }
+        })?;
         match ended.status.success() {
             true => Ok(()),
             false => {
@@ -191,8 +171,8 @@ impl Image {
     }
 
     /// Compares the packages in the image with the list beside its description.
-    fn check(&self, engine: &Engine, site: &Site<'_>) -> Result<(), Trouble> {
-        let found = self.packages(engine, site)?;
+    fn check(&self, engine: &Engine, site: &Site<'_>, step: &str) -> Result<(), Trouble> {
+        let found = self.packages(engine, site, step)?;
         let path = self.dir.join(LOCK);
         // Another step may have written it since the plan was made.
         match read_lock(&self.dir)? {
@@ -209,7 +189,7 @@ impl Image {
     }
 
     /// The list of one image never changes, so it is asked for once.
-    fn packages(&self, engine: &Engine, site: &Site<'_>) -> Result<String> {
+    fn packages(&self, engine: &Engine, site: &Site<'_>, step: &str) -> Result<String> {
         let format = "{{.Id}}";
         let id = engine.says(["image", "inspect", "--format", format, &self.reference()])?;
         let id = id.trim().trim_start_matches("sha256:").to_owned();
@@ -221,8 +201,7 @@ impl Image {
         let mut args = basic(engine, false);
         args.extend(["--name".into(), lease.container.clone().into()]);
         args.extend([self.reference().into(), PACKAGES.into()]);
-        let args: Vec<_> = args.iter().filter_map(|a| a.to_str()).collect();
-        let text = engine.says(args).map_err(|failure| {
+        let text = engine.says_inside(args, step, site.reporter).map_err(|failure| {
             failure.help(format!(
                 "{PACKAGES} in the image must list its packages, one a line and sorted"
             ))
@@ -262,10 +241,6 @@ impl Image {
         let text = fs_err::read_to_string(self.dir.join("Containerfile")).unwrap_or_default();
         let mut bases = text.lines().filter_map(|l| l.strip_prefix("FROM ")).map(str::trim);
         bases.all(|base| base == "scratch" || base.starts_with("localhost/"))
-    }
-
-    fn log(&self, workspace: &Workspace) -> PathBuf {
-        workspace.logs().join(format!("image-{}.log", self.name))
     }
 }
 

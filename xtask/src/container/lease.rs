@@ -3,19 +3,20 @@
 //! next one begins.
 
 use std::{
-    ffi::OsString,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use serde::{Deserialize, Serialize};
 
-use super::{client::Client, engine::Engine};
+use super::engine::Engine;
 use crate::{
     cache::sync,
     failure::{Class, Classify, Result},
     interrupt::{self, Going},
     key::KeyBuilder,
+    process,
     workspace::Workspace,
 };
 
@@ -40,7 +41,6 @@ struct Held {
     /// Where the names are noted, for a run that comes after a killed one.
     note: PathBuf,
     names: Mutex<Names>,
-    client: Client,
 }
 
 impl Lease {
@@ -58,7 +58,6 @@ impl Lease {
             engine: engine.clone(),
             note: dir.join(what),
             names: Mutex::new(names),
-            client: Client::default(),
         });
         held.write()?;
         held.remove_container();
@@ -77,11 +76,6 @@ impl Lease {
         Ok(name)
     }
 
-    /// The engine's client, while it runs the container.
-    pub(super) fn client(&self) -> &Client {
-        &self.held.client
-    }
-
     pub(super) fn remove_container(&self) {
         self.held.remove_container();
     }
@@ -95,8 +89,6 @@ impl Drop for Lease {
 
 impl Held {
     fn free(&self) {
-        // A client that is still at it would go on to start what is removed here.
-        self.client.end();
         self.remove_container();
         let names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
         for volume in &names.volumes {
@@ -122,10 +114,14 @@ impl Held {
     }
 }
 
+/// An engine that removes a container at all does so in a fraction of it; one that hangs must not keep a run from
+/// ending.
+const PATIENCE: Duration = Duration::from_secs(20);
+
 /// That it is gone already is no reason to complain.
 fn quietly(engine: &Engine, args: &[&str]) {
-    let args: Vec<OsString> = args.iter().map(OsString::from).collect();
-    let _ = engine.command(args).stdout_null().stderr_null().run();
+    let mut command = engine.command(args);
+    let _ = command.cleans_up().output_within(PATIENCE, &|_| ());
 }
 
 fn notes(workspace: &Workspace) -> PathBuf {
@@ -147,20 +143,22 @@ fn checkout(workspace: &Workspace) -> Result<String> {
     Ok(id)
 }
 
-/// Removes what a killed run of this checkout left in the engine. To be called before anything
-/// that its containers may still write to is touched.
-pub(crate) fn sweep(workspace: &Workspace, hides: &dyn Fn(&str) -> bool) {
+/// Ends what a killed run of this checkout has left running, and removes what it left in the engine. To be called
+/// before anything that they may still write to is touched.
+pub(crate) fn sweep(workspace: &Workspace) {
+    // The clients first: they would go on to start what is removed here.
+    process::sweep(workspace);
     let entries = fs_err::read_dir(notes(workspace)).into_iter().flatten().flatten();
     for path in entries.map(|entry| entry.path()) {
         interrupt::hold();
-        sweep_one(&path, hides);
+        sweep_one(&path);
     }
 }
 
-fn sweep_one(note: &Path, hides: &dyn Fn(&str) -> bool) {
+fn sweep_one(note: &Path) {
     let text = fs_err::read_to_string(note).unwrap_or_default();
     if let Ok(names) = serde_json::from_str::<Names>(&text) {
-        let engine = Engine::at(&names.program, hides);
+        let engine = Engine::at(&names.program);
         quietly(&engine, &["rm", "--force", &names.container]);
         for volume in &names.volumes {
             quietly(&engine, &["volume", "rm", "--force", volume]);

@@ -6,7 +6,6 @@
 //! that are the same on every machine: docs/decisions.md says which.
 
 mod ccache;
-mod client;
 mod compile;
 mod diagnosis;
 mod distcc;

@@ -160,14 +160,14 @@ fn shared(place: &Place) -> Result<OsString> {
 }
 
 fn transfer(engine: &Engine, args: Vec<OsString>) -> Result<()> {
-    let shown = super::engine::shown(engine.kind.name(), &args);
-    let output = engine.command(args).stdout_null().stderr_capture().run().class(Class::Tool)?;
+    let command = engine.command(args);
+    let output = command.output().class(Class::Tool)?;
     if output.status.success() {
         return Ok(());
     }
     let mut failure =
         Failure::new(Class::Tool, "files cannot be brought to the engine's machine, or back");
-    failure.command = Some(shown);
+    failure.command = Some(command.shown());
     failure.status = Some(output.status.to_string());
     let said = String::from_utf8_lossy(&output.stderr);
     failure.last_lines = said.lines().take(8).map(str::to_owned).collect();

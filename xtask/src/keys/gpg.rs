@@ -1,14 +1,17 @@
 //! Signs through the user's gpg and its agent: the secret key never comes here, it may be on a
 //! card.
 
-use std::io::Read;
+use std::{io::Read, process::Output};
 
 use el7rpm::{
     Error,
     openpgp::{Certificate, Signer},
 };
 
-use crate::failure::{Class, Failure, Result};
+use crate::{
+    failure::{Class, Failure, Result},
+    process::Program,
+};
 
 /// A key in gpg's keyring.
 pub(super) struct GpgKey {
@@ -23,11 +26,15 @@ impl GpgKey {
             Failure::new(Class::Key, message)
                 .help("`gpg --list-secret-keys` shows the keys that are there")
         };
+        let mut gpg = Program::new("gpg");
         // `--` keeps an id that begins with a dash from being an option.
-        let armored =
-            duct::cmd!("gpg", "--batch", "--armor", "--export", "--", id).stderr_capture().read();
-        let armored =
-            armored.map_err(|e| failed(format!("gpg cannot be asked for the key {id}: {e}")))?;
+        gpg.args(["--batch", "--armor", "--export", "--", id]);
+        let asked = |why: String| failed(format!("gpg cannot be asked for the key {id}: {why}"));
+        let output = gpg.output().map_err(|e| asked(e.to_string()))?;
+        if !output.status.success() {
+            return Err(asked(format!("it ended with {}: {}", output.status, words(&output))));
+        }
+        let armored = String::from_utf8_lossy(&output.stdout);
         if armored.trim().is_empty() {
             return Err(failed(format!("gpg has no key {id}")));
         }
@@ -46,31 +53,23 @@ impl Signer for GpgKey {
     fn sign(&self, data: &mut dyn Read, _time: u32) -> el7rpm::Result<Vec<u8>> {
         // The exclamation mark: this very key, not a subkey that rpm 4.11 would not know.
         let user = format!("{}!", self.id);
-        let (reader, mut writer) = std::io::pipe()?;
-        let gpg = duct::cmd!(
-            "gpg",
-            "--batch",
-            "--no-armor",
-            "--digest-algo",
-            "SHA256",
-            "--local-user",
-            user,
-            "--detach-sign",
-            "--output",
-            "-",
-            "-"
-        );
-        let gpg = gpg.stdin_file(reader).stdout_capture().stderr_capture().unchecked().start()?;
+        let mut gpg = Program::new("gpg");
+        gpg.args(["--batch", "--no-armor", "--digest-algo", "SHA256", "--local-user", &user]);
+        gpg.args(["--detach-sign", "--output", "-", "-"]);
+        let (output, copied) = gpg.feed(data)?;
         // If gpg ends early, its own words say more than a broken pipe.
-        let copied = std::io::copy(data, &mut writer);
-        drop(writer);
-        let output = gpg.into_output()?;
         if !output.status.success() {
-            let words = String::from_utf8_lossy(&output.stderr);
-            let words: String = words.chars().filter(|c| !c.is_control() || *c == '\n').collect();
-            return Err(Error::Sign(format!("gpg ended with {}: {}", output.status, words.trim())));
+            let words = words(&output);
+            return Err(Error::Sign(format!("gpg ended with {}: {words}", output.status)));
         }
         copied?;
         Ok(output.stdout)
     }
+}
+
+/// Its complaints, without anything that would steer the terminal.
+fn words(output: &Output) -> String {
+    let words = String::from_utf8_lossy(&output.stderr);
+    let words: String = words.chars().filter(|c| !c.is_control() || *c == '\n').collect();
+    words.trim().to_owned()
 }

@@ -1,9 +1,10 @@
 //! Which key signs: a file, the user's gpg, or the checkout's own development key.
 
 mod gpg;
+mod passphrase;
 
 use std::{
-    io::{BufRead, BufReader, IsTerminal, Read, Write},
+    io::Write,
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
 };
@@ -13,6 +14,8 @@ use el7rpm::{
     openpgp::{SecretKey, Signer},
 };
 use zeroize::Zeroizing;
+
+pub(crate) use passphrase::Passphrase;
 
 use crate::{
     cache::sync,
@@ -42,8 +45,13 @@ const DEVELOPMENT_ID: &str =
     "mesos-calico DEVELOPMENT KEY - not for release <development@localhost>";
 
 /// Loads the key that the command line asks for.
-pub(crate) fn load(args: &KeyArgs, workspace: &Workspace, reporter: &dyn Reporter) -> Result<Keys> {
-    match named(args, reporter)? {
+pub(crate) fn load(
+    args: &KeyArgs,
+    passphrase: &Passphrase,
+    workspace: &Workspace,
+    reporter: &dyn Reporter,
+) -> Result<Keys> {
+    match named(args, passphrase, reporter)? {
         Some(keys) => Ok(keys),
         None => {
             let key = development(workspace, reporter)?;
@@ -53,8 +61,12 @@ pub(crate) fn load(args: &KeyArgs, workspace: &Workspace, reporter: &dyn Reporte
 }
 
 /// The key that the command line names, if it names one.
-pub(crate) fn named(args: &KeyArgs, reporter: &dyn Reporter) -> Result<Option<Keys>> {
-    let Some(keys) = find(args)? else { return Ok(None) };
+pub(crate) fn named(
+    args: &KeyArgs,
+    passphrase: &Passphrase,
+    reporter: &dyn Reporter,
+) -> Result<Option<Keys>> {
+    let Some(keys) = find(args, passphrase)? else { return Ok(None) };
     if keys.signer.certificate().relies_on_sha1() {
         reporter.event(&Event::Note {
             message: "the key signed its own user id with SHA-1: CentOS 7 takes it, EL 9 and later do not; `gpg --cert-digest-algo SHA256 --quick-set-expire FINGERPRINT 2y` signs it anew",
@@ -63,32 +75,17 @@ pub(crate) fn named(args: &KeyArgs, reporter: &dyn Reporter) -> Result<Option<Ke
     Ok(Some(keys))
 }
 
-fn find(args: &KeyArgs) -> Result<Option<Keys>> {
+fn find(args: &KeyArgs, passphrase: &Passphrase) -> Result<Option<Keys>> {
     let signer: Box<dyn Signer> = if let Some(id) = &args.gpg_key {
         Box::new(gpg::GpgKey::find(id)?)
     } else if let Some(path) = &args.key {
         let text = Zeroizing::new(input::read_text(path, input::MAX_TEXT).class(Class::Key)?);
-        let key = SecretKey::from_armored(&text, || passphrase(args, path)).class(Class::Key);
+        let key = SecretKey::from_armored(&text, || passphrase.get(path)).class(Class::Key);
         Box::new(key?)
     } else {
         return Ok(None);
     };
     Ok(Some(Keys { signer, development: false }))
-}
-
-/// Names of variables that hold secrets: no program that is run may see them.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Secrets(Option<String>);
-
-impl Secrets {
-    pub(crate) fn of(args: &KeyArgs) -> Self {
-        Self(args.passphrase_env.clone())
-    }
-
-    /// Whether the variable of this name is one.
-    pub(crate) fn contains(&self, name: &str) -> bool {
-        self.0.as_deref() == Some(name)
-    }
 }
 
 /// Fingerprint of the development key, if there is one: for those who only look.
@@ -142,36 +139,4 @@ fn store(path: &Path, text: &str) -> Result<()> {
     file.sync_all().class(Class::Key)?;
     fs_err::rename(&tmp, path).class(Class::Key)?;
     sync(dir)
-}
-
-/// The passphrase, from where the command line says; asked for on the terminal otherwise.
-fn passphrase(args: &KeyArgs, key: &Path) -> el7rpm::Result<Zeroizing<String>> {
-    let no = |message: String| el7rpm::Error::Key {
-        message,
-        help: Some(
-            "give it by --passphrase-fd N or --passphrase-env NAME, or run on a terminal".into(),
-        ),
-    };
-    if let Some(name) = &args.passphrase_env {
-        let value = std::env::var(name)
-            .map_err(|_| no(format!("the variable {name} holds no passphrase")))?;
-        return Ok(Zeroizing::new(value));
-    }
-    if let Some(fd) = args.passphrase_fd {
-        let mut text = Zeroizing::new(String::new());
-        let file = fs_err::File::open(format!("/dev/fd/{fd}"));
-        // One line: the other end need not close.
-        let read = file.and_then(|f| BufReader::new(f.take(4096)).read_line(&mut text));
-        read.map_err(|e| no(format!("no passphrase can be read from file descriptor {fd}: {e}")))?;
-        return Ok(Zeroizing::new(text.trim_end_matches(['\n', '\r']).to_owned()));
-    }
-    if !std::io::stdin().is_terminal() {
-        return Err(no(format!(
-            "the key {} has a passphrase, and there is no terminal to ask for it",
-            key.display()
-        )));
-    }
-    let prompt = format!("Passphrase of {}: ", key.display());
-    let answer = rpassword::prompt_password(prompt).map_err(|e| no(e.to_string()))?;
-    Ok(Zeroizing::new(answer))
 }

@@ -44,8 +44,7 @@ pub(super) fn fetch(
         fetcher.reporter.event(&Event::Note { message: &message });
         fs_err::remove_file(&path).class(Class::Output)?;
     }
-    let hides = |name: &str| fetcher.secrets.contains(name);
-    let git = Git::find(&hides).map_err(Trouble::Unavailable)?;
+    let git = Git::find().map_err(Trouble::Unavailable)?;
     let fetch = CommitFetch { fetcher, source, git: &git, id, entry: &entry, step };
     match fetcher.supplied.get(&source.name) {
         Some(path) => fetch.take(path)?,
@@ -63,7 +62,7 @@ pub(super) fn fetch(
 struct CommitFetch<'a> {
     fetcher: &'a Fetcher<'a>,
     source: &'a Source,
-    git: &'a Git<'a>,
+    git: &'a Git,
     id: &'a str,
     entry: &'a Entry,
     step: &'a str,
@@ -176,23 +175,27 @@ impl CommitFetch<'_> {
 
     fn run(&self, what: &[&str]) -> Result<()> {
         let fetch = ["fetch", "--progress", "--no-tags", "--no-recurse-submodules"];
-        let mut set = self.git.environment();
-        set.extend(reach::ssh(self.git, &self.repository(), self.fetcher.patience));
+        let mut program = self.git.command(&self.repository(), fetch.iter().chain(what));
+        program.envs(reach::ssh(self.git, &self.repository(), self.fetcher.patience));
         let process = Process {
-            program: self.git.program.clone(),
-            args: self.git.arguments(fetch.iter().chain(what)),
-            dir: &self.repository(),
-            set,
-            removed: &|name| self.git.removes(name),
-            log: self.log(),
+            program,
+            workspace: self.fetcher.workspace,
+            log: self.log_name(),
             class: Class::Source,
+            step: self.step,
+            reporter: self.fetcher.reporter,
+            probe: None,
         };
-        process.run(|line| self.say(line))
+        process.run()
     }
 
     /// Where git's own words are.
     fn log(&self) -> PathBuf {
-        self.fetcher.workspace.logs().join(format!("fetch-{}.log", self.source.name))
+        self.fetcher.workspace.logs().join(self.log_name())
+    }
+
+    fn log_name(&self) -> String {
+        format!("fetch-{}.log", self.source.name)
     }
 
     /// Whether the commit is there now, and is one.

@@ -29,7 +29,7 @@ struct TreeEntry {
 
 /// Writes the tree of a commit as a tar file. The same commit always gives the same bytes.
 pub(super) fn export(
-    git: &Git<'_>,
+    git: &Git,
     source: &Source,
     repository: &Path,
     id: &str,
@@ -42,8 +42,7 @@ pub(super) fn export(
     let wanted = entries.iter().filter(has_content).map(|e| e.object.as_str());
     let wanted: Vec<_> = std::iter::once(id).chain(wanted).collect();
     let command = git.command(repository, ["cat-file", "--batch"]);
-    let command = command.stdin_bytes(wanted.join("\n") + "\n").stderr_null();
-    let reader = command.reader().class(Class::Source)?;
+    let reader = command.reader((wanted.join("\n") + "\n").into()).class(Class::Source)?;
     let input = BufReader::with_capacity(1 << 16, &reader);
     let mut objects = Objects { source, input, left: limits.bytes };
     let time = objects.commit_time(id)?;
@@ -56,14 +55,14 @@ pub(super) fn export(
 
 /// All that is in a commit's tree, but no more than there may be: git is stopped where it goes on.
 fn list(
-    git: &Git<'_>,
+    git: &Git,
     source: &Source,
     repository: &Path,
     id: &str,
     limits: Limits,
 ) -> Result<Vec<TreeEntry>> {
     let command = git.command(repository, ["ls-tree", "-r", "-t", "-z", "--full-tree", id]);
-    let reader = command.stdin_null().stderr_null().reader().class(Class::Source)?;
+    let reader = command.reader(Vec::new()).class(Class::Source)?;
     let mut input = BufReader::with_capacity(1 << 16, &reader);
     let mut tally = Tally::within(limits);
     let mut entries = Vec::new();
@@ -81,8 +80,8 @@ fn list(
         entries.push(entry);
         line.clear();
     }
-    let ended = reader.try_wait().class(Class::Source)?;
-    match ended.is_some_and(|output| output.status.success()) {
+    let ended = reader.status().class(Class::Source)?;
+    match ended.is_some_and(|status| status.success()) {
         true => Ok(entries),
         false => {
             Err(unusable(source, "git cannot list its files within the memory that it may use"))

@@ -268,7 +268,8 @@ mod tests {
         let dir = folder(&["tracked", "gone", "new", "out/ignored", "sub/inner", "sub/out/x"]);
         fs_err::write(dir.path().join(".gitignore"), "out/\n").unwrap();
         let git = |args: &[&str], at: &Path| {
-            duct::cmd("git", args).dir(at).stdout_null().run().unwrap();
+            let mut git = crate::process::Program::new("git");
+            assert!(git.args(args).current_dir(at).output().unwrap().status.success());
         };
         git(&["init", "-q"], dir.path());
         git(&["add", "tracked", "gone"], dir.path());

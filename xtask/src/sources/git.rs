@@ -7,10 +7,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use duct::Expression;
-
 use crate::{
     failure::{Class, Failure, Result},
+    process::Program,
     tools::on_path,
 };
 
@@ -65,34 +64,33 @@ fn misleads(name: &str) -> bool {
     repository.contains(&name) || name.starts_with("GIT_TRACE") || name == "GIT_CURL_VERBOSE"
 }
 
-/// The program, and whom it must not tell secrets.
-pub(super) struct Git<'a> {
-    pub(super) program: PathBuf,
-    pub(super) hides: &'a (dyn Fn(&str) -> bool + Sync),
+/// The program.
+pub(super) struct Git {
+    program: PathBuf,
+    /// Variables that it does not get.
+    without: fn(&str) -> bool,
 }
 
-impl<'a> Git<'a> {
+impl Git {
     /// The one on PATH.
-    pub(super) fn find(hides: &'a (dyn Fn(&str) -> bool + Sync)) -> Result<Self> {
+    pub(super) fn find() -> Result<Self> {
         let program = on_path("git").ok_or_else(|| {
             Failure::new(Class::Tool, "there is no git on PATH, and a source is a git repository")
                 .help("install git (Debian: apt-get install git)")
         })?;
-        Ok(Self { program, hides })
+        Ok(Self { program, without: misleads })
     }
 
-    /// Arguments with the settings before them.
-    pub(super) fn arguments<A: Into<OsString>>(
+    /// A command in the folder `dir`, whose words on failure are kept.
+    pub(super) fn command<A: Into<OsString>>(
         &self,
+        dir: &Path,
         arguments: impl IntoIterator<Item = A>,
-    ) -> Vec<OsString> {
-        let settings = SETTINGS.iter().flat_map(|s| ["-c".into(), s.into()]);
-        settings.chain(arguments.into_iter().map(Into::into)).collect()
-    }
-
-    /// Variables to set.
-    pub(super) fn environment(&self) -> Vec<(OsString, OsString)> {
-        [
+    ) -> Program {
+        let mut command = Program::new(&self.program);
+        command.args(SETTINGS.iter().flat_map(|setting| ["-c", setting]));
+        command.args(arguments).current_dir(dir).without(self.without);
+        command.envs([
             ("GIT_TERMINAL_PROMPT", "0"),
             // Empty: no window asks either, whatever SSH_ASKPASS or the user's settings say.
             ("GIT_ASKPASS", ""),
@@ -103,32 +101,8 @@ impl<'a> Git<'a> {
             ("GIT_DEFAULT_REF_FORMAT", "files"),
             ("LC_ALL", "C"),
             ("LANGUAGE", ""),
-        ]
-        .map(|(name, value)| (name.into(), value.into()))
-        .into()
-    }
-
-    /// Whether git must not see a variable.
-    pub(super) fn removes(&self, name: &str) -> bool {
-        misleads(name) || (self.hides)(name)
-    }
-
-    /// A command in the folder `dir`, whose words on failure are kept.
-    pub(super) fn command<A: Into<OsString>>(
-        &self,
-        dir: &Path,
-        arguments: impl IntoIterator<Item = A>,
-    ) -> Expression {
-        let mut command = duct::cmd(&self.program, self.arguments(arguments)).dir(dir);
-        for (name, _) in std::env::vars_os() {
-            if name.to_str().is_some_and(|n| self.removes(n)) {
-                command = command.env_remove(name);
-            }
-        }
-        for (name, value) in self.environment() {
-            command = command.env(name, value);
-        }
-        command.unchecked()
+        ]);
+        command
     }
 
     /// What a command prints, if it succeeds.
@@ -137,15 +111,15 @@ impl<'a> Git<'a> {
         dir: &Path,
         arguments: impl IntoIterator<Item = A>,
     ) -> Result<Vec<u8>> {
-        let command = self.command(dir, arguments).stdin_null().stdout_capture().stderr_capture();
+        let command = self.command(dir, arguments);
         let output = command
-            .run()
+            .output()
             .map_err(|e| Failure::new(Class::Tool, format!("git cannot be run: {e}")))?;
         if output.status.success() {
             return Ok(output.stdout);
         }
         let mut failure = Failure::new(Class::Source, format!("git failed in {}", dir.display()));
-        failure.command = Some(format!("{command:?}"));
+        failure.command = Some(command.shown());
         failure.status = Some(output.status.to_string());
         let said = String::from_utf8_lossy(&output.stderr);
         failure.last_lines = said.lines().map(str::to_owned).collect();
@@ -162,8 +136,8 @@ fn zero_ended(list: &[u8]) -> impl Iterator<Item = &Path> {
 /// ignored.
 pub(super) fn work_tree(dir: &Path) -> Result<Vec<PathBuf>> {
     // It asks nobody, so it needs no more of the environment than to find its settings.
-    let hides = |name: &str| !["PATH", "HOME", "XDG_CONFIG_HOME"].contains(&name);
-    let git = Git::find(&hides)?;
+    let without = |name: &str| !["PATH", "HOME", "XDG_CONFIG_HOME"].contains(&name);
+    let git = Git { without, ..Git::find()? };
     let arguments = ["ls-files", "-z", "--cached", "--others", "--exclude-standard"];
     let list = git.read(dir, arguments)?;
     // A repository inside of it has a slash at its end.

@@ -45,7 +45,6 @@ use crate::{
     events::{Event, Reporter},
     failure::Result,
     key::{Key, KeyBuilder},
-    keys::Secrets,
     schedule::Trouble,
     workspace::Workspace,
 };
@@ -63,8 +62,6 @@ pub(crate) struct Fetcher<'a> {
     pub(crate) offline: bool,
     /// `--source`: what the user brings along, by the sources' names.
     pub(crate) supplied: BTreeMap<String, PathBuf>,
-    /// Variables that no program may see.
-    pub(crate) secrets: Secrets,
     pub(crate) patience: Patience,
     hosts: Hosts,
     client: OnceLock<http::Client>,
@@ -93,7 +90,6 @@ impl<'a> Fetcher<'a> {
             reporter,
             offline: false,
             supplied: BTreeMap::new(),
-            secrets: Secrets::default(),
             patience: Patience::default(),
             hosts: Hosts::default(),
             client: OnceLock::new(),

@@ -16,7 +16,7 @@ use super::{
 
 /// Connects to the host of a web address, and hangs up. Where the user's settings lead elsewhere,
 /// through a proxy or to another address, only git knows whom to ask.
-pub(super) fn probe(fetcher: &Fetcher<'_>, git: &Git<'_>, url: &str) -> Result<(), Problem> {
+pub(super) fn probe(fetcher: &Fetcher<'_>, git: &Git, url: &str) -> Result<(), Problem> {
     let (Some(host), true) = (address::host(url), url.starts_with("http")) else { return Ok(()) };
     if has_proxy() || is_led_elsewhere(git, &fetcher.workspace.root) {
         return Ok(());
@@ -36,7 +36,7 @@ fn has_proxy() -> bool {
     names.iter().any(|n| std::env::var_os(n).is_some_and(|v| !v.is_empty()))
 }
 
-fn is_led_elsewhere(git: &Git<'_>, dir: &Path) -> bool {
+fn is_led_elsewhere(git: &Git, dir: &Path) -> bool {
     let pattern = r"^(url\..*\.insteadof|http\.(.*\.)?proxy)$";
     git.read(dir, ["config", "--get-regexp", pattern]).is_ok_and(|found| !found.is_empty())
 }
@@ -64,7 +64,7 @@ fn connect(name: &str, patience: Patience) -> Result<(), String> {
 
 /// ssh asks nobody anything and does not wait for ever, unless the user has set another one.
 pub(super) fn ssh(
-    git: &Git<'_>,
+    git: &Git,
     repository: &Path,
     patience: Patience,
 ) -> Option<(OsString, OsString)> {

@@ -43,7 +43,7 @@ impl Images {
     ) -> Result<(Engine, BuiltImage), Trouble> {
         // Held while an image is made: others that want one would need the same network and disk.
         let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
-        let find = || Engine::find(self.choice, site.secrets_filter);
+        let find = || Engine::find(self.choice);
         let engine = found.engine.get_or_insert_with(find).clone()?;
         let make = || image.ensure(&engine, site, step);
         let built = found.images.entry(image.name.clone()).or_insert_with(make).clone()?;

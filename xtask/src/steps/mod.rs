@@ -17,8 +17,7 @@ use crate::{
     container::Options,
     events::Reporter,
     failure::{Class, Failure, Result},
-    host_builder::{Site, steers_the_build},
-    keys::Secrets,
+    host_builder::Site,
     plan::{Plan, Work},
     rust,
     schedule::{Done, Trouble},
@@ -35,7 +34,6 @@ pub(crate) struct Context<'a> {
     pub(crate) signer: &'a dyn Signer,
     pub(crate) reporter: &'a dyn Reporter,
     pub(crate) offline: bool,
-    pub(crate) secrets: Secrets,
     /// Whether only the pinned compiler driver will do.
     pub(crate) release: bool,
     /// Threads that all packages in flight compress with.
@@ -52,15 +50,8 @@ impl Context<'_> {
         if step.cached {
             return Ok(Done::Cached);
         }
-        let hides = |name: &str| self.secrets.contains(name);
-        let hides_more = |name: &str| self.secrets.contains(name) || steers_the_build(name);
-        let site = Site {
-            workspace: self.workspace,
-            offline: self.offline,
-            reporter: self.reporter,
-            secrets_filter: &hides,
-            build_filter: &hides_more,
-        };
+        let site =
+            Site { workspace: self.workspace, offline: self.offline, reporter: self.reporter };
         let done = match &step.work {
             Work::Tools => tools::install(&site, &step.name),
             Work::Library => rust::add_library(&site, &step.name),

@@ -111,6 +111,7 @@ impl Reporter for Bars {
             }
             Event::Waiting { .. }
             | Event::Note { .. }
+            | Event::Silent { .. }
             | Event::PhaseEnded { .. }
             | Event::HeldBack { .. } => self.print(event),
         }

@@ -2,7 +2,10 @@
 
 use std::io::Write;
 
-use crate::events::{Event, Outcome, Reporter};
+use crate::{
+    events::{Event, Outcome, Reporter},
+    process::rough,
+};
 
 pub(super) struct Lines;
 
@@ -35,6 +38,10 @@ pub(super) fn line(event: &Event<'_>) -> Option<String> {
                 time.as_secs_f64(),
                 self::warnings(*warnings)
             )
+        }
+        Event::Silent { step, program, time, detail } => {
+            let detail = detail.map(|d| format!("; {d}")).unwrap_or_default();
+            format!("wait   {step}: {program} has printed nothing for {}{detail}", rough(*time))
         }
         Event::Interrupted { signal } => format!("{signal}: stopping; what is done is kept"),
         _ => return None,

@@ -1,14 +1,12 @@
 //! The main job on data packages, against rpmbuild and createrepo_c doing the same.
 
-use std::{
-    path::{Path, PathBuf},
-    process::Command,
-};
+use std::path::{Path, PathBuf};
 
 use super::{Row, Scratch, fastest, time};
 use crate::{
     failure::{Class, Classify, Result},
     keys,
+    process::Program,
     tools::on_path,
     workspace::Workspace,
 };
@@ -92,9 +90,13 @@ impl Checkout {
         self.scratch.dir.join("specs").join(PACKAGE)
     }
 
-    fn xtask(&self) -> Result<Command> {
-        let mut command = Command::new(std::env::current_exe().class(Class::Tool)?);
-        command.arg("--root").arg(&self.scratch.dir).arg("rpm").env_remove("CARGO_TARGET_DIR");
+    fn xtask(&self) -> Result<Program> {
+        let mut command = Program::new(std::env::current_exe().class(Class::Tool)?);
+        command
+            .arg("--root")
+            .arg(&self.scratch.dir)
+            .arg("rpm")
+            .without(|name| name == "CARGO_TARGET_DIR");
         Ok(command)
     }
 
@@ -105,8 +107,8 @@ impl Checkout {
         fs_err::write(path, format!("{body}<!-- {edition} -->\n")).class(Class::Output)
     }
 
-    fn createrepo(&self, update: bool) -> Command {
-        let mut command = Command::new("createrepo_c");
+    fn createrepo(&self, update: bool) -> Program {
+        let mut command = Program::new("createrepo_c");
         command.arg("--quiet");
         if update {
             command.arg("--update");
@@ -120,10 +122,10 @@ impl Checkout {
     }
 
     /// The same package from a .spec file.
-    fn rpmbuild(&self) -> Result<Command> {
+    fn rpmbuild(&self) -> Result<Program> {
         let path = self.scratch.dir.join("peer.spec");
         fs_err::write(&path, peer_spec(&self.spec())).class(Class::Output)?;
-        let mut command = Command::new("rpmbuild");
+        let mut command = Program::new("rpmbuild");
         command
             .arg("-bb")
             .arg("--define")

@@ -7,7 +7,6 @@ mod plugin;
 
 use std::{
     path::PathBuf,
-    process::Command,
     time::{Duration, Instant},
 };
 
@@ -17,6 +16,7 @@ use crate::{
     cli::{BenchArgs, BenchWriteArgs, Benchmark},
     events::Reporter,
     failure::{Class, Classify, Failure, Result},
+    process::Program,
     terminal,
     workspace::Workspace,
 };
@@ -103,16 +103,17 @@ fn fastest(runs: u16, mut one: impl FnMut() -> Result<Duration>) -> Result<f64> 
 }
 
 /// How long a command takes that must succeed.
-fn time(command: &mut Command) -> Result<Duration> {
+fn time(command: &mut Program) -> Result<Duration> {
     let start = Instant::now();
-    let output =
-        command.output().map_err(|e| Failure::new(Class::Tool, format!("{command:?}: {e}")))?;
+    let failed = |e| Failure::new(Class::Tool, format!("{}: {e}", command.shown()));
+    let output = command.output().map_err(failed)?;
     let took = start.elapsed();
     if output.status.success() {
         return Ok(took);
     }
-    let mut failure = Failure::new(Class::Tool, format!("{:?} failed", command.get_program()));
-    failure.command = Some(format!("{command:?}"));
+    let message = format!("{} failed", command.path().display());
+    let mut failure = Failure::new(Class::Tool, message);
+    failure.command = Some(command.shown());
     failure.last_lines =
         String::from_utf8_lossy(&output.stderr).lines().map(str::to_owned).collect();
     Err(failure)

@@ -5,9 +5,9 @@
 //! symbols. Each contender runs as a process of its own, so that time and memory are its own.
 
 use std::{
+    ffi::OsStr,
     os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
-    process::Command,
     time::Duration,
 };
 
@@ -24,8 +24,9 @@ use super::{Row, Scratch, fastest, time};
 use crate::{
     cli::BenchWriteArgs,
     events::Reporter,
-    failure::{Class, Classify, Failure, Result},
+    failure::{Class, Classify, Result},
     keys,
+    process::Program,
     tools::on_path,
     workspace::Workspace,
 };
@@ -141,7 +142,7 @@ impl Bench {
         &self,
         runs: u16,
         out: &Path,
-        mut command: impl FnMut() -> Result<Command>,
+        mut command: impl FnMut() -> Result<Program>,
     ) -> Result<Made> {
         let mut memory = 0;
         let seconds = fastest(runs, || {
@@ -159,7 +160,7 @@ impl Bench {
     fn own(&self, name: &str, gzip: bool, level: u32, runs: u16) -> Result<Made> {
         let out = self.path(&format!("own-{name}.rpm"));
         self.contend(runs, &out, || {
-            let mut command = Command::new(std::env::current_exe().class(Class::Tool)?);
+            let mut command = Program::new(std::env::current_exe().class(Class::Tool)?);
             command.arg("bench-write").arg(&self.scratch.dir).arg(&out);
             command.args(["--level", &level.to_string(), "--threads", &self.threads.to_string()]);
             if gzip {
@@ -178,7 +179,7 @@ impl Bench {
         let (cpio, out) = (self.path("bare.cpio"), self.path("bare.cpio.xz"));
         shell(&format!("rpm2cpio '{}' > '{}'", own.path.display(), cpio.display()))?;
         let made = self.contend(runs, &out, || {
-            let mut command = Command::new("xz");
+            let mut command = Program::new("xz");
             command.args(["-2", "--keep", &format!("-T{}", self.threads)]).arg(&cpio);
             Ok(command)
         })?;
@@ -206,7 +207,7 @@ impl Bench {
         fs_err::write(&spec, self.peer_spec(payload)).class(Class::Output)?;
         let out = self.path("rpmbuild/RPMS/x86_64/bench-1-1.el7.x86_64.rpm");
         let made = self.contend(runs, &out, || {
-            let mut command = Command::new("rpmbuild");
+            let mut command = Program::new("rpmbuild");
             let topdir = format!("_topdir {}", self.path("rpmbuild").display());
             command
                 .args(["-bb", "--noprep", "--target", "x86_64", "--define", &topdir])
@@ -243,7 +244,7 @@ impl Bench {
         fs_err::write(self.path("Cargo.toml"), toml).class(Class::Output)?;
         let out = self.path("cargo.rpm");
         let made = self.contend(runs, &out, || {
-            let mut command = Command::new(&program);
+            let mut command = Program::new(&program);
             command
                 .args(["generate-rpm", "--payload-compress", "gzip", "-o"])
                 .arg(&out)
@@ -263,7 +264,7 @@ impl Bench {
         let public = self.path("key.asc");
         fs_err::write(&public, key.certificate().to_armored()?).class(Class::Output)?;
         let ours = fastest(runs, || {
-            let mut command = Command::new(std::env::current_exe().class(Class::Tool)?);
+            let mut command = Program::new(std::env::current_exe().class(Class::Tool)?);
             time(command.args(["verify", "--public-key"]).arg(&public).arg(&signed))
         })?;
         if on_path("rpm").is_none() {
@@ -271,9 +272,9 @@ impl Bench {
             return Ok(());
         }
         let db = self.path("db");
-        time(Command::new("rpm").arg("--dbpath").arg(&db).arg("--import").arg(&public))?;
+        time(Program::new("rpm").arg("--dbpath").arg(&db).arg("--import").arg(&public))?;
         let theirs = fastest(runs, || {
-            time(Command::new("rpm").arg("--dbpath").arg(&db).arg("-K").arg(&signed))
+            time(Program::new("rpm").arg("--dbpath").arg(&db).arg("-K").arg(&signed))
         })?;
         rows.push(Row {
             what: what.into(),
@@ -286,29 +287,21 @@ impl Bench {
 }
 
 /// Runs a command under GNU time, where that is installed, for its peak memory.
-fn time_and_memory(report: &Path, command: Command) -> Result<(Duration, u64)> {
+fn time_and_memory(report: &Path, command: Program) -> Result<(Duration, u64)> {
     let Some(gnu_time) = on_path("time") else {
         let mut command = command;
         return Ok((time(&mut command)?, 0));
     };
-    let mut wrapped = Command::new(gnu_time);
-    wrapped
-        .args(["-f", "%M", "-o"])
-        .arg(report)
-        .arg(command.get_program())
-        .args(command.get_args());
-    if let Some(dir) = command.get_current_dir() {
-        wrapped.current_dir(dir);
-    }
-    let took = time(&mut wrapped)?;
+    let words = ["-f", "%M", "-o"].map(OsStr::new);
+    let words: Vec<_> = words.into_iter().chain([report.as_os_str()]).collect();
+    let took = time(&mut command.behind(gnu_time, &words))?;
     let text = fs_err::read_to_string(report).class(Class::Tool)?;
     let kilobytes: u64 = text.trim().parse().unwrap_or(0);
     Ok((took, kilobytes * 1024))
 }
 
 fn shell(script: &str) -> Result<()> {
-    let failed = |e: std::io::Error| Failure::new(Class::Tool, e.to_string());
-    duct::cmd!("sh", "-c", script).run().map(|_| ()).map_err(failed)
+    time(Program::new("sh").args(["-c", script])).map(|_| ())
 }
 
 impl Row {

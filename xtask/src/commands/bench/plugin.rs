@@ -1,6 +1,6 @@
 //! The network plugin, as it is shipped, against the same requests to etcd made by a bare client.
 
-use std::{path::PathBuf, process::Command};
+use std::path::PathBuf;
 
 use super::{Scratch, time};
 use crate::{
@@ -10,6 +10,7 @@ use crate::{
     events::Reporter,
     failure::{Class, Classify, Failure, Result},
     plan::{Circumstances, Plan, Work},
+    process::Program,
     sources::{Fetcher, Store},
     workspace::Workspace,
 };
@@ -24,13 +25,14 @@ pub(super) fn measure(workspace: &Workspace, reporter: &dyn Reporter) -> Result<
     // A processor that is given to others in the middle of a request delays processes that start far more
     // than one that runs; and it is not the plugin's doing.
     let first = ["chrt", "--fifo", "10"].map(str::to_owned);
-    let may = Command::new("chrt").args(["--fifo", "10", "true"]).output();
+    let may = Program::new("chrt").args(["--fifo", "10", "true"]).output();
     let words: Vec<String> = match may.is_ok_and(|tried| tried.status.success()) {
         true => first.into_iter().chain(bench.map(str::to_owned)).collect(),
         false => bench.map(str::to_owned).to_vec(),
     };
-    let bench = duct::cmd(&words[0], &words[1..]).dir(&workspace.root).env("PLUGIN", program);
-    match bench.unchecked().run().class(Class::Tool)?.status.success() {
+    let mut bench = Program::new(&words[0]);
+    bench.args(&words[1..]).current_dir(&workspace.root).env("PLUGIN", program);
+    match bench.on_terminal().class(Class::Tool)?.success() {
         true => Ok(()),
         false => Err(Failure::new(Class::Tool, format!("{} failed", words.join(" ")))
             .help("the lines above say why: a limit was missed, or something is not installed")),
@@ -41,7 +43,7 @@ pub(super) fn measure(workspace: &Workspace, reporter: &dyn Reporter) -> Result<
 fn shipped(workspace: &Workspace, reporter: &dyn Reporter) -> Result<PathBuf> {
     let scratch = Scratch::new(workspace)?;
     let xtask = std::env::current_exe().class(Class::Tool)?;
-    let mut build = Command::new(xtask);
+    let mut build = Program::new(xtask);
     build.arg("--root").arg(&workspace.root).args(["rpm", PACKAGE, "--out"]);
     time(build.arg(scratch.dir.join("el7")))?;
     let specs = inputs::specs(workspace, &SourceArgs::default())?;

@@ -5,7 +5,6 @@ use std::{
     io::Write,
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
-    process::Command,
 };
 
 use clap::ValueEnum;
@@ -13,6 +12,7 @@ use clap::ValueEnum;
 use crate::{
     cli::RpmArgs,
     failure::{Class, Classify, Failure, Result},
+    process::Program,
     tools::on_path,
     workspace::Workspace,
 };
@@ -43,9 +43,9 @@ impl Elsewhere {
     /// know, so with `containers` the user stays.
     pub(super) fn find(containers: bool) -> Self {
         let faketime = FAKETIME.iter().map(PathBuf::from).find(|p| p.is_file());
-        let mut probe = Command::new("unshare");
+        let mut probe = Program::new("unshare");
         probe.args(["--user", USER, GROUP, "true"]);
-        let mut works = || probe.output().is_ok_and(|o| o.status.success());
+        let works = || probe.output().is_ok_and(|o| o.status.success());
         Self { faketime, other_user: !containers && works() }
     }
 
@@ -64,9 +64,9 @@ impl Elsewhere {
 
     /// The command that builds the same packages in `copy`. What has to be there for it is put
     /// beside the copy.
-    pub(super) fn command(&self, copy: &Workspace, args: &RpmArgs) -> Result<Command> {
+    pub(super) fn command(&self, copy: &Workspace, args: &RpmArgs) -> Result<Program> {
         let program = std::env::current_exe().class(Class::Tool)?;
-        let mut command = Command::new("sh");
+        let mut command = Program::new("sh");
         command.args(["-c", "umask 077; exec \"$@\"", "sh"]);
         if self.other_user {
             command.args(["unshare", "--user", USER, GROUP, "--"]);
@@ -76,12 +76,8 @@ impl Elsewhere {
             .args(["rpm", "--jobs", "1", "--compile-jobs", "1", "--own-ccache", "--offline"])
             .args(&args.packages);
         hand_on(&mut command, args)?;
-        command.env_remove("CARGO_TARGET_DIR").current_dir(&copy.root);
+        command.without(|name| name == "CARGO_TARGET_DIR").current_dir(&copy.root);
         command.env("MESOS_CALICO_CACHE", copy.shared());
-        // It signs with the development key, and does not know that this is a secret.
-        if let Some(name) = &args.key.passphrase_env {
-            command.env_remove(name);
-        }
         command.envs([
             ("TZ", "Pacific/Kiritimati"),
             ("LC_ALL", "tr_TR.UTF-8"),
@@ -102,7 +98,7 @@ impl Elsewhere {
 }
 
 /// What says where things come from is the same for both builds.
-fn hand_on(command: &mut Command, args: &RpmArgs) -> Result<()> {
+fn hand_on(command: &mut Program, args: &RpmArgs) -> Result<()> {
     for (option, pairs) in [("--source", &args.sources.supplied), ("--local", &args.sources.local)]
     {
         for (name, path) in pairs {

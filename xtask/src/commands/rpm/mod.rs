@@ -15,7 +15,7 @@ use crate::{
     cli::RpmArgs,
     events::{Event, Outcome, Reporter},
     failure::{Class, Failure, Result},
-    interrupt, keys,
+    keys::{self, Passphrase},
     lock::Lock,
     plan::{Plan, Work},
     publish::{self, DEFAULT_BASE_URL, Place, Publication},
@@ -26,14 +26,11 @@ use crate::{
 
 pub(super) fn run(
     args: &RpmArgs,
+    passphrase: &Passphrase,
     workspace: &Workspace,
     reporter: &dyn Reporter,
     json: bool,
 ) -> Result<()> {
-    interrupt::guarded(reporter, || build(args, workspace, reporter, json))
-}
-
-fn build(args: &RpmArgs, workspace: &Workspace, reporter: &dyn Reporter, json: bool) -> Result<()> {
     let start = Instant::now();
     if args.release && args.key.key.is_none() && args.key.gpg_key.is_none() {
         return Err(no_release_key());
@@ -42,7 +39,7 @@ fn build(args: &RpmArgs, workspace: &Workspace, reporter: &dyn Reporter, json: b
     let specs = inputs::specs(workspace, &args.sources)?;
     // Before the work, not after it.
     let place = Place::prepare(args.out.as_deref().unwrap_or(&workspace.default_out()), workspace)?;
-    let keys = keys::load(&args.key, workspace, reporter)?;
+    let keys = keys::load(&args.key, passphrase, workspace, reporter)?;
     if args.release && keys.is_for_development() {
         return Err(no_release_key());
     }

@@ -2,25 +2,21 @@
 //! as different circumstances as can be arranged, and compares the bytes.
 
 use std::{
-    os::unix::{
-        fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
-        process::CommandExt,
-    },
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
-    process::{Command, Stdio},
     time::{Duration, SystemTime},
 };
 
 use el7rpm::read::{Rpm, tag};
-use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 
 use super::elsewhere::Elsewhere;
 use crate::{
     cli::RpmArgs,
     container,
     failure::{Class, Classify, Failure, Result},
-    interrupt::{self, Going},
-    keys::{self, Secrets},
+    interrupt::Going,
+    keys,
+    process::Program,
     workspace::{Workspace, remove_folder},
 };
 
@@ -35,10 +31,8 @@ pub(super) fn check(
 ) -> Result<String> {
     let dir = workspace.state.join("again");
     // What a killed run left of its second build.
-    let secrets = Secrets::of(&args.key);
-    let sweep = |copy: &Workspace| container::sweep(copy, &|name| secrets.contains(name));
     let copy = Workspace { root: dir.join("elsewhere"), state: dir.join("elsewhere/target/xtask") };
-    sweep(&copy);
+    container::sweep(&copy);
     remove_folder(&dir)?;
     copy_checkout(workspace, &copy)?;
     let elsewhere = Elsewhere::find(containers);
@@ -114,17 +108,11 @@ fn lend(from: &Path, to: &Path) -> Result<()> {
     }
 }
 
-fn build(first: &Workspace, copy: &Workspace, dir: &Path, mut command: Command) -> Result<()> {
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    // A terminal's Ctrl-C is for us alone: together with our signal it would be the second one,
-    // which ends a run at once.
-    command.process_group(0);
-    let child = command.spawn().class(Class::Tool)?;
-    let pid = Pid::from_child(&child);
+fn build(first: &Workspace, copy: &Workspace, dir: &Path, mut command: Program) -> Result<()> {
     let dir = dir.to_owned();
-    let _going = Going::note(move || stop(pid, &dir));
-    let output = child.wait_with_output().class(Class::Tool)?;
-    interrupt::hold();
+    let _going = Going::note(move || drop(fs_err::remove_dir_all(&dir)));
+    // It takes its own containers down.
+    let output = command.ends_itself().output().class(Class::Tool)?;
     if output.status.success() {
         return Ok(());
     }
@@ -135,14 +123,6 @@ fn build(first: &Workspace, copy: &Workspace, dir: &Path, mut command: Command) 
         .replace(&*copy.root.to_string_lossy(), &first.root.to_string_lossy());
     failure.last_lines = said.lines().map(str::to_owned).collect();
     Err(failure)
-}
-
-/// Ends the second build, which takes its own containers down, and removes what it had made.
-fn stop(pid: Pid, dir: &Path) {
-    let _ = kill_process(pid, Signal::TERM);
-    // Whoever started it asks for its status.
-    let _ = waitid(WaitId::Pid(pid), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT);
-    let _ = fs_err::remove_dir_all(dir);
 }
 
 /// The package of this name among the results of the second build.

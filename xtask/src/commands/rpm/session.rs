@@ -10,8 +10,9 @@ use crate::{
     container::{self, Options},
     events::{Event, Outcome, Reporter},
     failure::{Class, Failure, Result},
-    keys::{Keys, Secrets},
+    keys::Keys,
     plan::{Circumstances, Plan},
+    process,
     schedule::{self, Ended, Task, Trouble},
     sources::{Fetcher, Store},
     steps::{Budget, Context, Images},
@@ -40,8 +41,8 @@ impl<'a> Session<'a> {
     ) -> Result<Self> {
         let builder = &args.builder;
         // What a killed run left going would write into what is about to be made.
-        let secrets = Secrets::of(&args.key);
-        container::sweep(workspace, &|name| secrets.contains(name));
+        container::sweep(workspace);
+        process::note_in(workspace);
         Ok(Self {
             args,
             workspace,
@@ -64,7 +65,6 @@ impl<'a> Session<'a> {
         let mut fetcher = Fetcher::new(&self.store, self.workspace, self.reporter);
         fetcher.offline = self.args.offline;
         fetcher.supplied = self.args.sources.supplied.iter().cloned().collect();
-        fetcher.secrets = Secrets::of(&self.args.key);
         let fingerprint = self.keys.signer.certificate().fingerprint();
         let circumstances = Circumstances {
             workspace: self.workspace,
@@ -124,7 +124,6 @@ impl<'a> Session<'a> {
             signer: self.keys.signer.as_ref(),
             reporter: self.reporter,
             offline: self.args.offline,
-            secrets: Secrets::of(&self.args.key),
             release: self.args.release,
             budget: Budget::new(jobs as u32),
             fetcher,

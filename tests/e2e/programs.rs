@@ -1,0 +1,101 @@
+//! Programs that are run, and how they end.
+
+use std::process::{Child, Command, Stdio};
+
+use crate::{
+    checkout::Checkout,
+    host_program::with_crate,
+    support,
+    tools::{Tools, compiled},
+};
+
+/// A checkout for which every kind of program is run: a crate, a container, a git repository.
+fn of_all_kinds(tools: &Tools) -> Checkout {
+    let checkout = with_crate("fn main() {}");
+    compiled(&checkout, "boxed", "");
+    let repository = checkout.path("repository");
+    fs_err::create_dir(&repository).unwrap();
+    let git = |args: &[&str]| {
+        let mut git = Command::new("git");
+        git.args(["-c", "user.name=A", "-c", "user.email=a@localhost"]).args(args);
+        support::ok(git.current_dir(&repository)).trim().to_owned()
+    };
+    git(&["init", "--quiet"]);
+    fs_err::write(repository.join("file"), "text\n").unwrap();
+    git(&["add", "file"]);
+    git(&["commit", "--quiet", "--message", "A commit"]);
+    let (url, commit) = (repository.display(), git(&["rev-parse", "HEAD"]));
+    let text = fs_err::read_to_string(checkout.path("specs/boxed/package.toml")).unwrap();
+    let fetched = format!("[source.more]\ngit = [\"file://{url}\"]\ncommit = \"{commit}\"\n");
+    checkout.write("specs/boxed/package.toml", fetched + &text);
+    assert!(tools.calls().is_empty());
+    checkout
+}
+
+/// A run in which this program stands still.
+fn standing_still(tools: &Tools, checkout: &Checkout, (program, what): (&str, &str)) -> Child {
+    tools.hold(program, what);
+    let mut run = tools.xtask(checkout, &["rpm"]);
+    let run = run.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    tools.wait();
+    assert!(tools.running().len() > 2, "{program} has no family");
+    run
+}
+
+/// What a run may be doing when it is stopped.
+const PROGRAMS: [(&str, &str); 9] = [
+    ("rustc", "-vV"),
+    ("cargo", "fetch"),
+    ("cargo-zigbuild", "zigbuild"),
+    ("git", "fetch"),
+    ("podman", "--version"),
+    ("podman", "info"),
+    ("podman", "image inspect"),
+    ("podman", "build"),
+    ("podman", "run"),
+];
+
+#[test]
+fn a_signal_to_the_run_alone_ends_every_program_with_all_that_it_has_started() {
+    if !support::have("stopped programs", &["git", "kill", "mkfifo", "sh", "tail"]) {
+        return;
+    }
+    let signals = [("-INT", 130), ("-TERM", 143), ("-HUP", 129)];
+    for (program, (signal, code)) in PROGRAMS.iter().zip(signals.iter().cycle()) {
+        let tools = Tools::new();
+        let checkout = of_all_kinds(&tools);
+        if program.1 == "build" {
+            tools.write("no-image", "");
+        }
+        let run = standing_still(&tools, &checkout, *program);
+        support::ok(Command::new("kill").arg(signal).arg(run.id().to_string()));
+        let output = run.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(*code), "{program:?}: {output:?}");
+        assert_eq!(tools.running(), [""; 0], "{program:?} {signal}");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(!said.contains("error"), "{program:?}: {said}");
+    }
+}
+
+/// Nobody can act on SIGKILL; what it leaves would hold the lock of cargo's target folder.
+#[test]
+fn what_a_killed_run_left_running_is_ended_by_the_next() {
+    if !support::have("kill -9 and programs", &["git", "mkfifo", "sh", "tail"]) {
+        return;
+    }
+    for program in [("cargo-zigbuild", "zigbuild"), ("podman", "run"), ("podman", "/bin/sh -eu -c")]
+    {
+        let tools = Tools::new();
+        let checkout = of_all_kinds(&tools);
+        let mut run = standing_still(&tools, &checkout, program);
+        run.kill().unwrap();
+        run.wait().unwrap();
+        assert!(!tools.running().is_empty(), "it goes on without the run");
+        tools.remove("still");
+        // Also by one that compiles nothing.
+        support::ok(&mut tools.xtask(&checkout, &["rpm", "notes"]));
+        assert_eq!(tools.running(), [""; 0], "{program:?}");
+        let notes = checkout.path("target/xtask/running");
+        assert_eq!(fs_err::read_dir(notes).unwrap().count(), 0);
+    }
+}

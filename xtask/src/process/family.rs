@@ -1,0 +1,198 @@
+//! A program and all that it has started: those in its process group, and its descendants.
+//!
+//! A daemon that is meant to outlive its caller, such as gpg's agent, is neither of the two.
+
+use std::{collections::HashMap, path::Path};
+
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+
+/// Rounds of killing: a process may start another one while the first round is under way.
+const ROUNDS: usize = 10;
+
+/// Kills a program with its family, and waits until they have ended.
+pub(super) fn kill(program: u32) {
+    for _ in 0..ROUNDS {
+        let processes = all();
+        let family = family(program, &processes);
+        if family.is_empty() {
+            break;
+        }
+        let waiting = Waiting::open(&family);
+        if let Some(group) = Pid::from_raw(program.cast_signed()) {
+            let _ = kill_process_group(group, Signal::KILL);
+        }
+        waiting.kill();
+    }
+}
+
+/// Asks a program to end, and waits until it has.
+pub(super) fn ask(program: u32) {
+    let waiting = Waiting::open(&[program]);
+    if let Some(pid) = Pid::from_raw(program.cast_signed()) {
+        let _ = kill_process(pid, Signal::TERM);
+    }
+    waiting.for_ever();
+}
+
+/// A process, as far as it matters here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Entry {
+    parent: u32,
+    group: u32,
+    /// Whether it has ended, and its parent has not asked for its status yet.
+    ended: bool,
+    /// When it was started, in the kernel's ticks since the machine was.
+    pub(super) since: u64,
+}
+
+impl Entry {
+    /// The process of this number, if there is one.
+    pub(super) fn of(pid: u32) -> Option<Self> {
+        let stat = fs_err::read_to_string(Path::new("/proc").join(pid.to_string()).join("stat"));
+        Self::parse(&stat.ok()?)
+    }
+
+    /// `PID (NAME) STATE PARENT GROUP ... START ...`; the name may hold anything.
+    fn parse(stat: &str) -> Option<Self> {
+        let words: Vec<_> = stat.rsplit_once(") ")?.1.split_ascii_whitespace().collect();
+        let ended = matches!(*words.first()?, "Z" | "X");
+        let (parent, group) = (words.get(1)?.parse().ok()?, words.get(2)?.parse().ok()?);
+        // The 22nd field of the line.
+        Some(Self { parent, group, ended, since: words.get(19)?.parse().ok()? })
+    }
+}
+
+/// Every process that can be seen.
+fn all() -> HashMap<u32, Entry> {
+    let processes = fs_err::read_dir("/proc").into_iter().flatten().flatten();
+    let pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    pids.filter_map(|pid| Some((pid, Entry::of(pid)?))).collect()
+}
+
+/// Those of `processes` that belong to a program and have not ended, itself first.
+fn family(program: u32, processes: &HashMap<u32, Entry>) -> Vec<u32> {
+    let mut found = vec![program];
+    let mut next = 0;
+    while let Some(of) = found.get(next).copied() {
+        let belongs = |pid: &u32, entry: &Entry| {
+            (entry.parent == of || entry.group == program) && !found.contains(pid)
+        };
+        let more: Vec<_> =
+            processes.iter().filter(|(pid, entry)| belongs(pid, entry)).map(|(p, _)| *p).collect();
+        found.extend(more);
+        next += 1;
+    }
+    found.retain(|pid| processes.get(pid).is_some_and(|entry| !entry.ended));
+    found
+}
+
+/// Processes by descriptors: a number may be another process's by the time it is used again.
+#[cfg(target_os = "linux")]
+struct Waiting(Vec<rustix::fd::OwnedFd>);
+
+#[cfg(target_os = "linux")]
+impl Waiting {
+    fn open(processes: &[u32]) -> Self {
+        use rustix::process::{PidfdFlags, pidfd_open};
+        let open =
+            |pid: &u32| pidfd_open(Pid::from_raw(pid.cast_signed())?, PidfdFlags::empty()).ok();
+        Self(processes.iter().filter_map(open).collect())
+    }
+
+    fn kill(&self) {
+        use rustix::event::Timespec;
+        // Longer than the kernel takes for it.
+        const PATIENCE: Timespec = Timespec { tv_sec: 5, tv_nsec: 0 };
+        for process in &self.0 {
+            let _ = rustix::process::pidfd_send_signal(process, Signal::KILL);
+        }
+        self.wait(Some(&PATIENCE));
+    }
+
+    fn for_ever(&self) {
+        self.wait(None);
+    }
+
+    fn wait(&self, patience: Option<&rustix::event::Timespec>) {
+        use rustix::event::{PollFd, PollFlags, poll};
+        for process in &self.0 {
+            let _ = poll(&mut [PollFd::new(process, PollFlags::IN)], patience);
+        }
+    }
+}
+
+/// Elsewhere there are neither such descriptors nor /proc: a program's group is all that is known of it.
+#[cfg(not(target_os = "linux"))]
+struct Waiting(Vec<u32>);
+
+#[cfg(not(target_os = "linux"))]
+impl Waiting {
+    fn open(processes: &[u32]) -> Self {
+        Self(processes.to_vec())
+    }
+
+    fn kill(&self) {
+        for pid in self.0.iter().filter_map(|pid| Pid::from_raw(pid.cast_signed())) {
+            let _ = kill_process(pid, Signal::KILL);
+        }
+    }
+
+    fn for_ever(&self) {
+        use rustix::process::{WaitId, WaitIdOptions, waitid};
+        for pid in self.0.iter().filter_map(|pid| Pid::from_raw(pid.cast_signed())) {
+            // Whoever started it asks for its status.
+            let _ = waitid(WaitId::Pid(pid), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(parent: u32, group: u32, ended: bool) -> Entry {
+        Entry { parent, group, ended, since: 0 }
+    }
+
+    #[test]
+    fn a_line_of_proc_is_read_whatever_the_name() {
+        let rest = "S 4 7 7 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 987 0";
+        let read = Entry::parse(&format!("7 (a) b) {rest}")).unwrap();
+        assert_eq!(read, Entry { parent: 4, group: 7, ended: false, since: 987 });
+        assert_eq!(Entry::parse("7 (a"), None);
+    }
+
+    #[test]
+    fn the_family_is_the_group_and_all_descendants() {
+        let processes = HashMap::from([
+            (2, entry(1, 2, false)),
+            (3, entry(2, 2, false)),
+            // In a group of its own.
+            (4, entry(3, 4, false)),
+            // Its parent has ended.
+            (5, entry(1, 2, false)),
+            (6, entry(5, 6, false)),
+            (7, entry(2, 2, true)),
+            // A daemon.
+            (8, entry(1, 8, false)),
+        ]);
+        let mut found = family(2, &processes);
+        found.sort_unstable();
+        assert_eq!(found, [2, 3, 4, 5, 6]);
+    }
+
+    #[test]
+    fn a_program_ends_with_all_that_it_has_started() {
+        use std::io::Read;
+        // The innermost holds the pipe open until it has ended.
+        let script = "sh -c 'echo up; sleep 3600; echo down' & wait";
+        let mut program = crate::process::Program::new("sh");
+        let reader = program.args(["-c", script]).reader(Vec::new()).unwrap();
+        let mut up = [0; 3];
+        (&reader).read_exact(&mut up).unwrap();
+        reader.end();
+        let mut rest = Vec::new();
+        (&reader).read_to_end(&mut rest).unwrap();
+        assert_eq!(rest, b"");
+    }
+}

@@ -1,0 +1,162 @@
+//! Programs: the one way to run them ([`Program`]), and how a step runs one ([`Process`]): every line into a log
+//! file and to the reporter, and a failure that shows what matters of it.
+
+mod family;
+mod left;
+mod lines;
+mod program;
+mod quiet;
+mod running;
+
+use std::{
+    io::{BufReader, Write},
+    path::PathBuf,
+    process::ExitStatus,
+    time::Duration,
+};
+
+pub(crate) use left::{note_in, sweep};
+pub(crate) use lines::{Lines, is_error};
+pub(crate) use program::{Program, Reader, hide};
+pub(crate) use quiet::rough;
+pub(crate) use running::end_all;
+
+use crate::{
+    events::{Event, Reporter},
+    failure::{Class, Classify, Failure, Result},
+    workspace::Workspace,
+};
+use lines::{plain, read_line};
+use quiet::Quiet;
+
+/// A program that a step runs.
+pub(crate) struct Process<'a> {
+    pub(crate) program: Program,
+    pub(crate) workspace: &'a Workspace,
+    /// Name of its log.
+    pub(crate) log: String,
+    /// Class of the failure if the program fails.
+    pub(crate) class: Class,
+    pub(crate) step: &'a str,
+    pub(crate) reporter: &'a dyn Reporter,
+    /// What else can be said of it when it has been silent for long.
+    pub(crate) probe: Option<&'a (dyn Fn() -> String + Sync)>,
+}
+
+/// How a program ended.
+pub(crate) struct Ended {
+    pub(crate) status: ExitStatus,
+    pub(crate) lines: Lines,
+}
+
+/// Whether a program may go on after a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    GoOn,
+    End,
+}
+
+impl Process<'_> {
+    /// Runs it to its end.
+    pub(crate) fn run(&self) -> Result<()> {
+        let mut log = self.open_log(fs_err::OpenOptions::new().write(true).truncate(true))?;
+        let ended = self.stream(&mut log, |_| Verdict::GoOn)?;
+        match ended.status.success() {
+            true => Ok(()),
+            false => Err(self.failure(&ended.status.to_string(), ended.lines)),
+        }
+    }
+
+    /// As [`Process::run`], but with the log going on where it is. `judge` sees each line; what the end means is
+    /// left to the caller.
+    pub(crate) fn watch(&self, judge: impl FnMut(&str) -> Verdict) -> Result<Ended> {
+        let mut log = self.open_log(fs_err::OpenOptions::new().append(true))?;
+        self.stream(&mut log, judge)
+    }
+
+    fn stream(&self, log: &mut fs_err::File, judge: impl FnMut(&str) -> Verdict) -> Result<Ended> {
+        let reader = self.program.all_output().map_err(|e| {
+            let status = format!("could not be started: {e}");
+            let _ = writeln!(log, "{status}");
+            self.failure(&status, Lines::default())
+        })?;
+        let quiet = Quiet::default();
+        let lines = std::thread::scope(|scope| {
+            scope.spawn(|| quiet.watch(quiet::FIRST, &|silence| self.tell(silence)));
+            let lines = self.read(&reader, log, &quiet, judge);
+            quiet.end();
+            lines
+        })?;
+        match reader.status().class(self.class)? {
+            Some(status) => Ok(Ended { status, lines }),
+            None => Err(self.failure("its end could not be seen", lines)),
+        }
+    }
+
+    fn read(
+        &self,
+        reader: &Reader,
+        log: &mut fs_err::File,
+        quiet: &Quiet,
+        mut judge: impl FnMut(&str) -> Verdict,
+    ) -> Result<Lines> {
+        let mut lines = Lines::default();
+        let mut input = BufReader::new(reader);
+        let mut buffer = Vec::new();
+        while read_line(&mut input, &mut buffer).class(self.class)? > 0 {
+            quiet.line();
+            log.write_all(&buffer).class(Class::Output)?;
+            let text = plain(&buffer);
+            self.reporter.event(&Event::StepOutput { step: self.step, line: &text });
+            if judge(&text) == Verdict::End {
+                reader.end();
+            }
+            lines.push(text);
+            buffer.clear();
+        }
+        Ok(lines)
+    }
+
+    fn tell(&self, silence: Duration) {
+        let detail = self.probe.map(|probe| probe());
+        tell(self.reporter, self.step, self.name(), silence, detail.as_deref());
+    }
+
+    fn open_log(&self, options: &mut fs_err::OpenOptions) -> Result<fs_err::File> {
+        fs_err::create_dir_all(self.workspace.logs()).class(Class::Output)?;
+        let mut log = options.create(true).open(self.log_file()).class(Class::Output)?;
+        writeln!(log, "$ {}", self.program.shown()).class(Class::Output)?;
+        Ok(log)
+    }
+
+    /// Where its output goes.
+    pub(crate) fn log_file(&self) -> PathBuf {
+        self.workspace.logs().join(&self.log)
+    }
+
+    fn name(&self) -> &str {
+        let name = self.program.path().file_name().unwrap_or_default();
+        name.to_str().unwrap_or("the program")
+    }
+
+    /// The failure of the program, which ended like this.
+    pub(crate) fn failure(&self, status: &str, lines: Lines) -> Failure {
+        let mut failure = Failure::new(self.class, format!("{} failed", self.name()));
+        failure.command = Some(self.program.shown());
+        failure.status = Some(status.to_owned());
+        failure.last_lines = lines.telling();
+        failure.log = Some(self.log_file());
+        failure
+    }
+}
+
+/// Tells that a program is being waited for.
+pub(crate) fn tell(
+    reporter: &dyn Reporter,
+    step: &str,
+    program: &str,
+    time: Duration,
+    detail: Option<&str>,
+) {
+    reporter.event(&Event::Silent { step, program, time, detail });
+}
