@@ -36,6 +36,8 @@ pub struct ContainerBuild {
     pub switches: BTreeMap<String, bool>,
     /// Patterns of staged files that no package takes on purpose.
     pub discard: Vec<String>,
+    /// Name of the source that its scripts see as `$SRC`.
+    pub main: String,
     /// What is run, in order.
     pub phases: Vec<Phase>,
 }
@@ -60,8 +62,8 @@ impl ContainerBuild {
     }
 }
 
-/// Checks `[build]`. `dir` is the description's folder.
-pub(super) fn build(raw: RawBuild, sources: &[Source], dir: &Path) -> Checked<Build> {
+/// Checks `[build]`. `dir` is the description's folder, and `name` that folder's name.
+pub(super) fn build(raw: RawBuild, sources: &[Source], dir: &Path, name: &str) -> Checked<Build> {
     match (raw.crate_dir, raw.image) {
         (Some(path), None) => {
             let alone = raw.phase.is_empty()
@@ -79,6 +81,7 @@ pub(super) fn build(raw: RawBuild, sources: &[Source], dir: &Path) -> Checked<Bu
             if sources.is_empty() {
                 return Err("there is a [build], but no [source.NAME] to build from".into());
             }
+            let main = main_source(sources, name)?;
             if raw.phase.is_empty() {
                 return Err("there is a [build], but no [[build.phase]] in it".into());
             }
@@ -92,10 +95,27 @@ pub(super) fn build(raw: RawBuild, sources: &[Source], dir: &Path) -> Checked<Bu
                 env: raw.env,
                 switches: raw.switches,
                 discard: raw.discard,
+                main,
                 phases: raw.phase.into_iter().map(|p| phase(p, dir)).collect::<Checked<_>>()?,
             }))
         }
         _ => Err("build: give exactly one of `crate`, `image`".into()),
+    }
+}
+
+/// The source that is `$SRC`: the one that is named like the description's folder, or the only one.
+fn main_source(sources: &[Source], folder: &str) -> Checked<String> {
+    match sources {
+        [only] => Ok(only.name.clone()),
+        several if several.iter().any(|s| s.name == folder) => Ok(folder.to_owned()),
+        several => {
+            let names: Vec<_> = several.iter().map(|s| s.name.as_str()).collect();
+            Err(format!(
+                "of the sources {} none is named like the folder: call the one that is to be $SRC \
+                 [source.{folder}]; the others are at /src/NAME",
+                names.join(", ")
+            ))
+        }
     }
 }
 
@@ -174,7 +194,18 @@ mod tests {
     fn parse(text: &str) -> Checked<Build> {
         let raw = toml::from_str("path = \"x\"").unwrap();
         let sources = [source("x", raw, Path::new("/nowhere")).unwrap()];
-        build(toml::from_str(text).unwrap(), &sources, Path::new("/nowhere"))
+        build(toml::from_str(text).unwrap(), &sources, Path::new("/nowhere"), "x")
+    }
+
+    #[test]
+    fn the_main_source_is_the_only_one_or_the_one_named_like_the_folder() {
+        let of = |name: &str| {
+            source(name, toml::from_str("path = \"x\"").unwrap(), Path::new("/nowhere")).unwrap()
+        };
+        assert_eq!(main_source(&[of("other")], "mesos"), Ok("other".into()));
+        assert_eq!(main_source(&[of("a"), of("mesos")], "mesos"), Ok("mesos".into()));
+        let error = main_source(&[of("a"), of("b")], "mesos").unwrap_err();
+        assert!(error.contains("a, b") && error.contains("[source.mesos]"), "{error}");
     }
 
     #[test]

@@ -31,7 +31,7 @@ pub(super) fn resolve(layered: Layered, known: &Siblings) -> Result<Spec> {
     };
     let sources =
         raw.source.into_iter().map(check_source).collect::<std::result::Result<Vec<_>, _>>()?;
-    let build = raw.build.map(|b| build(b, &sources, dir)).transpose().map_err(at)?;
+    let build = raw.build.map(|b| build(b, &sources, dir, &name)).transpose().map_err(at)?;
     let context = Context { dir, build: build.as_ref(), siblings: known };
     let mut packages = Vec::new();
     for layers in layers {

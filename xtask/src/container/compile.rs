@@ -102,7 +102,7 @@ impl Compile<'_> {
         let places =
             Places::prepare(engine, image, &mut lease, places, (cache, self.trust()), user)?;
         let jobs = self.jobs(engine);
-        let env = self.env(jobs)?;
+        let env = self.env(jobs);
         let dir = format!("/build/{}", self.name);
         let invocation = Invocation {
             engine,
@@ -190,17 +190,8 @@ impl Compile<'_> {
     }
 
     /// All variables of the build, and no other.
-    fn env(&self, jobs: usize) -> Result<Vec<(String, String)>> {
+    fn env(&self, jobs: usize) -> Vec<(String, String)> {
         let name = self.name;
-        let source = match self.sources.as_slice() {
-            [(only, _)] => only,
-            several if several.iter().any(|(s, _)| s == name) => name,
-            _ => {
-                let message = format!("none of the sources of {name} is called {name}");
-                return Err(Failure::new(Class::Spec, message)
-                    .help("of several sources one must bear the folder's name: it is $SRC"));
-            }
-        };
         let own = [
             ("BUILD", format!("/build/{name}")),
             ("HOME", HOME.into()),
@@ -210,7 +201,7 @@ impl Compile<'_> {
             ("NAME", name.into()),
             ("PATH", PATH.into()),
             ("SOURCE_DATE_EPOCH", self.source_date.to_string()),
-            ("SRC", format!("/src/{source}")),
+            ("SRC", format!("/src/{}", self.build.main)),
             ("STAGE", "/stage".into()),
             ("SWITCHES", self.build.options()),
             ("TZ", "UTC".into()),
@@ -224,7 +215,7 @@ impl Compile<'_> {
             env.extend([("CCACHE_PREFIX", "distcc"), ("DISTCC_HOSTS", farm.hosts())].map(fixed));
         }
         env.extend(self.build.env.clone());
-        Ok(env)
+        env
     }
 }
 
