@@ -151,6 +151,14 @@ fn xz(bytes: &[u8]) -> Vec<u8> {
     xz.finish().unwrap()
 }
 
+fn lzma(bytes: &[u8]) -> Vec<u8> {
+    let options = liblzma::stream::LzmaOptions::new_preset(1).unwrap();
+    let stream = liblzma::stream::Stream::new_lzma_encoder(&options).unwrap();
+    let mut lzma = liblzma::write::XzEncoder::new_stream(Vec::new(), stream);
+    lzma.write_all(bytes).unwrap();
+    lzma.finish().unwrap()
+}
+
 fn bz2(bytes: &[u8]) -> Vec<u8> {
     let mut bz = bzip2::write::BzEncoder::new(Vec::new(), bzip2::Compression::fast());
     bz.write_all(bytes).unwrap();
@@ -170,6 +178,17 @@ fn what_has_no_place_in_sources() {
     let device = |kind| t().with(kind, b"d", b"", b"", |h| h.set_device_major(1).unwrap()).end();
     let mut broken = t().file("a").end();
     broken[1024 + 3] ^= 1;
+    let damaged = |at: usize| {
+        let mut bytes = t().file("a").end();
+        bytes[1024 + at..1024 + at + 8].copy_from_slice(b"\xff\x1b[2J9\xfe\xfd");
+        if at < 148 {
+            let mut header = Header::new_old();
+            header.as_mut_bytes().copy_from_slice(&bytes[1024..1536]);
+            header.set_cksum();
+            bytes[1024..1536].copy_from_slice(header.as_bytes());
+        }
+        bytes
+    };
     let crowd = (0..60).fold(t(), |tar, n| tar.file(&format!("f{n}")));
     let sparse = t().with(b'S', b"s", b"", &[0; 512], |h| {
         let gnu = h.as_gnu_mut().unwrap();
@@ -223,6 +242,8 @@ fn what_has_no_place_in_sources() {
         ("too much", t().add(b'0', b"big", b"", &vec![0; 2 << 20]).end()),
         ("a bomb of gzip", gz(&t().add(b'0', b"big", b"", &vec![0; 2 << 20]).end())),
         ("a bomb of xz", xz(&t().add(b'0', b"big", b"", &vec![0; 2 << 20]).end())),
+        ("a bomb of lzma", lzma(&t().add(b'0', b"big", b"", &vec![0; 2 << 20]).end())),
+        ("lzma that wants 3 GB", [&[0x5d, 0, 0, 0, 0xc0][..], &lzma(&t().end())[5..]].concat()),
         ("a bomb after the end", xz(&[t().end(), vec![1; 2 << 20]].concat())),
         ("huge size", t().with(b'0', b"f", b"", b"", |h| h.set_size(u64::MAX / 2)).end()),
         ("pax size", t().pax("size", b"18446744073709551615").file("f").end()),
@@ -230,13 +251,20 @@ fn what_has_no_place_in_sources() {
         ("cut in a header", cut(t().file("a").end(), 1024 + 800)),
         ("cut gzip", cut(gz(&t().end()), 20)),
         ("cut xz", cut(xz(&t().end()), 100)),
+        ("cut lzma", cut(lzma(&t().end()), 20)),
         ("cut bzip2", cut(bz2(&t().end()), 20)),
         ("wrong checksum", broken),
+        ("raw bytes in a number", damaged(124)),
+        ("raw bytes in the checksum", damaged(148)),
         ("names for nothing", t().add(b'L', b"././@LongLink", b"", b"x\0").end()),
         ("no entry", Tar::default().end()),
         ("an empty folder", Tar::default().dir("top").end()),
         ("an empty file", Vec::new()),
         ("a text", b"<html>404</html>".repeat(100)),
+        ("a patch", b"--- a/x\n+++ b/x\n@@ -1 +1 @@\n-a\n+b\n".to_vec()),
+        ("random bytes", (0..2048_u32).map(|n| ((n * n) >> 3) as u8).collect()),
+        ("lzma of a text", lzma(b"text")),
+        ("lzip", b"LZIP\x01....".to_vec()),
         ("zip", b"PK\x03\x04....".to_vec()),
         ("zstd", vec![0x28, 0xb5, 0x2f, 0xfd, 0, 0, 0, 0]),
     ];
@@ -281,7 +309,7 @@ fn an_archive_as_it_should_be() {
         (meta("plain").ino() == meta("other").ino(), meta("plain").uid())
     };
     assert_eq!(names(&plain), (true, fs_err::metadata("/proc/self").unwrap().uid()));
-    for packed in [gz(&bytes), xz(&bytes), bz2(&bytes)] {
+    for packed in [gz(&bytes), xz(&bytes), bz2(&bytes), lzma(&bytes)] {
         // Two halves, each packed by itself, are one file as well.
         let place = Place::new(&packed);
         place.unpack(LIMITS).unwrap();

@@ -245,25 +245,81 @@ fn is_sparse(entry: &mut Entry<'_, impl Read>) -> bool {
     }
 }
 
+/// Why something else than a tar file is refused.
+pub(super) const NO_TAR_FILE: &str = "only tar files are, plain or packed with gzip, xz, lzma or bzip2; \
+                                      a single file is laid down with `unpack = false`";
+
 /// Hands each entry with its number to `take`, within the limits. Whatever of its content is left
 /// is read, so that a file that is damaged or too large is found out.
 pub(super) fn each(
-    reader: impl Read,
+    mut reader: impl Read,
     limits: Limits,
     mut take: impl FnMut(usize, &mut Entry<'_, Metered<'_>>) -> Result<(), Refusal>,
 ) -> Result<(), Refusal> {
+    let mut first = Vec::new();
+    reader.by_ref().take(BLOCK).read_to_end(&mut first)?;
+    check_first(&first)?;
+    let reader = io::Cursor::new(first).chain(reader);
     let headers = Rc::new(Cell::new(HEADERS));
-    let metered = Metered { inner: Box::new(reader), left: limits.bytes, headers: headers.clone() };
+    let state = Rc::new(Cell::new(State::More));
+    let metered = Metered {
+        inner: Box::new(reader),
+        left: limits.bytes,
+        headers: headers.clone(),
+        state: state.clone(),
+    };
     let mut archive = Archive::new(metered);
     for (number, entry) in archive.entries()?.enumerate() {
         limits.check_entries(number)?;
-        let mut entry = entry?;
+        let mut entry = entry.map_err(|error| damaged(error, number, state.get()))?;
         headers.set(u64::MAX);
         take(number, &mut entry)?;
-        io::copy(&mut entry, &mut io::sink())?;
+        io::copy(&mut entry, &mut io::sink())
+            .map_err(|error| damaged(error, number, state.get()))?;
         headers.set(HEADERS);
     }
     Ok(())
+}
+
+/// Of a header, with which an archive begins.
+const BLOCK: u64 = 512;
+
+/// Fails if this is not the beginning of a tar file. The library would quote what it finds there.
+fn check_first(block: &[u8]) -> Result<(), Refusal> {
+    if block.is_empty() {
+        return Err(Refusal("it holds nothing".into()));
+    }
+    let mut header = tar::Header::new_old();
+    let is_whole = block.len() as u64 == BLOCK;
+    if is_whole {
+        header.as_mut_bytes().copy_from_slice(block);
+    }
+    let sum = |block: &[u8]| block.iter().map(|b| u32::from(*b)).sum::<u32>();
+    // The field of the sum itself counts as spaces.
+    let found = || sum(&block[..148]) + 8 * u32::from(b' ') + sum(&block[156..]);
+    let is_end = block.iter().all(|b| *b == 0);
+    match is_whole && (is_end || header.cksum().is_ok_and(|stated| stated == found())) {
+        true => Ok(()),
+        false => Err(Refusal(NO_TAR_FILE.into())),
+    }
+}
+
+/// What the library says of an entry that it cannot read holds bytes of the entry; what comes from
+/// below it does not.
+fn damaged(error: io::Error, number: usize, state: State) -> Refusal {
+    match state {
+        State::Failed => error.into(),
+        State::Ended => Refusal("it ends too early".into()),
+        State::More => Refusal(format!("the header of its entry {} is damaged", number + 1)),
+    }
+}
+
+/// How reading goes.
+#[derive(Clone, Copy)]
+enum State {
+    More,
+    Ended,
+    Failed,
 }
 
 /// Counts what is read: the library that reads entries takes names of any length into memory.
@@ -271,11 +327,11 @@ pub(super) struct Metered<'a> {
     inner: Box<dyn Read + 'a>,
     left: u64,
     headers: Rc<Cell<u64>>,
+    state: Rc<Cell<State>>,
 }
 
-impl Read for Metered<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let n = self.inner.read(buffer)?;
+impl Metered<'_> {
+    fn count(&mut self, n: usize) -> io::Result<usize> {
         let too_much = |what: &str| Err(io::Error::new(io::ErrorKind::FileTooLarge, what));
         let Some(left) = self.left.checked_sub(n as u64) else {
             return too_much("there is far too much in it for its size");
@@ -286,5 +342,19 @@ impl Read for Metered<'_> {
         self.left = left;
         self.headers.set(headers);
         Ok(n)
+    }
+}
+
+impl Read for Metered<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.inner.read(buffer).and_then(|n| self.count(n));
+        self.state.set(match read {
+            Ok(0) => State::Ended,
+            Ok(_) => State::More,
+            // Tried again by the caller.
+            Err(ref e) if e.kind() == io::ErrorKind::Interrupted => State::More,
+            Err(_) => State::Failed,
+        });
+        read
     }
 }

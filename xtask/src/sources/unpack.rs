@@ -15,7 +15,7 @@ use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, utimensat};
 
 use super::{
     limits::{Limits, Refusal},
-    survey::{Kind, Layout, Metered, each},
+    survey::{Kind, Layout, Metered, NO_TAR_FILE, each},
 };
 use crate::failure::{Class, Classify, Failure, Result};
 
@@ -29,7 +29,7 @@ pub(super) struct TarFile {
     pub(super) strip: bool,
 }
 
-/// For unpacking what xz has packed: its highest level asks for 65 MiB.
+/// For unpacking what xz or lzma has packed: their highest level asks for 65 MiB.
 const XZ_MEMORY: u64 = 512 << 20;
 
 impl TarFile {
@@ -76,10 +76,15 @@ impl TarFile {
                     .map_err(io::Error::from)?;
                 Box::new(liblzma::read::XzDecoder::new_stream(whole, stream))
             }
+            // The usual properties, and a dictionary of 64 KiB or a multiple of it.
+            [0x5d, 0, 0, ..] => {
+                let stream = liblzma::stream::Stream::new_lzma_decoder(XZ_MEMORY)
+                    .map_err(io::Error::from)?;
+                Box::new(liblzma::read::XzDecoder::new_stream(whole, stream))
+            }
             [b'B', b'Z', b'h', ..] => Box::new(bzip2::read::MultiBzDecoder::new(whole)),
             [b'P', b'K', ..] | [0x28, 0xb5, 0x2f, 0xfd, ..] => {
-                let known = "only tar files are, plain or packed with gzip, xz or bzip2";
-                return Err(Refusal(known.into()));
+                return Err(Refusal(NO_TAR_FILE.into()));
             }
             _ => Box::new(whole),
         })
