@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::failed_tests::Tests;
 use crate::{
     failure::{Class, Failure},
     process::Lines,
@@ -20,6 +21,7 @@ pub(super) struct Signs {
     disk_full: bool,
     wants_network: bool,
     wants_to_write: bool,
+    tests: Tests,
 }
 
 impl Signs {
@@ -43,6 +45,7 @@ impl Signs {
             "unable to resolve host",
         ]);
         self.wants_to_write |= has(&["Read-only file system"]);
+        self.tests.see(line);
     }
 }
 
@@ -87,6 +90,9 @@ pub(super) fn judge(end: &End<'_>, signs: &Signs, lines: Lines) -> Failure {
     } else if end.code == Some(ENGINE) && last_lines.last().is_some_and(own_words) {
         let message = format!("{} cannot run the builder's container", end.engine);
         (Class::Tool, message, format!("`{} info` and the log say more", end.engine))
+    } else if let Some(failed) = signs.tests.failed() {
+        let message = format!("phase {phase} failed: {failed}");
+        (Class::Compile, message, AFTER_TESTS.into())
     } else {
         (Class::Compile, format!("phase {phase} failed"), advice(signs))
     };
@@ -101,6 +107,10 @@ pub(super) fn judge(end: &End<'_>, signs: &Signs, lines: Lines) -> Failure {
     failure.log = Some(end.log.clone());
     failure
 }
+
+const AFTER_TESTS: &str = "what the tests said is in the log if they print it (`make check VERBOSE=1`, \
+                           `ctest --output-on-failure`); --shell-on-failure opens a shell beside \
+                           their own logs, test-suite.log for one";
 
 fn advice(signs: &Signs) -> String {
     if signs.wants_network {
@@ -162,6 +172,20 @@ mod tests {
             assert!(failure.message.contains("memory"), "{failure}");
             assert!(failure.help.as_ref().unwrap().contains("4 jobs"), "{failure}");
         }
+    }
+
+    #[test]
+    fn a_check_that_fails_names_its_tests() {
+        let noise = (0..40).map(|n| format!("PASS: t{n}")).collect::<Vec<_>>();
+        let mut output = vec!["FAIL: tests/lpm_test"];
+        output.extend(noise.iter().map(String::as_str));
+        output.push("make: *** [check] Error 2");
+        let failure = judged(2, &output);
+        assert_eq!(failure.message, "phase make failed: the test tests/lpm_test failed");
+        assert!(failure.help.as_ref().unwrap().contains("VERBOSE=1"), "{failure}");
+        // What a compiler says is shown all the same.
+        let both = judged(2, &["a.cpp:1:1: error: no", "FAIL: a"]);
+        assert_eq!(both.last_lines[0], "a.cpp:1:1: error: no");
     }
 
     #[test]

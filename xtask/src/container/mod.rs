@@ -10,6 +10,7 @@ mod compile;
 mod diagnosis;
 mod distcc;
 mod engine;
+mod failed_tests;
 mod image;
 mod invocation;
 mod jobs;
