@@ -28,14 +28,14 @@ calico_mesos - the Calico network plugin of Mesos' net-modules
 
 Usage:
   calico_mesos                   answer one request: JSON on stdin, JSON on stdout
-  calico_mesos check [--json]    is this host ready? etcd, Calico's keys, pools, names, namespaces
+  calico_mesos check [--json]    is this host ready? agent, modules, etcd, pools, names, kernel
   calico_mesos repair            mend what check finds in etcd; agents may go on meanwhile
   calico_mesos --version
   calico_mesos --help
 
 Exit status:
   without arguments  0 the request succeeded, 1 it failed (the answer says why, in \"error\")
-  check              0 ready (there may be warnings), 1 something fails
+  check              0 ready (there may be warnings), 1 something fails or cannot be asked
   repair             0 nothing is left to be done, 1 something is
   any                2 the command line is wrong
 

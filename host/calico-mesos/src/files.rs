@@ -13,6 +13,11 @@ const MAX: u64 = 1 << 20;
 
 /// Reads a regular file to its end.
 pub fn read(path: &Path) -> Result<Vec<u8>> {
+    read_up_to(path, MAX)
+}
+
+/// Reads a regular file that has no more than `max` bytes.
+pub fn read_up_to(path: &Path, max: u64) -> Result<Vec<u8>> {
     let mut options = fs_err::OpenOptions::new();
     let file = options.read(true).custom_flags(nix::libc::O_NONBLOCK).open(path)?;
     let refuse = |what: &str| Err(Error::other(format!("{}: {what}", path.display())));
@@ -20,11 +25,22 @@ pub fn read(path: &Path) -> Result<Vec<u8>> {
         return refuse("not a regular file");
     }
     let mut content = Vec::new();
-    file.take(MAX + 1).read_to_end(&mut content)?;
-    match content.len() as u64 {
-        0..=MAX => Ok(content),
-        _ => refuse("longer than 1 MiB"),
+    file.take(max + 1).read_to_end(&mut content)?;
+    if content.len() as u64 > max {
+        return refuse(&format!("longer than {} MiB", max >> 20));
     }
+    Ok(content)
+}
+
+/// Whether a path is that of a program that can be executed; the error is a text.
+pub fn executable(path: &Path) -> std::result::Result<(), String> {
+    let metadata = fs_err::metadata(path).map_err(|error| error.to_string())?;
+    if !metadata.is_file() {
+        return Err(format!("{}: not a regular file", path.display()));
+    }
+    // Not the mode alone: the mount may forbid it.
+    nix::unistd::access(path, nix::unistd::AccessFlags::X_OK)
+        .map_err(|errno| format!("{} cannot be executed: {}", path.display(), errno.desc()))
 }
 
 #[cfg(test)]

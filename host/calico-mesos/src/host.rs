@@ -79,11 +79,14 @@ pub fn first_ipv4() -> Result<Option<Ipv4Addr>> {
     let mut rtnl = Rtnl::open()?;
     let links = rtnl.links()?;
     let addresses = rtnl.ipv4_addresses()?;
-    let found =
-        links.iter().filter(|link| !link.loopback && !is_inner(&link.name)).find_map(|link| {
-            addresses.iter().find(|(index, ip)| *index == link.index && !ip.is_loopback())
-        });
-    Ok(found.map(|(_, ip)| *ip))
+    let on = |index: u32| {
+        addresses.iter().find_map(|address| match address.ip {
+            IpAddr::V4(ip) if address.link == index && !ip.is_loopback() => Some(ip),
+            _ => None,
+        })
+    };
+    let mut outer = links.iter().filter(|link| !link.loopback && !is_inner(&link.name));
+    Ok(outer.find_map(|link| on(link.index)))
 }
 
 /// Interfaces that lead to containers or virtual machines on this host, not to other hosts.

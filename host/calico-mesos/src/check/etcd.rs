@@ -1,23 +1,20 @@
-//! Is etcd there, does it serve v2, are Calico's keys in it, is there a pool?
+//! Is etcd there, does it serve v2, are Calico's keys in it?
 
-use super::{agent::Environment, report::Finding, skipped, survey};
-use crate::{
-    deadline::Deadline,
-    error::Result,
-    etcd::Client,
-    host::{self, CalicoAddresses},
-    ipam::{Family, pool},
-    netns::rtnl::Rtnl,
-    settings::Settings,
-};
+use super::{agent::Environment, hosts, pools, report::Finding, skipped, survey};
+use crate::{deadline::Deadline, etcd::Client, settings::Settings};
 
 const START_NODE: &str =
     "start calico-node on this host (systemctl start calico-node), under this host name";
+
+const UNKNOWN: &str = "the settings have to be known first";
 
 /// ETCD_AUTHORITY is read by calicoctl and calico-node of 0.9 as well, which take exactly one address: do they talk to
 /// the etcd of this program?
 pub fn authority(environment: &Environment) -> Finding {
     let name = "authority";
+    if !environment.is_known() {
+        return skipped(name, UNKNOWN);
+    }
     let Ok(settings) = Settings::from(|name| environment.get(name)) else {
         return skipped(name, "the settings have to be correct first");
     };
@@ -42,9 +39,12 @@ pub fn authority(environment: &Environment) -> Finding {
 
 /// Everything about etcd.
 pub fn findings(environment: &Environment) -> Vec<Finding> {
-    let mut rest = vec!["etcd-v2", "calico-keys", "calico-host", "pools"];
+    let mut rest = vec!["etcd-v2", "calico-keys", "calico-host", "addresses", "pools"];
     rest.extend(survey::names());
     let skip = |why: &str| rest.iter().map(|name| skipped(name, why)).collect::<Vec<_>>();
+    if !environment.is_known() {
+        return [skipped("etcd", UNKNOWN)].into_iter().chain(skip(UNKNOWN)).collect();
+    }
     let failed = |text: String, help: &str| {
         let mut findings = vec![Finding::fail("etcd", text, help)];
         findings.extend(skip("etcd has to be reached first"));
@@ -80,8 +80,24 @@ pub fn findings(environment: &Environment) -> Vec<Finding> {
             return findings;
         }
     }
-    findings.extend([calico_keys(&client), calico_host(&client), pools(&client)]);
+    findings.push(calico_keys(&client));
+    findings.extend(of_data(&settings));
     findings.extend(survey::findings(&settings));
+    findings
+}
+
+/// What the data say of hosts and pools, which may be many.
+fn of_data(settings: &Settings) -> Vec<Finding> {
+    let client = match crate::survey::client(settings) {
+        Ok(client) => client,
+        Err(error) => {
+            let failed = |name| Finding::fail(name, error.to_string(), START_NODE);
+            return ["calico-host", "addresses", "pools"].map(failed).into();
+        }
+    };
+    let hosts = hosts::read(&client);
+    let mut findings = hosts::findings(&hosts);
+    findings.push(pools::finding(&client, settings, &hosts));
     findings
 }
 
@@ -95,53 +111,5 @@ fn calico_keys(client: &Client) -> Finding {
         }
         Ok(None) => Finding::fail(name, "/calico/v1/Ready does not exist", START_NODE),
         Err(error) => Finding::fail(name, error.to_string(), START_NODE),
-    }
-}
-
-/// Is this host in Calico's data, with an address that is really its own? Where it is not, another
-/// host may have the same name.
-fn calico_host(client: &Client) -> Finding {
-    let name = "calico-host";
-    let found = host::name().and_then(|host| Ok((CalicoAddresses::read(client, &host)?, host)));
-    let (addresses, host) = match found {
-        Ok(found) => found,
-        Err(error) => return Finding::fail(name, error.to_string(), START_NODE),
-    };
-    let Some(v4) = addresses.v4 else {
-        return Finding::fail(
-            name,
-            format!("etcd has no Calico IPv4 address of {host}"),
-            START_NODE,
-        );
-    };
-    let own = Rtnl::open().and_then(|mut rtnl| rtnl.ipv4_addresses()).unwrap_or_default();
-    if own.iter().any(|(_, ip)| *ip == v4) {
-        let v6 = addresses.v6.map_or("no IPv6".to_owned(), |ip| ip.to_string());
-        return Finding::ok(name, format!("{host} has {v4} and {v6}"));
-    }
-    Finding::fail(
-        name,
-        format!("Calico has {v4} for {host}, which is no address of this host"),
-        "two hosts with one name? each host needs its own; else start calico-node again with --ip",
-    )
-}
-
-fn pools(client: &Client) -> Finding {
-    let list = |family| -> Result<Vec<_>> {
-        Ok(pool::read(client, family)?.into_iter().collect::<std::result::Result<_, _>>()?)
-    };
-    match (list(Family::V4), list(Family::V6)) {
-        (Ok(v4), Ok(v6)) if !v4.is_empty() => {
-            let names: Vec<_> = v4.iter().chain(&v6).map(ToString::to_string).collect();
-            Finding::ok("pools", names.join(", "))
-        }
-        (Ok(_), Ok(_)) => Finding::fail(
-            "pools",
-            "no IPv4 pool is configured",
-            "calicoctl pool add CIDR, with a network that nothing else uses",
-        ),
-        (Err(error), _) | (_, Err(error)) => {
-            Finding::fail("pools", error.to_string(), "correct the pool with calicoctl pool")
-        }
     }
 }

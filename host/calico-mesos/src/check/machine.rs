@@ -1,21 +1,18 @@
-//! What the plugin needs of the machine: namespaces, interfaces, its log, and a modules.json that Mesos
-//! can read.
+//! What the plugin and Felix need of the machine: namespaces, interfaces, a log, a kernel that forwards packets and
+//! has iptables.
 
 use nix::sched::{CloneFlags, unshare};
-use serde_json::Value;
 
 use super::{agent::Environment, report::Finding};
 use crate::{
     error::{Error, Result},
-    files, log,
+    host, log,
     netns::{Namespace, rtnl::Rtnl},
 };
 
-const MODULES: &str = "/calico/modules.json";
-
 /// Everything about the machine.
 pub fn findings(environment: &Environment) -> Vec<Finding> {
-    vec![namespaces(), log_file(environment), modules()]
+    vec![namespaces(), log_file(environment), forwarding(), kernel()]
 }
 
 fn namespaces() -> Finding {
@@ -54,41 +51,78 @@ fn log_file(environment: &Environment) -> Finding {
     }
 }
 
-/// Mesos refuses to start with a modules.json that is no strict JSON (facts 7, #649).
-fn modules() -> Finding {
-    let help = "install the package calico-mesos again, or correct the file";
-    let text = match files::read(MODULES.as_ref()) {
-        Ok(text) => text,
-        Err(error) => return Finding::warn("modules", error.to_string(), help),
-    };
-    let value: Value = match serde_json::from_slice(&text) {
-        Ok(value) => value,
-        Err(error) => return Finding::fail("modules", format!("{MODULES}: {error}"), help),
-    };
-    let missing: Vec<_> =
-        files_named(&value).filter(|path| !fs_err::exists(path).unwrap_or(false)).collect();
-    if missing.is_empty() {
-        Finding::ok("modules", format!("{MODULES} is valid, and the files that it names exist"))
-    } else {
-        let text = format!("{MODULES} names {}, which does not exist", missing.join(" and "));
-        Finding::fail("modules", text, "install net-modules and calico-mesos")
+/// Packets to and from containers are forwarded: by the switch itself, and by those of the interfaces to come.
+fn forwarding() -> Finding {
+    let name = "forwarding";
+    let help = "sysctl -w net.ipv4.ip_forward=1, and the same in a file in /etc/sysctl.d that no later one undoes";
+    for switch in ["ipv4/ip_forward", "ipv4/conf/default/forwarding"] {
+        match is_on(switch) {
+            Ok(true) => {}
+            Ok(false) => {
+                let text =
+                    format!("net.{} is 0: no container is reached", switch.replace('/', "."));
+                return Finding::fail(name, text, help);
+            }
+            Err(error) => return Finding::fail(name, error.to_string(), help),
+        }
     }
+    if host::has_ipv6() && !matches!(is_on("ipv6/conf/all/forwarding"), Ok(true)) {
+        let text =
+            "net.ipv6.conf.all.forwarding is not 1: no IPv6 address of a container is reached";
+        return Finding::warn(
+            name,
+            text,
+            "sysctl -w net.ipv6.conf.all.forwarding=1, and in /etc/sysctl.d",
+        );
+    }
+    Finding::ok(name, "packets are forwarded")
 }
 
-/// The libraries and commands in a modules.json.
-fn files_named(value: &Value) -> impl Iterator<Item = &str> {
-    fn list<'a>(value: &'a Value, name: &str) -> &'a [Value] {
-        value[name].as_array().map(Vec::as_slice).unwrap_or_default()
+fn is_on(switch: &str) -> std::io::Result<bool> {
+    Ok(fs_err::read_to_string(format!("/proc/sys/net/{switch}"))?.trim() != "0")
+}
+
+/// What Felix needs of the kernel, and cannot load from within its container.
+const KERNEL: [&str; 3] = ["ip_tables", "ip6_tables", "xt_set"];
+
+fn kernel() -> Finding {
+    let name = "kernel";
+    let release = nix::sys::utsname::uname().map(|kernel| kernel.release().to_owned());
+    let release = release.unwrap_or_default().to_string_lossy().into_owned();
+    let read = |path: String| fs_err::read_to_string(path);
+    let loaded = read("/proc/modules".to_owned()).unwrap_or_default();
+    let built_in = read(format!("/lib/modules/{release}/modules.builtin")).unwrap_or_default();
+    let known = read(format!("/lib/modules/{release}/modules.dep"));
+    // A kernel without modules shows no list of them.
+    let has_modules = fs_err::exists("/proc/modules").unwrap_or(true);
+    let away: Vec<_> = KERNEL.into_iter().filter(|it| !is_there(it, &loaded, &built_in)).collect();
+    if away.is_empty() || !has_modules {
+        return Finding::ok(name, "nothing that Felix needs has to be loaded first");
     }
-    let libraries = list(value, "libraries").iter();
-    libraries.flat_map(|library| {
-        let modules = list(library, "modules").iter();
-        let parameters = modules.flat_map(|module| list(module, "parameters"));
-        let commands = parameters
-            .filter(|p| p["key"].as_str().is_some_and(|key| key.ends_with("_command")))
-            .filter_map(|p| p["value"].as_str());
-        library["file"].as_str().into_iter().chain(commands)
-    })
+    let list = away.join(" ");
+    let is_missing = |it: &&&str| known.as_ref().is_ok_and(|known| !is_file_of(known, it));
+    if let Some(missing) = away.iter().find(is_missing) {
+        let text = format!("this kernel has no {missing}, which Felix needs");
+        return Finding::fail(name, text, "boot a kernel of CentOS 7, with its modules");
+    }
+    let help = format!("modprobe -a {list}, and the names in a file in /etc/modules-load.d");
+    Finding::warn(name, format!("not loaded: {list}; Felix may not be able to"), &help)
+}
+
+/// Whether a part of the kernel is loaded, or built in.
+fn is_there(name: &str, loaded: &str, built_in: &str) -> bool {
+    let is_loaded = loaded.lines().any(|line| line.split(' ').next() == Some(name));
+    is_loaded || is_file_of(built_in, name)
+}
+
+/// Whether a list of modules.builtin's or modules.dep's form has a module.
+fn is_file_of(list: &str, name: &str) -> bool {
+    let file = |line: &str| {
+        let path = line.split(':').next().unwrap_or_default();
+        let file = path.rsplit('/').next().unwrap_or_default();
+        file.split(".ko").next() == Some(name)
+    };
+    list.lines().any(file)
 }
 
 #[cfg(test)]
@@ -96,15 +130,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_packaged_modules_json_names_the_library_of_net_modules_and_the_plugin() {
-        let value: Value =
-            serde_json::from_str(include_str!("../../package/modules.json")).unwrap();
-        let files: Vec<_> = files_named(&value).collect();
-        let [library, "/calico/calico_mesos", "/calico/calico_mesos"] = files[..] else {
-            panic!("{files:?}")
-        };
-        // Where the package net-modules puts it.
-        let package = include_str!("../../../../specs/net-modules/package.toml");
-        assert!(package.contains(&format!("staged = \"{library}\"")), "{library}");
+    fn parts_of_the_kernel_that_are_loaded_or_built_in() {
+        let loaded = "xt_set 18141 0 - Live 0x0\nip_tables 27115 1 xt_set, Live 0x0\n";
+        let built_in = "kernel/net/ipv6/netfilter/ip6_tables.ko\n";
+        assert!(KERNEL.iter().all(|name| is_there(name, loaded, built_in)));
+        assert!(!is_there("xt_set", "ip_set 1 1 xt_set, Live 0x0\n", ""));
+        let dependencies = "kernel/net/netfilter/xt_set.ko.xz: kernel/net/ip_set.ko.xz\n";
+        assert!(is_file_of(dependencies, "xt_set") && !is_file_of(dependencies, "ip_set"));
     }
 }

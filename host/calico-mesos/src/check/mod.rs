@@ -1,10 +1,16 @@
-//! `calico_mesos check`: is this host ready for the plugin? The questions are in [`etcd`] (what is in
-//! etcd), [`names`] (host names, as the guide of 2015 demands) and [`machine`] (namespaces, log, modules.json).
+//! `calico_mesos check`: is this host ready for the plugin? Each question is asked of what the other party will use:
+//! [`agent`] has the flags and variables that the agent gets, [`modules`] what it loads, [`names`] the host's names
+//! (as the guide of 2015 demands) and the agent's address, [`machine`] namespaces, log and kernel, [`etcd`] what is in
+//! etcd, [`hosts`] and [`pools`] a part of that.
 
 mod agent;
+mod command;
 mod etcd;
+mod hosts;
 mod machine;
+mod modules;
 mod names;
+mod pools;
 pub mod repair;
 pub mod report;
 mod survey;
@@ -17,9 +23,11 @@ use self::report::{Finding, Report};
 pub fn run(json: bool) -> ExitCode {
     let environment = agent::Environment::find();
     let mut report = Report::default();
+    report.add(environment.agent_finding());
+    report.extend(modules::findings(&environment));
     report.add(environment.finding());
     report.add(etcd::authority(&environment));
-    report.extend(names::findings());
+    report.extend(names::findings(&environment));
     report.extend(machine::findings(&environment));
     report.extend(etcd::findings(&environment));
     let text = if json { report.json() } else { report.text() };

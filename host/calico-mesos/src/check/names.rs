@@ -1,19 +1,15 @@
 //! Host names. The guide of 2015 demands that `hostname` is unique in the cluster, that Calico and Mesos see
-//! the same, and that `hostname -f` gives a name under which other hosts reach this one.
+//! the same, and that `hostname -f` gives a name under which other hosts reach this one. Names are looked up by
+//! programs of the system, as Mesos and Calico look them up: this one knows no NSS.
 
-use std::{
-    net::{IpAddr, ToSocketAddrs},
-    process::Command,
-    sync::mpsc,
-    time::Duration,
-};
+use std::{net::IpAddr, time::Duration};
 
-use super::report::Finding;
-use crate::host;
+use super::{agent::Environment, command, report::Finding, skipped};
+use crate::{host, netns::rtnl::Rtnl};
 
 /// Everything about names.
-pub fn findings() -> Vec<Finding> {
-    vec![hostname(), fqdn()]
+pub fn findings(environment: &Environment) -> Vec<Finding> {
+    vec![hostname(), fqdn(), address(environment)]
 }
 
 fn hostname() -> Finding {
@@ -36,51 +32,90 @@ fn hostname() -> Finding {
 /// A name server that does not answer is not waited for longer.
 const LOOK_UP: Duration = Duration::from_secs(3);
 
-/// Runs `work` on a thread and waits for it no longer than [`LOOK_UP`].
-fn in_time<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
-    let (sender, receiver) = mpsc::channel();
-    std::thread::Builder::new()
-        // Nobody may be listening any more.
-        .spawn(move || drop(sender.send(work())))
-        .ok()?;
-    receiver.recv_timeout(LOOK_UP).ok()
+/// Asks a program; the error is a text.
+fn ask(program: &str, arguments: &[&str]) -> Result<String, String> {
+    let words = format!("{program} {}", arguments.join(" "));
+    match command::ask(program, arguments, &[], LOOK_UP) {
+        Ok(answer) if answer.success => Ok(answer.text()),
+        Ok(answer) => Err(format!("{words} fails: {}", answer.stderr)),
+        Err(Some(why)) => Err(format!("no answer from the name servers: {why}")),
+        Err(None) => Err(format!("{words} cannot be asked: {program} is not there")),
+    }
+}
+
+/// All addresses of a name.
+fn look_up(name: &str, database: &str) -> Result<Vec<IpAddr>, String> {
+    let text =
+        ask("getent", &[database, name]).map_err(|why| format!("{name} is not known: {why}"))?;
+    let addresses = text.lines().filter_map(|line| line.split_whitespace().next()?.parse().ok());
+    Ok(addresses.collect())
 }
 
 fn fqdn() -> Finding {
     let name = "fqdn";
     let help = "add ADDRESS FQDN SHORT-NAME to DNS or /etc/hosts, for every host on every host";
-    match in_time(move || look_up_fqdn(name, help)) {
-        Some(finding) => finding,
-        None => Finding::fail(name, "no answer from the name servers", help),
-    }
-}
-
-fn look_up_fqdn(name: &'static str, help: &str) -> Finding {
     // The command that the guide names, because it is what Mesos' and Calico's guides compare with.
-    let output = Command::new("hostname").arg("-f").output();
-    let fqdn = match output {
-        Ok(output) if output.status.success() => {
-            String::from_utf8_lossy(&output.stdout).trim().to_owned()
-        }
-        Ok(output) => {
-            let text = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-            return Finding::fail(name, format!("hostname -f fails: {text}"), help);
-        }
-        Err(error) => return Finding::skip(name, format!("hostname -f cannot be run: {error}")),
+    let fqdn = match ask("hostname", &["-f"]) {
+        Ok(fqdn) => fqdn,
+        Err(why) => return Finding::fail(name, why, help),
     };
     if !fqdn.contains('.') {
         return Finding::warn(name, format!("hostname -f gives {fqdn}, without a domain"), help);
     }
-    let addresses: Vec<IpAddr> = match (fqdn.as_str(), 0).to_socket_addrs() {
-        Ok(addresses) => addresses.map(|address| address.ip()).collect(),
-        Err(error) => return Finding::fail(name, format!("{fqdn} is not known: {error}"), help),
+    match look_up(&fqdn, "ahosts") {
+        Err(why) => Finding::fail(name, why, help),
+        Ok(addresses) => match addresses.iter().find(|ip| !ip.is_loopback()) {
+            Some(ip) => Finding::ok(name, format!("{fqdn} is {ip}")),
+            None => Finding::warn(
+                name,
+                format!("{fqdn} is a loopback address here, so other hosts cannot be told"),
+                help,
+            ),
+        },
+    }
+}
+
+/// The address under which masters and containers reach the agent: what it is told, else that of the host's name.
+fn address(environment: &Environment) -> Finding {
+    let name = "address";
+    let Some(agent) = environment.agent() else {
+        return skipped(name, "the agent has to be able to start first");
     };
-    match addresses.iter().find(|ip| !ip.is_loopback()) {
-        Some(ip) => Finding::ok(name, format!("{fqdn} is {ip}")),
-        None => Finding::warn(
-            name,
-            format!("{fqdn} is a loopback address here, so other hosts cannot be told"),
-            help,
-        ),
+    let help = "set IP=ADDRESS in /etc/default/mesos-slave, to this host's own";
+    let any = |value: &&str| *value != "0.0.0.0";
+    if let Some(advertised) = agent.variable("LIBPROCESS_ADVERTISE_IP") {
+        return judge(advertised, "LIBPROCESS_ADVERTISE_IP", false, help);
+    }
+    let told = agent.flag("ip").map(|ip| (ip, "the flag ip"));
+    let told = told.or_else(|| Some((agent.variable("LIBPROCESS_IP")?, "LIBPROCESS_IP")));
+    if let Some((ip, origin)) = told.filter(|(ip, _)| any(ip)) {
+        return judge(ip, origin, true, help);
+    }
+    let found = host::name().map_err(|error| error.to_string());
+    match found.and_then(|host| Ok((look_up(&host, "ahostsv4")?, host))) {
+        Ok((addresses, host)) => match addresses.first() {
+            Some(ip) => judge(&ip.to_string(), &format!("the name {host}"), true, help),
+            None => Finding::fail(name, format!("{host} has no IPv4 address"), help),
+        },
+        Err(why) => Finding::fail(name, why, help),
+    }
+}
+
+/// Whether an agent can be reached under an address.
+fn judge(text: &str, origin: &str, own: bool, help: &str) -> Finding {
+    let failed = |why: &str| {
+        let text = format!("{} ({origin}) {why}", text.escape_debug());
+        Finding::fail("address", text, help)
+    };
+    let Ok(ip) = text.parse::<IpAddr>() else { return failed("is no address") };
+    if ip.is_loopback() {
+        return failed("is reached neither by containers nor by masters on other hosts");
+    }
+    match Rtnl::open().and_then(|mut rtnl| rtnl.addresses()) {
+        Err(error) => failed(&format!("cannot be compared with this host's: {error}")),
+        Ok(known) if own && !known.iter().any(|address| address.ip == ip) => {
+            failed("is no address of this host")
+        }
+        Ok(_) => Finding::ok("address", format!("the agent is reached at {ip} ({origin})")),
     }
 }

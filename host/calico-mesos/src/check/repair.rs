@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use super::{agent::Environment, survey::by_hand};
 use crate::{
-    error::Result,
+    error::{Error, Result},
     etcd::Client,
     settings::Settings,
     survey::{self, Fault, Topic},
@@ -31,6 +31,11 @@ pub fn run() -> ExitCode {
 /// How many faults are left; `text` gets a line for each that was found.
 fn repair(text: &mut String) -> Result<usize> {
     let environment = Environment::find();
+    if !environment.is_known() {
+        // The default address may be another cluster's.
+        let text = "the agent's settings are not known: see calico_mesos check, check agent";
+        return Err(Error::Request(text.to_owned()));
+    }
     let settings = Settings::from(|name| environment.get(name))?;
     let client = survey::client(&settings)?;
     let mut left = 0;

@@ -12,7 +12,7 @@ pub enum Status {
     Warn,
     /// The plugin cannot work.
     Fail,
-    /// Could not be asked.
+    /// Could not be asked: nothing is known, so the host is not ready.
     Skip,
 }
 
@@ -40,7 +40,7 @@ impl Finding {
         Self::new(name, Status::Ok, message.into(), None)
     }
 
-    /// Not asked.
+    /// Not asked, because of another answer.
     pub fn skip(name: &'static str, message: impl Into<String>) -> Self {
         Self::new(name, Status::Skip, message.into(), None)
     }
@@ -67,7 +67,8 @@ impl Report {
     /// Adds an answer.
     pub fn add(&mut self, finding: Finding) {
         self.checks.push(finding);
-        self.ready = self.checks.iter().all(|finding| finding.status != Status::Fail);
+        let is_good = |finding: &Finding| matches!(finding.status, Status::Ok | Status::Warn);
+        self.ready = self.checks.iter().all(is_good);
     }
 
     /// Adds answers.
@@ -75,7 +76,7 @@ impl Report {
         findings.into_iter().for_each(|finding| self.add(finding));
     }
 
-    /// Whether nothing fails.
+    /// Whether everything was asked, and nothing fails.
     pub fn is_ready(&self) -> bool {
         self.ready
     }
@@ -104,13 +105,26 @@ impl Report {
         let count = |status| self.checks.iter().filter(|f| f.status == status).count();
         let (failures, warnings) = (count(Status::Fail), count(Status::Warn));
         let verdict = if self.ready { "ready" } else { "NOT ready" };
-        text + &format!("{verdict}: {failures} failures, {warnings} warnings\n")
+        let skipped = match count(Status::Skip) {
+            0 => String::new(),
+            count => format!(", {count} not asked"),
+        };
+        text + &format!("{verdict}: {failures} failures, {warnings} warnings{skipped}\n")
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_check_that_was_not_made_is_not_ready() {
+        let mut report = Report::default();
+        report.extend(vec![Finding::ok("etcd", "there"), Finding::skip("pools", "not asked")]);
+        assert!(!report.is_ready());
+        let text = report.text();
+        assert!(text.ends_with("NOT ready: 0 failures, 0 warnings, 1 not asked\n"), "{text}");
+    }
 
     #[test]
     fn both_forms() {

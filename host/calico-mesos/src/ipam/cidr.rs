@@ -30,7 +30,9 @@ impl Cidr {
         Self::parse(&text.replace('-', "/"))
     }
 
-    fn new(address: IpAddr, prefix: u8) -> Self {
+    /// The network of an address; a prefix that is too long is the whole address.
+    pub fn new(address: IpAddr, prefix: u8) -> Self {
+        let prefix = prefix.min(width(address));
         let host_bits = u32::from(width(address) - prefix);
         let mask = u128::MAX.checked_shl(host_bits).unwrap_or(0);
         Self { base: from_bits(family(address), bits(address) & mask), prefix }
@@ -61,6 +63,11 @@ impl Cidr {
         self.family() == inner.family()
             && self.prefix <= inner.prefix
             && Self::new(inner.base, self.prefix) == self
+    }
+
+    /// Whether the two have an address in common.
+    pub fn overlaps(self, other: Self) -> bool {
+        self.contains(other) || other.contains(self)
     }
 
     /// Whether an address lies in this network.

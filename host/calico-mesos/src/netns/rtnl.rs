@@ -1,6 +1,6 @@
 //! A routing netlink socket: requests that are acknowledged, and dumps.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv6Addr};
 
 use netlink_packet_core::{
     NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP, NLM_F_EXCL, NLM_F_REPLACE, NLM_F_REQUEST, NetlinkHeader,
@@ -62,6 +62,19 @@ impl From<Refusal> for Error {
     fn from(Refusal { what, errno }: Refusal) -> Self {
         Self::Namespace(format!("{what}: {}", errno.desc()))
     }
+}
+
+/// An address of this host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Address {
+    /// The number of its interface.
+    pub link: u32,
+    /// The address.
+    pub ip: IpAddr,
+    /// An address of the network that it leads to: the peer's on a link between two.
+    pub network: IpAddr,
+    /// The prefix length of that network.
+    pub prefix: u8,
 }
 
 type Done = std::result::Result<(), Refusal>;
@@ -178,13 +191,24 @@ impl Rtnl {
         Ok(links)
     }
 
-    /// All IPv4 addresses with the number of their interface.
-    pub fn ipv4_addresses(&mut self) -> Result<Vec<(u32, Ipv4Addr)>> {
+    /// All addresses, IPv4 first.
+    pub fn addresses(&mut self) -> Result<Vec<Address>> {
+        let mut all = self.ipv4_addresses()?;
+        all.extend(self.addresses_of(AddressFamily::Inet6)?);
+        Ok(all)
+    }
+
+    /// All IPv4 addresses.
+    pub fn ipv4_addresses(&mut self) -> Result<Vec<Address>> {
+        self.addresses_of(AddressFamily::Inet)
+    }
+
+    fn addresses_of(&mut self, family: AddressFamily) -> Result<Vec<Address>> {
         let mut message = AddressMessage::default();
-        message.header.family = AddressFamily::Inet;
+        message.header.family = family;
         let message = RouteNetlinkMessage::GetAddress(message);
         let answers = self.talk("listing addresses".to_owned(), message, NLM_F_DUMP)?;
-        Ok(answers.into_iter().filter_map(as_ipv4).collect())
+        Ok(answers.into_iter().filter_map(as_address).collect())
     }
 
     fn ask(&mut self, what: String, message: RouteNetlinkMessage, flags: u16) -> Done {
@@ -268,13 +292,19 @@ fn as_link(message: RouteNetlinkMessage) -> Option<Link> {
     Some(Link { index: message.header.index, name: name?, mac, loopback })
 }
 
-fn as_ipv4(message: RouteNetlinkMessage) -> Option<(u32, Ipv4Addr)> {
+fn as_address(message: RouteNetlinkMessage) -> Option<Address> {
     let RouteNetlinkMessage::NewAddress(message) = message else { return None };
-    let ip = message.attributes.iter().find_map(|attribute| match attribute {
-        AddressAttribute::Local(IpAddr::V4(ip)) => Some(*ip),
-        _ => None,
-    });
-    Some((message.header.index, ip?))
+    let (mut local, mut remote) = (None, None);
+    for attribute in message.attributes {
+        match attribute {
+            AddressAttribute::Local(ip) => local = Some(ip),
+            AddressAttribute::Address(ip) => remote = Some(ip),
+            _ => {}
+        }
+    }
+    let header = message.header;
+    let network = remote.or(local)?;
+    Some(Address { link: header.index, ip: local.or(remote)?, network, prefix: header.prefix_len })
 }
 
 fn family(ip: IpAddr) -> AddressFamily {

@@ -125,7 +125,7 @@ pub fn faults(client: &Client, topic: Topic) -> Result<Vec<Fault>> {
 }
 
 /// Reads keys, several at once.
-fn read_each<T>(
+pub fn read_each<T>(
     client: &Client,
     keys: &[(T, String)],
     mut each: impl FnMut(&T, Option<Node>),
