@@ -246,8 +246,8 @@ fn is_sparse(entry: &mut Entry<'_, impl Read>) -> bool {
 }
 
 /// Why something else than a tar file is refused.
-pub(super) const NO_TAR_FILE: &str = "only tar files are, plain or packed with gzip, xz, lzma or bzip2; \
-                                      a single file is laid down with `unpack = false`";
+pub(super) const NO_TAR_FILE: &str =
+    "only tar files are, plain or packed with gzip, xz, lzma or bzip2";
 
 /// Hands each entry with its number to `take`, within the limits. Whatever of its content is left
 /// is read, so that a file that is damaged or too large is found out.
