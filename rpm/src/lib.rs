@@ -18,6 +18,7 @@ pub mod fitness;
 pub mod header;
 pub mod input;
 pub mod limits;
+pub mod lint;
 pub mod openpgp;
 pub mod package;
 pub mod payload;

@@ -13,3 +13,7 @@ cd "$BUILD/out"
   --localstatedir=/var \
   --sharedstatedir=/var/lib \
   $SWITCHES
+# libtool writes /usr/lib64 into RPATH, where the dynamic linker looks anyway.
+find . -type f -name libtool -exec sed -i \
+  -e 's|^hardcode_libdir_flag_spec=.*|hardcode_libdir_flag_spec=""|' \
+  -e 's|^runpath_var=LD_RUN_PATH|runpath_var=DIE_RPATH_DIE|' {} +

@@ -34,3 +34,7 @@ export CPPFLAGS
   --with-mesos-root="$mesos/source" \
   --with-mesos-build-dir="$mesos/out" \
   $SWITCHES
+# libtool writes the folders of libraries into RPATH; the agent that loads the module has them.
+sed -i \
+  -e 's|^hardcode_libdir_flag_spec=.*|hardcode_libdir_flag_spec=""|' \
+  -e 's|^runpath_var=LD_RUN_PATH|runpath_var=DIE_RPATH_DIE|' libtool

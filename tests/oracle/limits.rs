@@ -20,20 +20,24 @@ version = "1"
 arch = "noarch"
 summary = "Large"
 license = "none"
-description = "DESCRIPTION"
 assets = [{ source = "a", dest = "/opt/a" }]
 "#;
 
-fn bench(description: usize) -> Bench {
-    let text = PACKAGE.replace("DESCRIPTION", &"long text ".repeat(description / 10));
-    let bench = Bench::new(&text);
+fn bench() -> Bench {
+    let bench = Bench::new(PACKAGE);
     bench.write("a", "a\n");
     bench
 }
 
-/// Writes the package with `files` names of one file.
-fn write(bench: &Bench, files: usize) -> el7rpm::Result<el7rpm::package::UnsignedRpm> {
-    let package = bench.packages().remove(0);
+/// Writes the package with so long a description, more than a package.toml can hold, and `files` names of one
+/// file.
+fn write(
+    bench: &Bench,
+    description: usize,
+    files: usize,
+) -> el7rpm::Result<el7rpm::package::UnsignedRpm> {
+    let mut package = bench.packages().remove(0);
+    package.description = "long text ".repeat(description / 10);
     let roots =
         Roots { spec: bench.dir.path().into(), workspace: None, crate_dir: None, build: None };
     let mut root = StagedRoot::collect(&package, &roots)?;
@@ -54,15 +58,15 @@ fn a_header_beyond_16_mib_is_not_written() {
     for (description, files, part) in
         [(20_000_000, 1, "description: 20"), (10, 300_000, "list of files: ")]
     {
-        let bench = bench(description);
-        let error = write(&bench, files).unwrap_err();
+        let bench = bench();
+        let error = write(&bench, description, files).unwrap_err();
         let said = error.to_string();
         assert!(said.contains("rpm 4.11.3 reads at most 16777215"), "{said}");
         assert!(said.contains(&format!("({part}")), "{said}");
         assert!(error.help().unwrap().contains("divide the"), "{error:?}");
         assert!(!bench.path("large.unsigned").exists(), "nothing is written before the check");
     }
-    write(&bench(16_000_000), 1).unwrap();
+    write(&bench(), 16_000_000, 1).unwrap();
 }
 
 /// Signs with packets of any size.
@@ -80,8 +84,8 @@ impl Signer for Large {
 
 #[test]
 fn a_signature_header_beyond_8_kib_is_not_written() {
-    let bench = bench(10);
-    let unsigned = write(&bench, 1).unwrap();
+    let bench = bench();
+    let unsigned = write(&bench, 10, 1).unwrap();
     let sign =
         |size| signature::sign(&unsigned, &Large(support::key("a"), size), &bench.path("x.rpm"));
     let error = sign(4096).unwrap_err();

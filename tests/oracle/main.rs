@@ -18,6 +18,7 @@ mod hostile;
 mod keys;
 mod large;
 mod limits;
+mod lint;
 mod metadata;
 mod others;
 mod rpmbuild;

@@ -40,6 +40,8 @@ pub struct Elf {
     pub soname: Option<String>,
     /// DT_NEEDED, in order.
     pub needed: Vec<String>,
+    /// DT_RPATH and DT_RUNPATH: lists of folders in which the dynamic linker looks for `needed`.
+    pub rpaths: Vec<String>,
     /// Symbol versions asked for.
     pub versions_needed: Vec<Needed>,
     /// Symbol versions offered.
@@ -123,6 +125,10 @@ where
         match entry.tag {
             elf::DT_NEEDED => out.needed.push(text(table.string(entry).ok()?)?),
             elf::DT_SONAME => out.soname = Some(text(table.string(entry).ok()?)?),
+            elf::DT_RPATH | elf::DT_RUNPATH => {
+                let list = table.string(entry).ok()?;
+                out.rpaths.push(String::from_utf8_lossy(list).into_owned());
+            }
             elf::DT_DEBUG => out.has_debug_tag = true,
             elf::DT_HASH => out.has_hash = true,
             elf::DT_GNU_HASH => out.has_gnu_hash = true,

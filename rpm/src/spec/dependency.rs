@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use rpm::DependencyFlags;
 
-use super::siblings::Siblings;
+use super::{siblings::Siblings, words};
 
 /// One entry of Requires, Provides, Conflicts or Obsoletes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,7 +50,7 @@ pub(super) fn from_table(
 ) -> Result<Vec<Dependency>, String> {
     let mut out = Vec::new();
     for (name, versions) in table {
-        check_name(key, name)?;
+        words::dependency_name(key, name)?;
         if matches!(versions.trim(), "" | "*") {
             out.push(Dependency::any(name, DependencyFlags::ANY));
             continue;
@@ -67,18 +67,6 @@ pub(super) fn from_table(
     Ok(out)
 }
 
-fn check_name(key: &str, name: &str) -> Result<(), String> {
-    if name.starts_with('(') && name.contains(' ') {
-        return Err(format!(
-            "{key}: `{name}` is a boolean dependency, which rpm 4.11 of CentOS 7 does not know"
-        ));
-    }
-    if name.is_empty() || name.chars().any(|c| c.is_control() || c.is_whitespace()) {
-        return Err(format!("{key}: {name:?} is not a name"));
-    }
-    Ok(())
-}
-
 fn compare(name: &str, text: &str) -> Result<Dependency, String> {
     let mut words = text.split_whitespace();
     let (Some(operator), Some(version), None) = (words.next(), words.next(), words.next()) else {
@@ -92,10 +80,7 @@ fn compare(name: &str, text: &str) -> Result<Dependency, String> {
         ">" => DependencyFlags::GREATER,
         _ => return Err(format!("`{operator}` is none of <, <=, =, >=, >")),
     };
-    let legal = |c: char| c.is_ascii_alphanumeric() || "._+~:-".contains(c);
-    if !version.chars().all(legal) {
-        return Err(format!("`{version}` is not a version"));
-    }
+    words::dependency_version(name, version)?;
     Ok(Dependency { name: name.to_owned(), flags, version: version.to_owned() })
 }
 
@@ -128,6 +113,21 @@ mod tests {
             ("a", ">= 1 2"),
             ("a", ">= 1^2"),
             ("", "*"),
+            (".foo", "*"),
+            ("@base", "*"),
+            ("-foo", "*"),
+            ("foo>=1.0", "*"),
+            ("foo,bar", "*"),
+            ("mesos%{?_isa}", "*"),
+            ("/usr/bin/x", ">= 1"),
+            ("a", ">= 1-2-3"),
+            ("a", "= 1:2:3"),
+            ("a", "= a:1"),
+            ("a", "= +1:1"),
+            ("a", "= 4294967296:1"),
+            ("a", "= 1.0..el7"),
+            ("a", "= 1-"),
+            ("a", "= :1"),
         ] {
             assert!(read(name, version).is_err(), "{name} {version}");
         }

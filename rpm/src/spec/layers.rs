@@ -44,6 +44,11 @@ impl Layered {
         let at = |e: String| SpecError::new(path, e);
         let crate_dir = raw.build.as_ref().and_then(|b| b.crate_dir.as_deref());
         let crate_dir = crate_dir.map(|d| relative(d, "build.crate")).transpose().map_err(at)?;
+        if raw.common.waive.is_some() {
+            let message =
+                "common.waive: what may pass is said of one package; write it into [package.NAME]";
+            return Err(at(message.into()).into());
+        }
         let mut packages = Vec::new();
         let mut siblings = Siblings::default();
         for (name, own) in std::mem::take(&mut raw.package) {

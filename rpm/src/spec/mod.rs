@@ -16,6 +16,8 @@ mod resolve;
 mod schema;
 mod siblings;
 mod source;
+mod waiver;
+mod words;
 
 use std::{
     collections::BTreeSet,
@@ -29,6 +31,7 @@ pub use package::{
 };
 pub use rpm::{DependencyFlags, FileFlags, FileVerifyFlags};
 pub use source::{Origin, Source, UpstreamSignature};
+pub use waiver::{Check, Waiver};
 
 pub(crate) use parse::{from_str, printable};
 pub(crate) use schema::RawPackage;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use regex::Regex;
 use rpm::{FileFlags, FileVerifyFlags};
 
-use super::Dependency;
+use super::{Dependency, Waiver};
 
 /// One RPM to be made.
 #[derive(Clone, Debug)]
@@ -61,6 +61,8 @@ pub struct Package {
     pub firewalld: bool,
     /// What becomes of symbols and debug information.
     pub symbols: Symbols,
+    /// What the gate lets pass.
+    pub waive: Vec<Waiver>,
     /// Whether the RPM may be given to others.
     pub redistributable: bool,
     /// The files.
@@ -109,6 +111,7 @@ impl Package {
             ldconfig: false,
             firewalld: false,
             symbols: Symbols::DebugInfo,
+            waive: Vec::new(),
             ..self.clone()
         }
     }

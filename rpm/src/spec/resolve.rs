@@ -16,6 +16,8 @@ use super::{
     schema::{RawAsset, RawPackage, RawUser, ScriptSource},
     siblings::Siblings,
     source::source,
+    waiver::waiver,
+    words::{self, version},
 };
 use crate::{Result, error::SpecError, input};
 
@@ -97,6 +99,7 @@ impl Context<'_> {
             ldconfig: raw.ldconfig.unwrap_or(false),
             firewalld: raw.firewalld.unwrap_or(false),
             symbols: symbols(&raw)?,
+            waive: each(&raw.waive, waiver)?,
             redistributable: raw.redistributable.unwrap_or(true),
             scripts: self.scripts(raw)?,
             assets,
@@ -254,23 +257,8 @@ fn package_name(key: &str, written: Option<&str>) -> Checked<String> {
     if let Some(written) = written.filter(|w| *w != key) {
         return Err(format!("the crate calls the package `{written}`; the names must agree"));
     }
-    let legal = |c: char| c.is_ascii_alphanumeric() || "._+-".contains(c);
-    if !key.starts_with(|c: char| c.is_ascii_alphanumeric())
-        || !key.chars().all(legal)
-        || key.len() > 128
-    {
-        return Err("the name may hold letters, digits and `._+-` only".into());
-    }
+    words::package_name(key)?;
     Ok(key.to_owned())
-}
-
-fn version(key: &str, value: String) -> Checked<String> {
-    // `^` orders versions only from rpm 4.15 on; `-` divides version from release.
-    let legal = |c: char| c.is_ascii_alphanumeric() || "._+~".contains(c);
-    if value.is_empty() || !value.chars().all(legal) {
-        return Err(format!("{key}: `{value}` may hold letters, digits and `._+~` only"));
-    }
-    Ok(value)
 }
 
 pub(super) fn line(key: &str, value: String) -> Checked<String> {

@@ -199,6 +199,8 @@ package_table! {
     /// `false`: leave programs and libraries as they are.
     strip: bool,
     firewalld: bool,
+    /// What the gate lets pass.
+    waive: Vec<RawWaiver>,
     redistributable: bool,
 }
 
@@ -263,4 +265,13 @@ pub(crate) struct RawUser {
     pub(crate) home: String,
     pub(crate) comment: String,
     pub(crate) shell: Option<String>,
+}
+
+/// One of `waive`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawWaiver {
+    pub(crate) check: String,
+    pub(crate) file: String,
+    pub(crate) reason: String,
 }

@@ -5,9 +5,10 @@ use std::{net::TcpListener, os::unix::fs::MetadataExt};
 use super::yard::{MAKE, Yard, have, units};
 use crate::support;
 
+/// What is seen stays in the build tree: a package must not have the builder's paths in it.
 const LOOK: &str = "mkdir -p $STAGE/usr/share/tiny; cd $STAGE/usr/share/tiny\n\
-    env | sort > env; id > id; umask > umask; hostname > hostname; ls /sys/class/net > net\n\
-    ulimit -Sn > limits; ulimit -Hn >> limits; cd $BUILD; pwd > $STAGE/usr/share/tiny/pwd";
+    env | sort > $BUILD/env; cd $BUILD; pwd > pwd; id > id; umask > umask; hostname > hostname\n\
+    ls /sys/class/net > net; ulimit -Sn > limits; ulimit -Hn >> limits";
 
 #[test]
 fn the_environment_is_exactly_what_is_promised() {
@@ -43,13 +44,13 @@ fn the_environment_is_exactly_what_is_promised() {
         "USER=builder",
         "VERSION=1.0",
     ];
-    let seen = |name: &str| yard.text(&format!("stage/usr/share/tiny/{name}"));
+    let seen = |name: &str| yard.text(&format!("build/{name}"));
     assert_eq!(seen("env").lines().collect::<Vec<_>>(), expected);
     assert_eq!(seen("id"), "uid=1000(builder) gid=1000(builder) groups=1000(builder)\n");
     assert_eq!((&*seen("umask"), &*seen("hostname")), ("0022\n", "builder\n"));
     assert_eq!((&*seen("pwd"), &*seen("net")), ("/build/tiny\n", "lo\n"));
     // What root may do here is no matter: the results are the invoker's.
-    for path in ["stage/usr/share/tiny/env", "stage/usr", "build"] {
+    for path in ["build/env", "stage/usr", "build"] {
         let meta = fs_err::symlink_metadata(yard.result(path)).unwrap();
         assert_eq!((meta.uid(), meta.gid()), (0, 0), "{path}");
     }
@@ -66,7 +67,7 @@ fn the_machine_may_allow_less_than_the_engine_asks_for() {
     limited.args(["--nofile=700:700", "--nproc=3000:3000"]).arg(run.get_program());
     limited.args(run.get_args()).envs(run.get_envs().filter_map(|(k, v)| Some((k, v?))));
     support::ok(&mut limited);
-    assert_eq!(yard.text("stage/usr/share/tiny/limits"), "700\n700\n");
+    assert_eq!(yard.text("build/limits"), "700\n700\n");
 }
 
 #[test]
@@ -77,7 +78,7 @@ fn neither_the_network_nor_the_sources_nor_the_system_can_be_touched() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     let script = format!(
-        "mkdir -p $STAGE/usr/share/tiny; exec > $STAGE/usr/share/tiny/log 2>&1\n\
+        "mkdir -p $STAGE/usr/share/tiny; exec > $BUILD/log 2>&1\n\
          bash -c 'exec 3<>/dev/tcp/127.0.0.1/{port}' && echo connected\n\
          for path in $SRC/new $SRC/main.cpp /etc/new /usr/new /new /build/new; do\n\
            touch $path && echo wrote $path\n\
@@ -89,7 +90,7 @@ fn neither_the_network_nor_the_sources_nor_the_system_can_be_touched() {
     );
     let yard = Yard::new(&[("try", &format!("sh -c '{}'", script.replace('\'', "'\\''")))]);
     yard.ok(&["rpm"]);
-    let log = yard.text("stage/usr/share/tiny/log");
+    let log = yard.text("build/log");
     let done = ["wrote ", "connected", "mounted", "became "];
     let done: Vec<_> = log.lines().filter(|l| done.iter().any(|d| l.starts_with(d))).collect();
     assert_eq!(done, ["wrote /tmp"], "{log}");
@@ -100,7 +101,7 @@ fn neither_the_network_nor_the_sources_nor_the_system_can_be_touched() {
     let hosts = format!("127.0.0.1:{port}/1");
     yard.checkout.write("specs/tiny/src/main.cpp", "int main() { return 0; }\n");
     yard.ok(&["rpm", "--distcc", &hosts]);
-    assert!(yard.text("stage/usr/share/tiny/log").contains("connected"));
+    assert!(yard.text("build/log").contains("connected"));
 }
 
 #[test]
@@ -113,14 +114,14 @@ fn a_build_sees_the_sources_and_the_build_tree_of_what_it_needs() {
     let yard = Yard::new(&[("make", keep)]);
     let look = "mkdir -p $STAGE/usr/share/more; cd $STAGE/usr/share/more\n\
                 cat /build/tiny/link /src/tiny/main.cpp $SRC/own > seen\n\
-                touch /build/tiny/new /src/tiny/new 2> refused || :\n\
+                touch /build/tiny/new /src/tiny/new 2> $BUILD/refused || :\n\
                 readlink /build/tiny/link >> seen";
     yard.spec("more", "needs = [\"tiny\"]", &[("look", look)]);
     yard.checkout.write("specs/more/src/own", "own\n");
     yard.ok(&["rpm"]);
     let seen = yard.text("stage/usr/share/more/seen");
     assert_eq!(seen, "int main() {}\nint main() {}\nown\nlib/made\n");
-    let refused = yard.text("stage/usr/share/more/refused");
+    let refused = yard.text("build/refused");
     assert_eq!(refused.matches("Read-only file system").count(), 2, "{refused}");
 }
 

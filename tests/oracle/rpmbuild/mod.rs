@@ -12,6 +12,7 @@ mod differences;
 pub mod elf;
 mod firewalld;
 pub mod scratch;
+mod words;
 
 use std::{
     collections::BTreeSet,

@@ -14,7 +14,7 @@ use std::{
 use el7rpm::spec::{ContainerBuild, Phase};
 
 use super::{
-    BuiltImage, Engine, Farm, ccache,
+    BUILD_ROOT, BuiltImage, Engine, Farm, SOURCE_ROOT, STAGE_ROOT, ccache,
     ccache::{Counts, Trust},
     diagnosis::{self, End, Signs},
     invocation::{HOME, Invocation, PATH},
@@ -103,7 +103,7 @@ impl Compile<'_> {
             Places::prepare(engine, image, &mut lease, places, (cache, self.trust()), user)?;
         let jobs = self.jobs(engine);
         let env = self.env(jobs);
-        let dir = format!("/build/{}", self.name);
+        let dir = format!("{BUILD_ROOT}/{}", self.name);
         let invocation = Invocation {
             engine,
             image: &image.reference,
@@ -134,15 +134,15 @@ impl Compile<'_> {
             writable,
         };
         let mut places = vec![
-            place(format!("/build/{}", self.name), build, true),
-            place("/stage".into(), stage, true),
+            place(format!("{BUILD_ROOT}/{}", self.name), build, true),
+            place(STAGE_ROOT.into(), stage, true),
         ];
         let needed = self.needs.iter().flat_map(|need| &need.sources);
         for (name, dir) in self.sources.iter().chain(needed) {
-            places.push(place(format!("/src/{name}"), dir, false));
+            places.push(place(format!("{SOURCE_ROOT}/{name}"), dir, false));
         }
         for need in &self.needs {
-            places.push(place(format!("/build/{}", need.name), &need.build, false));
+            places.push(place(format!("{BUILD_ROOT}/{}", need.name), &need.build, false));
         }
         let mut seen = BTreeSet::new();
         match places.iter().find(|p| !seen.insert(&p.inside)) {
@@ -193,7 +193,7 @@ impl Compile<'_> {
     fn env(&self, jobs: usize) -> Vec<(String, String)> {
         let name = self.name;
         let own = [
-            ("BUILD", format!("/build/{name}")),
+            ("BUILD", format!("{BUILD_ROOT}/{name}")),
             ("HOME", HOME.into()),
             ("JOBS", jobs.to_string()),
             ("LC_ALL", "C".into()),
@@ -201,8 +201,8 @@ impl Compile<'_> {
             ("NAME", name.into()),
             ("PATH", PATH.into()),
             ("SOURCE_DATE_EPOCH", self.source_date.to_string()),
-            ("SRC", format!("/src/{}", self.build.main)),
-            ("STAGE", "/stage".into()),
+            ("SRC", format!("{SOURCE_ROOT}/{}", self.build.main)),
+            ("STAGE", STAGE_ROOT.into()),
             ("SWITCHES", self.build.options()),
             ("TZ", "UTC".into()),
             ("USER", "builder".into()),

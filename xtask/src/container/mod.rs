@@ -22,6 +22,12 @@ mod user;
 pub(crate) const BUILD: &str = "build";
 pub(crate) const STAGE: &str = "stage";
 
+/// Where a container has its build trees, its sources, and the staged root.
+pub(crate) const BUILD_ROOT: &str = "/build";
+pub(crate) const SOURCE_ROOT: &str = "/src";
+pub(crate) const STAGE_ROOT: &str = "/stage";
+pub(crate) const ROOTS: [&str; 3] = [BUILD_ROOT, SOURCE_ROOT, STAGE_ROOT];
+
 pub(crate) use compile::{Compile, Need, Options};
 pub(crate) use diagnosis::is_warning;
 pub(crate) use distcc::Farm;

@@ -5,6 +5,7 @@ use std::{collections::BTreeSet, path::Path};
 use el7rpm::{
     abi::{AbiTable, sonames},
     debug,
+    lint::{self, Finding, Places},
     package::{Prepared, UnsignedRpm},
     signature,
     spec::{Arch, Symbols},
@@ -15,10 +16,10 @@ use super::Context;
 use crate::{
     container,
     failure::{Class, Classify, Failure, Result},
-    plan::{self, PackageWork, Shared, Staged, Step},
+    plan::{self, PackageWork, Shared, Staged, Step, Work},
 };
 
-/// Leftovers that a message names.
+/// Files that a message names.
 const NAMED: usize = 12;
 
 impl Context<'_> {
@@ -53,6 +54,8 @@ impl Context<'_> {
         // that pass the gate in the package beside it.
         if package.symbols != Symbols::DebugInfo {
             self.abi_gate(package.arch, work.staged.as_deref(), &root, &prepared)?;
+            let places = self.places(work.staged.as_deref());
+            lint_gate(lint::check(package, &root, prepared.facts(), &places)?)?;
         }
         self.cache.make("package", &step.key, |out| {
             prepared.write(&out.join(format!("{}.rpm", package.nvra()))).class(Class::Output)?;
@@ -70,6 +73,23 @@ impl Context<'_> {
             Ok::<_, Failure>(())
         })?;
         Ok(())
+    }
+
+    /// What no package may lead to. Texts are looked through where a build has made them: others may speak of
+    /// folders that are called like the builder's.
+    fn places(&self, staged: Option<&Staged>) -> Places {
+        let mut places = Places::default();
+        places.foreign.extend(container::ROOTS.map(String::from));
+        places.foreign.push(self.workspace.root.display().to_string());
+        for Shared { step, .. } in staged.iter().flat_map(|s| &s.release) {
+            if let Work::Container(work) = &self.plan.steps[*step].work {
+                places.in_any = vec![container::STAGE_ROOT.into()];
+                places.in_text.push(format!("{}/{}", container::BUILD_ROOT, work.spec));
+                let source = |name: &str| format!("{}/{name}", container::SOURCE_ROOT);
+                places.in_text.extend(work.sources.iter().map(|s| source(&s.name)));
+            }
+        }
+        places
     }
 
     /// No RPM leaves whose programs CentOS 7 would refuse to start.
@@ -100,6 +120,24 @@ impl Context<'_> {
     }
 }
 
+/// No RPM leaves with paths of the builder, or with libraries looked for in places that are not a package's.
+fn lint_gate(findings: Vec<Finding>) -> Result<()> {
+    let Some(first) = findings.first() else { return Ok(()) };
+    let mut failure = Failure::new(Class::Package, first.to_string()).help(first.help());
+    failure.last_lines = named(findings.iter().map(ToString::to_string).collect());
+    Err(failure)
+}
+
+/// As many as a message can take.
+fn named(mut lines: Vec<String>) -> Vec<String> {
+    let more = lines.len().saturating_sub(NAMED);
+    lines.truncate(NAMED);
+    if more > 0 {
+        lines.push(format!("and {more} more"));
+    }
+    lines
+}
+
 /// What is built and then forgotten is missed on the hosts only.
 fn nothing_forgotten(root: &Path, staged: &Staged) -> Result<()> {
     let packages = staged.release.last().map(|own| own.packages.as_slice()).unwrap_or_default();
@@ -110,9 +148,6 @@ fn nothing_forgotten(root: &Path, staged: &Staged) -> Result<()> {
     let message = format!("the build staged {} files that no package takes", left.len());
     let mut failure = Failure::new(Class::Package, message)
         .help("give them to a package with `staged = ...`, or name them in `build.discard`");
-    failure.last_lines = left.iter().take(NAMED).cloned().collect();
-    if left.len() > NAMED {
-        failure.last_lines.push(format!("and {} more", left.len() - NAMED));
-    }
+    failure.last_lines = named(left.into_iter().collect());
     Err(failure)
 }

@@ -1,0 +1,138 @@
+//! Faults that would not keep a file from running, and that no package should have all the same: paths for
+//! libraries that somebody else can write to, and paths of the builder. They are rpmbuild's check-rpaths and
+//! check-buildroot.
+//!
+//! Each is an error, unless `waive` of the package names check and file, with a reason.
+
+mod paths;
+mod rpath;
+
+use std::fmt;
+
+use crate::{
+    Result,
+    deps::FileFacts,
+    spec::{Check, Package, printable},
+    stage::{Entry, Kind, StagedRoot},
+};
+
+/// Where things were built.
+#[derive(Clone, Debug, Default)]
+pub struct Places {
+    /// Folders that hosts do not have: no link, no `#!` and no RPATH may lead there.
+    pub foreign: Vec<String>,
+    /// Folders that no text may name: those of this very build.
+    pub in_text: Vec<String>,
+    /// Folders that no file at all may name: the staged root, which only the installation knows of. (A
+    /// compiler writes the names of sources into what it compiles, and gcc 4.8 cannot be told not to.)
+    pub in_any: Vec<String>,
+}
+
+/// Something that a package should not have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Finding {
+    /// A fault of a file.
+    Fault {
+        /// The rule.
+        check: Check,
+        /// Path in the package.
+        file: String,
+        /// The sentence behind the path.
+        what: String,
+    },
+    /// A waiver that is not needed.
+    Unused {
+        /// The rule.
+        check: Check,
+        /// File or pattern, as written.
+        file: String,
+    },
+}
+
+impl Finding {
+    /// What to do about it.
+    pub fn help(&self) -> String {
+        match self {
+            Self::Fault { check, file, .. } => format!(
+                "mend it in the build, or let it pass in package.toml: \
+                 waive = [{{ check = \"{}\", file = \"{}\", reason = \"...\" }}]",
+                check.as_str(),
+                printable(file)
+            ),
+            Self::Unused { .. } => {
+                "take the entry out of `waive`, so that it hides no later fault".into()
+            }
+        }
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Fault { check, file, what } => {
+                write!(f, "{}: {} {}", check.as_str(), printable(file), printable(what))
+            }
+            Self::Unused { check, file } => {
+                write!(
+                    f,
+                    "waive: no file that `{file}` matches has a fault of the kind {}",
+                    check.as_str()
+                )
+            }
+        }
+    }
+}
+
+/// All faults of the files in `root` that no waiver covers, and the waivers that cover none.
+///
+/// # Errors
+/// An I/O error that names the file.
+pub fn check(
+    package: &Package,
+    root: &StagedRoot,
+    facts: &[FileFacts],
+    places: &Places,
+) -> Result<Vec<Finding>> {
+    let search = paths::Search::new(places)?;
+    let mut used = vec![false; package.waive.len()];
+    let mut findings = Vec::new();
+    for (entry, facts) in root.entries.iter().zip(facts) {
+        for (check, what) in faults(entry, facts, places, &search)? {
+            let mut waived = false;
+            for (waiver, used) in package.waive.iter().zip(&mut used) {
+                if waiver.covers(check, &entry.path) {
+                    (waived, *used) = (true, true);
+                }
+            }
+            if !waived {
+                findings.push(Finding::Fault { check, file: entry.path.clone(), what });
+            }
+        }
+    }
+    let unused = package.waive.iter().zip(used).filter(|(_, used)| !used);
+    findings.extend(unused.map(|(w, _)| Finding::Unused { check: w.check, file: w.file.clone() }));
+    Ok(findings)
+}
+
+fn faults(
+    entry: &Entry,
+    facts: &FileFacts,
+    places: &Places,
+    search: &paths::Search,
+) -> Result<Vec<(Check, String)>> {
+    let mut found = Vec::new();
+    if let Some(elf) = &facts.elf {
+        for list in &elf.rpaths {
+            found.extend(rpath::faults(list).into_iter().map(|what| (Check::Rpath, what)));
+            let leads = paths::of_rpath(list, &entry.path, places);
+            found.extend(leads.map(|what| (Check::BuildPath, what)));
+        }
+    }
+    let what = match &entry.kind {
+        Kind::Link { target } => paths::of_link(target, &entry.path, places),
+        Kind::File { source, .. } => search.of_file(source)?,
+        Kind::Dir | Kind::Ghost => None,
+    };
+    found.extend(what.map(|what| (Check::BuildPath, what)));
+    Ok(found)
+}

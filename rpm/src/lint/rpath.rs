@@ -1,0 +1,119 @@
+//! RPATH and RUNPATH, by the rules of rpm's check-rpaths-worker. `$LIB` and `$PLATFORM` are put in before a
+//! path is judged (the script lets everything pass that holds them), and `${ORIGIN}` is `$ORIGIN`, which the
+//! script misspells.
+
+/// Folders whose subfolders may be searched, and which the dynamic linker searches anyway.
+const STANDARD: [&str; 8] = [
+    "/lib",
+    "/usr/lib",
+    "/usr/X11R6/lib",
+    "/usr/local/lib",
+    "/lib64",
+    "/usr/lib64",
+    "/usr/X11R6/lib64",
+    "/usr/local/lib64",
+];
+/// Another one whose subfolders may be searched.
+const PROGRAMS: &str = "/usr/libexec/";
+
+/// What the dynamic linker puts in for its own words, on x86_64.
+pub(super) fn expanded(path: &str) -> String {
+    path.replace("${ORIGIN}", "$ORIGIN")
+        .replace("${LIB}", "$LIB")
+        .replace("$LIB", "lib64")
+        .replace("${PLATFORM}", "$PLATFORM")
+        .replace("$PLATFORM", "x86_64")
+}
+
+/// What is wrong with a list of paths.
+pub(super) fn faults(list: &str) -> Vec<String> {
+    let mut faults = Vec::new();
+    let mut only_origin_so_far = true;
+    for path in list.split(':') {
+        let path = expanded(path);
+        let is_origin = path == "$ORIGIN" || path.starts_with("$ORIGIN/");
+        let fault = if is_origin && !climbs(&path) && !only_origin_so_far {
+            Some("has $ORIGIN behind other paths".to_owned())
+        } else {
+            fault(&path, is_origin)
+        };
+        faults.extend(fault.map(|fault| format!("{fault} in its RPATH `{list}`")));
+        only_origin_so_far &= is_origin;
+    }
+    faults
+}
+
+fn fault(path: &str, is_origin: bool) -> Option<String> {
+    let below = |dir: &str| path.strip_prefix(dir).is_some_and(|rest| rest.starts_with('/'));
+    if path.is_empty() {
+        return Some("has an empty path, the working directory,".into());
+    }
+    if climbs(path) {
+        return Some(format!("has `{path}`, which goes up from a folder that may be a link,"));
+    }
+    let plain = path.trim_end_matches('/');
+    if STANDARD.contains(&plain) {
+        return Some(format!("has `{path}`, which is searched anyway,"));
+    }
+    if is_origin || path.starts_with(PROGRAMS) || STANDARD.iter().any(|dir| below(dir)) {
+        return None;
+    }
+    Some(match path.starts_with('/') {
+        true => format!("has `{path}`, which is no folder for libraries of packages,"),
+        false => format!("has `{path}`, which depends on the working directory,"),
+    })
+}
+
+/// Whether `..` comes behind the name of a folder, and not at the beginning of an absolute path.
+fn climbs(path: &str) -> bool {
+    let inner = match path.strip_prefix('$') {
+        Some(rest) => rest.split_once('/').map(|(_, inner)| inner),
+        None => path.strip_prefix('/'),
+    };
+    let mut in_folder = false;
+    for part in inner.unwrap_or_default().split('/') {
+        match part {
+            ".." if in_folder => return true,
+            "" | "." | ".." => {}
+            _ => in_folder = true,
+        }
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_of_check_rpaths() {
+        for (good, list) in [
+            (true, "/usr/lib64/mesos"),
+            (true, "/usr/libexec/x"),
+            (true, "$ORIGIN"),
+            (true, "$ORIGIN/../lib64"),
+            (true, "${ORIGIN}/x:$ORIGIN/y:/usr/lib64/z"),
+            (true, "/usr/$LIB/x"),
+            (false, "/usr/lib64"),
+            (false, "/usr/$LIB"),
+            (false, "/lib"),
+            (false, "/usr/lib64/"),
+            (false, ""),
+            (false, "/usr/lib64/x:"),
+            (false, ".:/usr/lib64/x"),
+            (false, "lib"),
+            (false, "$ORIGINS/x"),
+            (false, "../lib"),
+            (false, "/tmp/evil"),
+            (false, "/tmp/$LIB"),
+            (false, "/opt/x"),
+            (false, "/build/libevent/sdk/usr/lib64"),
+            (false, "/usr/lib64/x/../../../tmp"),
+            (false, "$ORIGIN/x/../../y"),
+            (false, "/usr/lib64/x:$ORIGIN"),
+        ] {
+            assert_eq!(faults(list).is_empty(), good, "{list} {:?}", faults(list));
+        }
+        assert_eq!(faults("/tmp/evil:.").len(), 2);
+    }
+}

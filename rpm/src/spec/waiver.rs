@@ -1,0 +1,97 @@
+//! `waive = [{ check = "rpath", file = "/usr/lib64/x.so*", reason = "..." }]`: what the gate would refuse, and
+//! somebody has looked at.
+
+use globset::{GlobBuilder, GlobMatcher};
+
+use super::{
+    parse::suggest,
+    printable,
+    resolve::{Checked, line},
+    schema::RawWaiver,
+};
+
+/// A rule of [`crate::lint`], by the name that a waiver calls it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Check {
+    /// Where the dynamic linker looks for libraries.
+    Rpath,
+    /// Paths that only the builder has.
+    BuildPath,
+}
+
+impl Check {
+    const ALL: [Self; 2] = [Self::Rpath, Self::BuildPath];
+
+    /// As in package.toml.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Rpath => "rpath",
+            Self::BuildPath => "build-path",
+        }
+    }
+}
+
+/// One entry of `waive`.
+#[derive(Clone, Debug)]
+pub struct Waiver {
+    /// The rule.
+    pub check: Check,
+    /// The file as it is written, or a pattern.
+    pub file: String,
+    /// Why it may be so.
+    pub reason: String,
+    matcher: GlobMatcher,
+}
+
+impl Waiver {
+    /// Whether it is for this file.
+    pub fn covers(&self, check: Check, file: &str) -> bool {
+        self.check == check && self.matcher.is_match(file)
+    }
+}
+
+/// Checks one entry.
+pub(super) fn waiver(raw: RawWaiver) -> Checked<Waiver> {
+    let known: Vec<_> = Check::ALL.iter().map(|c| c.as_str()).collect();
+    let check = Check::ALL.into_iter().find(|c| c.as_str() == raw.check).ok_or_else(|| {
+        let guess = suggest(&raw.check, &known).unwrap_or_default();
+        format!("waive: `{}` is no check; {guess}", printable(&raw.check))
+    })?;
+    let file = line("waive: file", raw.file)?;
+    if !file.starts_with('/') {
+        return Err(format!("waive: file: `{file}` is not an absolute path"));
+    }
+    let glob = GlobBuilder::new(&file).literal_separator(true).build();
+    let matcher = glob.map_err(|e| format!("waive: file: {e}"))?.compile_matcher();
+    Ok(Waiver { check, matcher, reason: line("waive: reason", raw.reason)?, file })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::Spec;
+
+    fn read(check: &str, file: &str, reason: &str) -> Checked<Waiver> {
+        waiver(RawWaiver { check: check.into(), file: file.into(), reason: reason.into() })
+    }
+
+    #[test]
+    fn a_waiver_has_a_check_a_file_and_a_reason() {
+        let good = read("rpath", "/usr/lib64/x.so*", "looked at").unwrap();
+        assert!(good.covers(Check::Rpath, "/usr/lib64/x.so.1"));
+        assert!(!good.covers(Check::BuildPath, "/usr/lib64/x.so.1"));
+        assert!(!good.covers(Check::Rpath, "/usr/lib64/x.so/y"));
+        assert!(read("rpaths", "/x", "y").unwrap_err().contains("did you mean `rpath`?"));
+        for (file, reason) in [("x", "y"), ("/x[", "y"), ("/x", ""), ("/x", " "), ("", "y")] {
+            assert!(read("rpath", file, reason).is_err(), "{file} {reason}");
+        }
+    }
+
+    #[test]
+    fn waivers_are_for_one_package() {
+        let text = "[common]\nversion = \"1\"\nwaive = []\n[package.a]\narch = \"noarch\"\nsummary = \"s\"\n\
+                    license = \"l\"\n[[changelog]]\ndate = 2015-10-21\nauthor = \"a\"\ntext = [\"t\"]\n";
+        let error = Spec::parse(text, "package.toml".as_ref(), "/".as_ref()).unwrap_err();
+        assert!(error.to_string().contains("common.waive"), "{error}");
+    }
+}

@@ -1,0 +1,180 @@
+//! RPATH and paths of the builder: judged as rpm's own check-rpaths judges them, and waived by name alone.
+
+use std::process::Command;
+
+use el7rpm::{
+    lint::{self, Finding, Places},
+    package::{Prepared, WriteOptions},
+    stage::{Roots, StagedRoot},
+};
+
+use crate::{fixtures::Bench, support};
+
+const WORKER: &str = "/usr/lib/rpm/check-rpaths-worker";
+
+/// What is found in the package of a bench.
+fn findings(bench: &Bench) -> Vec<Finding> {
+    let package = bench.packages().remove(0);
+    let roots =
+        Roots { spec: bench.dir.path().into(), workspace: None, crate_dir: None, build: None };
+    let root = StagedRoot::collect(&package, &roots).unwrap();
+    let options = WriteOptions::default();
+    let prepared = Prepared::new(&package, &root, &options).unwrap();
+    let list = |folder: &str| vec![folder.to_owned()];
+    let places =
+        Places { foreign: list("/build"), in_text: list("/build/x"), in_any: list("/stage") };
+    lint::check(&package, &root, prepared.facts(), &places).unwrap()
+}
+
+fn bench(waive: &str) -> Bench {
+    Bench::new(&format!(
+        "[package.x]\nversion = \"1\"\narch = \"x86_64\"\nsummary = \"s\"\nlicense = \"l\"\nstrip = false\n\
+         waive = [{waive}]\nassets = [{{ source = \"x.so\", dest = \"/usr/lib64/x.so\", mode = \"755\" }}]\n"
+    ))
+}
+
+/// Links `x.so` with this list of paths.
+fn link(bench: &Bench, list: &str, tags: &str) {
+    bench.write("x.c", "int x;");
+    let mut gcc = Command::new("gcc");
+    gcc.current_dir(bench.dir.path()).args(["-shared", "-o", "x.so", "x.c"]);
+    gcc.args(["-Xlinker", "-rpath", "-Xlinker", list, "-Xlinker", tags]);
+    support::ok(&mut gcc);
+}
+
+fn is_taken_by_rpm(bench: &Bench) -> bool {
+    let mut worker = Command::new(WORKER);
+    worker.env("RPM_BUILD_ROOT", bench.dir.path()).arg(bench.path("x.so"));
+    support::run(&mut worker).status.success()
+}
+
+#[test]
+fn paths_for_libraries_are_judged_as_check_rpaths_judges_them() {
+    let has_worker = std::path::Path::new(WORKER).exists();
+    if !has_worker || !support::have("check-rpaths", &["gcc", "readelf"]) {
+        return;
+    }
+    let bench = bench("");
+    let lists = [
+        "/usr/lib64/mesos",
+        "/usr/lib/x",
+        "/lib64/x",
+        "/usr/local/lib64/x",
+        "/usr/libexec/x",
+        "$ORIGIN",
+        "$ORIGIN/x",
+        "$ORIGIN/../lib64",
+        "$ORIGIN/../../x",
+        "$ORIGIN:/usr/lib64/x",
+        "$ORIGIN:$ORIGIN/x",
+        "/usr/lib64",
+        "/usr/lib",
+        "/lib",
+        "/lib64",
+        "/usr/local/lib",
+        "/usr/X11R6/lib64",
+        "lib",
+        "./lib",
+        ".",
+        "../lib",
+        "/tmp/evil",
+        "/tmp/evil:.",
+        "/opt/x/lib",
+        "/home/x",
+        "/build/libevent/sdk/usr/lib64",
+        "/usr/lib64/x:",
+        ":/usr/lib64/x",
+        "/usr/lib64/x::/usr/lib64/y",
+        "/usr/lib64/x/../y",
+        "/usr/lib64/../../tmp",
+        "$ORIGIN/x/../../y",
+        "/usr/lib64/x:$ORIGIN",
+        "$ORIGINAL/x",
+        "/usr/libexec",
+        "/..",
+        "/usr/lib64x",
+        "/",
+        "$ORIGIN/x:/usr/lib64/x:$ORIGIN/y",
+    ];
+    for list in lists {
+        for tags in ["--enable-new-dtags", "--disable-new-dtags"] {
+            link(&bench, list, tags);
+            let found = findings(&bench);
+            let taken = !found.iter().any(|f| f.to_string().starts_with("rpath: "));
+            assert_eq!(taken, is_taken_by_rpm(&bench), "{list} {found:?}");
+        }
+    }
+    // What the script takes for words of the dynamic linker's, whatever stands around them.
+    for list in ["/tmp/$LIB", "/usr/$LIB", "/tmp/${PLATFORM}/x"] {
+        link(&bench, list, "--enable-new-dtags");
+        assert!(!findings(&bench).is_empty() && is_taken_by_rpm(&bench), "{list}");
+    }
+    // What the script misspells.
+    link(&bench, "${ORIGIN}/../lib64", "--enable-new-dtags");
+    assert!(findings(&bench).is_empty() && !is_taken_by_rpm(&bench));
+}
+
+#[test]
+fn a_waiver_names_check_and_file_and_must_be_needed() {
+    if !support::have("waivers", &["gcc"]) {
+        return;
+    }
+    let said = |waive: &str, list: &str| {
+        let bench = bench(waive);
+        link(&bench, list, "--enable-new-dtags");
+        findings(&bench).iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    let waiver = |check: &str, file: &str| {
+        format!("{{ check = {check:?}, file = {file:?}, reason = \"looked at\" }}, ")
+    };
+    let fault = "rpath: /usr/lib64/x.so has `/opt/x`, which is no folder for libraries of packages, in its RPATH `/opt/x`";
+    assert_eq!(said("", "/opt/x"), [fault]);
+    assert!(said(&waiver("rpath", "/usr/lib64/x.so"), "/opt/x").is_empty());
+    assert!(said(&waiver("rpath", "/usr/lib64/*.so*"), "/opt/x").is_empty());
+    let unused = |file: &str, check: &str| {
+        format!("waive: no file that `{file}` matches has a fault of the kind {check}")
+    };
+    assert_eq!(
+        said(&waiver("build-path", "/usr/lib64/x.so"), "/opt/x"),
+        [fault.to_owned(), unused("/usr/lib64/x.so", "build-path")]
+    );
+    assert_eq!(
+        said(&waiver("rpath", "/usr/*"), "/opt/x"),
+        [fault.to_owned(), unused("/usr/*", "rpath")]
+    );
+    assert_eq!(
+        said(&waiver("rpath", "/usr/lib64/x.so"), "/usr/lib64/x"),
+        [unused("/usr/lib64/x.so", "rpath")]
+    );
+    // A path into the build tree breaks both rules, and each is waived by itself.
+    let into_build = said(&waiver("rpath", "/usr/lib64/x.so"), "/build/x");
+    assert_eq!(
+        into_build,
+        ["build-path: /usr/lib64/x.so has /build/x of the builder in its RPATH `/build/x`"]
+    );
+}
+
+#[test]
+fn scripts_links_and_texts_of_the_builder() {
+    let bench = Bench::new(
+        "[package.x]\nversion = \"1\"\narch = \"noarch\"\nsummary = \"s\"\nlicense = \"l\"\nassets = [\n\
+         { source = \"script\", dest = \"/usr/bin/script\", mode = \"755\" },\n\
+         { source = \"x.pc\", dest = \"/usr/lib64/pkgconfig/x.pc\" },\n\
+         { source = \"good\", dest = \"/usr/share/good\" },\n\
+         { dest = \"/usr/lib64/a.so\", link = \"/build/x/a.so\" },\n\
+         { dest = \"/usr/lib64/b.so\", link = \"../../build/x/b.so\" },\n]\n",
+    );
+    bench.write("script", "#!/build/python/bin/python\n");
+    bench.write("x.pc", "prefix=/stage/usr\nName: x\nVersion: 1\nDescription: x\n");
+    bench.write("good", "../build/x and /opt/stage\n");
+    let said: Vec<_> = findings(&bench).iter().map(ToString::to_string).collect();
+    assert_eq!(
+        said,
+        [
+            "build-path: /usr/bin/script is a script for /build/python/bin/python, which only the builder has",
+            "build-path: /usr/lib64/a.so is a link to /build/x/a.so, which only the builder has",
+            "build-path: /usr/lib64/b.so is a link to ../../build/x/b.so, which only the builder has",
+            "build-path: /usr/lib64/pkgconfig/x.pc names /stage/usr, which only the builder has",
+        ]
+    );
+}
