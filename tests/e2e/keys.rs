@@ -197,3 +197,42 @@ fn the_development_key_is_named_as_such_and_private() {
     assert_eq!(fs_err::metadata(&key).unwrap().permissions().mode() & 0o777, 0o600);
     assert!(checkout.ok(&["verify"]).contains("DEVELOPMENT KEY - not for release"));
 }
+
+#[test]
+fn a_development_key_made_at_a_wrong_clock() {
+    if !support::have("development keys and clocks", &["faketime"]) {
+        return;
+    }
+    let checkout = Checkout::new();
+    let key = checkout.path("target/xtask/keys/development.asc");
+    let at = |time: &str| {
+        let xtask = checkout.xtask(&["rpm", "notes"]);
+        let mut command = Command::new("faketime");
+        command.args(["-f", time]).arg(xtask.get_program()).args(xtask.get_args());
+        command.env("TZ", "UTC");
+        checkout.judge(&support::run(&mut command))
+    };
+    // No key can bear these times.
+    for time in ["@1960-01-01 00:00:00", "@2110-01-01 00:00:00"] {
+        let _ = fs_err::remove_file(&key);
+        let (code, message) = at(time);
+        assert_eq!(code, 8, "{message}");
+        assert!(message.contains("this machine's clock is before 1970 or after"), "{message}");
+        assert!(message.contains("set the clock") && !key.exists(), "{message}");
+    }
+    // A key of the past is as good as any.
+    let (code, message) = at("@1975-01-01 00:00:00");
+    assert_eq!(code, 0, "{message}");
+    checkout.ok(&["rpm", "notes"]);
+    // With one of the future, yum would not accept the metadata's signature.
+    fs_err::remove_file(&key).unwrap();
+    let (code, message) = at("@2040-05-05 00:00:00");
+    assert_eq!(code, 0, "{message}");
+    let (code, message) = checkout.fails(&["rpm", "notes"]);
+    assert_eq!(code, 8, "{message}");
+    assert!(message.contains("made on 2040-05-05, in the future"), "{message}");
+    assert!(message.contains("remove the file: the next run makes a new key"), "{message}");
+    assert!(support::run(&mut checkout.xtask(&["doctor"])).status.code() != Some(0));
+    fs_err::remove_file(&key).unwrap();
+    checkout.ok(&["rpm", "notes"]);
+}

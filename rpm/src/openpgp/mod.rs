@@ -11,6 +11,7 @@ pub mod upstream;
 use std::{
     fmt,
     io::{self, Read},
+    time::SystemTime,
 };
 
 use pgp::{
@@ -63,9 +64,11 @@ impl SecretKey {
     /// Makes a new RSA key of 4096 bits without a passphrase.
     ///
     /// # Errors
-    /// [`Error::Key`] if the system's random numbers fail.
+    /// [`Error::Key`] if the clock shows a time that keys cannot bear, or the system's random
+    /// numbers fail.
     pub fn generate(user_id: &str) -> Result<Self> {
         let failed = |e: &dyn fmt::Display| Error::key(format!("no key could be made: {e}"), "");
+        clock(SystemTime::now())?;
         let key = SecretKeyParamsBuilder::default()
             .key_type(KeyType::Rsa(KEY_BITS))
             .can_certify(true)
@@ -251,6 +254,7 @@ impl Certificate {
                 "use a key whose primary key is marked for signing",
             ));
         }
+        self.check_is_made(SystemTime::now())?;
         if self.is_expired() {
             return Err(Error::key(
                 "the key has expired",
@@ -261,6 +265,21 @@ impl Certificate {
             return Err(Error::key("the key is revoked", "use another key"));
         }
         Ok(())
+    }
+
+    /// A signature is never older than its key. yum checks the metadata with gpg, which takes no
+    /// signature of the future.
+    fn check_is_made(&self, now: SystemTime) -> Result<()> {
+        let made = self.key.created_at();
+        if clock(now)? >= made {
+            return Ok(());
+        }
+        let date = time::OffsetDateTime::from_unix_timestamp(made.as_secs().into());
+        let date = date.map_or_else(|_| made.as_secs().to_string(), |d| d.date().to_string());
+        Err(Error::key(
+            format!("the key was made on {date}, in the future by this machine's clock"),
+            "set the clock if it is wrong (`date` shows it); a key that was made at a wrong clock is of no use, make a new one",
+        ))
     }
 
     /// Whether the time that the key's newest self-signature sets has passed.
@@ -291,6 +310,16 @@ impl Certificate {
         }
         signature.verify(&self.key.primary_key, data).map_err(|_| Mismatch::Wrong)
     }
+}
+
+/// The time as keys and signatures hold it. The library ends the program at others.
+fn clock(now: SystemTime) -> Result<Timestamp> {
+    Timestamp::try_from(now).map_err(|_| {
+        Error::key(
+            "this machine's clock is before 1970 or after February 2106: no key can bear that time",
+            "set the clock (`date` shows it), and run again",
+        )
+    })
 }
 
 /// Why a signature does not hold.
@@ -364,4 +393,22 @@ fn check_algorithm(params: &PublicParams) -> Result<()> {
         ),
         "use an RSA key of 4096 bits: `gpg --quick-generate-key NAME rsa4096 sign`",
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, UNIX_EPOCH};
+
+    use super::*;
+
+    #[test]
+    fn clocks_that_no_key_can_bear_are_an_error() {
+        let second = Duration::from_secs(1);
+        let (first, last) = (UNIX_EPOCH, UNIX_EPOCH + second * u32::MAX);
+        assert_eq!(clock(first).unwrap().as_secs(), 0);
+        assert_eq!(clock(last).unwrap().as_secs(), u32::MAX);
+        for now in [first - second, last + second] {
+            assert!(clock(now).unwrap_err().to_string().contains("clock"));
+        }
+    }
 }

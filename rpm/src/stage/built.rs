@@ -6,10 +6,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
+use globset::GlobSet;
 use walkdir::WalkDir;
 
-use super::{Kind, is_of_filesystem, is_pattern, regular};
+use super::{Kind, is_of_filesystem, is_pattern, pattern, regular};
 use crate::{
     Error, Result,
     spec::{Content, Package, printable},
@@ -104,12 +104,7 @@ pub fn leftover(root: &Path, packages: &[Package], discard: &[String]) -> Result
 }
 
 fn patterns(package: &str, list: &[String]) -> Result<GlobSet> {
-    let mut set = GlobSetBuilder::new();
-    for pattern in list {
-        let glob = GlobBuilder::new(pattern).literal_separator(true).build();
-        set.add(glob.map_err(|e| Error::stage(package, format!("staged: {e}")))?);
-    }
-    set.build().map_err(|e| Error::stage(package, format!("staged: {e}")))
+    pattern::set(list).map_err(|e| Error::stage(package, format!("staged: no pattern: {e}")))
 }
 
 /// The deepest folder that the pattern can be looked for in.

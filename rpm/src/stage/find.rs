@@ -9,10 +9,10 @@ use std::{
     path::{Component, Path, PathBuf},
 };
 
-use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
+use globset::GlobSet;
 use walkdir::WalkDir;
 
-use super::{Kind, Roots, nothing_built, regular};
+use super::{Kind, Roots, nothing_built, pattern, regular};
 use crate::{
     Error, Result, input,
     spec::{Base, Package, printable},
@@ -143,12 +143,7 @@ impl<'a> Finder<'a> {
     }
 
     fn matcher(&self, patterns: &[String]) -> Result<GlobSet> {
-        let wrong = |e: globset::Error| self.stage_error(format!("is no pattern: {e}"));
-        let mut set = GlobSetBuilder::new();
-        for pattern in patterns {
-            set.add(GlobBuilder::new(pattern).literal_separator(true).build().map_err(wrong)?);
-        }
-        set.build().map_err(wrong)
+        pattern::set(patterns).map_err(|e| self.stage_error(format!("is no pattern: {e}")))
     }
 
     fn file(&self, path: &Path, meta: &std::fs::Metadata, below: &str) -> Result<Found> {

@@ -7,6 +7,7 @@
 mod built;
 mod check;
 mod find;
+mod pattern;
 mod places;
 
 use std::{

@@ -131,17 +131,18 @@ fn descriptions(workspace: &Workspace) -> Check {
 }
 
 fn key(workspace: &Workspace) -> Check {
-    match keys::development_path(workspace).is_file() {
-        true => check(
-            "development key",
-            State::Ok,
-            keys::development_path(workspace).display().to_string(),
-        ),
-        false => check(
-            "development key",
-            State::Note,
-            "will be made when needed; releases need --key or --gpg-key",
-        ),
+    const KEY: &str = "development key";
+    match keys::development_fingerprint(workspace) {
+        Ok(Some(_)) => {
+            check(KEY, State::Ok, keys::development_path(workspace).display().to_string())
+        }
+        Ok(None) => {
+            check(KEY, State::Note, "will be made when needed; releases need --key or --gpg-key")
+        }
+        Err(failure) => {
+            let help = failure.help.as_deref().unwrap_or_default();
+            check(KEY, State::Missing, format!("{}: {help}", failure.message))
+        }
     }
 }
 

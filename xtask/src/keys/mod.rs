@@ -118,7 +118,10 @@ fn read_development(path: &Path) -> Result<Option<SecretKey>> {
     let text = Zeroizing::new(input::read_text(path, input::MAX_TEXT).class(Class::Key)?);
     let key = SecretKey::from_armored(&text, || Ok(Zeroizing::default())).map_err(|e| {
         let message = format!("the development key {} is unusable: {e}", path.display());
-        Failure::new(Class::Key, message).help("remove the file; the next run makes a new key")
+        let own = "remove the file: the next run makes a new key";
+        let help = e.help().filter(|h| !h.is_empty());
+        Failure::new(Class::Key, message)
+            .help(help.map_or_else(|| own.to_owned(), |h| format!("{h}; or {own}")))
     })?;
     Ok(Some(key))
 }
