@@ -22,6 +22,7 @@ mod interrupted;
 mod keys;
 mod programs;
 mod publishing;
+mod readme;
 mod runs;
 mod sources;
 mod stand_in;

@@ -71,7 +71,7 @@ impl Report {
         let _ = writeln!(out, "signed by:  {} ({kind})", self.signed_by);
         let _ = writeln!(
             out,
-            "next:       copy the folder to a host; there: sudo rpm --import RPM-GPG-KEY-mesos-calico && sudo yum --setopt=localpkg_gpgcheck=1 -y install ./*.rpm"
+            "next:       copy the folder to a host; there: sudo rpm --import RPM-GPG-KEY-mesos-calico && rpm -K *.rpm && sudo yum --setopt=localpkg_gpgcheck=1 -y install ./*.rpm"
         );
         out
     }
