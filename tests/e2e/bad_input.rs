@@ -221,3 +221,39 @@ fn an_archive_without_a_pin_can_be_planned_and_not_built() {
     );
     assert!(message.contains("cargo xtask fetch --pin"), "{message}");
 }
+
+#[test]
+fn what_is_nested_deeply_is_refused() {
+    let checkout = Checkout::new();
+    let toml = fs_err::read_to_string(checkout.path("specs/notes/package.toml")).unwrap();
+    let braces = |n: usize| [&"{".repeat(n), "README", &"}".repeat(n)].concat();
+    let pattern = |text: &str| toml.replace("source = \"README\"", text);
+    let source = |n: usize| pattern(&format!("source = \"{}\"", braces(n)));
+    let exclude = |n: usize| pattern(&format!("source = \"*\", exclude = [\"{}\"]", braces(n)));
+    for (text, code) in [
+        (source(250), 7),
+        (source(100_000), 7),
+        (exclude(250), 7),
+        (exclude(100_000), 7),
+        (format!("{toml}x = {}{}", "[".repeat(100_000), "]".repeat(100_000)), 3),
+        (format!("{toml}x = {}1{}", "{a=".repeat(50_000), "}".repeat(50_000)), 3),
+        (format!("{toml}x{} = 1", ".a".repeat(50_000)), 3),
+    ] {
+        checkout.write("specs/notes/package.toml", text);
+        let (ended, message) = checkout.fails(&["rpm"]);
+        assert_eq!(ended, code, "{message}");
+    }
+}
+
+#[test]
+fn too_few_open_files_are_named() {
+    let checkout = Checkout::new();
+    let xtask = checkout.xtask(&["rpm"]);
+    let mut command = std::process::Command::new("sh");
+    command.args(["-c", "ulimit -n 8 && exec \"$@\"", "sh"]);
+    command.arg(xtask.get_program()).args(xtask.get_args());
+    let (code, message) = checkout.judge(&crate::support::run(&mut command));
+    assert_eq!(code, 2, "{message}");
+    assert!(message.contains("the limit of open files is 8"), "{message}");
+    assert!(message.contains("ulimit -n 1024"), "{message}");
+}

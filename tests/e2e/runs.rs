@@ -237,6 +237,7 @@ fn the_plan_in_all_its_forms() {
     assert!(checkout.ok(&["plan"]).contains("4 steps, 0 to do"));
     assert!(checkout.ok(&["plan", "--dot"]).starts_with("digraph plan {"));
     let json: serde_json::Value = serde_json::from_str(&checkout.ok(&["plan", "--json"])).unwrap();
+    assert_eq!(json["event"], "plan");
     assert_eq!(json["steps"].as_array().unwrap().len(), 4);
     assert!(!checkout.path("dist/el7.new").exists());
 }
@@ -275,4 +276,43 @@ fn index_takes_only_what_its_key_has_signed() {
     assert_eq!(code, 9);
     assert!(message.contains("was made by another key"), "{message}");
     checkout.ok(&["verify", "--indexed", "copy", "--public-key", public.to_str().unwrap()]);
+}
+
+#[test]
+fn every_line_is_an_object_with_its_event_where_json_is_asked_for() {
+    let checkout = Checkout::new();
+    for (args, event, code) in [
+        (&["plan", "--json"][..], "plan", Some(0)),
+        (&["doctor", "--json"], "doctor", None),
+        (&["--json"], "failed", Some(2)),
+        (&["rpm", "--json", "--nonsense"], "failed", Some(2)),
+        (&["rpm", "--jobs", "x", "--json"], "failed", Some(2)),
+        (&["plan", "--json", "--dot"], "failed", Some(2)),
+        (&["nonsense", "--json"], "failed", Some(2)),
+        (&["plan", "--json", "nonsense"], "failed", Some(2)),
+    ] {
+        let output = support::run(&mut checkout.xtask(args));
+        let text = String::from_utf8(output.stdout).unwrap();
+        let first = text.lines().next().unwrap_or_default();
+        let json: serde_json::Value = serde_json::from_str(first).unwrap();
+        assert_eq!(json["event"], event, "{args:?}: {text}");
+        assert!(code.is_none_or(|code| output.status.code() == Some(code)), "{args:?}: {text}");
+        if event == "failed" {
+            assert_eq!(
+                (&json["class"], &json["exit_code"]),
+                (&"usage".into(), &2.into()),
+                "{text}"
+            );
+            assert_eq!(String::from_utf8_lossy(&output.stderr), "", "{args:?}");
+        }
+        if event == "doctor" {
+            assert!(json["checks"].as_array().is_some_and(|checks| !checks.is_empty()), "{text}");
+        }
+    }
+    // Help is for people, and a fault without --json as well.
+    assert!(checkout.ok(&["--json", "--help"]).contains("--root <DIR>"));
+    let (code, message) = checkout.fails(&["rpm", "--nonsense"]);
+    assert!(code == 2 && message.starts_with("error: unexpected argument"), "{message}");
+    let (code, message) = checkout.fails(&["rpm", "--nonsense", "--", "--json"]);
+    assert!(code == 2 && message.starts_with("error: unexpected argument"), "{message}");
 }

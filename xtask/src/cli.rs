@@ -1,4 +1,4 @@
-//! The command line: names and help, nothing else.
+//! The command line: names, help, and how its faults are told.
 
 use std::path::PathBuf;
 
@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::{
     container::{EngineKind, Farm},
-    failure::EXIT_CODES,
+    failure::{Class, EXIT_CODES, Failure, Result},
 };
 
 /// Signed RPMs and a yum repository of Mesos with Calico networking for CentOS 7.
@@ -21,6 +21,31 @@ pub(crate) struct Cli {
     pub(crate) json: bool,
     #[command(flatten)]
     pub(crate) checkout: CheckoutArgs,
+}
+
+/// Whether results and failures are to be JSON, which is to be known before the words are understood.
+pub(crate) fn wants_json() -> bool {
+    std::env::args_os().take_while(|word| word != "--").any(|word| word == "--json")
+}
+
+impl Cli {
+    /// Reads the command line. Help ends the process, and so does a fault in it, unless it is to be
+    /// told as JSON.
+    pub(crate) fn read(json: bool) -> Result<Self> {
+        match Self::try_parse() {
+            Ok(cli) => Ok(cli),
+            Err(fault) if json && fault.use_stderr() => Err(unknown(&fault)),
+            Err(other) => other.exit(),
+        }
+    }
+}
+
+/// Its first paragraph says what is wrong, the others what is right.
+fn unknown(fault: &clap::Error) -> Failure {
+    let text = fault.render().to_string();
+    let (message, help) = text.trim().split_once("\n\n").unwrap_or((text.trim(), ""));
+    let message = message.strip_prefix("error: ").unwrap_or(message);
+    Failure::new(Class::Usage, message).help(help.trim())
 }
 
 #[derive(Debug, Args)]

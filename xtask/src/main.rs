@@ -13,6 +13,7 @@ mod host_builder;
 mod interrupt;
 mod key;
 mod keys;
+mod limits;
 mod lock;
 mod plan;
 mod process;
@@ -27,12 +28,10 @@ mod workspace;
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
 fn main() -> ExitCode {
-    let cli = cli::Cli::parse();
-    let json = cli.json;
-    match commands::run(cli) {
+    let json = cli::wants_json();
+    let read = cli::Cli::read(json);
+    match read.and_then(|cli| limits::check().and_then(|()| commands::run(cli))) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             terminal::failure(&failure, json);

@@ -5,7 +5,10 @@
 //! started for each container. Rust's own library for musl comes with rustup; where it cannot be had
 //! they are linked for CentOS 7's glibc, and work as well.
 
-use std::path::{Path, PathBuf};
+use std::{
+    io::ErrorKind,
+    path::{Path, PathBuf},
+};
 
 use crate::{
     failure::{Class, Classify, Failure, Result},
@@ -59,15 +62,17 @@ impl Rust {
             rustc.args(args).current_dir(dir);
             // What is preloaded into us may not get along with it.
             rustc.without(|name| matches!(name, "RUSTC" | "LD_PRELOAD"));
-            let failed = |why: String| {
-                Failure::new(Class::Tool, format!("rustc cannot be run: {why}"))
-                    .help("install Rust with rustup")
-            };
-            let output = rustc.output().map_err(|e| failed(e.to_string()))?;
+            let failed =
+                |why: String| Failure::new(Class::Tool, format!("rustc cannot be run: {why}"));
+            let output = rustc.output().map_err(|e| match e.kind() {
+                ErrorKind::NotFound => failed(e.to_string()).help("install Rust with rustup"),
+                _ => failed(e.to_string()),
+            })?;
             if !output.status.success() {
                 let said = String::from_utf8_lossy(&output.stderr);
                 let said = said.lines().next().unwrap_or_default();
-                return Err(failed(format!("it ended with {}: {said}", output.status)));
+                let failure = failed(format!("it ended with {}: {said}", output.status));
+                return Err(failure.help("`rustc -vV` in the checkout has to work"));
             }
             Ok(String::from_utf8_lossy(&output.stdout).trim_end().to_owned())
         };

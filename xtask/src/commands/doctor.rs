@@ -45,7 +45,7 @@ pub(super) fn run(workspace: &Workspace, json: bool) -> Result<()> {
     ];
     checks.extend(builder(workspace));
     if json {
-        terminal::json(&checks);
+        terminal::result("doctor", &serde_json::json!({ "checks": checks }));
     } else {
         let line = |c: &Check| {
             let state = match c.state {

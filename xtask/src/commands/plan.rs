@@ -27,7 +27,7 @@ pub(super) fn run(
     let plan =
         Plan::of(&specs, &Circumstances::plain(workspace, &args.packages, &signing_key, &fetcher))?;
     if json {
-        terminal::json(&plan);
+        terminal::result("plan", &plan);
     } else if args.dot {
         terminal::text(&plan::dot(&plan));
     } else {

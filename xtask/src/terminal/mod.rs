@@ -48,6 +48,17 @@ pub(crate) fn json(value: &impl Serialize) {
     text(&(line + "\n"));
 }
 
+/// Prints a command's result as one line of JSON: an object that says what it is.
+pub(crate) fn result(event: &str, value: &impl Serialize) {
+    #[derive(Serialize)]
+    struct Named<'a, T> {
+        event: &'a str,
+        #[serde(flatten)]
+        value: &'a T,
+    }
+    json(&Named { event, value });
+}
+
 /// Prints a failure.
 pub(crate) fn failure(failure: &Failure, as_json: bool) {
     #[derive(Serialize)]

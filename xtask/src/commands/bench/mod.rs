@@ -30,10 +30,10 @@ pub(super) fn run(
     let rows = match args.what {
         Benchmark::Main => main_job::measure(workspace, args.runs.unwrap_or(5))?,
         Benchmark::Package => package::measure(workspace, reporter, args.runs.unwrap_or(2))?,
-        Benchmark::Plugin => return plugin::measure(workspace, reporter),
+        Benchmark::Plugin => return plugin::measure(workspace, reporter, json),
     };
     if json {
-        terminal::json(&rows);
+        terminal::result("bench", &serde_json::json!({ "rows": rows }));
         return Ok(());
     }
     terminal::text(&rows.iter().map(Row::text).collect::<String>());

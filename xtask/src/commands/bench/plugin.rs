@@ -12,14 +12,15 @@ use crate::{
     plan::{Circumstances, Plan, Work},
     process::Program,
     sources::{Fetcher, Store},
+    terminal,
     workspace::Workspace,
 };
 
 const PACKAGE: &str = "calico-mesos";
 const PROGRAM: &str = "calico_mesos";
 
-/// The plugin's crate measures, and prints as it goes.
-pub(super) fn measure(workspace: &Workspace, reporter: &dyn Reporter) -> Result<()> {
+/// The plugin's crate measures, and prints as it goes; as JSON, its lines come together at the end.
+pub(super) fn measure(workspace: &Workspace, reporter: &dyn Reporter, json: bool) -> Result<()> {
     let program = shipped(workspace, reporter)?;
     let bench = ["cargo", "bench", "--quiet", "--package", PACKAGE, "--bench", "latency"];
     // A processor that is given to others in the middle of a request delays processes that start far more
@@ -32,7 +33,16 @@ pub(super) fn measure(workspace: &Workspace, reporter: &dyn Reporter) -> Result<
     };
     let mut bench = Program::new(&words[0]);
     bench.args(&words[1..]).current_dir(&workspace.root).env("PLUGIN", program);
-    match bench.on_terminal().class(Class::Tool)?.success() {
+    let status = if json {
+        let output = bench.output().class(Class::Tool)?;
+        let said = [output.stdout, output.stderr].concat();
+        let lines: Vec<_> = String::from_utf8_lossy(&said).lines().map(str::to_owned).collect();
+        terminal::result("bench", &serde_json::json!({ "lines": lines }));
+        output.status
+    } else {
+        bench.on_terminal().class(Class::Tool)?
+    };
+    match status.success() {
         true => Ok(()),
         false => Err(Failure::new(Class::Tool, format!("{} failed", words.join(" ")))
             .help("the lines above say why: a limit was missed, or something is not installed")),
