@@ -71,7 +71,7 @@ pub fn with_crate(source: &str) -> Checkout {
 }
 
 /// The real checkout's zig, which is there once the real packages have been built.
-fn lend_tools(checkout: &Checkout) {
+pub fn lend_tools(checkout: &Checkout) {
     let scratch = tempfile::tempdir().unwrap();
     real_packages("file:///srv/x", &scratch.path().join("el7"));
     let target = std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);

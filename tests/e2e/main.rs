@@ -15,6 +15,7 @@ mod support;
 mod bad_input;
 mod checkout;
 mod container;
+mod failing;
 mod firewalld;
 mod host_program;
 mod install;

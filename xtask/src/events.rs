@@ -48,7 +48,7 @@ pub(crate) enum Event<'a> {
     HeldBack { package: &'a str, reason: &'a str },
     /// A signal ends the run; what it has going is being taken down.
     Interrupted { signal: &'a str },
-    /// The run ended well.
+    /// The run ended, and a repository is there; a failure may follow.
     Finished(&'a crate::terminal::report::Report),
 }
 

@@ -1,7 +1,7 @@
 //! Runs steps as soon as what they need is there, several at once.
 //!
-//! A step that cannot be carried out on this machine holds back those that need it; a step that
-//! fails stops the run once the steps under way have ended.
+//! A step that cannot be carried out on this machine holds back those that need it. A step that
+//! fails does the same to them, or stops the run once the steps under way have ended.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -68,8 +68,37 @@ impl From<Failure> for Trouble {
 pub(crate) struct Ended {
     pub(crate) outcome: Outcome,
     pub(crate) time: Duration,
-    /// Why it was held back.
+    /// Why it was held back, or failed.
     pub(crate) reason: Option<Failure>,
+}
+
+impl Ended {
+    /// Without any work, for this reason.
+    pub(crate) fn without(trouble: Trouble) -> Self {
+        let (outcome, reason) = match trouble {
+            Trouble::Unavailable(reason) => (Outcome::HeldBack, reason),
+            Trouble::Failed(failure) => (Outcome::Failed, failure),
+        };
+        Self { outcome, time: Duration::ZERO, reason: Some(reason) }
+    }
+
+    /// Why there is no result, for what needs it.
+    pub(crate) fn trouble(&self) -> Option<Trouble> {
+        let reason = self.reason.clone()?;
+        Some(match self.outcome {
+            Outcome::Failed => Trouble::Failed(reason),
+            _ => Trouble::Unavailable(reason),
+        })
+    }
+}
+
+/// What becomes of the other steps when one fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum OnFailure {
+    /// None is begun any more.
+    Stop,
+    /// Those that do not need it go on; the others have failed with it.
+    GoOn,
 }
 
 struct State<'a> {
@@ -81,10 +110,11 @@ struct State<'a> {
 /// Runs all tasks on `jobs` threads.
 ///
 /// # Errors
-/// The first failure.
+/// The first failure, if that is to stop the run.
 pub(crate) fn run(
     tasks: Vec<Task<'_>>,
     jobs: usize,
+    on_failure: OnFailure,
     reporter: &dyn Reporter,
 ) -> Result<Vec<Ended>, Failure> {
     let count = tasks.len();
@@ -96,7 +126,7 @@ pub(crate) fn run(
     let changed = Condvar::new();
     std::thread::scope(|scope| {
         for _ in 0..jobs.clamp(1, count.max(1)) {
-            scope.spawn(|| work(&state, &changed, reporter));
+            scope.spawn(|| work(&state, &changed, on_failure, reporter));
         }
     });
     let state = state.into_inner().unwrap_or_else(PoisonError::into_inner);
@@ -106,7 +136,12 @@ pub(crate) fn run(
     }
 }
 
-fn work(state: &Mutex<State<'_>>, changed: &Condvar, reporter: &dyn Reporter) {
+fn work(
+    state: &Mutex<State<'_>>,
+    changed: &Condvar,
+    on_failure: OnFailure,
+    reporter: &dyn Reporter,
+) {
     let mut guard = state.lock().unwrap_or_else(PoisonError::into_inner);
     loop {
         if guard.failure.is_some() || guard.waiting.iter().all(Option::is_none) {
@@ -116,19 +151,14 @@ fn work(state: &Mutex<State<'_>>, changed: &Condvar, reporter: &dyn Reporter) {
             guard = changed.wait(guard).unwrap_or_else(PoisonError::into_inner);
             continue;
         };
-        let held_back = guard.reason_to_hold_back(&task);
+        let trouble = guard.trouble_before(&task);
         drop(guard);
-        let ended = match held_back {
-            Some(reason) => {
-                Ok(Ended { outcome: Outcome::HeldBack, time: Duration::ZERO, reason: Some(reason) })
-            }
-            None => carry_out(task, reporter),
-        };
+        let ended = trouble.map_or_else(|| carry_out(task, reporter), Ended::without);
         guard = state.lock().unwrap_or_else(PoisonError::into_inner);
-        match ended {
-            Ok(ended) => guard.ended[index] = Some(ended),
-            Err(failure) => guard.failure = Some(guard.failure.take().unwrap_or(failure)),
+        if (on_failure, ended.outcome) == (OnFailure::Stop, Outcome::Failed) {
+            guard.failure = guard.failure.take().or_else(|| ended.reason.clone());
         }
+        guard.ended[index] = Some(ended);
         changed.notify_all();
     }
 }
@@ -145,15 +175,16 @@ impl<'a> State<'a> {
         Some((index, self.waiting[index].take()?))
     }
 
-    fn reason_to_hold_back(&self, task: &Task<'_>) -> Option<Failure> {
-        let reason =
-            |steps: &[usize]| steps.iter().find_map(|n| self.ended[*n].as_ref()?.reason.clone());
-        let of_groups: Option<Vec<_>> = task.needs_any.iter().map(|group| reason(group)).collect();
-        reason(&task.needs).or_else(|| of_groups?.into_iter().next())
+    /// Why the task cannot be begun.
+    fn trouble_before(&self, task: &Task<'_>) -> Option<Trouble> {
+        let trouble =
+            |steps: &[usize]| steps.iter().find_map(|n| self.ended[*n].as_ref()?.trouble());
+        let of_groups: Option<Vec<_>> = task.needs_any.iter().map(|group| trouble(group)).collect();
+        trouble(&task.needs).or_else(|| of_groups?.into_iter().next())
     }
 }
 
-fn carry_out(task: Task<'_>, reporter: &dyn Reporter) -> Result<Ended, Failure> {
+fn carry_out(task: Task<'_>, reporter: &dyn Reporter) -> Ended {
     if !task.cached {
         reporter.event(&Event::StepStarted { step: &task.name });
     }
@@ -164,17 +195,13 @@ fn carry_out(task: Task<'_>, reporter: &dyn Reporter) -> Result<Ended, Failure> 
         Err(Failure::new(Class::Package, message).into())
     });
     let time = start.elapsed();
-    let (outcome, reason, failure) = match result {
-        Ok(Done::Cached) => (Outcome::Cached, None, None),
-        Ok(Done::Built) => (Outcome::Built, None, None),
-        Err(Trouble::Unavailable(reason)) => (Outcome::HeldBack, Some(reason), None),
-        Err(Trouble::Failed(failure)) => (Outcome::Failed, None, Some(failure)),
+    let ended = match result {
+        Ok(Done::Cached) => Ended { outcome: Outcome::Cached, time, reason: None },
+        Ok(Done::Built) => Ended { outcome: Outcome::Built, time, reason: None },
+        Err(trouble) => Ended { time, ..Ended::without(trouble.in_step(&task.name, None)) },
     };
-    reporter.event(&Event::StepFinished { step: &task.name, outcome, time });
-    match failure {
-        Some(failure) => Err(failure.in_step(&task.name, None)),
-        None => Ok(Ended { outcome, time, reason }),
-    }
+    reporter.event(&Event::StepFinished { step: &task.name, outcome: ended.outcome, time });
+    ended
 }
 
 #[cfg(test)]
@@ -194,6 +221,10 @@ mod tests {
         Task { name: "t".into(), cached: false, needs, needs_any, run: Box::new(run) }
     }
 
+    fn fail() -> Result<Done, Trouble> {
+        Err(Trouble::Failed(Failure::new(Class::Compile, "no")))
+    }
+
     #[test]
     fn needs_come_first() {
         let order = Mutex::new(Vec::new());
@@ -205,7 +236,7 @@ mod tests {
             }
         };
         let tasks = vec![task(&[2], log(0)), task(&[0], log(1)), task(&[], log(2))];
-        assert_eq!(run(tasks, 4, &Silent).unwrap().len(), 3);
+        assert_eq!(run(tasks, 4, OnFailure::Stop, &Silent).unwrap().len(), 3);
         assert_eq!(*order.lock().unwrap(), [2, 0, 1]);
     }
 
@@ -218,7 +249,7 @@ mod tests {
             task(&[1], || unreachable!()),
             task(&[], || Ok(Done::Cached)),
         ];
-        let ended = run(tasks, 2, &Silent).unwrap();
+        let ended = run(tasks, 2, OnFailure::Stop, &Silent).unwrap();
         assert_eq!(ended[2].reason.as_ref().unwrap().message, "no zig");
         assert_eq!(ended[3].outcome, Outcome::Cached);
     }
@@ -241,16 +272,50 @@ mod tests {
             serves(&[&[0, 1], &[0]], false),
             serves(&[&[]], true),
         ];
-        let ended = run(tasks, 2, &Silent).unwrap();
+        let ended = run(tasks, 2, OnFailure::Stop, &Silent).unwrap();
         let outcomes: Vec<_> = ended.iter().skip(2).map(|e| e.outcome).collect();
         assert_eq!(outcomes, [Outcome::Built, Outcome::HeldBack, Outcome::Built]);
     }
 
     #[test]
     fn a_failure_stops_the_run() {
-        let fail = || Err(Trouble::Failed(Failure::new(Class::Compile, "no")));
-        let failure =
-            run(vec![task(&[], fail), task(&[0], || unreachable!())], 1, &Silent).unwrap_err();
+        let tasks =
+            vec![task(&[], fail), task(&[0], || unreachable!()), task(&[], || unreachable!())];
+        let failure = run(tasks, 1, OnFailure::Stop, &Silent).unwrap_err();
         assert_eq!((failure.message.as_str(), failure.step.as_deref()), ("no", Some("t")));
+    }
+
+    #[test]
+    fn what_does_not_need_the_failed_step_goes_on() {
+        let unavailable = || Err(Trouble::Unavailable(Failure::new(Class::Tool, "no engine")));
+        let any = |groups: &[&[usize]]| {
+            let needs_any = groups.iter().map(|g| g.to_vec()).collect();
+            Task { needs_any, ..task(&[], || Ok(Done::Built)) }
+        };
+        let tasks = vec![
+            task(&[], fail),
+            task(&[0], || unreachable!()),
+            task(&[1], || unreachable!()),
+            task(&[], || Ok(Done::Built)),
+            task(&[3], || Ok(Done::Cached)),
+            task(&[], unavailable),
+            any(&[&[1], &[3]]),
+            any(&[&[1, 3], &[0]]),
+            task(&[5], || unreachable!()),
+            task(&[], || panic!("a fault")),
+            task(&[9], || unreachable!()),
+        ];
+        let ended = run(tasks, 3, OnFailure::GoOn, &Silent).unwrap();
+        let outcomes: Vec<_> = ended.iter().map(|e| e.outcome).collect();
+        use Outcome::{Built, Cached, Failed, HeldBack};
+        assert_eq!(
+            outcomes,
+            [
+                Failed, Failed, Failed, Built, Cached, HeldBack, Built, Failed, HeldBack, Failed,
+                Failed
+            ]
+        );
+        let reason = ended[2].reason.as_ref().unwrap();
+        assert_eq!((reason.message.as_str(), reason.class), ("no", Class::Compile));
     }
 }

@@ -9,7 +9,10 @@ use super::{
     stopped,
     yard::{MAKE, Yard, have, podman, units},
 };
-use crate::support;
+use crate::{
+    checkout::{NOTES, walk},
+    support,
+};
 
 /// All of these are in the message.
 fn says(message: &str, parts: &[&str]) {
@@ -49,6 +52,25 @@ fn a_compile_error_is_shown_and_not_only_the_last_words_of_make() {
     let log = yard.checkout.path("target/xtask/logs/compile-tiny.log");
     assert!(fs_err::read_to_string(log).unwrap().contains("\n57\n"));
     assert!(!yard.checkout.path("dist").exists());
+}
+
+#[test]
+fn a_compile_that_fails_leaves_the_other_packages() {
+    if !have("failed compile beside other packages", &[]) {
+        return;
+    }
+    let yard = Yard::new(&[("make", "exit 3")]);
+    yard.checkout.write("specs/notes/package.toml", NOTES);
+    yard.checkout.write("specs/notes/README", "Notes\n");
+    let output = support::run(&mut yard.xtask(&["rpm"]));
+    let (code, message) = yard.checkout.judge(&output);
+    assert_eq!(code, 6, "{message}");
+    says(&message, &["FAILED compile tiny", "phase make failed", "step: compile tiny"]);
+    let table = String::from_utf8_lossy(&output.stdout);
+    says(&table, &["tiny", "FAILED", "failed:     tiny: ", "xtask/logs/compile-tiny.log"]);
+    assert!(yard.checkout.path("dist/el7/notes-1-1.el7.noarch.rpm").exists());
+    assert!(!walk(&yard.checkout.path("dist/el7")).iter().any(|f| f.contains("tiny")));
+    yard.ok(&["verify"]);
 }
 
 #[test]

@@ -14,7 +14,7 @@ use crate::{
     events::{Event, Outcome, Reporter},
     failure::{Class, Failure, Result},
     process,
-    schedule::{self, Done, Ended, Task, Trouble},
+    schedule::{self, Done, Ended, OnFailure, Task, Trouble},
     sources::{self, Fetcher, Patience, Store},
     terminal,
     workspace::Workspace,
@@ -53,7 +53,7 @@ pub(super) fn run(
     });
     // One after the other where files are written, so that each is read as the last one left it.
     let jobs = if args.pin { 1 } else { AT_ONCE };
-    let ended = schedule::run(tasks.collect(), jobs, reporter)?;
+    let ended = schedule::run(tasks.collect(), jobs, OnFailure::Stop, reporter)?;
     report(&wanted, &ended, json)
 }
 

@@ -26,6 +26,7 @@ use crate::{
     failure::{Class, Classify, Failure, Result},
     host_builder::HostBuild,
     key::{Key, KeyBuilder, Stamps},
+    schedule::Trouble,
     sources::Fetcher,
     tools::Zig,
     workspace::Workspace,
@@ -241,7 +242,7 @@ impl Plan {
     }
 
     /// Whether the step that adds Rust's library is among those that could not be done.
-    pub(crate) fn lacks_library(&self, refused: &BTreeMap<String, Failure>) -> bool {
+    pub(crate) fn lacks_library(&self, refused: &BTreeMap<String, Trouble>) -> bool {
         let is_library = |step: &&Step| matches!(step.work, Work::Library);
         self.steps.iter().find(is_library).is_some_and(|step| refused.contains_key(&step.name))
     }

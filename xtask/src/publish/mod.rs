@@ -102,6 +102,13 @@ impl Publication<'_> {
         same.then(|| read_release(&self.place.out).ok().flatten()).flatten()
     }
 
+    /// Those of the packages of these names that the repository in place has.
+    pub(crate) fn present_of(&self, names: &[&str]) -> Result<Vec<String>> {
+        let present = read_release(&self.place.out)?.map(|r| r.packages).unwrap_or_default();
+        let present = present.into_iter().map(|p| p.name);
+        Ok(present.filter(|name| names.contains(&name.as_str())).collect())
+    }
+
     /// Makes the repository and puts it in place.
     pub(crate) fn write(&self, reporter: &dyn Reporter) -> Result<Release> {
         repo_file::check_url(self.base_url)?;

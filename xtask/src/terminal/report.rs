@@ -1,5 +1,5 @@
-//! The table at the end of a run: what was made, how long it took, what was held back and why,
-//! where it lies, and what to type next.
+//! The table at the end of a run: what was made, how long it took, what was held back or failed and
+//! why, where it lies, and what to type next.
 
 use std::{fmt::Write, path::PathBuf};
 
@@ -14,6 +14,9 @@ pub(crate) struct Report {
     pub(crate) repository: PathBuf,
     /// Whether it was written, or was there already.
     pub(crate) written: bool,
+    /// Packages for whose sake the former repository was left as it is: it has them, and they failed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) kept_for: Vec<String>,
     /// Fingerprint of the signing key.
     pub(crate) signed_by: String,
     /// Whether that is the development key.
@@ -29,7 +32,7 @@ pub(crate) struct Report {
 #[derive(Debug, Serialize)]
 pub(crate) struct Row {
     pub(crate) package: String,
-    /// File name; `None` if held back.
+    /// File name; `None` if held back or failed.
     pub(crate) file: Option<String>,
     /// In bytes.
     pub(crate) size: Option<u64>,
@@ -37,6 +40,8 @@ pub(crate) struct Row {
     pub(crate) steps: Vec<(String, u128)>,
     /// Why it was held back.
     pub(crate) held_back: Option<String>,
+    /// Why it failed.
+    pub(crate) failed: Option<String>,
     /// How to get it after all.
     pub(crate) help: Option<String>,
     /// The whole output of what could not be done.
@@ -54,13 +59,9 @@ impl Report {
             let size = row.size.map(size).unwrap_or_default();
             let _ = writeln!(out, "  {name:<file$}  {size:>9}  {}", row.state());
         }
-        self.held_back(&mut out);
-        let dir = self.repository.display();
-        let took = self.millis as f64 / 1000.0;
-        let _ = match self.written {
-            true => writeln!(out, "repository: {dir} (written and verified in {took:.1} s)"),
-            false => writeln!(out, "repository: {dir} (nothing to do: all is up to date)"),
-        };
+        self.missing(&mut out, "held back:", |row| row.held_back.as_deref());
+        self.missing(&mut out, "failed:", |row| row.failed.as_deref());
+        let _ = writeln!(out, "repository: {} ({})", self.repository.display(), self.state());
         if let Some(varied) = &self.reproducible {
             let _ = writeln!(
                 out,
@@ -78,18 +79,35 @@ impl Report {
 }
 
 impl Report {
-    /// Each reason once, with all that it holds back.
-    fn held_back(&self, out: &mut String) {
+    /// What became of the repository.
+    fn state(&self) -> String {
+        if !self.kept_for.is_empty() {
+            return format!(
+                "left as it was: it has {}, which failed now",
+                self.kept_for.join(", ")
+            );
+        }
+        match self.written {
+            true => format!("written and verified in {:.1} s", self.millis as f64 / 1000.0),
+            false if self.packages.iter().any(|row| row.failed.is_some()) => {
+                "the rest of it is up to date".into()
+            }
+            false => "nothing to do: all is up to date".into(),
+        }
+    }
+
+    /// Each reason once, with all packages that there are not for its sake.
+    fn missing(&self, out: &mut String, title: &str, reason: impl Fn(&Row) -> Option<&str>) {
         let mut reasons: Vec<(&Row, Vec<&str>)> = Vec::new();
-        for row in self.packages.iter().filter(|r| r.held_back.is_some()) {
-            match reasons.iter_mut().find(|(first, _)| first.held_back == row.held_back) {
+        for row in self.packages.iter().filter(|r| reason(r).is_some()) {
+            match reasons.iter_mut().find(|(first, _)| reason(first) == reason(row)) {
                 Some((_, names)) => names.push(&row.package),
                 None => reasons.push((row, vec![&row.package])),
             }
         }
         for (row, names) in reasons {
-            let reason = row.held_back.as_deref().unwrap_or_default();
-            let _ = writeln!(out, "held back:  {}: {reason}", names.join(", "));
+            let reason = reason(row).unwrap_or_default();
+            let _ = writeln!(out, "{title:<11} {}: {reason}", names.join(", "));
             if let Some(help) = &row.help {
                 let what = if names.len() == 1 { "it" } else { "them" };
                 let _ = writeln!(out, "            to get {what}: {help}");
@@ -105,6 +123,9 @@ impl Row {
     fn state(&self) -> String {
         if self.held_back.is_some() {
             return "HELD BACK".into();
+        }
+        if self.failed.is_some() {
+            return "FAILED".into();
         }
         if self.steps.is_empty() {
             return "cached".into();

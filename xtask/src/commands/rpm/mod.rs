@@ -1,6 +1,7 @@
 //! `rpm`: carries out the plan and publishes the repository.
 
 mod elsewhere;
+mod ready;
 mod reproducible;
 mod rows;
 mod session;
@@ -18,7 +19,7 @@ use crate::{
     keys::{self, Passphrase},
     lock::Lock,
     plan::{Plan, Work},
-    publish::{self, DEFAULT_BASE_URL, Place, Publication},
+    publish::{DEFAULT_BASE_URL, Place, Publication},
     schedule::Ended,
     terminal::{self, report::Report},
     workspace::Workspace,
@@ -44,18 +45,18 @@ pub(super) fn run(
         return Err(no_release_key());
     }
     let session = Session::open(args, workspace, reporter, &keys)?;
-    let (plan, ended) = session.build(&specs)?;
+    let (plan, mut ended) = session.build(&specs)?;
+    let failure = ready::first_failure(&ended);
+    ready::leave_out(&plan, &mut ended);
 
     let held_back = held_back(&plan, &ended, reporter);
     if args.release && !held_back.is_empty() {
         return Err(refuse(&held_back));
     }
     let fingerprint = keys.signer.certificate().fingerprint();
-    let rpms = signed_rpms(&plan, &ended, &session.cache, &fingerprint)?;
+    let rpms = ready::signed_rpms(&plan, &ended, &session.cache, &fingerprint)?;
     if rpms.is_empty() {
-        let mut failure = refuse(&held_back);
-        failure.message = "every package was held back; there is nothing to publish".into();
-        return Err(failure);
+        return Err(failure.unwrap_or_else(|| nothing_left(&held_back)));
     }
     let reproducible = match args.check_reproducible {
         true => Some(check_reproducible(args, workspace, &plan, &ended, &session.cache, reporter)?),
@@ -63,13 +64,16 @@ pub(super) fn run(
     };
     let base_url = args.base_url.as_deref().unwrap_or(DEFAULT_BASE_URL);
     let publication = Publication { workspace, place: &place, base_url, keys: &keys, rpms: &rpms };
-    let current = publication.current();
-    let written = current.is_none();
-    let release = current.map_or_else(|| publication.write(reporter), Ok)?;
+    let kept_for = publication.present_of(&ready::failed(&plan, &ended))?;
+    let written = kept_for.is_empty() && publication.current().is_none();
+    if written {
+        publication.write(reporter)?;
+    }
     let report = Report {
-        packages: rows::rows(&plan, &ended, &release.packages),
+        packages: rows::rows(&plan, &ended, &rpms),
         repository: workspace.relative(&place.out).to_owned(),
         written,
+        kept_for,
         signed_by: fingerprint,
         development: keys.development,
         reproducible,
@@ -79,7 +83,7 @@ pub(super) fn run(
     if !json {
         terminal::text(&report.text());
     }
-    Ok(())
+    failure.map_or(Ok(()), Err)
 }
 
 fn no_release_key() -> Failure {
@@ -95,14 +99,20 @@ fn held_back<'a>(
 ) -> Vec<(&'a str, &'a Failure)> {
     let mut out = Vec::new();
     for (step, ended) in plan.steps.iter().zip(ended) {
-        if let (Work::Sign { .. }, Some(package), Some(reason)) =
-            (&step.work, &step.package, &ended.reason)
+        if let (Work::Sign { .. }, Some(package), Some(reason), Outcome::HeldBack) =
+            (&step.work, &step.package, &ended.reason, ended.outcome)
         {
             reporter.event(&Event::HeldBack { package, reason: &reason.message });
             out.push((package.as_str(), reason));
         }
     }
     out
+}
+
+fn nothing_left(held_back: &[(&str, &Failure)]) -> Failure {
+    let mut failure = refuse(held_back);
+    failure.message = "every package was held back; there is nothing to publish".into();
+    failure
 }
 
 fn refuse(held_back: &[(&str, &Failure)]) -> Failure {
@@ -112,27 +122,6 @@ fn refuse(held_back: &[(&str, &Failure)]) -> Failure {
         held_back.iter().map(|(p, reason)| format!("{p}: {}", reason.message)).collect();
     failure.help = held_back.iter().find_map(|(_, reason)| reason.help.clone());
     failure
-}
-
-fn signed_rpms(
-    plan: &Plan,
-    ended: &[Ended],
-    cache: &Cache,
-    key: &str,
-) -> Result<Vec<(crate::key::Key, el7rpm::signature::SignedRpm)>> {
-    let mut out = Vec::new();
-    for (step, ended) in plan.steps.iter().zip(ended) {
-        let Work::Sign { file_name, .. } = &step.work else { continue };
-        if ended.outcome == Outcome::HeldBack {
-            continue;
-        }
-        let dir = cache.get("sign", &step.key);
-        let dir = dir.ok_or_else(|| {
-            Failure::new(Class::Output, format!("the signed {file_name} is gone"))
-        })?;
-        out.push((step.key.clone(), publish::signed(&dir, file_name, key)?));
-    }
-    Ok(out)
 }
 
 /// Before anything is published: what cannot be built twice is not worth trusting once.
@@ -153,8 +142,10 @@ fn check_reproducible(
             first.push(dir.join(format!("{}.rpm", work.package.nvra())));
         }
     }
-    let containers = plan.steps.iter().zip(ended).any(|(step, ended)| {
-        matches!(step.work, Work::Container(_)) && ended.outcome != Outcome::HeldBack
-    });
+    let containers = plan
+        .steps
+        .iter()
+        .zip(ended)
+        .any(|(step, ended)| matches!(step.work, Work::Container(_)) && ended.reason.is_none());
     reproducible::check(workspace, args, &first, containers)
 }

@@ -1,29 +1,31 @@
 //! What became of each RPM, for the report.
 
+use el7rpm::signature::SignedRpm;
+
 use crate::{
     events::Outcome,
+    key::Key,
     plan::{Plan, Work},
-    publish,
     schedule::Ended,
     terminal::report::Row,
 };
 
-pub(super) fn rows(plan: &Plan, ended: &[Ended], published: &[publish::Published]) -> Vec<Row> {
-    let names = plan.steps.iter().filter_map(|s| match s.work {
-        Work::Sign { .. } => s.package.as_deref(),
-        _ => None,
-    });
-    names.map(|name| row(name, plan, ended, published)).collect()
+pub(super) fn rows(plan: &Plan, ended: &[Ended], ready: &[(Key, SignedRpm)]) -> Vec<Row> {
+    let signed = plan.steps.iter().filter(|s| matches!(s.work, Work::Sign { .. }));
+    let names = signed.filter_map(|s| Some((s.package.as_deref()?, &s.key)));
+    let rpm = |key: &Key| ready.iter().find(|(k, _)| k == key).map(|(_, rpm)| rpm);
+    names.map(|(name, key)| row(name, plan, ended, rpm(key))).collect()
 }
 
-fn row(name: &str, plan: &Plan, ended: &[Ended], published: &[publish::Published]) -> Row {
-    let published = published.iter().find(|p| p.name == name);
+fn row(name: &str, plan: &Plan, ended: &[Ended], rpm: Option<&SignedRpm>) -> Row {
+    let file = |rpm: &SignedRpm| Some(rpm.path.file_name()?.to_string_lossy().into_owned());
     let mut row = Row {
         package: name.to_owned(),
-        file: published.map(|p| p.file.clone()),
-        size: published.map(|p| p.size),
+        file: rpm.and_then(file),
+        size: rpm.map(|rpm| rpm.size),
         steps: Vec::new(),
         held_back: None,
+        failed: None,
         help: None,
         log: None,
     };
@@ -34,7 +36,11 @@ fn row(name: &str, plan: &Plan, ended: &[Ended], published: &[publish::Published
             row.steps.push((step.work.kind().to_owned(), ended[i].time.as_millis()));
         }
         if let (true, Some(reason)) = (own(i), &ended[i].reason) {
-            row.held_back = Some(reason.message.clone());
+            let why = Some(reason.message.clone());
+            match ended[i].outcome {
+                Outcome::Failed => row.failed = why,
+                _ => row.held_back = why,
+            }
             row.help.clone_from(&reason.help);
             row.log.clone_from(&reason.log);
         }

@@ -13,7 +13,7 @@ use crate::{
     keys::Keys,
     plan::{Circumstances, Plan},
     process,
-    schedule::{self, Ended, Task, Trouble},
+    schedule::{self, Ended, OnFailure, Task, Trouble},
     sources::{Fetcher, Store},
     steps::{Budget, Context, Images},
     workspace::Workspace,
@@ -80,10 +80,10 @@ impl<'a> Session<'a> {
         let mut refused = BTreeMap::new();
         if !first.is_empty() {
             let ended = self.carry_out(&plan, &first, &fetcher, &refused)?;
-            let reason = |(index, ended): (&usize, &Ended)| {
-                Some((plan.steps[*index].name.clone(), ended.reason.clone()?))
+            let trouble = |(index, ended): (&usize, &Ended)| {
+                Some((plan.steps[*index].name.clone(), ended.trouble()?))
             };
-            refused = first.iter().zip(&ended).filter_map(reason).collect();
+            refused = first.iter().zip(&ended).filter_map(trouble).collect();
             if !self.args.release && plan.lacks_library(&refused) {
                 let message =
                     "Rust's library for musl cannot be added: programs are linked for glibc 2.17";
@@ -107,13 +107,13 @@ impl<'a> Session<'a> {
     }
 
     /// Carries out these steps of the plan, which hold all that they need. `refused` says of steps
-    /// that were tried before why they cannot be done.
+    /// that were tried before why they have no result.
     fn carry_out(
         &self,
         plan: &Plan,
         steps: &[usize],
         fetcher: &Fetcher<'_>,
-        refused: &BTreeMap<String, Failure>,
+        refused: &BTreeMap<String, Trouble>,
     ) -> Result<Vec<Ended>> {
         let cores = available_parallelism().map_or(1, usize::from);
         let jobs = self.args.jobs.map_or(cores, usize::from);
@@ -136,21 +136,26 @@ impl<'a> Session<'a> {
         let task = |index: &usize| {
             let (context, index) = (&context, *index);
             let step = &plan.steps[index];
-            let reason = refused.get(&step.name);
+            let trouble = refused.get(&step.name);
             Task {
                 name: step.name.clone(),
-                cached: step.cached || reason.is_some(),
+                cached: step.cached || trouble.is_some(),
                 needs: place(&step.needs),
                 needs_any: step.needs_any.iter().map(|group| place(group)).collect(),
-                run: Box::new(move || match reason {
-                    Some(reason) => Err(Trouble::Unavailable(reason.clone())),
+                run: Box::new(move || match trouble {
+                    Some(trouble) => Err(trouble.clone()),
                     None => context.run(index),
                 }),
             }
         };
         let tasks: Vec<_> = steps.iter().map(task).collect();
         self.reporter.event(&Event::Started { steps: tasks.len() });
-        schedule::run(tasks, jobs, self.reporter)
+        // These publish all or nothing.
+        let on_failure = match self.args.release || self.args.check_reproducible {
+            true => OnFailure::Stop,
+            false => OnFailure::GoOn,
+        };
+        schedule::run(tasks, jobs, on_failure, self.reporter)
     }
 }
 
