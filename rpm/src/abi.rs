@@ -27,8 +27,15 @@ const INTERPRETER: &str = "/lib64/ld-linux-x86-64.so.2";
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AbiTable {
+    /// It is another target's whole table; otherwise it adds to CentOS 7's.
+    #[serde(default)]
+    replaces: bool,
+    /// Families of symbol versions.
+    #[serde(default)]
     versions: BTreeMap<String, BTreeSet<String>>,
-    libraries: BTreeMap<String, Vec<String>>,
+    /// The families that each library defines, and single versions by their whole names.
+    #[serde(default)]
+    libraries: BTreeMap<String, BTreeSet<String>>,
 }
 
 /// A file that the target would not run or load.
@@ -105,12 +112,24 @@ impl AbiTable {
             .map_err(|e| SpecError::new(PATH, e.to_string()).into())
     }
 
-    /// Another target's, from a file of the same shape.
+    /// CentOS 7's with what a file of the same shape adds, or the file's alone if it says `replaces = true`.
     ///
     /// # Errors
     /// An I/O error, or [`crate::Error::Spec`] with the place in the file.
     pub fn load(path: &Path) -> Result<Self> {
-        Ok(from_str(&input::read_text(path, input::MAX_TEXT)?, path)?)
+        let own: Self = from_str(&input::read_text(path, input::MAX_TEXT)?, path)?;
+        if own.replaces {
+            return Ok(own);
+        }
+        let mut all = Self::el7()?;
+        let join = |all: &mut BTreeMap<String, BTreeSet<String>>, own| {
+            for (name, more) in own {
+                all.entry(name).or_default().extend(more);
+            }
+        };
+        join(&mut all.versions, own.versions);
+        join(&mut all.libraries, own.libraries);
+        Ok(all)
     }
 
     /// Checks the ELF files of `root`; `own` are the SONAMEs that the rest of the release offers.
@@ -179,12 +198,10 @@ impl AbiTable {
             return Some(true);
         }
         let known = |family: &String| {
-            let rest = need.version.strip_prefix(family.as_str())?;
-            // Some families have one version, which is their name.
-            let number = if rest.is_empty() { rest } else { rest.strip_prefix('_')? };
+            let number = need.version.strip_prefix(family.as_str())?.strip_prefix('_')?;
             Some(self.versions.get(family)?.contains(number))
         };
-        Some(families.iter().any(|f| known(f) == Some(true)))
+        Some(families.contains(&need.version) || families.iter().any(|f| known(f) == Some(true)))
     }
 }
 
@@ -221,8 +238,73 @@ mod tests {
         assert_eq!(has("libstdc++.so.6", "GLIBCXX_3.4.20"), Some(false));
         assert_eq!(has("libcurl.so.4", "CURL_OPENSSL_4"), Some(false));
         assert_eq!(has("libmesos-0.25.0.so", "X_1"), None);
-        for families in table.libraries.values() {
-            assert!(families.iter().all(|f| table.versions.contains_key(f)));
+        for word in table.libraries.values().flatten() {
+            let is_version = word.contains(|c: char| c.is_ascii_digit())
+                || word == "Base"
+                || word.ends_with("_MIT");
+            assert!(table.versions.contains_key(word) || is_version, "{word}");
         }
+        assert_eq!(has("libcap.so.2", "X_1"), Some(false));
+        assert_eq!(has("libacl.so.1", "ACL_1.2"), Some(true));
+        assert_eq!(has("libacl.so.1", "ACL_1.3"), Some(false));
+        assert_eq!(has("libgssapi_krb5.so.2", "gssapi_krb5_2_MIT"), Some(true));
+        assert_eq!(has("libgssapi_krb5.so.2", "HIDDEN"), Some(false));
+    }
+
+    /// The packages are CentOS 7's own, in the folder that EL7_RPMS names; without it there is nothing to ask.
+    #[test]
+    fn the_table_says_no_more_than_the_packages_provide() {
+        let Some(dir) = std::env::var_os("EL7_RPMS") else { return };
+        let mut provided = BTreeSet::new();
+        for item in fs_err::read_dir(PathBuf::from(dir)).unwrap() {
+            let path = item.unwrap().path();
+            if path.extension().is_some_and(|e| e == "rpm") {
+                let rpm = crate::read::Rpm::open(&path).unwrap();
+                let names = rpm.strings(::rpm::IndexTag::RPMTAG_PROVIDENAME);
+                provided.extend(names.into_iter().map(str::to_owned));
+            }
+        }
+        let table = AbiTable::el7().unwrap();
+        let mut missing = Vec::new();
+        for (library, words) in &table.libraries {
+            let base = format!("{library}()(64bit)");
+            if !provided.contains(&base) {
+                missing.push(library.clone());
+                continue;
+            }
+            for word in words.iter().filter(|w| !table.versions.contains_key(*w)) {
+                assert!(
+                    provided.contains(&format!("{library}({word})(64bit)")),
+                    "{library} {word}"
+                );
+            }
+        }
+        // Of packages that are not among the hundred.
+        missing.retain(|l| {
+            !l.starts_with("libsvn_") && !["libatomic.so.1", "ld-linux-x86-64.so.2"].contains(&&**l)
+        });
+        assert_eq!(missing, [""; 0]);
+    }
+
+    #[test]
+    fn a_table_adds_to_the_one_of_centos_7_unless_it_replaces_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("abi.toml");
+        let has = |text: &str, library: &str, version: &str| {
+            fs_err::write(&path, text).unwrap();
+            let table = AbiTable::load(&path).unwrap();
+            table.has(&Needed { library: library.into(), version: version.into() })
+        };
+        let line = "[libraries]\n\"libev.so.4\" = [\"EV_4\"]\n\"libc.so.6\" = [\"OWN_1\"]\n";
+        assert_eq!(has(line, "libev.so.4", "EV_4"), Some(true));
+        assert_eq!(has(line, "libc.so.6", "OWN_1"), Some(true));
+        assert_eq!(has(line, "libc.so.6", "GLIBC_2.17"), Some(true));
+        assert_eq!(has(line, "libc.so.6", "GLIBC_2.18"), Some(false));
+        let alone = format!("replaces = true\n{line}");
+        assert_eq!(has(&alone, "libev.so.4", "EV_4"), Some(true));
+        assert_eq!(has(&alone, "libc.so.6", "GLIBC_2.17"), Some(false));
+        assert_eq!(has(&alone, "libcap.so.2", "X_1"), None);
+        fs_err::write(&path, "[librarys]\n").unwrap();
+        assert!(AbiTable::load(&path).is_err());
     }
 }

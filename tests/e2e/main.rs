@@ -12,6 +12,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod abi_table;
 mod bad_input;
 mod checkout;
 mod container;

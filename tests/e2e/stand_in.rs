@@ -47,10 +47,13 @@ fn provides(table: &Path) -> BTreeSet<String> {
         provides.insert(format!("{library}()(64bit)"));
         for family in families.as_array().unwrap() {
             let family = family.as_str().unwrap();
-            for version in table["versions"][family].as_array().unwrap() {
+            let Some(versions) = table["versions"].get(family) else {
+                provides.insert(format!("{library}({family})(64bit)"));
+                continue;
+            };
+            for version in versions.as_array().unwrap() {
                 let version = version.as_str().unwrap();
-                let joint = if version.is_empty() { "" } else { "_" };
-                provides.insert(format!("{library}({family}{joint}{version})(64bit)"));
+                provides.insert(format!("{library}({family}_{version})(64bit)"));
             }
         }
     }

@@ -84,7 +84,7 @@ impl Image {
         self.lock.as_deref()
     }
 
-    /// What it offers to the programs built in it, if that is not CentOS 7.
+    /// What it offers to the programs built in it beside, or instead of, what CentOS 7 does.
     pub(crate) fn abi(&self) -> Option<PathBuf> {
         // One that cannot be read is there all the same, and fails where it is loaded.
         Some(self.dir.join(ABI)).filter(|path| !matches!(input::is_there(path), Ok(false)))

@@ -162,7 +162,7 @@ pub(crate) struct Staged {
     pub(crate) discard: Vec<String>,
     /// What is on the host together; it is the last of them itself.
     pub(crate) release: Vec<Shared>,
-    /// What the target offers, if that is not CentOS 7.
+    /// What the target offers beside, or instead of, what CentOS 7 does.
     pub(crate) abi: Option<PathBuf>,
 }
 
