@@ -12,7 +12,7 @@ use crate::{
     Result,
     error::SpecError,
     input,
-    spec::{RawPackage, from_str},
+    spec::{RawPackage, from_str, printable},
 };
 
 /// A crate's manifest beside that of its workspace.
@@ -79,14 +79,20 @@ impl Manifest {
         value.as_str().map(str::to_owned)
     }
 
-    /// The crate's `[package.metadata.generate-rpm]`, completed from `[package]` with the same
-    /// fall-backs as cargo-generate-rpm has.
-    pub(crate) fn generate_rpm(&self) -> Result<RawPackage> {
+    /// The crate's `[package.metadata.generate-rpm]`, with the named one of its variants laid over it as
+    /// `cargo generate-rpm --variant` does, and completed from `[package]` with the same fall-backs as
+    /// cargo-generate-rpm has.
+    pub(crate) fn generate_rpm(&self, variant: Option<&str>) -> Result<RawPackage> {
         let outer: Outer = from_str(&self.text, &self.path)?;
-        let own = outer.package.metadata.and_then(|m| m.generate_rpm).ok_or_else(|| {
+        let mut own = outer.package.metadata.and_then(|m| m.generate_rpm).ok_or_else(|| {
             SpecError::new(&self.path, "there is no [package.metadata.generate-rpm]")
                 .with_help("write it, or take `cargo = true` out of package.toml")
         })?;
+        let mut variants = own.variants.take().unwrap_or_default();
+        if let Some(name) = variant {
+            let known: Vec<_> = variants.keys().cloned().collect();
+            own = variants.remove(name).ok_or_else(|| self.no_variant(name, &known))?.over(own);
+        }
         Ok(own.over(RawPackage {
             name: self.field("name"),
             version: self.field("version"),
@@ -95,6 +101,15 @@ impl Manifest {
             url: self.field("homepage").or_else(|| self.field("repository")),
             ..RawPackage::default()
         }))
+    }
+
+    fn no_variant(&self, name: &str, known: &[String]) -> SpecError {
+        let message =
+            format!("[package.metadata.generate-rpm] has no variant `{}`", printable(name));
+        SpecError::new(&self.path, message).with_help(match known {
+            [] => "it has no variants; take `variant` out of package.toml".into(),
+            known => format!("variants are: {}", known.join(", ")),
+        })
     }
 
     /// Folders, relative to the workspace, of the crates that `crate_dir` is built from: itself

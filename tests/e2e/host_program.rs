@@ -102,6 +102,59 @@ fn what_cannot_be_built_here_is_held_back_and_a_release_fails() {
     assert_eq!(walk(&checkout.path("dist/el7")), before);
 }
 
+/// A crate whose table is for other distributions, too: with weak dependencies and variants.
+fn with_table_for_others() -> Checkout {
+    let checkout = with_crate("fn main() {}");
+    let manifest = fs_err::read_to_string(checkout.path("host/tiny/Cargo.toml")).unwrap();
+    let more = "recommends = { other = \"*\" }\n\
+        [package.metadata.generate-rpm.variants.el7]\nsummary = \"Tiny for CentOS 7\"\n";
+    checkout.write("host/tiny/Cargo.toml", manifest + more);
+    let spec = fs_err::read_to_string(checkout.path("specs/tiny/package.toml")).unwrap();
+    let spec = spec.replace("cargo = true\n", "cargo = true\nvariant = \"el7\"\n");
+    checkout.write("specs/tiny/package.toml", spec);
+    checkout
+}
+
+#[test]
+fn weak_dependencies_of_a_crate_are_noted_until_package_toml_lifts_them() {
+    let checkout = with_table_for_others();
+    let noted = || {
+        let output = support::run(&mut checkout.xtask(&["plan"]));
+        let said = String::from_utf8(output.stderr).unwrap();
+        said.contains("note: package.tiny: the crate's `recommends` is left out")
+    };
+    assert!(noted());
+    // As JSON, the plan is one document.
+    let plan = checkout.ok(&["plan", "--json"]);
+    serde_json::from_str::<serde_json::Value>(&plan).unwrap();
+    let spec = fs_err::read_to_string(checkout.path("specs/tiny/package.toml")).unwrap();
+    let lifted = spec.replace("cargo = true\n", "cargo = true\nrecommends = {}\n");
+    checkout.write("specs/tiny/package.toml", lifted);
+    assert!(!noted());
+    checkout.write("specs/tiny/package.toml", spec.replace("\"el7\"", "\"el8\""));
+    let (code, message) = checkout.fails(&["plan"]);
+    assert_eq!(code, 3, "{message}");
+    assert!(message.contains("has no variant `el8`"), "{message}");
+    assert!(message.contains("help: variants are: el7"), "{message}");
+}
+
+#[test]
+fn the_variant_that_package_toml_names_is_packaged() {
+    if !support::have("variants", &["python3", "rpm"]) {
+        return;
+    }
+    let checkout = with_table_for_others();
+    lend_tools(&checkout);
+    let events = checkout.events(&[]);
+    let note = |e: &&serde_json::Value| e["event"] == "note";
+    let notes: Vec<_> = events.iter().filter(note).filter_map(|e| e["message"].as_str()).collect();
+    assert!(notes.iter().any(|n| n.contains("`recommends` is left out")), "{notes:?}");
+    let mut query = Command::new("rpm");
+    query.args(["-qp", "--qf", "%{SUMMARY}"]);
+    let rpm = checkout.path("dist/el7/tiny-1.0.0-1.el7.x86_64.rpm");
+    assert_eq!(support::ok(query.arg(rpm)), "Tiny for CentOS 7");
+}
+
 #[test]
 fn a_compile_error_is_shown_with_step_command_status_log_and_help() {
     if !support::have("compile error", &["python3"]) {

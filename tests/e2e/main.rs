@@ -16,6 +16,8 @@ mod abi_table;
 mod bad_input;
 mod checkout;
 mod container;
+mod debuginfo;
+mod every_key;
 mod failing;
 mod firewalld;
 mod host_program;

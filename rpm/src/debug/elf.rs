@@ -22,6 +22,8 @@ use object::{
     },
 };
 
+use crate::deps::is_debug_file;
+
 /// An ELF file whose debug information can be taken out.
 pub(super) struct Splittable {
     header: FileHeader64<Le>,
@@ -47,8 +49,8 @@ enum Fate {
     Debug,
 }
 
-/// Reads `path`. `None`: it is no 64 bit x86 program or library, or there is nothing to take out,
-/// or its sections stand in an order in which taking some out would renumber those that are loaded.
+/// Reads `path`. `None`: it is no 64 bit x86 program or library, or there is nothing to take out, as of what a
+/// build has split already, or its sections stand in an order in which taking some out would renumber those that are loaded.
 ///
 /// # Errors
 /// An I/O error that names the file.
@@ -69,6 +71,9 @@ fn parse<'d, R: ReadRef<'d>>(data: R) -> Option<Splittable> {
     }
     let programs = header.program_headers(Le, data).ok()?.to_vec();
     let table = header.sections(Le, data).ok()?;
+    if is_debug_file(&table, Le) {
+        return None;
+    }
     let name = |s: &SectionHeader64<Le>| table.section_name(Le, s).map(<[u8]>::to_vec);
     let section = |s: &SectionHeader64<Le>| Some(Section { header: *s, name: name(s).ok()? });
     let sections = table.iter().map(section).collect::<Option<Vec<_>>>()?;

@@ -29,14 +29,22 @@ const ROOT: &str = "/usr/lib/debug";
 /// information of programs. New files are written to `work`, an empty folder that must outlive the
 /// result.
 ///
+/// Without any debug information the root of a debug package is empty.
+///
 /// # Errors
-/// An I/O error that names the file, or [`Error::Stage`] if debug information is asked for and no
-/// file has any.
+/// An I/O error that names the file, or [`Error::Stage`] if the package itself asks for debug information and
+/// no file has any.
 pub fn refine(package: &Package, root: StagedRoot, work: &Path) -> Result<StagedRoot> {
     match package.symbols {
         Symbols::Kept => Ok(root),
         Symbols::Stripped { linked } => strip(root, linked, work),
-        Symbols::DebugInfo => debug_root(package, &root, work),
+        Symbols::DebugInfo { asked } => {
+            let found = debug_root(&root, work)?;
+            match found.entries.is_empty() && asked {
+                true => Err(nothing(package)),
+                false => Ok(found),
+            }
+        }
     }
 }
 
@@ -69,7 +77,10 @@ fn create(work: &Path, i: usize, ending: &str) -> Result<(PathBuf, BufWriter<fs_
 }
 
 fn strip(mut root: StagedRoot, linked: bool, work: &Path) -> Result<StagedRoot> {
-    for (i, found) in splittable(&root)? {
+    let files = splittable(&root)?;
+    // A link to a package that is not made would lead debuggers nowhere.
+    let linked = linked && files.iter().any(|(_, found)| found.has_debug_sections());
+    for (i, found) in files {
         let Kind::File { source, inode, .. } = root.entries[i].kind.clone() else { continue };
         let name = debug_name(&root.entries[i].path);
         // The link holds the debug file's checksum, so that one is made, and measured, here too.
@@ -93,7 +104,15 @@ fn strip(mut root: StagedRoot, linked: bool, work: &Path) -> Result<StagedRoot> 
     Ok(root)
 }
 
-fn debug_root(package: &Package, root: &StagedRoot, work: &Path) -> Result<StagedRoot> {
+fn nothing(package: &Package) -> Error {
+    Error::stage_help(
+        &package.name,
+        "no file of the package has debug information",
+        "compile with -g and do not strip, or take `debuginfo = true` out",
+    )
+}
+
+fn debug_root(root: &StagedRoot, work: &Path) -> Result<StagedRoot> {
     let mut entries = BTreeMap::new();
     let mut any = false;
     for (i, found) in splittable(root)? {
@@ -110,11 +129,7 @@ fn debug_root(package: &Package, root: &StagedRoot, work: &Path) -> Result<Stage
         }
     }
     if !any {
-        return Err(Error::stage_help(
-            &package.name,
-            "no file of the package has debug information",
-            "compile with -g and do not strip, or take `debuginfo = true` out",
-        ));
+        entries.clear();
     }
     Ok(StagedRoot { entries: entries.into_values().collect() })
 }

@@ -34,6 +34,8 @@ pub struct Elf {
     pub is_dynamic_object: bool,
     /// `e_type` is ET_EXEC or ET_DYN.
     pub is_linked: bool,
+    /// It is a separate debug file: what its program asks for and offers is in the program.
+    pub is_debug_file: bool,
     /// `e_machine`.
     pub machine: u16,
     /// DT_SONAME.
@@ -85,6 +87,13 @@ where
         machine: header.e_machine(endian).0,
         ..Elf::default()
     };
+    out.has_symbols = sections.iter().any(|s| {
+        use object::read::elf::SectionHeader;
+        s.sh_type(endian) == elf::SHT_SYMTAB
+    });
+    if is_debug_file(&sections, endian) {
+        return Some(Elf { is_debug_file: true, ..out });
+    }
     let segments = header.program_headers(endian, data).ok()?;
     for segment in segments {
         use object::read::elf::ProgramHeader;
@@ -101,13 +110,26 @@ where
         s.sh_type(endian) == elf::SHT_DYNAMIC
     });
     out.is_described = dynamic_section || !dynamic_segment;
-    out.has_symbols = sections.iter().any(|s| {
-        use object::read::elf::SectionHeader;
-        s.sh_type(endian) == elf::SHT_SYMTAB
-    });
     dynamic(&sections, endian, data, &mut out)?;
     versions(&sections, endian, data, &mut out)?;
     Some(out)
+}
+
+/// Whether the file is what `objcopy --only-keep-debug`, `eu-strip -f` and this crate make for debuggers:
+/// all that would be loaded is left out, but for notes.
+pub(crate) fn is_debug_file<'d, H, R>(sections: &SectionTable<'d, H, R>, endian: H::Endian) -> bool
+where
+    H: FileHeader,
+    R: ReadRef<'d>,
+{
+    use object::read::elf::SectionHeader;
+    let mut loaded = sections
+        .iter()
+        .filter(|s| s.sh_flags(endian).contains(elf::SHF_ALLOC))
+        .map(|s| s.sh_type(endian))
+        .filter(|kind| *kind != elf::SHT_NOTE)
+        .peekable();
+    loaded.peek().is_some() && loaded.all(|kind| kind == elf::SHT_NOBITS)
 }
 
 fn dynamic<'d, H, R>(
@@ -221,7 +243,7 @@ fn versioned_symbols<'d, R: ReadRef<'d>>(data: R, need: &Needed) -> Option<Vec<S
 impl Elf {
     /// Adds what rpm's `elfdeps` would print. `executable`: any execute bit in the packaged mode.
     pub(super) fn dependencies(&self, executable: bool, basename: &str, facts: &mut FileFacts) {
-        if !self.is_linked {
+        if !self.is_linked || self.is_debug_file {
             return;
         }
         let marker = if self.is_64 { "(64bit)" } else { "" };

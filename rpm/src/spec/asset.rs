@@ -11,8 +11,8 @@ use super::{
     schema::{RawAsset, RawConfig},
 };
 
-/// Checks one of `assets`.
-pub(super) fn asset(raw: RawAsset, base: Base) -> Checked<Asset> {
+/// Checks one of `assets`. `is_crate`: whether cargo builds programs for the package.
+pub(super) fn asset(raw: RawAsset, base: Base, is_crate: bool) -> Checked<Asset> {
     if raw.staged.is_none() && raw.source.is_none() && !raw.exclude.is_empty() {
         return Err("`exclude` goes with `source` or `staged` only".into());
     }
@@ -27,7 +27,7 @@ pub(super) fn asset(raw: RawAsset, base: Base) -> Checked<Asset> {
     // A ghost may be a directory or a link; on its own it is a file.
     let content = match (&raw.source, raw.dir, &raw.link, raw.ghost) {
         (None, false, None, false) if raw.staged.is_some() => staged(&raw)?,
-        (Some(pattern), false, None, false) => files(pattern, base, &raw.exclude)?,
+        (Some(pattern), false, None, false) => files(pattern, base, is_crate, &raw.exclude)?,
         (None, true, None, _) => Content::Dir,
         (None, false, Some(target), _) => Content::Link(line("link", target.clone())?),
         (None, false, None, true) => Content::Ghost,
@@ -73,10 +73,10 @@ fn staged(raw: &RawAsset) -> Checked<Content> {
     Ok(Content::Staged { pattern, exclude })
 }
 
-fn files(pattern: &str, base: Base, exclude: &[String]) -> Checked<Content> {
+fn files(pattern: &str, base: Base, is_crate: bool, exclude: &[String]) -> Checked<Content> {
     // cargo-generate-rpm's spelling for what cargo built, whatever the target and profile.
-    let (base, pattern) = match (base, pattern.strip_prefix("target/release/")) {
-        (Base::Crate, Some(rest)) => (Base::Build, rest),
+    let (base, pattern) = match (is_crate, pattern.strip_prefix("target/release/")) {
+        (true, Some(rest)) => (Base::Build, rest),
         _ => (base, pattern),
     };
     // Where `../` leads is looked at when the files are: it may lead elsewhere in the checkout.

@@ -28,6 +28,8 @@ pub(super) struct Layered {
     pub(super) packages: Vec<Layers>,
     /// The versions of its packages.
     pub(super) siblings: Siblings,
+    /// What its author should know, and what stops nothing.
+    pub(super) notes: Vec<String>,
 }
 
 /// One package.
@@ -36,6 +38,8 @@ pub(super) struct Layers {
     pub(super) table: RawPackage,
     pub(super) crate_assets: Vec<RawAsset>,
     pub(super) extra_assets: Vec<RawAsset>,
+    /// Whether the package's own table says `debuginfo = true`.
+    pub(super) asks_for_debuginfo: bool,
 }
 
 impl Layered {
@@ -51,27 +55,39 @@ impl Layered {
         }
         let mut packages = Vec::new();
         let mut siblings = Siblings::default();
+        let mut notes = Vec::new();
         for (name, own) in std::mem::take(&mut raw.package) {
             let extra_assets = own.extra_assets.clone().unwrap_or_default();
             let from_crate = own.cargo == Some(true);
+            let asks_for_debuginfo = own.debuginfo == Some(true);
             let mut table = own.over(raw.common.clone());
             let mut crate_assets = Vec::new();
             if from_crate {
                 let dir = crate_dir.as_ref().ok_or_else(|| {
                     at(format!("package.{name}: `cargo = true` without `[build] crate`"))
                 })?;
-                let manifest = manifest(workspace, dir, path, &name)?;
-                crate_assets = manifest.assets.clone().unwrap_or_default();
-                table = table.over(RawPackage { assets: None, ..manifest });
+                let mut manifest = manifest(workspace, dir, path, &name, table.variant.as_deref())?;
+                notes.extend(leave_out_weak(&name, &table, &mut manifest));
+                let assets = manifest.assets.take().unwrap_or_default();
+                crate_assets = if table.assets.is_some() { Vec::new() } else { assets };
+                table = table.over(manifest);
+            } else if table.variant.is_some() {
+                let message = "`variant` chooses among those of a crate: add `cargo = true`";
+                return Err(at(format!("package.{name}: {message}")).into());
+            }
+            if table.variants.is_some() {
+                let message = "`variants` are a crate's, in its [package.metadata.generate-rpm]; \
+                               `variant = \"NAME\"` takes one";
+                return Err(at(format!("package.{name}: {message}")).into());
             }
             siblings.add(&name, &table);
-            packages.push(Layers { name, table, crate_assets, extra_assets });
+            packages.push(Layers { name, table, crate_assets, extra_assets, asks_for_debuginfo });
         }
         if packages.is_empty() {
             return Err(at("there is no [package.NAME] table".into()).into());
         }
         let name = dir_of(path).file_name().unwrap_or_default().to_string_lossy().into_owned();
-        Ok(Self { path: path.to_owned(), name, raw, packages, siblings })
+        Ok(Self { path: path.to_owned(), name, raw, packages, siblings, notes })
     }
 
     /// Whether it is built from one of these sources.
@@ -96,11 +112,138 @@ impl Layered {
 
 /// What the crate's manifest says of the package, its scripts read already: in there the paths
 /// start from the crate.
-fn manifest(workspace: &Path, dir: &Path, path: &Path, name: &str) -> Result<RawPackage> {
-    let mut manifest = Manifest::load(workspace, dir)?.generate_rpm()?;
+fn manifest(
+    workspace: &Path,
+    dir: &Path,
+    path: &Path,
+    name: &str,
+    variant: Option<&str>,
+) -> Result<RawPackage> {
+    let mut manifest = Manifest::load(workspace, dir)?.generate_rpm(variant)?;
     for script in manifest.scripts_mut() {
         let text = script_text(&script.0, &workspace.join(dir));
         script.0 = text.map_err(|e| SpecError::new(path, format!("package.{name}: {e}")))?;
     }
     Ok(manifest)
+}
+
+/// Takes weak dependencies out of the crate's table: it is for all distributions, and others than CentOS 7 have
+/// them. A note says so, unless package.toml has the key and so knows.
+fn leave_out_weak(name: &str, table: &RawPackage, manifest: &mut RawPackage) -> Vec<String> {
+    let known: Vec<bool> = table.weak().iter().map(|(_, value)| value.is_some()).collect();
+    let mut notes = Vec::new();
+    for ((key, value), known) in manifest.weak_mut().into_iter().zip(known) {
+        if value.take().is_some_and(|v| !is_empty(&v)) && !known {
+            notes.push(format!(
+                "package.{name}: the crate's `{key}` is left out: rpm 4.11 of CentOS 7 has no weak dependencies; \
+                 `{key} = {{}}` in package.toml says that this is meant, `requires` makes it a hard one"
+            ));
+        }
+    }
+    notes
+}
+
+/// Whether a table of dependencies says nothing: it lifts what a layer below says.
+pub(super) fn is_empty(value: &toml::Value) -> bool {
+    value.as_table().is_some_and(toml::Table::is_empty)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Content, Spec};
+    use super::*;
+
+    /// A description of the crate `c`, whose manifest has this table.
+    fn read(crate_table: &str, own: &str) -> Result<Spec> {
+        let dir = tempfile::tempdir().unwrap();
+        fs_err::create_dir(dir.path().join("c")).unwrap();
+        let manifest = format!(
+            "[package]\nname = \"c\"\nversion = \"1.0.0\"\nlicense = \"MIT\"\n\
+             description = \"\"\"\nFirst\nsecond\n\"\"\"\n[package.metadata.generate-rpm]\n{crate_table}"
+        );
+        fs_err::write(dir.path().join("c/Cargo.toml"), manifest).unwrap();
+        let text = format!(
+            "[build]\ncrate = \"c\"\n[package.c]\ncargo = true\n{own}\n\
+             [[changelog]]\ndate = 2015-10-21\nauthor = \"a\"\ntext = [\"t\"]\n"
+        );
+        Spec::parse(&text, &dir.path().join("specs/c/package.toml"), dir.path())
+    }
+
+    fn refused(crate_table: &str, own: &str) -> String {
+        let error = read(crate_table, own).unwrap_err();
+        format!("{error} {}", error.help().unwrap_or_default())
+    }
+
+    const SUMMARY: &str = "summary = \"s\"\n";
+    const ASSETS: &str = "assets = [{ source = \"target/release/c\", dest = \"/usr/bin/c\" }]\n";
+
+    #[test]
+    fn weak_dependencies_of_a_crate_are_a_note_unless_they_are_lifted() {
+        for key in ["recommends", "suggests", "supplements", "enhances"] {
+            let table = format!("{SUMMARY}{ASSETS}{key} = {{ other = \"*\" }}\n");
+            let notes = read(&table, "").unwrap().notes;
+            assert_eq!(notes.len(), 1, "{key}");
+            assert!(notes[0].contains(&format!("package.c: the crate's `{key}` is left out")));
+            let lifted = format!("{key} = {{}}");
+            assert_eq!(read(&table, &lifted).unwrap().notes, [""; 0], "{key}");
+            assert_eq!(read(SUMMARY, &lifted).unwrap().notes, [""; 0], "{key}");
+            let own = refused(&table, &format!("{key} = {{ other = \"*\" }}"));
+            assert!(own.contains("has no weak dependencies"), "{own}");
+        }
+    }
+
+    #[test]
+    fn what_package_toml_says_replaces_what_the_crate_says() {
+        let table = format!(
+            "{SUMMARY}{ASSETS}requires = {{ a = \"*\" }}\npost_install_script = \"echo x\"\nname = \"d\"\n"
+        );
+        let package = |own: &str| {
+            let own = format!("name = \"c\"\n{own}");
+            read(&table, &own).unwrap().packages.remove(0)
+        };
+        let kept = package("");
+        assert_eq!((kept.requires.len(), kept.assets.len()), (1, 1));
+        assert!(kept.scripts.post.is_some());
+        let lifted = package("requires = {}\npost_install_script = \"\"\nassets = []");
+        assert_eq!((lifted.requires.len(), lifted.assets.len()), (0, 0));
+        assert_eq!(lifted.scripts.post, None);
+        let other = package(
+            "assets = [{ source = \"target/release/c\", dest = \"/usr/sbin/c\" }]\n\
+             extra-assets = [{ source = \"x\", dest = \"/x\" }]",
+        );
+        let dests: Vec<_> = other.assets.iter().map(|a| a.dest.as_str()).collect();
+        assert_eq!(dests, ["/usr/sbin/c", "/x"]);
+        assert_eq!(other.programs().collect::<Vec<_>>(), ["c"]);
+        assert!(
+            matches!(&other.assets[1].content, Content::Files { pattern, .. } if pattern == "x")
+        );
+    }
+
+    #[test]
+    fn the_named_variant_is_laid_over_the_crates_table() {
+        let table = format!(
+            "{SUMMARY}{ASSETS}license = \"A\"\n[package.metadata.generate-rpm.variants.el7]\nsummary = \"of el7\"\n\
+             recommends = {{ x = \"*\" }}\n[package.metadata.generate-rpm.variants.suse]\nassets = []\n"
+        );
+        let plain = read(&table, "").unwrap();
+        assert_eq!((plain.packages[0].summary.as_str(), plain.notes.len()), ("s", 0));
+        let el7 = read(&table, "variant = \"el7\"").unwrap();
+        assert_eq!((el7.packages[0].summary.as_str(), el7.notes.len()), ("of el7", 1));
+        assert_eq!((el7.packages[0].license.as_str(), el7.packages[0].assets.len()), ("A", 1));
+        assert!(read(&table, "variant = \"suse\"").unwrap().packages[0].assets.is_empty());
+        let unknown = refused(&table, "variant = \"el8\"");
+        assert!(unknown.contains("no variant `el8`"), "{unknown}");
+        assert!(unknown.contains("variants are: el7, suse"), "{unknown}");
+        assert!(refused(SUMMARY, "variant = \"el7\"").contains("it has no variants"));
+        let here = refused(SUMMARY, "[package.c.variants.el7]\nsummary = \"x\"");
+        assert!(here.contains("`variants` are a crate's"), "{here}");
+    }
+
+    #[test]
+    fn a_description_of_several_lines_is_no_summary() {
+        let error = refused(ASSETS, "");
+        assert!(error.contains("summary: must be one line"), "{error}");
+        assert!(error.contains("`description` of Cargo.toml"), "{error}");
+        assert_eq!(read(ASSETS, SUMMARY).unwrap().packages[0].summary, "s");
+    }
 }

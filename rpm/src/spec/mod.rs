@@ -52,6 +52,8 @@ pub struct Spec {
     pub build: Option<Build>,
     /// The RPMs, in order of their names.
     pub packages: Vec<Package>,
+    /// What its author should know, and what stops nothing.
+    pub notes: Vec<String>,
 }
 
 impl Spec {

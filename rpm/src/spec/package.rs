@@ -88,7 +88,8 @@ impl Package {
     }
 
     /// The package `NAME-debuginfo` beside this one, as rpm 4.11's `%debug_package` describes it.
-    pub(super) fn debuginfo(&self) -> Self {
+    /// `asked`: for this very package.
+    pub(super) fn debuginfo(&self, asked: bool) -> Self {
         let name = &self.name;
         Self {
             name: format!("{name}-debuginfo"),
@@ -110,7 +111,7 @@ impl Package {
             users: Vec::new(),
             ldconfig: false,
             firewalld: false,
-            symbols: Symbols::DebugInfo,
+            symbols: Symbols::DebugInfo { asked },
             waive: Vec::new(),
             ..self.clone()
         }
@@ -161,7 +162,11 @@ pub enum Symbols {
         linked: bool,
     },
     /// Holds them and nothing else: this is the package beside it.
-    DebugInfo,
+    DebugInfo {
+        /// Whether it was asked for by the package's own table. For one that `[common]` asks for, it is no fault
+        /// if there is no debug information: then there is no such package.
+        asked: bool,
+    },
 }
 
 /// One `%changelog` entry.

@@ -9,7 +9,7 @@ use super::{
     asset::asset,
     build::{Build, build},
     changelog, dependency, dir_of,
-    layers::{Layered, Layers},
+    layers::{Layered, Layers, is_empty},
     package::{
         Arch, Asset, Base, ChangelogEntry, Excludes, Package, Script, Scripts, Symbols, User,
     },
@@ -24,7 +24,7 @@ use crate::{Result, error::SpecError, input};
 /// Checks everything that can be checked without looking at the packages' files. `known` has the
 /// versions that `=` may stand for.
 pub(super) fn resolve(layered: Layered, known: &Siblings) -> Result<Spec> {
-    let Layered { path, name, raw, packages: layers, siblings: _ } = layered;
+    let Layered { path, name, raw, packages: layers, siblings: _, notes } = layered;
     let at = |e: String| SpecError::new(&path, e);
     let dir = dir_of(&path);
     let changelog = changelog::resolve(&raw.changelog).map_err(at)?;
@@ -38,14 +38,15 @@ pub(super) fn resolve(layered: Layered, known: &Siblings) -> Result<Spec> {
     let mut packages = Vec::new();
     for layers in layers {
         let name = layers.name.clone();
+        let asked = layers.asks_for_debuginfo;
         let package =
             context.package(layers, &changelog).map_err(|e| at(format!("package.{name}: {e}")))?;
         let debuginfo = matches!(package.symbols, Symbols::Stripped { linked: true })
-            .then(|| package.debuginfo());
+            .then(|| package.debuginfo(asked));
         packages.push(package);
         packages.extend(debuginfo);
     }
-    Ok(Spec { path, name, sources, build, packages })
+    Ok(Spec { path, name, sources, build, packages, notes })
 }
 
 struct Context<'a> {
@@ -61,9 +62,9 @@ pub(super) type Checked<T> = std::result::Result<T, String>;
 
 impl Context<'_> {
     fn package(&self, layers: Layers, changelog: &[ChangelogEntry]) -> Checked<Package> {
-        let Layers { name, table: raw, crate_assets, extra_assets } = layers;
+        let Layers { name, table: raw, crate_assets, extra_assets, asks_for_debuginfo } = layers;
         refuse_weak_dependencies(&raw)?;
-        let summary = line("summary", required("summary", raw.summary.clone())?)?;
+        let summary = summary(required("summary", raw.summary.clone())?)?;
         let relations = |key: &str, t: &Option<_>| match t {
             Some(t) => dependency::from_table(key, t, self.siblings),
             None => Ok(Vec::new()),
@@ -98,7 +99,7 @@ impl Context<'_> {
             users: each(&raw.users, user)?,
             ldconfig: raw.ldconfig.unwrap_or(false),
             firewalld: raw.firewalld.unwrap_or(false),
-            symbols: symbols(&raw)?,
+            symbols: symbols(&raw, asks_for_debuginfo)?,
             waive: each(&raw.waive, waiver)?,
             redistributable: raw.redistributable.unwrap_or(true),
             scripts: self.scripts(raw)?,
@@ -128,6 +129,10 @@ impl Context<'_> {
                       program: Option<Vec<String>>|
          -> Checked<Option<Script>> {
             let body = match source {
+                // It lifts the one of a layer below.
+                Some(source) if source.0.is_empty() && program.iter().all(Vec::is_empty) => {
+                    return Ok(None);
+                }
                 Some(source) => script_text(&source.0, self.dir)?,
                 None if program.is_some() => String::new(),
                 None => return Ok(None),
@@ -173,11 +178,23 @@ impl Context<'_> {
     }
 
     fn assets(&self, key: &str, raw: Vec<RawAsset>, base: Base) -> Checked<Vec<Asset>> {
+        let is_crate = matches!(self.build, Some(Build::Crate(_)));
         raw.into_iter()
             .enumerate()
-            .map(|(i, a)| asset(a, base).map_err(|e| format!("{key}[{i}]: {e}")))
+            .map(|(i, a)| asset(a, base, is_crate).map_err(|e| format!("{key}[{i}]: {e}")))
             .collect()
     }
+}
+
+fn summary(value: String) -> Checked<String> {
+    let lines = value.trim().lines().count();
+    line("summary", value).map_err(|e| match lines > 1 {
+        true => format!(
+            "{e}, and this is {lines}; without `summary` it is the `description` of Cargo.toml: write a short \
+             `summary` here or in the crate's table"
+        ),
+        false => e,
+    })
 }
 
 fn each<R: Clone, T>(list: &Option<Vec<R>>, check: fn(R) -> Checked<T>) -> Checked<Vec<T>> {
@@ -185,13 +202,8 @@ fn each<R: Clone, T>(list: &Option<Vec<R>>, check: fn(R) -> Checked<T>) -> Check
 }
 
 fn refuse_weak_dependencies(raw: &RawPackage) -> Checked<()> {
-    let weak = [
-        ("recommends", &raw.recommends),
-        ("suggests", &raw.suggests),
-        ("supplements", &raw.supplements),
-        ("enhances", &raw.enhances),
-    ];
-    match weak.iter().find(|(_, value)| value.is_some()) {
+    let says = |value: &Option<_>| value.as_ref().is_some_and(|v| !is_empty(v));
+    match raw.weak().into_iter().find(|(_, value)| says(value)) {
         Some((key, _)) => Err(format!(
             "{key}: rpm 4.11 of CentOS 7 has no weak dependencies; use `requires` or say it in the description"
         )),
@@ -223,8 +235,11 @@ pub(super) fn script_text(source: &str, dir: &Path) -> Checked<String> {
     text("script", script)
 }
 
-fn symbols(raw: &RawPackage) -> Checked<Symbols> {
-    match (raw.debuginfo.unwrap_or(false), raw.strip.unwrap_or(true)) {
+/// `asked`: whether `debuginfo = true` stands in the package's own table, and is not for others.
+fn symbols(raw: &RawPackage, asked: bool) -> Checked<Symbols> {
+    let can = raw.arch.as_deref() != Some("noarch") && raw.strip != Some(false);
+    let debuginfo = raw.debuginfo.unwrap_or(false) && (asked || can);
+    match (debuginfo, raw.strip.unwrap_or(true)) {
         (true, false) => Err("debuginfo: what is put into another package cannot stay; \
                               take `strip = false` out"
             .into()),

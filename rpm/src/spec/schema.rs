@@ -94,6 +94,26 @@ pub(crate) struct RawPhase {
 pub(crate) struct ScriptSource(pub(crate) String);
 
 impl RawPackage {
+    /// Dependencies that may be left unmet, by key.
+    pub(crate) fn weak(&self) -> [(&'static str, &Option<toml::Value>); 4] {
+        [
+            ("recommends", &self.recommends),
+            ("suggests", &self.suggests),
+            ("supplements", &self.supplements),
+            ("enhances", &self.enhances),
+        ]
+    }
+
+    /// The same, to be changed.
+    pub(crate) fn weak_mut(&mut self) -> [(&'static str, &mut Option<toml::Value>); 4] {
+        [
+            ("recommends", &mut self.recommends),
+            ("suggests", &mut self.suggests),
+            ("supplements", &mut self.supplements),
+            ("enhances", &mut self.enhances),
+        ]
+    }
+
     /// The scriptlets that are set.
     pub(crate) fn scripts_mut(&mut self) -> impl Iterator<Item = &mut ScriptSource> {
         [
@@ -151,6 +171,8 @@ package_table! {
     auto_req: String,
     #[serde(rename = "require-sh")]
     require_sh: bool,
+    /// Of a crate's table: tables that may be laid over it.
+    variants: BTreeMap<String, RawPackage>,
     pre_install_script: ScriptSource,
     pre_install_script_flags: u32,
     pre_install_script_prog: Vec<String>,
@@ -173,6 +195,8 @@ package_table! {
     // What it lacks.
     /// Take the keys of the crate's `[package.metadata.generate-rpm]` where none is given here.
     cargo: bool,
+    /// The one of the crate's `variants` that is laid over the crate's table.
+    variant: String,
     /// Assets beside those of the crate.
     #[serde(rename = "extra-assets")]
     extra_assets: Vec<RawAsset>,

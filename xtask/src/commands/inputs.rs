@@ -6,6 +6,7 @@ use el7rpm::spec::{Origin, Spec};
 
 use crate::{
     cli::SourceArgs,
+    events::{Event, Reporter},
     failure::{Class, Classify, Failure, Result},
     workspace::Workspace,
 };
@@ -29,4 +30,11 @@ pub(super) fn specs(workspace: &Workspace, args: &SourceArgs) -> Result<Vec<Spec
         }
     }
     Ok(specs)
+}
+
+/// Tells what the authors of the descriptions should know.
+pub(super) fn report_notes(specs: &[Spec], reporter: &dyn Reporter) {
+    for message in specs.iter().flat_map(|s| &s.notes) {
+        reporter.event(&Event::Note { message });
+    }
 }

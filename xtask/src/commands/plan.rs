@@ -22,6 +22,10 @@ pub(super) fn run(
     let signing_key = keys::development_fingerprint(workspace)?;
     let signing_key = signing_key.unwrap_or_else(|| "no development key yet".into());
     let specs = inputs::specs(workspace, &args.sources)?;
+    // The plan as JSON is one document.
+    if !json {
+        inputs::report_notes(&specs, reporter);
+    }
     let store = Store::open(workspace)?;
     let fetcher = Fetcher::new(&store, workspace, reporter);
     let plan =

@@ -11,6 +11,7 @@ use el7rpm::openpgp::Signer;
 
 pub(crate) use budget::Budget;
 pub(crate) use images::Images;
+pub(crate) use package::is_nothing;
 
 use crate::{
     cache::Cache,

@@ -46,14 +46,17 @@ impl Context<'_> {
         }
         let stripped = self.cache.scratch()?;
         let root = debug::refine(package, root, stripped.path()).class(Class::Source)?;
+        if root.entries.is_empty() && matches!(package.symbols, Symbols::DebugInfo { .. }) {
+            self.cache.make("package", &step.key, |_| step.stamps.check())?;
+            return Ok(());
+        }
         let mut options = work.options.clone();
         let share = self.budget.take();
         options.compression.threads = share.threads.max(1);
         let prepared = Prepared::new(package, &root, &options).class(Class::Package)?;
-        // Debug information is loaded by debuggers alone, and el7rpm has written it itself, of files
-        // that pass the gate in the package beside it.
-        if package.symbols != Symbols::DebugInfo {
-            self.abi_gate(package.arch, work.staged.as_deref(), &root, &prepared)?;
+        self.abi_gate(package.arch, work.staged.as_deref(), &root, &prepared)?;
+        // Debug information is read by debuggers alone, and names the sources where they were compiled.
+        if !matches!(package.symbols, Symbols::DebugInfo { .. }) {
             let places = self.places(work.staged.as_deref());
             lint_gate(lint::check(package, &root, prepared.facts(), &places)?)?;
         }
@@ -65,7 +68,12 @@ impl Context<'_> {
     }
 
     pub(super) fn sign(&self, step: &Step, of: usize, file_name: &str) -> Result<()> {
-        let path = self.result(of)?.join(file_name);
+        let unsigned = self.result(of)?;
+        if is_nothing(&unsigned)? {
+            self.cache.make("sign", &step.key, |_| Ok::<_, Failure>(()))?;
+            return Ok(());
+        }
+        let path = unsigned.join(file_name);
         let size = fs_err::metadata(&path).class(Class::Output)?.len();
         let unsigned = UnsignedRpm { path, size };
         self.cache.make("sign", &step.key, |out| {
@@ -113,7 +121,9 @@ impl Context<'_> {
         let violations = table.check(arch, root, prepared.facts(), &own)?;
         let Some(first) = violations.first() else { return Ok(()) };
         let mut failure = Failure::new(Class::Package, format!("ABI gate: {first}")).help(
-            "build the file for CentOS 7 (glibc 2.17, gcc 4.8), or ship the library in this release",
+            "build the file for CentOS 7 (glibc 2.17, gcc 4.8), or ship the library in this release, or, if the \
+             host has it, add it to rpm/data/el7-abi.toml or to abi.toml of the builder image \
+             (docs/package-toml.md, The ABI gate)",
         );
         failure.last_lines = violations.iter().map(ToString::to_string).collect();
         Err(failure)
@@ -136,6 +146,14 @@ fn named(mut lines: Vec<String>) -> Vec<String> {
         lines.push(format!("and {more} more"));
     }
     lines
+}
+
+/// Whether a result is empty: there was no debug information to make a package of.
+///
+/// # Errors
+/// An I/O error that names the folder.
+pub(crate) fn is_nothing(result: &Path) -> Result<bool> {
+    Ok(fs_err::read_dir(result).class(Class::Output)?.next().is_none())
 }
 
 /// What is built and then forgotten is missed on the hosts only.

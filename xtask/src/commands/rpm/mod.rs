@@ -21,6 +21,7 @@ use crate::{
     plan::{Plan, Work},
     publish::{DEFAULT_BASE_URL, Place, Publication},
     schedule::Ended,
+    steps::is_nothing,
     terminal::{self, report::Report},
     workspace::Workspace,
 };
@@ -38,6 +39,7 @@ pub(super) fn run(
     }
     let _lock = Lock::take(workspace, reporter)?;
     let specs = inputs::specs(workspace, &args.sources)?;
+    inputs::report_notes(&specs, reporter);
     // Before the work, not after it.
     let place = Place::prepare(args.out.as_deref().unwrap_or(&workspace.default_out()), workspace)?;
     let keys = keys::load(&args.key, passphrase, workspace, reporter)?;
@@ -111,7 +113,10 @@ fn held_back<'a>(
 
 fn nothing_left(held_back: &[(&str, &Failure)]) -> Failure {
     let mut failure = refuse(held_back);
-    failure.message = "every package was held back; there is nothing to publish".into();
+    failure.message = match held_back.is_empty() {
+        true => "no file has debug information; there is nothing to publish".into(),
+        false => "every package was held back; there is nothing to publish".into(),
+    };
     failure
 }
 
@@ -138,6 +143,7 @@ fn check_reproducible(
     for (step, ended) in plan.steps.iter().zip(ended) {
         if let (Work::Package(work), Outcome::Cached | Outcome::Built) = (&step.work, ended.outcome)
             && let Some(dir) = cache.get("package", &step.key)
+            && !is_nothing(&dir)?
         {
             first.push(dir.join(format!("{}.rpm", work.package.nvra())));
         }

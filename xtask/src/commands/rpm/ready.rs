@@ -12,6 +12,7 @@ use crate::{
     plan::{Plan, Work},
     publish,
     schedule::{Ended, Trouble},
+    steps::is_nothing,
 };
 
 /// The signing step of a package, and what it signs.
@@ -105,6 +106,9 @@ pub(super) fn signed_rpms(
         let dir = dir.ok_or_else(|| {
             Failure::new(Class::Output, format!("the signed {file_name} is gone"))
         })?;
+        if is_nothing(&dir)? {
+            continue;
+        }
         out.push((step.key.clone(), publish::signed(&dir, file_name, key)?));
     }
     Ok(out)

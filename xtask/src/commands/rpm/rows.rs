@@ -14,7 +14,11 @@ pub(super) fn rows(plan: &Plan, ended: &[Ended], ready: &[(Key, SignedRpm)]) -> 
     let signed = plan.steps.iter().filter(|s| matches!(s.work, Work::Sign { .. }));
     let names = signed.filter_map(|s| Some((s.package.as_deref()?, &s.key)));
     let rpm = |key: &Key| ready.iter().find(|(k, _)| k == key).map(|(_, rpm)| rpm);
-    names.map(|(name, key)| row(name, plan, ended, rpm(key))).collect()
+    let rows = names.map(|(name, key)| row(name, plan, ended, rpm(key)));
+    // A debug package that there was nothing for is in none of the three states.
+    let has_state =
+        |row: &Row| row.file.is_some() || row.held_back.is_some() || row.failed.is_some();
+    rows.filter(has_state).collect()
 }
 
 fn row(name: &str, plan: &Plan, ended: &[Ended], rpm: Option<&SignedRpm>) -> Row {
