@@ -16,7 +16,7 @@ use crate::{
 const DESCRIPTION: &str = include_str!("every_key.toml");
 
 /// A table of the description, and a text with nothing in that table but a key that does not exist.
-const TABLES: [(&str, &str); 8] = [
+const TABLES: [(&str, &str); 9] = [
     ("", "0 = 1\n"),
     ("changelog", "[[changelog]]\n0 = 1\n"),
     ("source", "[source.s]\n0 = 1\n"),
@@ -25,6 +25,7 @@ const TABLES: [(&str, &str); 8] = [
     ("package", "[package.p]\n0 = 1\n"),
     ("asset", "[package.p]\nassets = [{ 0 = 1 }]\n"),
     ("user", "[package.p]\nusers = [{ 0 = 1 }]\n"),
+    ("waiver", "[package.p]\nwaive = [{ 0 = 1 }]\n"),
 ];
 
 /// The keys of all tables as `TABLE.KEY`, which the error about an unknown key lists.
@@ -68,6 +69,7 @@ fn used(text: &str, keys: &mut BTreeSet<String>) {
         let assets = ["assets", "extra-assets"].map(|key| tables(package.get(key))).concat();
         assets.iter().for_each(|t| add("asset", t));
         tables(package.get("users")).iter().for_each(|t| add("user", t));
+        tables(package.get("waive")).iter().for_each(|t| add("waiver", t));
     }
 }
 
@@ -123,6 +125,8 @@ fn what_every_key_says_is_in_the_package() {
     checkout.write("x.c", "int puts(const char *);\nint x(void) { return puts(\"x\"); }\n");
     let mut gcc = Command::new("gcc");
     gcc.args(["-g", "-shared", "-fPIC", "-nostartfiles", "-Wl,-soname,libevery.so.1,--build-id"]);
+    // An RPATH that the gate refuses, and the description waives.
+    gcc.arg("-Wl,-rpath,/opt/every/lib");
     gcc.args(["-o", "specs/every/libevery.so.1", "x.c", "-lc"]).current_dir(checkout.dir.path());
     support::ok(&mut gcc);
     checkout.ok(&["rpm"]);
