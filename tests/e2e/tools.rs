@@ -9,7 +9,8 @@ pub struct Tools {
     dir: tempfile::TempDir,
 }
 
-/// What all of them do first. The children of one that stands still are as many as those of a compiler.
+/// What all of them do first. The children of one that stands still are as many as those of a compiler; the last of
+/// them says that all are up, since a process has no command line for a moment while it becomes another program.
 const FIRST: &str = r#"
 PATH=/usr/bin:/bin
 {
@@ -23,7 +24,7 @@ if [ -e "$DIR/still" ]; then
     read -r who what <"$DIR/still"
     case "$NAME $*" in
     "$who "*"$what"*)
-        sh -c "tail -f $DIR/mark & echo >$DIR/up; wait" &
+        sh -c "sh -c 'echo >$DIR/up; read -r _ <$DIR/never' & wait" &
         wait
         ;;
     esac
@@ -82,7 +83,6 @@ impl Tools {
         let own = Self { dir: tempfile::tempdir().unwrap() };
         let library = "sysroot/lib/rustlib/x86_64-unknown-linux-musl/lib";
         fs_err::create_dir_all(own.path(library)).unwrap();
-        own.write("mark", "");
         own.add("rustc", RUSTC);
         own.add("cargo", "exit 0");
         own.add("cargo-zigbuild", ZIGBUILD);
@@ -93,7 +93,7 @@ impl Tools {
                 own.add(name, &format!("exec {} \"$@\"", path.display()));
             }
         }
-        support::ok(Command::new("mkfifo").arg(own.path("up")));
+        support::ok(Command::new("mkfifo").args([own.path("up"), own.path("never")]));
         own
     }
 

@@ -89,6 +89,10 @@ impl Drop for Running {
         if !self.ended.load(Ordering::SeqCst) {
             self.end();
             self.forget();
+            // Its output may have ended early because the run is being stopped: no failure, then.
+            if self.ending != Ending::Left {
+                interrupt::hold();
+            }
         }
     }
 }
