@@ -27,7 +27,7 @@ fn the_wrapper_is_built_for_centos_7_and_nothing_newer() {
     let scratch = tempfile::tempdir().unwrap();
     let out = scratch.path().join("el7");
     real_packages("file:///srv/x", &out);
-    let rpm = PathBuf::from(&out).join("mesos-init-wrapper-0.2.0-1.el7.x86_64.rpm");
+    let rpm = PathBuf::from(&out).join("mesos-init-wrapper-0.2.0-2.el7.x86_64.rpm");
     let requires = support::ok(Command::new("rpm").args(["-qp", "--requires"]).arg(&rpm));
     let newest = requires
         .lines()

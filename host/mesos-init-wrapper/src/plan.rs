@@ -103,7 +103,7 @@ impl Plan {
             };
             self.notes.extend(notes);
             // What the administrator wrote into the unit is not a package's to change.
-            if file.parent() == Some(&*folder) {
+            if layout.is_of_packages(self.role, &file) {
                 let path = file.display();
                 let kept = variables.restore(&started_with, self.role).into_iter();
                 self.notes.extend(kept.map(|name| {

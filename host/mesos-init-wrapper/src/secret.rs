@@ -13,7 +13,7 @@ const WORDS: &[&str] =
     &["credential", "environment_variables", "passphrase", "passwd", "password", "secret", "token"];
 
 /// Settings whose value is an address, which may have a user and a password before an @.
-const ADDRESSES: &[&str] = &["zk", "master", "etcd_authority"];
+const ADDRESSES: &[&str] = &["zk", "master", "etcd_authority", "etcd_endpoints"];
 
 /// What is shown in the place of a line that may hold a secret.
 pub(crate) const LEFT_OUT: &str = "(a line that may hold a secret is left out)";
@@ -33,15 +33,19 @@ pub(crate) fn is_assignment(line: &str) -> bool {
 pub(crate) fn shown(name: &str, value: &str) -> String {
     // JSON brings names of its own.
     let is_json = value.trim_start().starts_with(['{', '[']);
-    let plain_name = name.to_ascii_lowercase();
-    let plain_name = plain_name.strip_prefix("mesos_").unwrap_or(&plain_name);
     if is_secret(name) || (is_json && is_secret(value)) {
         HIDDEN.to_owned()
-    } else if ADDRESSES.contains(&plain_name) {
+    } else if is_address(name) {
         address(value)
     } else {
         without_userinfo(value)
     }
+}
+
+/// Whether a flag or a variable of this name is an address.
+fn is_address(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    ADDRESSES.contains(&name.strip_prefix("mesos_").unwrap_or(&name))
 }
 
 /// Hides user and password in the URLs of a text.
@@ -73,7 +77,9 @@ pub(crate) struct Words(HashSet<String>);
 impl Words {
     /// Collects them from the text of the file.
     pub(crate) fn of(content: &str) -> Self {
-        Self(content.lines().filter_map(secret_part).flat_map(words).map(str::to_owned).collect())
+        // No shell repeats a comment, and one on passwords has the words of every error.
+        let code = content.lines().filter(|line| !line.trim_start().starts_with('#'));
+        Self(code.flat_map(secret_parts).flat_map(words).map(str::to_owned).collect())
     }
 
     /// Whether a line has one of them in it.
@@ -82,21 +88,26 @@ impl Words {
     }
 }
 
-/// The part of a line that nobody may see.
-fn secret_part(line: &str) -> Option<&str> {
-    if let (Some(start), Some(at)) = (line.find("://"), line.rfind('@'))
-        && start < at
-    {
-        return Some(&line[start..at]);
-    }
-    if !is_secret(line) {
-        return None;
-    }
-    let value = line.split_once('=').map_or(line, |(_, value)| value);
-    // A command or a path that leads to the secret may be seen.
-    let is_elsewhere = value.trim_start_matches(['"', '\'']).starts_with(['$', '`', '/'])
-        || value.contains("file:///");
-    (!is_elsewhere).then_some(value)
+/// The parts of a line that nobody may see.
+fn secret_parts(line: &str) -> impl Iterator<Item = &str> {
+    let in_url = || {
+        let (start, at) = (line.find("://")?, line.rfind('@')?);
+        line.get(start..at)
+    };
+    // Without `zk://` or `http://` too: ETCD_AUTHORITY has none.
+    let in_address = || {
+        let (name, value) = line.split_once('=')?;
+        let name = name.split_whitespace().last()?;
+        is_address(name).then(|| value.rsplit_once('@'))?.map(|(userinfo, _)| userinfo)
+    };
+    let of_secret = || {
+        let value = line.split_once('=').map_or(line, |(_, value)| value);
+        // A command or a path that leads to the secret may be seen.
+        let is_elsewhere = value.trim_start_matches(['"', '\'']).starts_with(['$', '`', '/'])
+            || value.contains("file:///");
+        (is_secret(line) && !is_elsewhere).then_some(value)
+    };
+    [in_url(), in_address(), of_secret()].into_iter().flatten()
 }
 
 fn words(text: &str) -> impl Iterator<Item = &str> {
@@ -153,6 +164,7 @@ mod tests {
             ("MESOS_MASTER", "u:p/ss@a:1/m", "(hidden)@a:1/m"),
             ("master", "zk://u:p@s/s@a:1/m", "zk://(hidden)@a:1/m"),
             ("ETCD_AUTHORITY", "u:p@a:4001", "(hidden)@a:4001"),
+            ("ETCD_ENDPOINTS", "u:p@a:4001", "(hidden)@a:4001"),
             ("attributes", "mail:u@a", "mail:u@a"),
         ] {
             assert_eq!(shown(name, value), expected);
@@ -162,9 +174,13 @@ mod tests {
     #[test]
     fn words_of_secrets_are_found_again() {
         let content = "A=zk://u:pass;word@h/m\nMESOS_CREDENTIAL= hunter2\n\"secret\": \"x99\"\n\
-                       MESOS_SECRET=$(cat /etc/key)\nLOGS=/var/log\n";
+                       export ETCD_AUTHORITY=root:sec;ret9@h:1 # see http://h/\n\
+                       MESOS_SECRET=word7 # of http://me@h/\n\
+                       MESOS_SECRET=$(cat /etc/key)\nLOGS=/var/log\n # No such password is near here\n";
         let secrets = Words::of(content);
-        for line in ["word@h: not found", "line 2: hunter2: not found", "x99\": x"] {
+        for line in
+            ["word@h: not found", "line 2: hunter2: not found", "x99\": x", "ret9@h:1", "word7"]
+        {
             assert!(secrets.are_in(line), "{line}");
         }
         for line in ["cat: /etc/key: No such file", "/var/log", "syntax error near `fi'"] {

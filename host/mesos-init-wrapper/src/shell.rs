@@ -377,6 +377,8 @@ mod tests {
                 "MASTER=zk://u:p`hunter2`@h:1/m\n",
                 "MASTER=zk://u:(hunter2)@h:1/m\n",
                 "MESOS_SECRET=(hunter2\n",
+                "ETCD_AUTHORITY=root:x;hunter2@h:4001\n",
+                "ETCD_AUTHORITY=root:(hunter2@h:4001\n",
             ] {
                 let problem = outcome(shell, content).expect_err(content);
                 assert!(!problem.contains("hunter2"), "{shell}: {content}: {problem}");

@@ -373,3 +373,33 @@ fn the_units_own_environment_wins_over_packages() {
     assert!(started.environment["PATH"].ends_with(":/opt"));
     assert!(started.logged(&["notice", "MESOS_WORK_DIR", "10) is not used"]), "{}", started.stderr);
 }
+
+/// /etc/default/mesos is packaged, too: what it says of LOGS is a default.
+#[test]
+fn the_units_own_environment_wins_over_the_defaults_for_both_daemons() {
+    for role in ["master", "slave"] {
+        let host = Host::with_zk();
+        host.write("/etc/default/mesos", "LOGS=/packaged\nULIMIT='-n 1'\nA=1\n");
+        let mut wrapper = host.wrapper(&[role]);
+        wrapper.env("LOGS", "/unit").env("ULIMIT", "-Sc 0").env("A", "0");
+        let started = host.start_with(role, wrapper);
+        assert!(
+            started.arguments.contains(&"--log_dir=/unit".to_owned()),
+            "{:?}",
+            started.arguments
+        );
+        assert_eq!((&*started.environment["ULIMIT"], &*started.environment["A"]), ("-Sc 0", "1"));
+        assert!(
+            started.logged(&["notice", "LOGS", "default/mesos) is not used"]),
+            "{}",
+            started.stderr
+        );
+    }
+    // What is said for one daemon has the last word.
+    let host = Host::with_zk();
+    host.write("/etc/default/mesos-slave", "LOGS=/mine\n");
+    let mut wrapper = host.wrapper(&["slave"]);
+    wrapper.env("LOGS", "/unit");
+    let started = host.start_with("slave", wrapper);
+    assert!(started.arguments.contains(&"--log_dir=/mine".to_owned()), "{:?}", started.arguments);
+}
