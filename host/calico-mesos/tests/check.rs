@@ -10,7 +10,7 @@ use std::{
 };
 
 use common::World;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// The names of a host that is ready, and a name server that is not there, which takes no time.
 const NAMES: &str = "
@@ -186,6 +186,10 @@ fn an_agent_that_does_not_use_the_module() {
         ("MESOS_MODULES=file:///calico/other.json", "modules", "other.json"),
         ("MESOS_CONTAINERIZERS=docker", "agent", "docker"),
         ("MESOS_LAUNCHER=posix", "agent", "posix"),
+        ("ISOLATION=com_mesosphere_mesos_NetworkIsolator,posix/cup", "isolation", "posix/cup"),
+        ("ISOLATION=com_mesosphere_mesos_NetworkIsolator,cgroups", "isolation", "cgroups"),
+        ("MESOS_HOOKS=com_mesosphere_mesos_NetworkHook,", "hooks", "names \"\""),
+        ("MESOS_CONTAINERIZERS=mesos,dcoker", "agent", "dcoker"),
         ("IP=127.0.0.1", "address", "127.0.0.1"),
         ("MESOS_IP=10.240.0.7", "address", "no address of this host"),
         ("LIBPROCESS_IP=127.0.0.1", "address", "127.0.0.1"),
@@ -217,6 +221,10 @@ fn a_configuration_that_the_wrapper_refuses() {
         ("chmod 644 ../usr/sbin/mesos-slave", "/usr/sbin/mesos-slave"),
         ("rm ../usr/bin/mesos-init-wrapper", "is not there"),
         ("echo 'echo nothing' >../usr/bin/mesos-init-wrapper", "mesos-init-wrapper"),
+        (
+            r"printf '#!/bin/sh\necho error: --print0 >&2\nexit 64\n' >../usr/bin/mesos-init-wrapper",
+            "too old",
+        ),
     ] {
         fails(&world, prepare, "agent", word);
     }
@@ -284,6 +292,51 @@ fn pools_that_give_no_address_or_another_hosts() {
     fails(&world, "", "pools", "192.168.7.0/24");
 }
 
+/// `allocate` would find nothing in them.
+#[test]
+fn pools_without_a_free_address_for_this_host() {
+    let Some(world) = common::world() else { return };
+    world.etcd.delete("/calico/v1/ipam/v4/pool/192.168.0.0-16");
+    world.etcd.pool("10.9.0.0/26");
+    let key = "/calico/ipam/v2/assignment/ipv4/block/10.9.0.0-26";
+    let affinity = |host: &str| format!("/calico/ipam/v2/host/{host}/ipv4/block/10.9.0.0-26");
+    let block = |host: &str, free: usize, strict: bool| {
+        let allocations: Vec<_> =
+            (0..64).map(|i| if i < free { json!(null) } else { json!(0) }).collect();
+        let mut block = json!({"cidr": "10.9.0.0/26", "affinity": format!("host:{host}"),
+            "allocations": allocations, "attributes": [{"handle_id": "a", "secondary": {}}]});
+        if strict {
+            block["unallocated"] = (0..free).collect::<Vec<_>>().into();
+            block["strict_affinity"] = true.into();
+        }
+        world.etcd.put(key, &block.to_string());
+        world.etcd.put(&affinity(host), "");
+    };
+    let is_full = || fails(&world, "", "pools", "no IPv4 address is free for this host");
+    let has_room = || assert_eq!(check(&world).statuses(&["pools"]), ["ok"]);
+    has_room();
+    block("agent-2", 1, false);
+    has_room();
+    block("agent-2", 0, false);
+    is_full();
+    block("agent-2", 1, true);
+    is_full();
+    world.allocate("uid-a", 1, 0).error();
+    world.etcd.put("/calico/ipam/v2/config", r#"{"strict_affinity":true}"#);
+    block("agent-2", 1, false);
+    is_full();
+    world.etcd.delete(&affinity("agent-2"));
+    block("agent-1", 1, true);
+    has_room();
+    world.allocate("uid-a", 1, 0).ok();
+    is_full();
+    world.etcd.put("/calico/ipam/v2/config", r#"{"auto_allocate_blocks":false}"#);
+    world.etcd.pool("10.9.1.0/26");
+    is_full();
+    world.etcd.put("/calico/ipam/v2/config", "strict");
+    fails(&world, "", "pools", "/calico/ipam/v2/config is not as expected");
+}
+
 #[test]
 fn two_hosts_with_one_address() {
     let Some(world) = common::world() else { return };
@@ -313,6 +366,28 @@ fn a_host_that_calico_has_under_a_longer_name() {
     }
     world.etcd.put("/calico/v1/host/agent-1.example.org/bird_ip", common::HOST_IP);
     fails(&world, "", "calico-host", "but of agent-1.example.org");
+}
+
+/// Executors are in containers, their agents on the host.
+#[test]
+fn a_felix_that_lets_no_executor_reach_its_agent() {
+    let Some(world) = common::world() else { return };
+    let all = "/calico/v1/config/DefaultEndpointToHostAction";
+    let own = "/calico/v1/host/agent-1/config/DefaultEndpointToHostAction";
+    world.etcd.put(all, "RETURN");
+    assert_eq!(check(&world).statuses(&["to-host"]), ["ok"]);
+    world.etcd.put(own, "DROP");
+    fails(&world, "", "to-host", "host/agent-1/config/DefaultEndpointToHostAction is 'DROP'");
+    world.etcd.put(all, "DROP");
+    world.etcd.put(own, "ACCEPT");
+    assert_eq!(check(&world).statuses(&["to-host"]), ["ok"]);
+    world.etcd.delete(own);
+    fails(&world, "", "to-host", "is 'DROP'");
+    world.etcd.put(all, "return");
+    fails(&world, "", "to-host", "is 'return'");
+    world.etcd.delete(all);
+    let report = check(&world);
+    assert_eq!((report.statuses(&["to-host"]), report.status), (vec!["warn"], 0));
 }
 
 #[test]

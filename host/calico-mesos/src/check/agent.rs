@@ -17,6 +17,9 @@ const TIME: Duration = Duration::from_secs(30);
 
 const SHOW: &str = "mesos-init-wrapper --print slave shows where each setting comes from";
 
+/// Those of Mesos 0.25.
+const CONTAINERIZERS: [&str; 3] = ["mesos", "docker", "external"];
+
 type Pairs = HashMap<String, String>;
 
 /// An agent as it would be started.
@@ -141,9 +144,13 @@ impl Environment {
 impl Agent {
     /// The value of a flag, which may be given as a variable; nothing if it is empty.
     pub fn flag(&self, name: &str) -> Option<&str> {
+        self.given(name).filter(|value| !value.is_empty())
+    }
+
+    /// The same, empty as well.
+    fn given(&self, name: &str) -> Option<&str> {
         let variable = || self.variables.get(&format!("MESOS_{}", name.to_ascii_uppercase()));
-        let value = self.flags.get(name).or_else(variable)?;
-        Some(value.as_str()).filter(|value| !value.is_empty())
+        Some(self.flags.get(name).or_else(variable)?.as_str())
     }
 
     /// A variable.
@@ -155,14 +162,28 @@ impl Agent {
     fn faults(&self) -> Vec<String> {
         let mut faults: Vec<String> =
             files::executable(Path::new(&self.program)).err().into_iter().collect();
-        if let Some(list) = self.flag("containerizers")
-            && !list.split(',').any(|name| name == "mesos")
-        {
-            faults
-                .push(format!("containerizers is {list}: only mesos gives containers to modules"));
+        let unknown = |flag: &str, value: &str| {
+            format!("the agent does not start: {flag} names {value:?}, which Mesos does not have")
+        };
+        if let Some(list) = self.given("containerizers") {
+            let mut names = list.split(',');
+            if let Some(name) = names.find(|name| !CONTAINERIZERS.contains(name)) {
+                faults.push(unknown("containerizers", name));
+            } else if !list.split(',').any(|name| name == "mesos") {
+                let text =
+                    format!("containerizers is {list}: only mesos gives containers to modules");
+                faults.push(text);
+            }
         }
-        if self.flag("launcher") == Some("posix") {
-            faults.push("launcher is posix, which makes no network namespaces".to_owned());
+        match self.given("launcher") {
+            None | Some("linux") => {}
+            Some("posix") => {
+                faults.push("launcher is posix, which makes no network namespaces".to_owned());
+            }
+            Some(other) => faults.push(unknown("launcher", other)),
+        }
+        if self.flag("ip").is_some() && self.flag("ip_discovery_command").is_some() {
+            faults.push("ip and ip_discovery_command are both set: the agent takes one".to_owned());
         }
         faults
     }
@@ -212,6 +233,16 @@ fn from_unit(shown: &str) -> Result<Vec<(String, String)>, String> {
                     "the unit mesos-slave reads {value}, which this check does not: move it to /etc/default/mesos-slave"
                 ));
             }
+            "LoadState" if ["masked", "error", "bad-setting"].contains(&value) => {
+                return Err(format!(
+                    "the unit mesos-slave cannot be started ({value}): systemctl status mesos-slave says why"
+                ));
+            }
+            "User" if !["", "root", "0"].contains(&value) => {
+                return Err(format!(
+                    "the unit mesos-slave runs the agent as {value}: only root can give containers a network"
+                ));
+            }
             "ExecStart" if !value.contains(WRAPPER) && value.contains("path=") => {
                 return Err(format!("the unit mesos-slave does not start {WRAPPER}"));
             }
@@ -221,25 +252,39 @@ fn from_unit(shown: &str) -> Result<Vec<(String, String)>, String> {
     Ok(variables)
 }
 
-/// The assignments of `Environment=`: newer systemd quotes those with blanks, as a whole.
+/// The assignments of `Environment=`. Newer systemd quotes those with blanks, as a whole; older ones write a blank, and
+/// all that is not plain, as `\x20`.
 fn words(text: &str) -> Vec<(String, String)> {
-    let (mut words, mut quoted, mut escaped) = (vec![String::new()], false, false);
-    for c in text.chars() {
-        match c {
-            _ if std::mem::take(&mut escaped) => push(&mut words, c),
-            '\\' => escaped = true,
-            '"' => quoted = !quoted,
-            ' ' if !quoted => words.push(String::new()),
-            c => push(&mut words, c),
+    let (mut words, mut quoted) = (vec![Vec::new()], false);
+    let mut rest = text.as_bytes();
+    while let [byte, after @ ..] = rest {
+        let (plain, taken) = match (byte, after) {
+            (b'\\', [b'x', high, low, ..]) => match code(*high, *low) {
+                Some(code) => (Some(code), 4),
+                None => (Some(b'x'), 2),
+            },
+            (b'\\', [escaped, ..]) => (Some(*escaped), 2),
+            (b'"', _) => {
+                quoted = !quoted;
+                (None, 1)
+            }
+            (b' ', _) if !quoted => {
+                words.push(Vec::new());
+                (None, 1)
+            }
+            (byte, _) => (Some(*byte), 1),
+        };
+        if let Some(last) = words.last_mut() {
+            last.extend(plain);
         }
+        rest = &rest[taken..];
     }
-    words.iter().filter_map(|word| pair(word)).collect()
+    words.iter().filter_map(|word| pair(&String::from_utf8_lossy(word))).collect()
 }
 
-fn push(words: &mut [String], c: char) {
-    if let Some(last) = words.last_mut() {
-        last.push(c);
-    }
+fn code(high: u8, low: u8) -> Option<u8> {
+    let digit = |byte| char::from(byte).to_digit(16);
+    u8::try_from(digit(high)? * 16 + digit(low)?).ok()
 }
 
 /// What the wrapper would start.
@@ -249,6 +294,9 @@ fn wrapper(variables: &[(String, String)]) -> Source {
             Some(agent) => Source::Agent(agent),
             None => Source::Refused(format!("{WRAPPER} --print0 slave prints something else")),
         },
+        Ok(answer) if answer.stderr.contains("--print0") => Source::Refused(format!(
+            "{WRAPPER} is too old to be asked: yum update mesos-init-wrapper"
+        )),
         Ok(answer) => Source::Refused(lines(&answer.stderr, "").join("; ")),
         Err(None) => Source::Own,
         Err(Some(why)) => Source::Refused(why),
@@ -308,11 +356,21 @@ mod tests {
 
     #[test]
     fn agents_that_give_no_container_to_a_module() {
-        for (flag, word) in [("--containerizers=docker", "docker"), ("--launcher=posix", "posix")] {
+        for (flag, word) in [
+            ("--containerizers=docker", "docker"),
+            ("--containerizers=mesos,dcoker", "dcoker"),
+            ("--containerizers=mesos, docker", "\" docker\""),
+            ("--containerizers=", "\"\""),
+            ("--launcher=posix", "posix"),
+            ("--launcher=Linux", "Linux"),
+        ] {
             let faults = agent(&["/bin/sh", flag, ""]).faults();
             assert!(faults.len() == 1 && faults[0].contains(word), "{faults:?}");
         }
-        assert!(agent(&["/bin/sh", "--containerizers=docker,mesos", ""]).faults().is_empty());
+        let good = ["/bin/sh", "--containerizers=docker,mesos", "--launcher=linux", ""];
+        assert!(agent(&good).faults().is_empty());
+        let both = ["/bin/sh", "--ip=10.0.0.1", "", "MESOS_IP_DISCOVERY_COMMAND=hostname -i"];
+        assert!(agent(&both).faults()[0].contains("ip_discovery_command"));
         assert!(agent(&["/no/mesos-slave", ""]).faults()[0].contains("/no/mesos-slave"));
         assert!(agent(&["/etc/passwd", ""]).faults()[0].contains("/etc/passwd"));
     }
@@ -335,9 +393,18 @@ mod tests {
     fn the_environment_of_a_unit() {
         let exec = "ExecStart={ path=/usr/bin/mesos-init-wrapper ; argv[]=x }";
         let shown = format!("Id=mesos-slave.service\nEnvironment=A=b \"C=d \\\"e\" F=\n{exec}");
-        let expected = [("A", "b"), ("C", "d \"e"), ("F", "")];
-        let expected = expected.map(|(name, value)| (name.to_owned(), value.to_owned()));
-        assert_eq!(from_unit(&shown).unwrap(), expected);
+        let pairs = |pairs: &[(&str, &str)]| -> Vec<(String, String)> {
+            pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+        };
+        assert_eq!(from_unit(&shown).unwrap(), pairs(&[("A", "b"), ("C", "d \"e"), ("F", "")]));
+        // As systemd 220 to 232 writes it: each blank and backslash by its number.
+        let shown = r"Environment=A=b\x20c\x5cx20 D=\xc3\xa9";
+        assert_eq!(from_unit(shown).unwrap(), pairs(&[("A", r"b c\x20"), ("D", "é")]));
+        assert_eq!(from_unit(r#"Environment="A=\\x20""#).unwrap(), pairs(&[("A", r"\x20")]));
+        for fine in ["LoadState=loaded\nUser=", "LoadState=not-found\nUser=root"] {
+            assert!(from_unit(fine).is_ok());
+        }
+        assert!(from_unit("LoadState=masked").is_err() && from_unit("User=mesos").is_err());
         assert!(from_unit("EnvironmentFile=/etc/x (ignore_errors=no)").is_err());
         assert!(from_unit("ExecStart={ path=/usr/sbin/mesos-slave ; argv[]=x }").is_err());
     }

@@ -1,7 +1,7 @@
 //! Is etcd there, does it serve v2, are Calico's keys in it?
 
 use super::{agent::Environment, hosts, pools, report::Finding, skipped, survey};
-use crate::{deadline::Deadline, etcd::Client, settings::Settings};
+use crate::{deadline::Deadline, etcd::Client, host, settings::Settings};
 
 const START_NODE: &str =
     "start calico-node on this host (systemctl start calico-node), under this host name";
@@ -39,7 +39,7 @@ pub fn authority(environment: &Environment) -> Finding {
 
 /// Everything about etcd.
 pub fn findings(environment: &Environment) -> Vec<Finding> {
-    let mut rest = vec!["etcd-v2", "calico-keys", "calico-host", "addresses", "pools"];
+    let mut rest = vec!["etcd-v2", "calico-keys", "to-host", "calico-host", "addresses", "pools"];
     rest.extend(survey::names());
     let skip = |why: &str| rest.iter().map(|name| skipped(name, why)).collect::<Vec<_>>();
     if !environment.is_known() {
@@ -81,6 +81,7 @@ pub fn findings(environment: &Environment) -> Vec<Finding> {
         }
     }
     findings.push(calico_keys(&client));
+    findings.push(to_host(&client));
     findings.extend(of_data(&settings));
     findings.extend(survey::findings(&settings));
     findings
@@ -111,5 +112,33 @@ fn calico_keys(client: &Client) -> Finding {
         }
         Ok(None) => Finding::fail(name, "/calico/v1/Ready does not exist", START_NODE),
         Err(error) => Finding::fail(name, error.to_string(), START_NODE),
+    }
+}
+
+/// What Felix does with packets of containers to their own host, where the agent is: it drops them, unless it is told
+/// otherwise, for this host or for all.
+fn to_host(client: &Client) -> Finding {
+    let (name, setting) = ("to-host", "DefaultEndpointToHostAction");
+    let all = format!("/calico/v1/config/{setting}");
+    let help =
+        format!("etcdctl set {all} RETURN, as calicoctl node does, and look at this host's own");
+    let value = host::name().and_then(|host| {
+        let own = client.get(&format!("/calico/v1/host/{host}/config/{setting}"))?;
+        Ok(if own.is_some() { own } else { client.get(&all)? })
+    });
+    match value {
+        Ok(Some(node)) if ["RETURN", "ACCEPT"].contains(&node.value.trim()) => {
+            Finding::ok(name, format!("containers reach the agent ({})", node.value.trim()))
+        }
+        Ok(Some(node)) => {
+            let value = node.value.escape_debug();
+            let text = format!("{} is '{value}': no executor reaches its agent", node.key);
+            Finding::fail(name, text, &help)
+        }
+        Ok(None) => {
+            let text = format!("{all} is not set: Felix lets no executor reach its agent then");
+            Finding::warn(name, text, &help)
+        }
+        Err(error) => Finding::fail(name, error.to_string(), &help),
     }
 }

@@ -23,6 +23,24 @@ const COMMANDS: [&str; 2] = ["isolator_command", "ipam_command"];
 
 const SHOW: &str = "correct it where mesos-init-wrapper --print slave says that it is set; 50-calico has what is needed";
 
+const ISOLATION: &str = "isolation";
+const HOOKS: &str = "hooks";
+
+/// The isolators of Mesos 0.25 as it is packaged. Alone, `process` and `cgroups` stand for some of them, but
+/// beside a module they are names like any other, which there are not.
+const OF_MESOS: [&str; 10] = [
+    "posix/cpu",
+    "posix/mem",
+    "posix/disk",
+    "cgroups/cpu",
+    "cgroups/mem",
+    "cgroups/perf_event",
+    "filesystem/posix",
+    "filesystem/linux",
+    "filesystem/shared",
+    "namespaces/pid",
+];
+
 /// A module that modules.json names.
 #[derive(Debug, PartialEq, Eq)]
 struct Module {
@@ -36,11 +54,16 @@ impl Module {
     fn is_isolator(&self) -> bool {
         !self.commands.is_empty()
     }
+
+    fn has_each_command_once(&self) -> bool {
+        let count = |name| self.commands.iter().filter(|(key, _)| key == name).count();
+        COMMANDS.iter().all(|name| count(name) == 1)
+    }
 }
 
 /// modules.json, isolation and hooks.
 pub fn findings(environment: &Environment) -> Vec<Finding> {
-    let (file, isolation, hooks) = ("modules", "isolation", "hooks");
+    let (file, isolation, hooks) = ("modules", ISOLATION, HOOKS);
     let Some(agent) = environment.agent() else {
         let why = "the agent has to be able to start first";
         return [file, isolation, hooks].map(|name| skipped(name, why)).into();
@@ -96,16 +119,15 @@ fn parse(text: &[u8]) -> Result<Vec<Module>, String> {
             found.push(Module { library, name, commands: commands.collect() });
         }
     }
-    let isolator = found.iter().find(|module| module.is_isolator());
-    match isolator {
-        None => Err(format!("no module has the parameters {}", COMMANDS.join(" and "))),
-        Some(module) if module.commands.len() != COMMANDS.len() => Err(format!(
-            "{} needs the parameters {}, once each",
-            module.name,
-            COMMANDS.join(" and ")
-        )),
-        Some(_) => Ok(found),
+    let mut isolators = found.iter().filter(|module| module.is_isolator()).peekable();
+    if isolators.peek().is_none() {
+        return Err(format!("no module has the parameters {}", COMMANDS.join(" and ")));
     }
+    if let Some(module) = isolators.find(|module| !module.has_each_command_once()) {
+        let (name, commands) = (&module.name, COMMANDS.join(" and "));
+        return Err(format!("{name} needs the parameters {commands}, once each"));
+    }
+    Ok(found)
 }
 
 fn list<'a>(value: &'a Value, name: &str) -> &'a [Value] {
@@ -168,7 +190,9 @@ fn used(
         return Finding::fail(flag, "modules.json has no module for this flag", SHOW);
     }
     let value = agent.flag(flag).unwrap_or_default();
-    let named: Vec<_> = value.split(',').filter(|name| !name.is_empty()).collect();
+    // An empty name between commas is none in `isolation`, and one in `hooks`.
+    let is_name = |name: &&str| !name.is_empty() || (flag == HOOKS && !value.is_empty());
+    let named: Vec<_> = value.split(',').filter(is_name).collect();
     if !named.iter().any(|name| wanted.contains(name)) {
         let text = match value {
             "" => format!("the agent does not use {}: {flag} is not set", wanted.join(", ")),
@@ -177,19 +201,13 @@ fn used(
         return Finding::fail(flag, text, SHOW);
     }
     let is_known =
-        |name: &str| wanted.contains(&name) || (flag == "isolation" && is_of_mesos(name));
+        |name: &str| wanted.contains(&name) || (flag == ISOLATION && OF_MESOS.contains(&name));
     if let Some(unknown) = named.iter().find(|name| !is_known(name)) {
         let text =
             format!("the agent does not start: {flag} names {unknown:?}, which no module is");
         return Finding::fail(flag, text, SHOW);
     }
     Finding::ok(flag, value)
-}
-
-/// Isolators that need no module.
-fn is_of_mesos(name: &str) -> bool {
-    let groups = ["posix/", "cgroups/", "filesystem/", "namespaces/", "network/"];
-    groups.iter().any(|group| name.starts_with(group)) || ["process", "cgroups"].contains(&name)
 }
 
 #[cfg(test)]
@@ -217,15 +235,23 @@ mod tests {
     fn what_net_modules_would_not_take() {
         let json =
             |module: &str| format!(r#"{{"libraries":[{{"file":"/l.so","modules":[{module}]}}]}}"#);
-        let isolator_alone =
-            json(r#"{"name":"a","parameters":[{"key":"isolator_command","value":"/x"}]}"#);
+        let isolator = r#"{"key":"isolator_command","value":"/x"}"#;
+        let ipam = r#"{"key":"ipam_command","value":"/x"}"#;
+        let module = |parameters: &[&str]| {
+            format!(r#"{{"name":"a","parameters":[{}]}}"#, parameters.join(","))
+        };
+        assert!(parse(json(&module(&[isolator, ipam])).as_bytes()).is_ok());
+        let second = [module(&[isolator, ipam]), module(&[ipam])].join(",");
         for (text, word) in [
             ("{,}".to_owned(), "line 1"),
             ("{} # ours".to_owned(), "trailing"),
             ("{}".to_owned(), "no module has"),
             (json(r#"{"name":"a"}"#), "no module has"),
             (json(r#"{"parameters":[]}"#), "no name"),
-            (isolator_alone, "needs the parameters"),
+            (json(&module(&[isolator])), "needs the parameters"),
+            (json(&module(&[isolator, isolator])), "needs the parameters"),
+            (json(&module(&[ipam, isolator, ipam])), "needs the parameters"),
+            (json(&second), "needs the parameters"),
             (r#"{"libraries":[{"name":"l","modules":[]}]}"#.to_owned(), "whole path"),
         ] {
             let why = parse(text.as_bytes()).unwrap_err();

@@ -86,6 +86,11 @@ fn address(environment: &Environment) -> Finding {
     if let Some(advertised) = agent.variable("LIBPROCESS_ADVERTISE_IP") {
         return judge(advertised, "LIBPROCESS_ADVERTISE_IP", false, help);
     }
+    if agent.flag("ip_discovery_command").is_some() {
+        let text = "the agent asks a command for its address (ip_discovery_command), which is not run here";
+        let help = "see that it prints an address of this host that is no loopback address";
+        return Finding::warn(name, text, help);
+    }
     let told = agent.flag("ip").map(|ip| (ip, "the flag ip"));
     let told = told.or_else(|| Some((agent.variable("LIBPROCESS_IP")?, "LIBPROCESS_IP")));
     if let Some((ip, origin)) = told.filter(|(ip, _)| any(ip)) {

@@ -6,10 +6,14 @@ use super::{hosts::HostAddress, report::Finding};
 use crate::{
     error::Result,
     etcd::Client,
-    ipam::{Family, cidr::Cidr, pool},
+    host,
+    ipam::{Family, Ipam, cidr::Cidr, pool},
     netns::rtnl::Rtnl,
     settings::Settings,
 };
+
+const ADD: &str = "calicoctl pool add CIDR, with a network that nothing else uses";
+const CORRECT: &str = "correct the pool with calicoctl pool, or what is named with etcdctl";
 
 /// A network that is somebody's, and whose.
 type Taken = (Cidr, String);
@@ -23,12 +27,11 @@ pub fn finding(client: &Client, settings: &Settings, hosts: &Result<Vec<HostAddr
     let (v4, v6) = match list(Family::V4).and_then(|v4| Ok((v4, list(Family::V6)?))) {
         Ok(pools) => pools,
         Err(error) => {
-            return Finding::fail(name, error.to_string(), "correct the pool with calicoctl pool");
+            return Finding::fail(name, error.to_string(), CORRECT);
         }
     };
     if v4.is_empty() {
-        let help = "calicoctl pool add CIDR, with a network that nothing else uses";
-        return Finding::fail(name, "no IPv4 pool is configured", help);
+        return Finding::fail(name, "no IPv4 pool is configured", ADD);
     }
     let taken = match taken(settings, hosts) {
         Ok(taken) => taken,
@@ -37,8 +40,16 @@ pub fn finding(client: &Client, settings: &Settings, hosts: &Result<Vec<HostAddr
     let all = || v4.iter().chain(&v6).copied();
     let faults: Vec<_> = all().filter_map(|pool| fault(pool, &taken)).collect();
     if !faults.is_empty() {
-        let help = "calicoctl pool add CIDR, with a network that nothing else uses; then calicoctl pool remove";
-        return Finding::fail(name, faults.join("; "), help);
+        let help = format!("{ADD}; then calicoctl pool remove");
+        return Finding::fail(name, faults.join("; "), &help);
+    }
+    match host::name().and_then(|host| Ipam { client, host: &host }.has_room(Family::V4)) {
+        Ok(true) => {}
+        Ok(false) => {
+            let text = "no IPv4 address is free for this host: all are taken, or in blocks of other hosts alone";
+            return Finding::fail(name, text, ADD);
+        }
+        Err(error) => return Finding::fail(name, error.to_string(), CORRECT),
     }
     let names: Vec<_> = all().map(|pool| pool.to_string()).collect();
     Finding::ok(name, names.join(", "))

@@ -57,7 +57,7 @@ fn of_faults(topic: Topic, faults: &[Fault]) -> Finding {
 
 fn all_is_well(topic: Topic) -> &'static str {
     match topic {
-        Topic::Profiles => "no rule allows more in one family than it says",
+        Topic::Profiles => "Felix takes all rules, and none allows more in one family than it says",
         Topic::Affinities => "all agree with their blocks",
         Topic::Blocks => "all can be read, and are true",
     }
@@ -67,8 +67,8 @@ fn all_is_well(topic: Topic) -> &'static str {
 pub(super) fn by_hand(topic: Topic) -> &'static str {
     match topic {
         Topic::Profiles => {
-            "add \"ip_version\": 4 or 6 beside each src_net and dst_net in \
-             /calico/v1/policy/profile/NAME/rules, with etcdctl set; calicoctl 0.9 does not know the key"
+            "correct /calico/v1/policy/profile/NAME/rules with etcdctl set: \"ip_version\": 4 or 6 (a number) \
+             beside each src_net and dst_net, and nothing that Felix refuses; calicoctl 0.9 does not know ip_version"
         }
         Topic::Affinities => "compare /calico/ipam/v2/host/HOST/ipv4/block with the blocks",
         Topic::Blocks => "use the Calico client that made the block to change it or to remove it",

@@ -67,6 +67,28 @@ impl Ipam<'_> {
         }
     }
 
+    /// Whether `allocate` would find a free address now. Nothing is taken.
+    pub fn has_room(&self, family: Family) -> Result<bool> {
+        let pools = self.pools(family)?;
+        let config = self.config()?;
+        let known: HashSet<Cidr> = self.known_blocks(family)?.into_iter().collect();
+        let is_new = |block: &Cidr| !known.contains(block);
+        if config.auto_allocate_blocks
+            && pools.iter().flat_map(|pool| pool.blocks()).any(|b| is_new(&b))
+        {
+            return Ok(true);
+        }
+        for cidr in known.iter().filter(|block| pools.iter().any(|pool| pool.contains(**block))) {
+            let Some(node) = self.client.get(&block::key(*cidr))? else { continue };
+            let Some(block) = forgive(Block::read(*cidr, &node))? else { continue };
+            let is_free_to_others = !config.strict_affinity && !block.is_strict();
+            if !block.free(1).is_empty() && (is_free_to_others || block.prefers(self.host)) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     /// What an allocation reads in any case, beside the blocks themselves.
     fn needed(&self, request: &Allocate) -> Vec<String> {
         let families = [(Family::V4, request.num_ipv4), (Family::V6, request.num_ipv6)];

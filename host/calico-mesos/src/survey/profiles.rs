@@ -1,4 +1,6 @@
-//! Profiles that let in more than their author can have meant, by what Felix makes of them (facts 2.3).
+//! Profiles that let in more than their author can have meant, or nothing at all, by what Felix makes of them (facts 2.3).
+
+mod refused;
 
 use serde_json::Value;
 
@@ -25,7 +27,15 @@ pub(super) fn faults(client: &Client) -> Result<Vec<Fault>> {
 }
 
 fn fault(name: &str, text: &str) -> Option<Fault> {
-    let rules: Value = serde_json::from_str(text).ok()?;
+    let rules: Value = serde_json::from_str(text).unwrap_or_default();
+    if let Some(why) = refused::why(&rules) {
+        return Some(Fault {
+            topic: Topic::Profiles,
+            is_grave: name.starts_with("default_"),
+            text: format!("Felix refuses all rules of {name}, and lets nothing through: {why}"),
+            remedy: Remedy::ByHand,
+        });
+    }
     let sides = ["inbound_rules", "outbound_rules"].map(|side| rules[side].as_array());
     let wide: Vec<Widened> = sides.into_iter().flatten().flatten().filter_map(widened).collect();
     let worst = wide.iter().find(|wide| wide.is_open).or(wide.first())?;
@@ -62,6 +72,8 @@ mod tests {
         let of_a_group = fault("ng_a", old).unwrap();
         assert!(!of_a_group.is_grave && !of_a_group.is_mendable());
         assert!(fault("default_a", &profile::mended("default_a", old).unwrap()).is_none());
-        assert!(fault("default_a", "no rules").is_none());
+        let found = fault("default_a", "no rules").unwrap();
+        assert!(found.is_grave && !found.is_mendable());
+        assert!(found.to_string().contains("Felix refuses all rules of default_a"), "{found}");
     }
 }
