@@ -146,9 +146,9 @@ fn the_real_descriptions_of_mesos_and_net_modules_up_to_running_daemons() {
     let names: Vec<_> = crate::checkout::walk(&out);
     let rpms: Vec<_> = names.iter().filter(|n| n.ends_with(".rpm")).map(String::as_str).collect();
     let expected = [
-        "mesos-0.25.0-1.el7~local.x86_64.rpm",
-        "mesos-devel-0.25.0-1.el7~local.x86_64.rpm",
-        "net-modules-0.25-1.el7~local.x86_64.rpm",
+        "mesos-0.25.0-2.el7~local.x86_64.rpm",
+        "mesos-devel-0.25.0-2.el7~local.x86_64.rpm",
+        "net-modules-0.25-2.el7~local.x86_64.rpm",
     ];
     assert_eq!(rpms, expected);
 
