@@ -27,6 +27,7 @@ mod keys;
 mod programs;
 mod publishing;
 mod readme;
+mod release_rust;
 mod runs;
 mod sources;
 mod stand_in;

@@ -39,7 +39,7 @@ esac
 "#;
 
 /// Makes the program `tiny`, or fails as cargo does.
-const ZIGBUILD: &str = r#"
+pub const ZIGBUILD: &str = r#"
 while [ $# -gt 0 ]; do
     case $1 in
     --target-dir) out=$2 ;;

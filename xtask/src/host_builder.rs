@@ -15,6 +15,7 @@ use crate::{
     process::{Process, Program},
     rust::Target,
     schedule::Trouble,
+    toolchain::Toolchain,
     tools::{Zig, on_path},
     workspace::Workspace,
 };
@@ -38,6 +39,8 @@ pub(crate) struct HostBuild {
 pub(crate) struct Site<'a> {
     pub(crate) workspace: &'a Workspace,
     pub(crate) offline: bool,
+    /// What crates are compiled with.
+    pub(crate) toolchain: &'a Toolchain,
     pub(crate) reporter: &'a dyn Reporter,
 }
 
@@ -96,7 +99,7 @@ impl HostBuild {
         self.process(site, zig, (cargo, args), "fetch", step).run().map_err(|mut failure| {
             let says = |text: &str| failure.last_lines.iter().any(|l| l.contains(text));
             if says("--locked") || says("failed to parse manifest") {
-                return Trouble::Failed(self.with_help(failure));
+                return Trouble::Failed(self.with_help(failure, site));
             }
             failure.message = format!(
                 "the crates that {} depends on cannot be fetched",
@@ -116,7 +119,7 @@ impl HostBuild {
         args.extend(["--target-dir".into(), target_dir.clone().into()]);
         let command = (zig.cargo_zigbuild.clone(), args);
         let process = self.process(site, zig, command, "compile", step);
-        process.run().map_err(|failure| self.with_help(failure))?;
+        process.run().map_err(|failure| self.with_help(failure, site))?;
         let built = target_dir.join(self.target.triple()).join("release");
         for program in &self.programs {
             fs_err::copy(built.join(program), out.join(program)).map_err(|e| {
@@ -146,13 +149,14 @@ impl HostBuild {
         let mut program = Program::new(program);
         program.args(args).current_dir(&site.workspace.root);
         program.envs(self.environment(site.workspace, zig)).without(steers_the_build);
+        site.toolchain.choose(&mut program);
         site.process(program, format!("{what}-{name}.log"), Class::Compile, step)
     }
 
-    fn with_help(&self, failure: Failure) -> Failure {
+    fn with_help(&self, failure: Failure, site: &Site<'_>) -> Failure {
         let says = |text: &str| failure.last_lines.iter().any(|l| l.contains(text));
         if says("can't find crate for `core`") || says("can't find crate for `std`") {
-            return failure.help(format!("rustup target add {}", self.target.triple()));
+            return failure.help(site.toolchain.how_to_add(self.target));
         }
         if says("needs to be updated but --locked") {
             return failure.help("run `cargo update --workspace` and commit Cargo.lock");
@@ -178,13 +182,13 @@ impl HostBuild {
     }
 }
 
-/// Variables through which a shell could change what is built. Those that say where cargo lives,
-/// and how it reaches its registry, stay.
+/// Variables through which a shell could change what is built, or with what: cargo hands on in CARGO which one
+/// it is. Those that say where cargo lives, and how it reaches its registry, stay.
 pub(crate) fn steers_the_build(name: &str) -> bool {
     let kept = ["CARGO_HOME", "CARGO_HTTP_", "CARGO_NET_", "CARGO_REGISTR", "CARGO_TERM_"];
     let steering =
         ["RUSTFLAGS", "RUSTC", "CARGO_", "CFLAGS", "CXXFLAGS", "LDFLAGS", "CC_", "AR_", "ZIG_"];
-    matches!(name, "CC" | "CXX" | "AR" | "LD")
+    matches!(name, "CARGO" | "CC" | "CXX" | "AR" | "LD")
         || (steering.iter().any(|s| name.starts_with(s))
             && !kept.iter().any(|k| name.starts_with(k)))
 }

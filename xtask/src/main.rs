@@ -23,6 +23,7 @@ mod schedule;
 mod sources;
 mod steps;
 mod terminal;
+mod toolchain;
 mod tools;
 mod workspace;
 

@@ -15,6 +15,7 @@ use crate::{
     host_builder::{Site, steers_the_build},
     process::Program,
     schedule::Trouble,
+    toolchain::Toolchain,
     tools::on_path,
 };
 
@@ -55,13 +56,14 @@ pub(crate) struct Rust {
 }
 
 impl Rust {
-    /// Asks the compiler that is chosen in the folder `dir`.
-    pub(crate) fn ask(dir: &Path) -> Result<Self> {
+    /// Asks the compiler that is chosen in the folder `dir`, or by `toolchain`.
+    pub(crate) fn ask(dir: &Path, toolchain: &Toolchain) -> Result<Self> {
         let ask = |args: &[&str]| {
             let mut rustc = Program::new("rustc");
             rustc.args(args).current_dir(dir);
             // What is preloaded into us may not get along with it.
-            rustc.without(|name| matches!(name, "RUSTC" | "LD_PRELOAD"));
+            rustc.without(steers_the_build).without(|name| name == "LD_PRELOAD");
+            toolchain.choose(&mut rustc);
             let failed =
                 |why: String| Failure::new(Class::Tool, format!("rustc cannot be run: {why}"));
             let output = rustc.output().map_err(|e| match e.kind() {
@@ -78,6 +80,11 @@ impl Rust {
         };
         let sysroot = ask(&["--print", "sysroot"])?;
         Ok(Self { identity: ask(&["-vV"])?, rustlib: Path::new(&sysroot).join("lib/rustlib") })
+    }
+
+    /// Its version alone.
+    pub(crate) fn release(&self) -> &str {
+        self.identity.lines().find_map(|line| line.strip_prefix("release: ")).unwrap_or("unknown")
     }
 
     /// What it can make programs for, the better one first.
@@ -110,13 +117,13 @@ pub(crate) fn add_library(site: &Site<'_>, step: &str) -> Result<(), Trouble> {
         let message = format!("Rust's library for {triple} is missing, and cannot be added");
         let why = std::mem::replace(&mut failure.message, message);
         failure.last_lines.push(why);
-        Trouble::Unavailable(failure.help(format!("rustup target add {triple}")))
+        Trouble::Unavailable(failure.help(site.toolchain.how_to_add(Target::Musl)))
     })
 }
 
 fn ask_rustup(site: &Site<'_>, step: &str) -> Result<()> {
     let root = &site.workspace.root;
-    let rust = Rust::ask(root)?;
+    let rust = Rust::ask(root, site.toolchain)?;
     // rustup itself does not mind another one at work on the same toolchain.
     let registry = fs_err::File::open(&rust.rustlib).class(Class::Tool)?;
     registry.file().lock().class(Class::Tool)?;
@@ -124,8 +131,9 @@ fn ask_rustup(site: &Site<'_>, step: &str) -> Result<()> {
         return Ok(());
     }
     let mut rustup = Program::new(on_path("rustup").unwrap_or_else(|| "rustup".into()));
-    rustup.args(["target", "add", Target::Musl.triple()]).current_dir(root);
+    rustup.args(site.toolchain.adding(Target::Musl)).current_dir(root);
     rustup.without(steers_the_build);
+    site.toolchain.choose(&mut rustup);
     site.process(rustup, "rust-library.log", Class::Tool, step).run()?;
     // A rustc that came another way is not rustup's to add to.
     match rust.has(Target::Musl) {

@@ -12,6 +12,7 @@ use crate::{
     rust::{self, Rust, Target},
     schedule::Trouble,
     terminal,
+    toolchain::{self, Toolchain},
     tools::{Zig, on_path, pip_version},
     workspace::Workspace,
 };
@@ -36,6 +37,7 @@ pub(super) fn run(workspace: &Workspace, json: bool) -> Result<()> {
     let mut checks = vec![
         rust(workspace),
         target(workspace),
+        release_rust(workspace),
         python(workspace),
         zig(workspace),
         descriptions(workspace),
@@ -69,7 +71,7 @@ fn check(what: impl Into<String>, state: State, detail: impl Into<String>) -> Ch
 }
 
 fn rust(workspace: &Workspace) -> Check {
-    match Rust::ask(&workspace.root) {
+    match Rust::ask(&workspace.root, &toolchain::PRESENT) {
         Ok(rust) => check("Rust", State::Ok, rust.identity.lines().next().unwrap_or_default()),
         Err(failure) => check("Rust", State::Missing, failure.message.as_str()),
     }
@@ -79,14 +81,26 @@ fn target(workspace: &Workspace) -> Check {
     let what = "Rust's target";
     let (musl, glibc) = (Target::Musl.triple(), Target::Glibc.with_version());
     // Without a compiler there is a line that says so.
-    let rust = Rust::ask(&workspace.root).ok();
+    let rust = Rust::ask(&workspace.root, &toolchain::PRESENT).ok();
     let has = |target| rust.as_ref().is_some_and(|rust| rust.has(target));
-    let add = format!("rustup target add {musl}");
+    let add = toolchain::PRESENT.how_to_add(Target::Musl);
     match (has(Target::Musl), has(Target::Glibc)) {
         (true, _) => check(what, State::Ok, musl),
         (_, true) if rust::has_rustup() => check(what, State::Note, format!("a run will: {add}")),
         (_, true) => check(what, State::Note, format!("{glibc}; better: {add}")),
         _ => check(what, State::Missing, add),
+    }
+}
+
+fn release_rust(workspace: &Workspace) -> Check {
+    const WHAT: &str = "Rust of releases";
+    match Toolchain::of_release(workspace) {
+        Ok(_) => check(WHAT, State::Ok, "installed, by rustup"),
+        Err(failure) => {
+            let help = failure.help.as_deref().unwrap_or_default();
+            let detail = format!("only --release needs it. {}: {help}", failure.message);
+            check(WHAT, State::Note, detail)
+        }
     }
 }
 

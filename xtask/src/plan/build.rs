@@ -59,7 +59,7 @@ impl<'a> Builder<'a> {
             cache: Cache::peek(circumstances.workspace),
             own_code: own_code()?,
             options: write_options()?,
-            plan: Plan { steps: Vec::new(), zig: None },
+            plan: Plan { steps: Vec::new(), zig: None, compiler: None },
             compiled: BTreeMap::new(),
             rust: None,
         })
@@ -146,15 +146,16 @@ impl<'a> Builder<'a> {
     fn rust(&mut self) -> Result<Rust> {
         let rust = match &self.rust {
             Some(rust) => rust.clone(),
-            None => Rust::ask(&self.circumstances.workspace.root)?,
+            None => Rust::ask(&self.circumstances.workspace.root, self.circumstances.toolchain)?,
         };
+        self.plan.compiler = rust.identity.lines().next().map(str::to_owned);
         self.rust = Some(rust.clone());
         Ok(rust)
     }
 
     /// The step that gets the library for musl, where it is missing and can be asked for, or must be.
     fn library(&mut self, rust: &Rust) -> Option<usize> {
-        let Circumstances { release, fetcher, .. } = self.circumstances;
+        let Circumstances { release, fetcher, toolchain, .. } = self.circumstances;
         let may_ask = !fetcher.offline && rust::has_rustup();
         if rust.has(Target::Musl) || !(may_ask || *release) {
             return None;
@@ -162,8 +163,7 @@ impl<'a> Builder<'a> {
         let there = self.plan.steps.iter().position(|s| matches!(s.work, Work::Library));
         Some(there.unwrap_or_else(|| {
             let key = KeyBuilder::new("library", 1).text("rustc", &rust.identity).finish();
-            let name = format!("rustup target add {}", Target::Musl.triple());
-            self.add(Step::new(name, key, Work::Library))
+            self.add(Step::new(toolchain.how_to_add(Target::Musl), key, Work::Library))
         }))
     }
 

@@ -14,6 +14,7 @@ use std::{
 
 use el7rpm::{
     package::WriteOptions,
+    signature::SignedRpm,
     spec::{Build, ContainerBuild, Package, Source, Spec},
     stage::{Roots, StagedRoot},
 };
@@ -28,6 +29,7 @@ use crate::{
     key::{Key, KeyBuilder, Stamps},
     schedule::Trouble,
     sources::Fetcher,
+    toolchain::{self, Toolchain},
     tools::Zig,
     workspace::Workspace,
 };
@@ -40,6 +42,9 @@ pub(crate) struct Plan {
     /// Where the compiler driver is, if something is to be compiled.
     #[serde(skip)]
     pub(crate) zig: Option<Zig>,
+    /// What the compiler calls itself, if a crate is to be compiled.
+    #[serde(skip)]
+    compiler: Option<String>,
 }
 
 /// One step.
@@ -190,6 +195,8 @@ pub(crate) struct Circumstances<'a> {
     pub(crate) signing_key: &'a str,
     /// Whether only the pinned compiler driver will do.
     pub(crate) release: bool,
+    /// What crates are compiled with.
+    pub(crate) toolchain: &'a Toolchain,
     /// Whether other machines compile along: nobody has pinned their compilers.
     pub(crate) farm: bool,
     /// Build arguments of images.
@@ -211,6 +218,7 @@ impl<'a> Circumstances<'a> {
             wanted,
             signing_key,
             release: false,
+            toolchain: &toolchain::PRESENT,
             farm: false,
             image_args: &[],
             fetcher,
@@ -245,6 +253,17 @@ impl Plan {
     pub(crate) fn lacks_library(&self, refused: &BTreeMap<String, Trouble>) -> bool {
         let is_library = |step: &&Step| matches!(step.work, Work::Library);
         self.steps.iter().find(is_library).is_some_and(|step| refused.contains_key(&step.name))
+    }
+
+    /// What has compiled the programs in these packages, if any of them holds one that was compiled on the host.
+    pub(crate) fn compiler_of(&self, signed: &[(Key, SignedRpm)]) -> Option<&str> {
+        let is_signed = |i: usize| {
+            let step = &self.steps[i];
+            matches!(step.work, Work::Sign { .. }) && signed.iter().any(|(key, _)| *key == step.key)
+        };
+        let is_compile = |i: &usize| matches!(self.steps[*i].work, Work::Host(_));
+        let compiler = self.compiler.as_deref()?;
+        self.needed_by(is_signed).iter().any(is_compile).then_some(compiler)
     }
 
     /// The name of the image that a step makes.

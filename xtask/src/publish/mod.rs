@@ -62,6 +62,8 @@ pub(crate) struct Publication<'a> {
     pub(crate) keys: &'a Keys,
     /// Signed RPMs with the keys of their steps, in order of the plan.
     pub(crate) rpms: &'a [(Key, SignedRpm)],
+    /// What has compiled their programs, where that was done on the host.
+    pub(crate) compiler: Option<&'a str>,
 }
 
 impl Publication<'_> {
@@ -146,6 +148,7 @@ impl Publication<'_> {
             revision: repository.revision,
             signed_by: certificate.fingerprint(),
             development: self.keys.development,
+            compiler: self.compiler.map(str::to_owned),
             packages: repository.packages.iter().map(Published::from).collect(),
             files: Vec::new(),
         };

@@ -24,6 +24,10 @@ pub(crate) struct Release {
     pub(crate) signed_by: String,
     /// Whether that is a development key.
     pub(crate) development: bool,
+    /// What has compiled the programs of host/ in them, as it calls itself; what is compiled in a container has
+    /// the compiler of its image.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) compiler: Option<String>,
     /// The RPMs.
     pub(crate) packages: Vec<Published>,
     /// Every other file.

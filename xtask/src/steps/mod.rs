@@ -23,6 +23,7 @@ use crate::{
     rust,
     schedule::{Done, Trouble},
     sources::Fetcher,
+    toolchain::Toolchain,
     tools,
     workspace::Workspace,
 };
@@ -37,6 +38,7 @@ pub(crate) struct Context<'a> {
     pub(crate) offline: bool,
     /// Whether only the pinned compiler driver will do.
     pub(crate) release: bool,
+    pub(crate) toolchain: &'a Toolchain,
     /// Threads that all packages in flight compress with.
     pub(crate) budget: Budget,
     pub(crate) fetcher: &'a Fetcher<'a>,
@@ -51,8 +53,8 @@ impl Context<'_> {
         if step.cached {
             return Ok(Done::Cached);
         }
-        let site =
-            Site { workspace: self.workspace, offline: self.offline, reporter: self.reporter };
+        let Self { workspace, offline, toolchain, reporter, .. } = *self;
+        let site = Site { workspace, offline, toolchain, reporter };
         let done = match &step.work {
             Work::Tools => tools::install(&site, &step.name),
             Work::Library => rust::add_library(&site, &step.name),

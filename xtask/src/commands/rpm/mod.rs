@@ -8,11 +8,11 @@ mod session;
 
 use std::time::Instant;
 
+use el7rpm::spec::{Build, Package, Spec};
 use session::Session;
 
 use super::inputs;
 use crate::{
-    cache::Cache,
     cli::RpmArgs,
     events::{Event, Outcome, Reporter},
     failure::{Class, Failure, Result},
@@ -23,6 +23,7 @@ use crate::{
     schedule::Ended,
     steps::is_nothing,
     terminal::{self, report::Report},
+    toolchain::{self, Toolchain},
     workspace::Workspace,
 };
 
@@ -40,13 +41,14 @@ pub(super) fn run(
     let _lock = Lock::take(workspace, reporter)?;
     let specs = inputs::specs(workspace, &args.sources)?;
     inputs::report_notes(&specs, reporter);
+    let toolchain = toolchain(args, &specs, workspace)?;
     // Before the work, not after it.
     let place = Place::prepare(args.out.as_deref().unwrap_or(&workspace.default_out()), workspace)?;
     let keys = keys::load(&args.key, passphrase, workspace, reporter)?;
     if args.release && keys.is_for_development() {
         return Err(no_release_key());
     }
-    let session = Session::open(args, workspace, reporter, &keys)?;
+    let session = Session::open(args, workspace, reporter, &keys, &toolchain)?;
     let (plan, mut ended) = session.build(&specs)?;
     let failure = ready::first_failure(&ended);
     ready::leave_out(&plan, &mut ended);
@@ -61,11 +63,13 @@ pub(super) fn run(
         return Err(failure.unwrap_or_else(|| nothing_left(&held_back)));
     }
     let reproducible = match args.check_reproducible {
-        true => Some(check_reproducible(args, workspace, &plan, &ended, &session.cache, reporter)?),
+        true => Some(check_reproducible(&session, &plan, &ended)?),
         false => None,
     };
     let base_url = args.base_url.as_deref().unwrap_or(DEFAULT_BASE_URL);
-    let publication = Publication { workspace, place: &place, base_url, keys: &keys, rpms: &rpms };
+    let compiler = plan.compiler_of(&rpms);
+    let publication =
+        Publication { workspace, place: &place, base_url, keys: &keys, rpms: &rpms, compiler };
     let kept_for = publication.present_of(&ready::failed(&plan, &ended))?;
     let written = kept_for.is_empty() && publication.current().is_none();
     if written {
@@ -86,6 +90,18 @@ pub(super) fn run(
         terminal::text(&report.text());
     }
     failure.map_or(Ok(()), Err)
+}
+
+/// What compiles the crates of this run. Of a release it is settled before any work.
+fn toolchain(args: &RpmArgs, specs: &[Spec], workspace: &Workspace) -> Result<Toolchain> {
+    let is_wanted = |p: &Package| args.packages.is_empty() || args.packages.contains(&p.name);
+    let compiles = |spec: &Spec| {
+        matches!(spec.build, Some(Build::Crate(_))) && spec.packages.iter().any(is_wanted)
+    };
+    match args.release && specs.iter().any(compiles) {
+        true => Toolchain::of_release(workspace),
+        false => Ok(toolchain::PRESENT.clone()),
+    }
 }
 
 fn no_release_key() -> Failure {
@@ -130,19 +146,14 @@ fn refuse(held_back: &[(&str, &Failure)]) -> Failure {
 }
 
 /// Before anything is published: what cannot be built twice is not worth trusting once.
-fn check_reproducible(
-    args: &RpmArgs,
-    workspace: &Workspace,
-    plan: &Plan,
-    ended: &[Ended],
-    cache: &Cache,
-    reporter: &dyn Reporter,
-) -> Result<String> {
-    reporter.event(&Event::Note { message: "building everything a second time, elsewhere" });
+fn check_reproducible(session: &Session<'_>, plan: &Plan, ended: &[Ended]) -> Result<String> {
+    session
+        .reporter
+        .event(&Event::Note { message: "building everything a second time, elsewhere" });
     let mut first = Vec::new();
     for (step, ended) in plan.steps.iter().zip(ended) {
         if let (Work::Package(work), Outcome::Cached | Outcome::Built) = (&step.work, ended.outcome)
-            && let Some(dir) = cache.get("package", &step.key)
+            && let Some(dir) = session.cache.get("package", &step.key)
             && !is_nothing(&dir)?
         {
             first.push(dir.join(format!("{}.rpm", work.package.nvra())));
@@ -153,5 +164,5 @@ fn check_reproducible(
         .iter()
         .zip(ended)
         .any(|(step, ended)| matches!(step.work, Work::Container(_)) && ended.reason.is_none());
-    reproducible::check(workspace, args, &first, containers)
+    reproducible::check(session, &first, containers)
 }

@@ -9,9 +9,8 @@ use std::{
 
 use el7rpm::read::{Rpm, tag};
 
-use super::elsewhere::Elsewhere;
+use super::{elsewhere::Elsewhere, session::Session};
 use crate::{
-    cli::RpmArgs,
     container,
     failure::{Class, Classify, Failure, Result},
     interrupt::Going,
@@ -20,15 +19,11 @@ use crate::{
     workspace::{Workspace, remove_folder},
 };
 
-/// Builds the packages of `args` again and compares with `first`, the unsigned RPMs of the first build.
+/// Builds the packages of the session again and compares with `first`, the unsigned RPMs of the first build.
 ///
 /// `containers` says whether something is compiled in one. Returns what was varied.
-pub(super) fn check(
-    workspace: &Workspace,
-    args: &RpmArgs,
-    first: &[PathBuf],
-    containers: bool,
-) -> Result<String> {
+pub(super) fn check(session: &Session<'_>, first: &[PathBuf], containers: bool) -> Result<String> {
+    let Session { args, workspace, toolchain, .. } = *session;
     let dir = workspace.state.join("again");
     // What a killed run left of its second build.
     let copy = Workspace { root: dir.join("elsewhere"), state: dir.join("elsewhere/target/xtask") };
@@ -36,7 +31,9 @@ pub(super) fn check(
     remove_folder(&dir)?;
     copy_checkout(workspace, &copy)?;
     let elsewhere = Elsewhere::find(containers);
-    build(workspace, &copy, &dir, elsewhere.command(&copy, args)?)?;
+    let mut command = elsewhere.command(&copy, args)?;
+    toolchain.choose(&mut command);
+    build(workspace, &copy, &dir, command)?;
     let mut differences = Vec::new();
     for rpm in first {
         let name = rpm.file_name().unwrap_or_default();

@@ -16,15 +16,17 @@ use crate::{
     schedule::{self, Ended, OnFailure, Task, Trouble},
     sources::{Fetcher, Store},
     steps::{Budget, Context, Images},
+    toolchain::Toolchain,
     workspace::Workspace,
 };
 
 /// All that steps share, for as long as the run lasts.
 pub(super) struct Session<'a> {
-    args: &'a RpmArgs,
-    workspace: &'a Workspace,
-    reporter: &'a dyn Reporter,
+    pub(super) args: &'a RpmArgs,
+    pub(super) workspace: &'a Workspace,
+    pub(super) reporter: &'a dyn Reporter,
     keys: &'a Keys,
+    pub(super) toolchain: &'a Toolchain,
     pub(super) cache: Cache,
     store: Store,
     images: Images,
@@ -38,6 +40,7 @@ impl<'a> Session<'a> {
         workspace: &'a Workspace,
         reporter: &'a dyn Reporter,
         keys: &'a Keys,
+        toolchain: &'a Toolchain,
     ) -> Result<Self> {
         let builder = &args.builder;
         // What a killed run left going would write into what is about to be made.
@@ -48,6 +51,7 @@ impl<'a> Session<'a> {
             workspace,
             reporter,
             keys,
+            toolchain,
             cache: Cache::open(workspace)?,
             store: Store::open(workspace)?,
             images: Images::new(builder.builder),
@@ -71,6 +75,7 @@ impl<'a> Session<'a> {
             wanted: &self.args.packages,
             signing_key: &fingerprint,
             release: self.args.release,
+            toolchain: self.toolchain,
             farm: self.args.builder.distcc.is_some(),
             image_args: &self.args.builder.image_args,
             fetcher: &fetcher,
@@ -125,6 +130,7 @@ impl<'a> Session<'a> {
             reporter: self.reporter,
             offline: self.args.offline,
             release: self.args.release,
+            toolchain: self.toolchain,
             budget: Budget::new(jobs as u32),
             fetcher,
             images: &self.images,
