@@ -180,6 +180,14 @@ impl Plan {
             (name.to_owned(), &variable.value, Origin::variable(name, variable).to_string())
         });
         let mut problems = Vec::new();
+        for (_, name, variable) in self.variables.mesos_flags() {
+            if variable.value.is_empty() {
+                let origin = Origin::variable(name, variable);
+                self.notes.push(Note::Warning(format!(
+                    "{origin} is empty, which Mesos takes for a value: 'unset {name}' takes it away"
+                )));
+            }
+        }
         for (name, value, origin) in short.chain(long) {
             match values::check(&name, value, &origin) {
                 Ok(note) => self.notes.extend(note),

@@ -220,3 +220,15 @@ fn no_password_is_in_what_is_said_of_a_file_that_fails() {
         assert!(!stderr.contains("hunter2"), "{stderr}");
     }
 }
+
+/// Whoever wants to be rid of what a package sets writes that; Mesos would look for a hook without a name.
+#[test]
+fn an_empty_variable_of_mesos_is_told() {
+    let host = Host::with_zk();
+    host.write("/etc/default/mesos-slave.d/50-calico", "MESOS_HOOKS=hook\nMESOS_ISOLATION=a\n");
+    host.write("/etc/default/mesos-slave", "MESOS_HOOKS=\nunset MESOS_ISOLATION\n");
+    let started = host.start("slave");
+    assert_eq!(started.environment["MESOS_HOOKS"], "");
+    let warned = |name: &str| started.logged(&["warning", name, "unset"]);
+    assert!(warned("MESOS_HOOKS (set in") && !warned("MESOS_ISOLATION"), "{}", started.stderr);
+}
