@@ -390,6 +390,35 @@ fn a_felix_that_lets_no_executor_reach_its_agent() {
     assert_eq!((report.statuses(&["to-host"]), report.status), (vec!["warn"], 0));
 }
 
+/// The profile of an agent is made once; the host may get another address.
+#[test]
+fn a_profile_that_is_of_an_older_address() {
+    let Some(world) = common::world() else { return };
+    let rules = |net: &str, version: u8| {
+        json!({"id": "x", "inbound_rules": [], "outbound_rules": [
+            {"action": "allow", "dst_net": net, "ip_version": version}]})
+    };
+    for (name, rules, status) in [
+        ("default_agent-1", rules("10.240.0.9/32", 4), "warn"),
+        ("default_agent-1.example.org", rules("10.240.0.9/32", 4), "warn"),
+        ("default_agent-1", rules("fd00::/8", 6), "warn"),
+        ("default_agent-1", rules("10.240.0.0/24", 4), "ok"),
+        ("default_agent-10", rules("10.240.0.9/32", 4), "ok"),
+        ("ng_agent-1", rules("10.240.0.9/32", 4), "ok"),
+    ] {
+        let key = format!("/calico/v1/policy/profile/{name}");
+        world.etcd.put(&format!("{key}/rules"), &rules.to_string());
+        let report = check(&world);
+        assert_eq!(
+            (report.statuses(&["own-profile"]), report.status),
+            (vec![status], 0),
+            "{rules}"
+        );
+        assert!(status == "ok" || report.message("own-profile").contains(name));
+        world.etcd.delete(&key);
+    }
+}
+
 #[test]
 fn a_kernel_that_forwards_no_packets() {
     let Some(world) = common::world() else { return };

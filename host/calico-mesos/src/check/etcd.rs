@@ -93,11 +93,12 @@ fn of_data(settings: &Settings) -> Vec<Finding> {
         Ok(client) => client,
         Err(error) => {
             let failed = |name| Finding::fail(name, error.to_string(), START_NODE);
-            return ["calico-host", "addresses", "pools"].map(failed).into();
+            return ["calico-host", "addresses", "own-profile", "pools"].map(failed).into();
         }
     };
     let hosts = hosts::read(&client);
     let mut findings = hosts::findings(&hosts);
+    findings.push(hosts::own_profile(&client, &hosts));
     findings.push(pools::finding(&client, settings, &hosts));
     findings
 }

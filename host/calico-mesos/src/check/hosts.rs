@@ -6,8 +6,12 @@ use std::{
     net::IpAddr,
 };
 
+use serde_json::Value;
+
 use super::report::Finding;
-use crate::{error::Result, etcd::Client, host, netns::rtnl::Rtnl, survey};
+use crate::{
+    error::Result, etcd::Client, host, ipam::cidr::Cidr, netns::rtnl::Rtnl, profile, survey,
+};
 
 const START_NODE: &str =
     "start calico-node on this host (systemctl start calico-node), under this host name";
@@ -126,4 +130,63 @@ fn duplicates(addresses: &[HostAddress]) -> Finding {
     let help = "start calico-node on each with its own --ip; remove a host that is gone, or has another \
                 name now, from /calico/v1/host and /calico/bgp/v1/host";
     Finding::fail("addresses", shared.join("; "), help)
+}
+
+/// Whether the profile that all containers of this host have still lets them reach it. It is made once and never changed,
+/// and the host may have got another address since.
+pub fn own_profile(client: &Client, addresses: &Result<Vec<HostAddress>>) -> Finding {
+    let name = "own-profile";
+    let found = host::name().and_then(|host| Ok((closed_to(client, addresses, &host)?, host)));
+    match found {
+        Ok((None, _)) => {
+            Finding::ok(name, "lets containers reach this host, or is still to be made")
+        }
+        Ok((Some((profile, ip)), host)) => {
+            let text = format!(
+                "{profile} does not allow {ip}, the address of {host}: executors without a netgroup do not reach \
+                 their agent"
+            );
+            let help = format!(
+                "etcdctl rm --recursive {}/{profile} when no task runs here: the next one has it made anew",
+                profile::FOLDER
+            );
+            Finding::warn(name, text, &help)
+        }
+        Err(error) => Finding::fail(name, error.to_string(), START_NODE),
+    }
+}
+
+/// A profile of this host, under its short or its full name, and an IPv4 address of it that is not allowed there.
+fn closed_to(
+    client: &Client,
+    addresses: &Result<Vec<HostAddress>>,
+    host: &str,
+) -> Result<Option<(String, IpAddr)>> {
+    let own = addresses.iter().flatten().filter(|address| address.host == host);
+    let own: BTreeSet<_> = own.filter_map(HostAddress::ip).filter(IpAddr::is_ipv4).collect();
+    let is_own = |name: &String| {
+        let agent = name.strip_prefix("default_").and_then(|agent| agent.strip_prefix(host));
+        agent.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    };
+    for name in client.names(profile::FOLDER)?.into_iter().filter(is_own) {
+        let node = client.get(&format!("{}/{name}/rules", profile::FOLDER))?;
+        let rules: Value =
+            node.and_then(|node| serde_json::from_str(&node.value).ok()).unwrap_or_default();
+        // Without readable rules the check of profiles fails.
+        let Some(rules) = rules["outbound_rules"].as_array() else { continue };
+        let is_closed = |ip: &&IpAddr| !rules.iter().any(|rule| allows(rule, **ip));
+        if let Some(ip) = own.iter().find(is_closed) {
+            return Ok(Some((name, *ip)));
+        }
+    }
+    Ok(None)
+}
+
+/// Whether a rule may let packets to an IPv4 address out.
+fn allows(rule: &Value, ip: IpAddr) -> bool {
+    let net = rule["dst_net"].as_str();
+    let has = |net: &str| Cidr::parse(net).is_none_or(|net| net.has(ip));
+    rule["action"].as_str() != Some("deny")
+        && rule["ip_version"].as_u64() != Some(6)
+        && net.is_none_or(has)
 }
