@@ -288,6 +288,8 @@ fn pools_that_give_no_address_or_another_hosts() {
     pool("fd00:240::/48", "uplink");
     world.etcd.put("/calico/v1/host/agent-2/bird_ip", "172.20.0.2");
     pool("172.20.0.0/16", "the host agent-2");
+    let masters = "echo zk://10.240.0.9:2181,192.168.3.4:2181/mesos >mesos/zk";
+    fails(&world, masters, "pools", "192.168.3.4/32, a master or its ZooKeeper");
     common::ip(&["addr", "add", "192.168.7.1/24", "dev", "wire"]);
     fails(&world, "", "pools", "192.168.7.0/24");
 }

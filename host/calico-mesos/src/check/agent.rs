@@ -1,7 +1,7 @@
 //! What the agent gets, and hands on to the plugin: mesos-init-wrapper itself says so, started with the environment of the
 //! agent's unit. An administrator's shell has other variables.
 
-use std::{collections::HashMap, path::Path, time::Duration};
+use std::{collections::HashMap, net::IpAddr, path::Path, time::Duration};
 
 use super::{
     command::{self, Answer},
@@ -188,15 +188,28 @@ impl Agent {
         faults
     }
 
-    /// What works in special cases alone.
-    fn warnings(&self) -> Vec<String> {
-        let mut warnings = Vec::new();
+    /// `HOST:PORT` of the masters, or of the ZooKeeper that knows them, with commas.
+    fn masters(&self) -> &str {
         let master = self.flag("master").unwrap_or_default();
         let hosts = master.strip_prefix("zk://").unwrap_or(master);
         let hosts = hosts.split('/').next().unwrap_or_default();
-        let hosts = hosts.rsplit('@').next().unwrap_or_default();
+        hosts.rsplit('@').next().unwrap_or_default()
+    }
+
+    /// Their addresses, as far as they are given as such.
+    pub fn master_addresses(&self) -> impl Iterator<Item = IpAddr> {
+        let host = |text: &str| {
+            text.rsplit_once(':').map(|(host, _)| host.trim_matches(['[', ']']).parse())
+        };
+        self.masters().split(',').filter_map(move |text| host(text)?.ok())
+    }
+
+    /// What works in special cases alone.
+    fn warnings(&self) -> Vec<String> {
+        let mut warnings = Vec::new();
+        let hosts = self.masters();
         let is_local = |host: &str| host.starts_with("localhost:") || host.starts_with("127.");
-        if hosts.split(',').any(is_local) {
+        if hosts.split(',').all(is_local) {
             let text = format!("the masters are looked for on this host alone ({hosts})");
             warnings.push(text);
         }
@@ -382,10 +395,20 @@ mod tests {
             ("zk://u:p@127.0.0.1:2181/mesos", 1),
             ("127.0.0.1:5050", 1),
             ("zk://10.0.0.1:2181/localhost:", 0),
+            ("zk://localhost:2181,10.0.0.1:2181/mesos", 0),
         ] {
             let agent = agent(&["/bin/sh", &format!("--master={master}"), ""]);
             assert_eq!(agent.warnings().len(), count, "{master}");
             assert!(!agent.warnings().concat().contains("u:p"));
+        }
+        for (master, addresses) in [
+            ("zk://u:p@10.0.0.1:2181,zk-2:2181,[fd00::1]:2181/mesos", &["10.0.0.1", "fd00::1"][..]),
+            ("10.0.0.1:5050", &["10.0.0.1"]),
+            ("file:///etc/mesos/zk-url", &[]),
+        ] {
+            let agent = agent(&["/bin/sh", &format!("--master={master}"), ""]);
+            let found: Vec<_> = agent.master_addresses().map(|ip| ip.to_string()).collect();
+            assert_eq!(found, addresses, "{master}");
         }
     }
 

@@ -82,13 +82,13 @@ pub fn findings(environment: &Environment) -> Vec<Finding> {
     }
     findings.push(calico_keys(&client));
     findings.push(to_host(&client));
-    findings.extend(of_data(&settings));
+    findings.extend(of_data(&settings, environment));
     findings.extend(survey::findings(&settings));
     findings
 }
 
 /// What the data say of hosts and pools, which may be many.
-fn of_data(settings: &Settings) -> Vec<Finding> {
+fn of_data(settings: &Settings, environment: &Environment) -> Vec<Finding> {
     let client = match crate::survey::client(settings) {
         Ok(client) => client,
         Err(error) => {
@@ -99,7 +99,7 @@ fn of_data(settings: &Settings) -> Vec<Finding> {
     let hosts = hosts::read(&client);
     let mut findings = hosts::findings(&hosts);
     findings.push(hosts::own_profile(&client, &hosts));
-    findings.push(pools::finding(&client, settings, &hosts));
+    findings.push(pools::finding(&client, settings, environment.agent(), &hosts));
     findings
 }
 

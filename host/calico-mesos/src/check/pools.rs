@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::{hosts::HostAddress, report::Finding};
+use super::{agent::Agent, hosts::HostAddress, report::Finding};
 use crate::{
     error::Result,
     etcd::Client,
@@ -19,7 +19,12 @@ const CORRECT: &str = "correct the pool with calicoctl pool, or what is named wi
 type Taken = (Cidr, String);
 
 /// Whether there are pools, and nothing speaks against any of them.
-pub fn finding(client: &Client, settings: &Settings, hosts: &Result<Vec<HostAddress>>) -> Finding {
+pub fn finding(
+    client: &Client,
+    settings: &Settings,
+    agent: Option<&Agent>,
+    hosts: &Result<Vec<HostAddress>>,
+) -> Finding {
     let name = "pools";
     let list = |family| -> Result<Vec<_>> {
         Ok(pool::read(client, family)?.into_iter().collect::<std::result::Result<_, _>>()?)
@@ -33,7 +38,7 @@ pub fn finding(client: &Client, settings: &Settings, hosts: &Result<Vec<HostAddr
     if v4.is_empty() {
         return Finding::fail(name, "no IPv4 pool is configured", ADD);
     }
-    let taken = match taken(settings, hosts) {
+    let taken = match taken(settings, agent, hosts) {
         Ok(taken) => taken,
         Err(text) => return Finding::fail(name, text, "run this as root"),
     };
@@ -81,9 +86,10 @@ fn fault(pool: Cidr, taken: &[Taken]) -> Option<String> {
     Some(format!("{pool} overlaps {network}, {whose}"))
 }
 
-/// The networks of this host, and the single addresses of all hosts and of etcd.
+/// The networks of this host, and the single addresses of all hosts, of etcd and of the masters.
 fn taken(
     settings: &Settings,
+    agent: Option<&Agent>,
     hosts: &Result<Vec<HostAddress>>,
 ) -> std::result::Result<Vec<Taken>, String> {
     let mut taken = own_networks().map_err(|error| error.to_string())?;
@@ -97,6 +103,9 @@ fn taken(
         let ip = address.host().parse().ok().filter(|ip: &IpAddr| !ip.is_loopback());
         taken.extend(ip.map(|ip| single(ip, "etcd".to_owned())));
     }
+    let masters = agent.into_iter().flat_map(Agent::master_addresses);
+    let masters = masters.filter(|ip| !ip.is_loopback());
+    taken.extend(masters.map(|ip| single(ip, "a master or its ZooKeeper".to_owned())));
     Ok(taken)
 }
 
