@@ -45,7 +45,8 @@ pub(crate) fn shown(name: &str, value: &str) -> String {
 /// Whether a flag or a variable of this name is an address.
 fn is_address(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
-    ADDRESSES.contains(&name.strip_prefix("mesos_").unwrap_or(&name))
+    // The fetcher's, which tasks' files come through.
+    name.ends_with("_proxy") || ADDRESSES.contains(&name.strip_prefix("mesos_").unwrap_or(&name))
 }
 
 /// Hides user and password in the URLs of a text.
@@ -176,11 +177,17 @@ mod tests {
         let content = "A=zk://u:pass;word@h/m\nMESOS_CREDENTIAL= hunter2\n\"secret\": \"x99\"\n\
                        export ETCD_AUTHORITY=root:sec;ret9@h:1 # see http://h/\n\
                        MESOS_SECRET=word7 # of http://me@h/\n\
+                       HTTP_PROXY=me:word8@proxy:3128\n\
                        MESOS_SECRET=$(cat /etc/key)\nLOGS=/var/log\n # No such password is near here\n";
         let secrets = Words::of(content);
-        for line in
-            ["word@h: not found", "line 2: hunter2: not found", "x99\": x", "ret9@h:1", "word7"]
-        {
+        for line in [
+            "word@h: not found",
+            "line 2: hunter2: not found",
+            "x99\": x",
+            "ret9@h:1",
+            "word7",
+            "+ A=word8",
+        ] {
             assert!(secrets.are_in(line), "{line}");
         }
         for line in ["cat: /etc/key: No such file", "/var/log", "syntax error near `fi'"] {
