@@ -219,6 +219,8 @@ fn the_library_for_musl_is_asked_for_where_it_is_missing() {
     assert!(plan.contains(&format!("a run will: {step}")), "{plan}");
     // Before anything is compiled; once it is there, nobody is asked again.
     let output = support::run(checkout.xtask(&["rpm"]).env("PATH", &path));
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.lines().any(|line| line == format!("start  {step}")), "{said}");
     let asked = fs_err::read_to_string(checkout.dir.path().join("sysroot/asked")).unwrap();
     assert_eq!(asked.trim_end(), format!("target add {MUSL}"));
     let log = fs_err::read_to_string(checkout.path("target/xtask/logs/compile-tiny.log")).unwrap();

@@ -31,6 +31,7 @@ mod release_rust;
 mod runs;
 mod sources;
 mod stand_in;
+mod states;
 mod tools;
 mod unreadable;
 mod upstream;

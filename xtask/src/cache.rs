@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use crate::{
     failure::{Class, Classify, Failure, Result},
     key::Key,
+    step::Kind,
     workspace::{Workspace, remove_folder},
 };
 
@@ -34,8 +35,8 @@ impl Cache {
         Self { dir: workspace.cache(), tmp: workspace.tmp() }
     }
 
-    /// The result of the step `kind` under `key`, if it is there.
-    pub(crate) fn get(&self, kind: &str, key: &Key) -> Option<PathBuf> {
+    /// The result of a step of this kind under `key`, if it is there.
+    pub(crate) fn get(&self, kind: Kind, key: &Key) -> Option<PathBuf> {
         let path = self.path(kind, key);
         path.is_dir().then_some(path)
     }
@@ -48,11 +49,11 @@ impl Cache {
     /// Makes a result: `fill` gets an empty folder, which becomes the result if it succeeds.
     pub(crate) fn make<E: From<Failure>>(
         &self,
-        kind: &str,
+        kind: Kind,
         key: &Key,
         fill: impl FnOnce(&Path) -> Result<(), E>,
     ) -> Result<PathBuf, E> {
-        let tmp = self.tmp.join(format!("{kind}-{}", key.short()));
+        let tmp = self.tmp.join(format!("{}-{}", kind.name(), key.short()));
         fs_err::create_dir(&tmp).class(Class::Output)?;
         if let Err(failure) = fill(&tmp).and_then(|()| Ok(sync_all(&tmp)?)) {
             // The room is needed most after a full disk; what is left goes with the next run.
@@ -60,14 +61,14 @@ impl Cache {
             return Err(failure);
         }
         let path = self.path(kind, key);
-        fs_err::create_dir_all(self.dir.join(kind)).class(Class::Output)?;
+        fs_err::create_dir_all(self.dir.join(kind.name())).class(Class::Output)?;
         fs_err::rename(&tmp, &path).class(Class::Output)?;
-        sync(&self.dir.join(kind))?;
+        sync(&self.dir.join(kind.name()))?;
         Ok(path)
     }
 
-    fn path(&self, kind: &str, key: &Key) -> PathBuf {
-        self.dir.join(kind).join(key.to_string())
+    fn path(&self, kind: Kind, key: &Key) -> PathBuf {
+        self.dir.join(kind.name()).join(key.to_string())
     }
 
     /// All results as (kind, key, folder).

@@ -4,6 +4,8 @@ use std::{path::PathBuf, time::Duration};
 
 use serde::{Serialize, Serializer};
 
+use crate::step::Kind;
+
 /// Something happened.
 #[derive(Debug, Serialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
@@ -15,7 +17,7 @@ pub(crate) enum Event<'a> {
     /// Something worth knowing that stops nothing.
     Note { message: &'a str },
     /// A step begins.
-    StepStarted { step: &'a str },
+    StepStarted { step: &'a str, kind: Kind },
     /// A part of a step begins.
     Phase { step: &'a str, phase: &'a str },
     /// A part of a step ended.
@@ -58,6 +60,8 @@ pub(crate) enum Event<'a> {
 pub(crate) enum Outcome {
     /// Its result was there already.
     Cached,
+    /// It was not, but nothing asked for it.
+    NotNeeded,
     /// It was carried out.
     Built,
     /// It could not be carried out here.

@@ -21,6 +21,7 @@ mod publish;
 mod rust;
 mod schedule;
 mod sources;
+mod step;
 mod steps;
 mod terminal;
 mod toolchain;

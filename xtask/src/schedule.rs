@@ -12,14 +12,16 @@ use std::{
 use crate::{
     events::{Event, Outcome, Reporter},
     failure::{Class, Failure},
+    step::{Kind, State},
 };
 
 /// A step to run.
 pub(crate) struct Task<'a> {
     /// What it is called.
     pub(crate) name: String,
-    /// Whether its result is there already: then there is nothing to announce.
-    pub(crate) cached: bool,
+    pub(crate) kind: Kind,
+    /// Whether there is something to be done, which is worth announcing.
+    pub(crate) state: State,
     /// Indices of the tasks whose results it needs.
     pub(crate) needs: Vec<usize>,
     /// Groups of tasks that it serves the next step of: it is of use if one of them ends well as a
@@ -34,8 +36,20 @@ pub(crate) struct Task<'a> {
 pub(crate) enum Done {
     /// Its result was there.
     Cached,
+    /// It was not, but nothing asks for it.
+    NotNeeded,
     /// It was carried out.
     Built,
+}
+
+impl From<Done> for Outcome {
+    fn from(done: Done) -> Self {
+        match done {
+            Done::Cached => Self::Cached,
+            Done::NotNeeded => Self::NotNeeded,
+            Done::Built => Self::Built,
+        }
+    }
 }
 
 /// A step did not end well.
@@ -101,7 +115,7 @@ pub(crate) enum OnFailure {
     GoOn,
 }
 
-struct State<'a> {
+struct Progress<'a> {
     waiting: Vec<Option<Task<'a>>>,
     ended: Vec<Option<Ended>>,
     failure: Option<Failure>,
@@ -118,7 +132,7 @@ pub(crate) fn run(
     reporter: &dyn Reporter,
 ) -> Result<Vec<Ended>, Failure> {
     let count = tasks.len();
-    let state = Mutex::new(State {
+    let state = Mutex::new(Progress {
         waiting: tasks.into_iter().map(Some).collect(),
         ended: vec![None; count],
         failure: None,
@@ -137,7 +151,7 @@ pub(crate) fn run(
 }
 
 fn work(
-    state: &Mutex<State<'_>>,
+    state: &Mutex<Progress<'_>>,
     changed: &Condvar,
     on_failure: OnFailure,
     reporter: &dyn Reporter,
@@ -163,7 +177,7 @@ fn work(
     }
 }
 
-impl<'a> State<'a> {
+impl<'a> Progress<'a> {
     /// Takes the first task whose needs are there.
     fn next(&mut self) -> Option<(usize, Task<'a>)> {
         let ready = |t: &Option<Task<'_>>| {
@@ -185,8 +199,8 @@ impl<'a> State<'a> {
 }
 
 fn carry_out(task: Task<'_>, reporter: &dyn Reporter) -> Ended {
-    if !task.cached {
-        reporter.event(&Event::StepStarted { step: &task.name });
+    if task.state == State::ToDo {
+        reporter.event(&Event::StepStarted { step: &task.name, kind: task.kind });
     }
     let start = Instant::now();
     // A fault of our own must end the run like any other failure, not leave the others waiting.
@@ -196,8 +210,7 @@ fn carry_out(task: Task<'_>, reporter: &dyn Reporter) -> Ended {
     });
     let time = start.elapsed();
     let ended = match result {
-        Ok(Done::Cached) => Ended { outcome: Outcome::Cached, time, reason: None },
-        Ok(Done::Built) => Ended { outcome: Outcome::Built, time, reason: None },
+        Ok(done) => Ended { outcome: done.into(), time, reason: None },
         Err(trouble) => Ended { time, ..Ended::without(trouble.in_step(&task.name, None)) },
     };
     reporter.event(&Event::StepFinished { step: &task.name, outcome: ended.outcome, time });
@@ -218,7 +231,8 @@ mod tests {
         run: impl FnOnce() -> Result<Done, Trouble> + Send + 'a,
     ) -> Task<'a> {
         let (needs, needs_any) = (needs.to_vec(), Vec::new());
-        Task { name: "t".into(), cached: false, needs, needs_any, run: Box::new(run) }
+        let (name, kind, state) = ("t".into(), Kind::Compile, State::ToDo);
+        Task { name, kind, state, needs, needs_any, run: Box::new(run) }
     }
 
     fn fail() -> Result<Done, Trouble> {

@@ -61,7 +61,7 @@ fn unused(workspace: &Workspace, reporter: &dyn Reporter) -> Result<usize> {
     let fetcher = Fetcher::new(&store, workspace, reporter);
     let plan = Plan::of(&specs, &Circumstances::plain(workspace, &[], &fingerprint, &fetcher))?;
     let used: HashSet<_> =
-        plan.steps.iter().map(|s| (s.work.kind().to_owned(), s.key.to_string())).collect();
+        plan.steps.iter().map(|s| (s.work.kind().name().to_owned(), s.key.to_string())).collect();
     let mut removed = 0;
     for (kind, key, dir) in cache.list()? {
         if !used.contains(&(kind, key)) {

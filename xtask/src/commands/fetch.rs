@@ -16,6 +16,7 @@ use crate::{
     process,
     schedule::{self, Done, Ended, OnFailure, Task, Trouble},
     sources::{self, Fetcher, Patience, Store},
+    step::{Kind, State},
     terminal,
     workspace::Workspace,
 };
@@ -43,7 +44,8 @@ pub(super) fn run(
     }
     let tasks = wanted.iter().map(|wanted| Task {
         name: wanted.step(),
-        cached: false,
+        kind: Kind::Fetch,
+        state: State::ToDo,
         needs: Vec::new(),
         needs_any: Vec::new(),
         run: Box::new({
@@ -200,7 +202,7 @@ fn table(wanted: &[Wanted<'_>], ended: &[Ended]) -> String {
         wanted.iter().map(|w| format!("{}/{}", w.spec.name, w.source.name)).collect();
     let width = names.iter().map(String::len).max().unwrap_or(0);
     let state = |ended: &Ended| match ended.outcome {
-        Outcome::Cached => "was there",
+        Outcome::Cached | Outcome::NotNeeded => "was there",
         Outcome::Built => "fetched",
         Outcome::HeldBack | Outcome::Failed => "MISSING",
     };

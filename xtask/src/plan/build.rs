@@ -24,6 +24,7 @@ use crate::{
     key::{Key, KeyBuilder},
     rust::{self, Rust, Target},
     sources,
+    step::State,
     tools::Zig,
 };
 
@@ -91,13 +92,14 @@ impl<'a> Builder<'a> {
     }
 
     fn add(&mut self, mut step: Step) -> usize {
-        step.cached = match &step.work {
+        let is_there = match &step.work {
             Work::Tools => self.plan.zig.as_ref().is_some_and(Zig::is_there),
             Work::Fetch(source) => self.circumstances.fetcher.is_there(source),
             // Only the engine knows; it is asked when a compile wants the image.
             Work::Image(_) | Work::Library => false,
             work => self.cache.get(work.kind(), &step.key).is_some(),
         };
+        step.state = if is_there { State::Cached } else { State::ToDo };
         self.plan.steps.push(step);
         self.plan.steps.len() - 1
     }

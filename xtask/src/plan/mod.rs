@@ -18,7 +18,7 @@ use el7rpm::{
     spec::{Build, ContainerBuild, Package, Source, Spec},
     stage::{Roots, StagedRoot},
 };
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 pub(crate) use render::{dot, text};
 
@@ -29,6 +29,7 @@ use crate::{
     key::{Key, KeyBuilder, Stamps},
     schedule::Trouble,
     sources::Fetcher,
+    step::{Kind, State},
     toolchain::{self, Toolchain},
     tools::Zig,
     workspace::Workspace,
@@ -67,13 +68,13 @@ pub(crate) struct Step {
     pub(crate) needs_any: Vec<Vec<usize>>,
     /// What it reads, relative to the checkout.
     pub(crate) inputs: Vec<String>,
-    /// Whether its result is there, or nobody asks for it.
-    pub(crate) cached: bool,
+    /// Whether it is to be carried out.
+    pub(crate) state: State,
     /// What its key was taken from.
     #[serde(skip)]
     pub(crate) stamps: Stamps,
-    /// What to do.
-    #[serde(skip)]
+    /// What to do; machines are told its kind.
+    #[serde(rename = "kind", serialize_with = "kind_of")]
     pub(crate) work: Work,
 }
 
@@ -87,7 +88,7 @@ impl Step {
             wishes: Vec::new(),
             needs_any: Vec::new(),
             inputs: Vec::new(),
-            cached: false,
+            state: State::ToDo,
             stamps: Stamps::default(),
             work,
         }
@@ -172,18 +173,21 @@ pub(crate) struct Staged {
 }
 
 impl Work {
-    /// The kind of its result, as the cache calls it.
-    pub(crate) fn kind(&self) -> &'static str {
+    pub(crate) fn kind(&self) -> Kind {
         match self {
-            Self::Tools => "tools",
-            Self::Library => "library",
-            Self::Host(_) | Self::Container(_) => "compile",
-            Self::Fetch(_) => "fetch",
-            Self::Image(_) => "image",
-            Self::Package(_) => "package",
-            Self::Sign { .. } => "sign",
+            Self::Tools => Kind::Tools,
+            Self::Library => Kind::Library,
+            Self::Host(_) | Self::Container(_) => Kind::Compile,
+            Self::Fetch(_) => Kind::Fetch,
+            Self::Image(_) => Kind::Image,
+            Self::Package(_) => Kind::Package,
+            Self::Sign { .. } => Kind::Sign,
         }
     }
+}
+
+fn kind_of<S: Serializer>(work: &Work, serializer: S) -> Result<S::Ok, S::Error> {
+    work.kind().serialize(serializer)
 }
 
 /// What the plan depends on beside the descriptions.
@@ -242,7 +246,9 @@ impl Plan {
             _ => false,
         };
         let mut steps: BTreeSet<usize> = BTreeSet::new();
-        for (index, step) in self.steps.iter().enumerate().filter(|(_, s)| !s.cached && open(s)) {
+        for (index, step) in
+            self.steps.iter().enumerate().filter(|(_, s)| s.state == State::ToDo && open(s))
+        {
             steps.extend(step.needs_any.iter().flatten());
             steps.insert(index);
         }
@@ -292,8 +298,10 @@ impl Plan {
         for index in (0..self.steps.len()).rev() {
             let step = &mut self.steps[index];
             let is_result = matches!(step.work, Work::Sign { .. });
-            step.cached |= !is_result && !asked.contains(&index);
-            if !step.cached {
+            if step.state == State::ToDo && !is_result && !asked.contains(&index) {
+                step.state = State::NotNeeded;
+            }
+            if step.state == State::ToDo {
                 asked.extend(step.needs.iter().chain(&step.wishes));
             }
         }

@@ -3,13 +3,13 @@
 use std::fmt::Write;
 
 use super::Plan;
+use crate::step::State;
 
 /// One block a step: what it is, whether it is done, what it reads.
 pub(crate) fn text(plan: &Plan) -> String {
     let mut out = String::new();
     for step in &plan.steps {
-        let state = if step.cached { "cached" } else { "to do" };
-        let _ = writeln!(out, "{:<44} {state:<7} {}", step.name, step.key.short());
+        let _ = writeln!(out, "{:<44} {:<10} {}", step.name, step.state, step.key.short());
         for need in &step.needs {
             let _ = writeln!(out, "    after  {}", plan.steps[*need].name);
         }
@@ -17,17 +17,21 @@ pub(crate) fn text(plan: &Plan) -> String {
             let _ = writeln!(out, "    reads  {input}");
         }
     }
-    let todo = plan.steps.iter().filter(|s| !s.cached).count();
+    let todo = plan.steps.iter().filter(|s| s.state == State::ToDo).count();
     let _ =
         writeln!(out, "{} steps, {todo} to do; then index, verify and publish", plan.steps.len());
     out
 }
 
-/// The steps as a directed graph; what is to do is drawn bold.
+/// The steps as a directed graph; what is to do is drawn bold, and what nobody needs dashed.
 pub(crate) fn dot(plan: &Plan) -> String {
     let mut out = String::from("digraph plan {\n  rankdir=LR;\n  node [shape=box];\n");
     for (i, step) in plan.steps.iter().enumerate() {
-        let style = if step.cached { "solid" } else { "bold" };
+        let style = match step.state {
+            State::Cached => "solid",
+            State::ToDo => "bold",
+            State::NotNeeded => "dashed",
+        };
         let label = step.name.replace('\\', "\\\\").replace('"', "\\\"");
         let _ = writeln!(out, "  s{i} [label=\"{label}\", style={style}];");
         for need in &step.needs {

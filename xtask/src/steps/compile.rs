@@ -12,6 +12,7 @@ use crate::{
     plan::{ContainerWork, Step, Work},
     schedule::Trouble,
     sources,
+    step::Kind,
     tools::Zig,
 };
 
@@ -24,7 +25,7 @@ impl Context<'_> {
     ) -> Result<(), Trouble> {
         let zig = Zig::locate(self.workspace, self.release);
         build.fetch(site, &zig, &step.name)?;
-        self.cache.make("compile", &step.key, |out| {
+        self.cache.make(Kind::Compile, &step.key, |out| {
             build.run(site, &zig, &step.name, out)?;
             step.stamps.check()
         })?;
@@ -60,7 +61,7 @@ impl Context<'_> {
             source_date: work.source_date,
             options: self.compile_options,
         };
-        self.cache.make("compile", &step.key, |out| {
+        self.cache.make(Kind::Compile, &step.key, |out| {
             compile.run(&engine, &image, site, &step.name, out)
         })?;
         Ok(())

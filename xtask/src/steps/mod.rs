@@ -23,6 +23,7 @@ use crate::{
     rust,
     schedule::{Done, Trouble},
     sources::Fetcher,
+    step::State,
     toolchain::Toolchain,
     tools,
     workspace::Workspace,
@@ -50,8 +51,10 @@ impl Context<'_> {
     /// Carries out the step at `index`, unless its result is there.
     pub(crate) fn run(&self, index: usize) -> Result<Done, Trouble> {
         let step = &self.plan.steps[index];
-        if step.cached {
-            return Ok(Done::Cached);
+        match step.state {
+            State::Cached => return Ok(Done::Cached),
+            State::NotNeeded => return Ok(Done::NotNeeded),
+            State::ToDo => {}
         }
         let Self { workspace, offline, toolchain, reporter, .. } = *self;
         let site = Site { workspace, offline, toolchain, reporter };

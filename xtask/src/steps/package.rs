@@ -17,6 +17,7 @@ use crate::{
     container,
     failure::{Class, Classify, Failure, Result},
     plan::{self, PackageWork, Shared, Staged, Step, Work},
+    step::Kind,
 };
 
 /// Files that a message names.
@@ -47,7 +48,7 @@ impl Context<'_> {
         let stripped = self.cache.scratch()?;
         let root = debug::refine(package, root, stripped.path()).class(Class::Source)?;
         if root.entries.is_empty() && matches!(package.symbols, Symbols::DebugInfo { .. }) {
-            self.cache.make("package", &step.key, |_| step.stamps.check())?;
+            self.cache.make(Kind::Package, &step.key, |_| step.stamps.check())?;
             return Ok(());
         }
         let mut options = work.options.clone();
@@ -60,7 +61,7 @@ impl Context<'_> {
             let places = self.places(work.staged.as_deref());
             lint_gate(lint::check(package, &root, prepared.facts(), &places)?)?;
         }
-        self.cache.make("package", &step.key, |out| {
+        self.cache.make(Kind::Package, &step.key, |out| {
             prepared.write(&out.join(format!("{}.rpm", package.nvra()))).class(Class::Output)?;
             step.stamps.check()
         })?;
@@ -70,13 +71,13 @@ impl Context<'_> {
     pub(super) fn sign(&self, step: &Step, of: usize, file_name: &str) -> Result<()> {
         let unsigned = self.result(of)?;
         if is_nothing(&unsigned)? {
-            self.cache.make("sign", &step.key, |_| Ok::<_, Failure>(()))?;
+            self.cache.make(Kind::Sign, &step.key, |_| Ok::<_, Failure>(()))?;
             return Ok(());
         }
         let path = unsigned.join(file_name);
         let size = fs_err::metadata(&path).class(Class::Output)?.len();
         let unsigned = UnsignedRpm { path, size };
-        self.cache.make("sign", &step.key, |out| {
+        self.cache.make(Kind::Sign, &step.key, |out| {
             signature::sign(&unsigned, self.signer, &out.join(file_name)).class(Class::Output)?;
             Ok::<_, Failure>(())
         })?;

@@ -71,7 +71,7 @@ impl Reporter for Bars {
                 bar.set_style(style("{bar:24} {pos}/{len} steps  {elapsed}"));
                 state.total = Some(bar);
             }
-            Event::StepStarted { step } => {
+            Event::StepStarted { step, .. } => {
                 let started = self.start(step);
                 state.steps.insert((*step).to_owned(), started);
             }

@@ -28,9 +28,7 @@ pub(super) fn line(event: &Event<'_>) -> Option<String> {
             format!("done   {step} ({:.1} s)", time.as_secs_f64())
         }
         Event::StepFinished { step, outcome: Outcome::Failed, .. } => format!("FAILED {step}"),
-        Event::StepStarted { step } if is_slow(step) => {
-            format!("start  {step}")
-        }
+        Event::StepStarted { step, kind } if kind.is_slow() => format!("start  {step}"),
         Event::Phase { step, phase } => format!("start  {step}: {phase}"),
         Event::PhaseEnded { step, phase, warnings, time } => {
             format!(
@@ -56,7 +54,17 @@ pub(super) fn warnings(count: usize) -> String {
     }
 }
 
-/// Whether a step may take so long that its beginning is worth a line.
-fn is_slow(step: &str) -> bool {
-    step.starts_with("compile") || step.starts_with("fetch") || step == "tools"
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::step::Kind;
+
+    #[test]
+    fn what_takes_long_is_announced_whatever_it_is_called() {
+        let starts = |kind| line(&Event::StepStarted { step: "it", kind });
+        for kind in [Kind::Tools, Kind::Library, Kind::Fetch, Kind::Image, Kind::Compile] {
+            assert_eq!(starts(kind).as_deref(), Some("start  it"), "{kind:?}");
+        }
+        assert_eq!([starts(Kind::Package), starts(Kind::Sign)], [None, None]);
+    }
 }

@@ -21,6 +21,7 @@ use crate::{
     plan::{Plan, Work},
     publish::{DEFAULT_BASE_URL, Place, Publication},
     schedule::Ended,
+    step::Kind,
     steps::is_nothing,
     terminal::{self, report::Report},
     toolchain::{self, Toolchain},
@@ -153,7 +154,7 @@ fn check_reproducible(session: &Session<'_>, plan: &Plan, ended: &[Ended]) -> Re
     let mut first = Vec::new();
     for (step, ended) in plan.steps.iter().zip(ended) {
         if let (Work::Package(work), Outcome::Cached | Outcome::Built) = (&step.work, ended.outcome)
-            && let Some(dir) = session.cache.get("package", &step.key)
+            && let Some(dir) = session.cache.get(Kind::Package, &step.key)
             && !is_nothing(&dir)?
         {
             first.push(dir.join(format!("{}.rpm", work.package.nvra())));

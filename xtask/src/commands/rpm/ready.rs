@@ -12,6 +12,7 @@ use crate::{
     plan::{Plan, Work},
     publish,
     schedule::{Ended, Trouble},
+    step::Kind,
     steps::is_nothing,
 };
 
@@ -102,7 +103,7 @@ pub(super) fn signed_rpms(
         if ended.reason.is_some() {
             continue;
         }
-        let dir = cache.get("sign", &step.key);
+        let dir = cache.get(Kind::Sign, &step.key);
         let dir = dir.ok_or_else(|| {
             Failure::new(Class::Output, format!("the signed {file_name} is gone"))
         })?;

@@ -37,7 +37,7 @@ fn row(name: &str, plan: &Plan, ended: &[Ended], rpm: Option<&SignedRpm>) -> Row
     let needed = plan.needed_by(own);
     for (i, step) in plan.steps.iter().enumerate() {
         if needed.contains(&i) && ended[i].outcome == Outcome::Built {
-            row.steps.push((step.work.kind().to_owned(), ended[i].time.as_millis()));
+            row.steps.push((step.work.kind().name().to_owned(), ended[i].time.as_millis()));
         }
         if let (true, Some(reason)) = (own(i), &ended[i].reason) {
             let why = Some(reason.message.clone());

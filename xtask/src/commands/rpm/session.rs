@@ -15,6 +15,7 @@ use crate::{
     process,
     schedule::{self, Ended, OnFailure, Task, Trouble},
     sources::{Fetcher, Store},
+    step::State,
     steps::{Budget, Context, Images},
     toolchain::Toolchain,
     workspace::Workspace,
@@ -145,7 +146,8 @@ impl<'a> Session<'a> {
             let trouble = refused.get(&step.name);
             Task {
                 name: step.name.clone(),
-                cached: step.cached || trouble.is_some(),
+                kind: step.work.kind(),
+                state: trouble.map_or(step.state, |_| State::NotNeeded),
                 needs: place(&step.needs),
                 needs_any: step.needs_any.iter().map(|group| place(group)).collect(),
                 run: Box::new(move || match trouble {
