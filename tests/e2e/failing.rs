@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// A data package that the ABI gate refuses, unless it has another `file`.
-fn package(checkout: &Checkout, name: &str, file: &[u8], more: &str) {
+pub fn package(checkout: &Checkout, name: &str, file: &[u8], more: &str) {
     checkout.write(&format!("specs/{name}/tool"), file);
     let toml = format!(
         "[package.{name}]\nversion = \"1\"\narch = \"x86_64\"\nsummary = \"Tool\"\nlicense = \"MIT\"\n\
@@ -24,7 +24,7 @@ fn too_new() -> Vec<u8> {
     fs_err::read("/bin/true").unwrap()
 }
 
-fn requires(name: &str) -> String {
+pub fn requires(name: &str) -> String {
     format!("requires = {{ {name} = \"*\" }}")
 }
 
@@ -36,7 +36,7 @@ fn run(checkout: &Checkout, args: &[&str]) -> (i32, Vec<Value>, Vec<String>) {
     (output.status.code().unwrap(), events, published(checkout))
 }
 
-fn published(checkout: &Checkout) -> Vec<String> {
+pub fn published(checkout: &Checkout) -> Vec<String> {
     let out = checkout.path("dist/el7");
     if !out.exists() {
         return Vec::new();
@@ -45,10 +45,10 @@ fn published(checkout: &Checkout) -> Vec<String> {
     walk(&out).into_iter().filter(|f| f.ends_with(".rpm")).collect()
 }
 
-const FIREWALLD: &str = "mesos-calico-firewalld-0.1.0-2.el7.noarch.rpm";
-const NOTES: &str = "notes-1-1.el7.noarch.rpm";
+pub const FIREWALLD: &str = "mesos-calico-firewalld-0.1.0-2.el7.noarch.rpm";
+pub const NOTES: &str = "notes-1-1.el7.noarch.rpm";
 
-fn rows<'a>(events: &'a [Value], name: &str) -> &'a Value {
+pub fn row<'a>(events: &'a [Value], name: &str) -> &'a Value {
     let report = events.iter().find(|e| e["event"] == "finished").unwrap();
     report["packages"].as_array().unwrap().iter().find(|row| row["package"] == name).unwrap()
 }
@@ -59,10 +59,10 @@ fn what_does_not_need_the_failed_step_is_published() {
     package(&checkout, "broken", &too_new(), "");
     let (code, events, rpms) = run(&checkout, &[]);
     assert_eq!((code, rpms), (7, vec![FIREWALLD.to_owned(), NOTES.to_owned()]));
-    let failed = rows(&events, "broken");
+    let failed = row(&events, "broken");
     assert!(failed["failed"].as_str().unwrap().starts_with("ABI gate: "), "{failed}");
     assert_eq!((&failed["file"], &failed["held_back"]), (&Value::Null, &Value::Null));
-    assert_eq!(rows(&events, "notes")["file"], NOTES);
+    assert_eq!(row(&events, "notes")["file"], NOTES);
     let last = events.last().unwrap();
     assert_eq!((&last["event"], &last["step"]), (&"failed".into(), &"package broken".into()));
     let text = support::run(&mut checkout.xtask(&["rpm"]));
@@ -98,7 +98,7 @@ fn packages_that_require_one_that_failed_are_left_out() {
     let (code, events, rpms) = run(&checkout, &[]);
     assert_eq!(code, 7);
     assert_eq!(rpms, [FIREWALLD, NOTES, "three-1-1.el7.x86_64.rpm"]);
-    let reason = |name: &str| rows(&events, name)["failed"].as_str().unwrap().to_owned();
+    let reason = |name: &str| row(&events, name)["failed"].as_str().unwrap().to_owned();
     assert!(reason("one").starts_with("it requires broken: ABI gate"), "{}", reason("one"));
     assert!(reason("two").starts_with("it requires one: "), "{}", reason("two"));
 }
@@ -147,7 +147,7 @@ fn a_crate_that_does_not_compile_leaves_the_other_packages() {
     lend_tools(&checkout);
     let (code, events, rpms) = run(&checkout, &[]);
     assert_eq!((code, rpms), (6, vec![FIREWALLD.to_owned(), NOTES.to_owned()]));
-    assert!(rows(&events, "tiny")["failed"].is_string(), "{events:?}");
-    assert!(rows(&events, "tiny")["log"].is_string(), "{events:?}");
+    assert!(row(&events, "tiny")["failed"].is_string(), "{events:?}");
+    assert!(row(&events, "tiny")["log"].is_string(), "{events:?}");
     assert_eq!(events.last().unwrap()["step"], "compile host/tiny");
 }

@@ -17,6 +17,7 @@ mod bad_input;
 mod checkout;
 mod container;
 mod debuginfo;
+mod early;
 mod every_key;
 mod failing;
 mod firewalld;

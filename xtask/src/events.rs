@@ -48,6 +48,20 @@ pub(crate) enum Event<'a> {
     },
     /// A package will not be built.
     HeldBack { package: &'a str, reason: &'a str },
+    /// What is ready is published, before the rest is compiled, which may take long.
+    Published {
+        /// How many.
+        packages: usize,
+        /// Names of the descriptions that are compiled now.
+        rest: &'a [&'a str],
+        /// How long that took when it was last done.
+        #[serde(
+            serialize_with = "some_millis",
+            rename = "last_millis",
+            skip_serializing_if = "Option::is_none"
+        )]
+        last_time: Option<Duration>,
+    },
     /// A signal ends the run; what it has going is being taken down.
     Interrupted { signal: &'a str },
     /// The run ended, and a repository is there; a failure may follow.
@@ -72,6 +86,10 @@ pub(crate) enum Outcome {
 
 fn millis<S: Serializer>(time: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_u64(time.as_millis() as u64)
+}
+
+fn some_millis<S: Serializer>(time: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
+    time.as_ref().map(Duration::as_millis).serialize(serializer)
 }
 
 /// Takes events, from any thread.

@@ -50,6 +50,7 @@ Exit codes:
    8  key or signing
    9  verification failed
   10  the output cannot be written
+      (3 to 10 after a table: the rest is published, the code is that of the first failed step)
   11  a package would have to be held back with --release, or all of them
  130  stopped by Ctrl-C (143 by SIGTERM, 129 by SIGHUP)";
 

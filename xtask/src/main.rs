@@ -7,6 +7,7 @@ mod cache;
 mod cli;
 mod commands;
 mod container;
+mod durations;
 mod events;
 mod failure;
 mod host_builder;

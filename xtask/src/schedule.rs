@@ -22,6 +22,8 @@ pub(crate) struct Task<'a> {
     pub(crate) kind: Kind,
     /// Whether there is something to be done, which is worth announcing.
     pub(crate) state: State,
+    /// How it ended in a former stage of the run; it is not begun again.
+    pub(crate) earlier: Option<Ended>,
     /// Indices of the tasks whose results it needs.
     pub(crate) needs: Vec<usize>,
     /// Groups of tasks that it serves the next step of: it is of use if one of them ends well as a
@@ -161,13 +163,14 @@ fn work(
         if guard.failure.is_some() || guard.waiting.iter().all(Option::is_none) {
             return;
         }
-        let Some((index, task)) = guard.next() else {
+        let Some((index, mut task)) = guard.next() else {
             guard = changed.wait(guard).unwrap_or_else(PoisonError::into_inner);
             continue;
         };
         let trouble = guard.trouble_before(&task);
         drop(guard);
-        let ended = trouble.map_or_else(|| carry_out(task, reporter), Ended::without);
+        let ended = task.earlier.take().or_else(|| trouble.map(Ended::without));
+        let ended = ended.unwrap_or_else(|| carry_out(task, reporter));
         guard = state.lock().unwrap_or_else(PoisonError::into_inner);
         if (on_failure, ended.outcome) == (OnFailure::Stop, Outcome::Failed) {
             guard.failure = guard.failure.take().or_else(|| ended.reason.clone());
@@ -232,7 +235,7 @@ mod tests {
     ) -> Task<'a> {
         let (needs, needs_any) = (needs.to_vec(), Vec::new());
         let (name, kind, state) = ("t".into(), Kind::Compile, State::ToDo);
-        Task { name, kind, state, needs, needs_any, run: Box::new(run) }
+        Task { name, kind, state, earlier: None, needs, needs_any, run: Box::new(run) }
     }
 
     fn fail() -> Result<Done, Trouble> {
@@ -289,6 +292,30 @@ mod tests {
         let ended = run(tasks, 2, OnFailure::Stop, &Silent).unwrap();
         let outcomes: Vec<_> = ended.iter().skip(2).map(|e| e.outcome).collect();
         assert_eq!(outcomes, [Outcome::Built, Outcome::HeldBack, Outcome::Built]);
+    }
+
+    #[test]
+    fn what_has_ended_earlier_is_not_begun_again() {
+        let earlier = |trouble: Option<Trouble>| {
+            let built =
+                Ended { outcome: Outcome::Built, time: Duration::from_secs(9), reason: None };
+            Task {
+                earlier: Some(trouble.map_or(built, Ended::without)),
+                ..task(&[], || unreachable!())
+            }
+        };
+        let failed = Trouble::Failed(Failure::new(Class::Compile, "no"));
+        let tasks = vec![
+            earlier(None),
+            earlier(Some(failed)),
+            task(&[0], || Ok(Done::Cached)),
+            task(&[1], || unreachable!()),
+        ];
+        let ended = run(tasks, 2, OnFailure::GoOn, &Silent).unwrap();
+        let outcomes: Vec<_> = ended.iter().map(|e| e.outcome).collect();
+        use Outcome::{Built, Cached, Failed};
+        assert_eq!(outcomes, [Built, Failed, Cached, Failed]);
+        assert_eq!(ended[0].time, Duration::from_secs(9));
     }
 
     #[test]

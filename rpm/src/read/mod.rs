@@ -127,6 +127,13 @@ impl Rpm {
         self.metadata.header.get_entry_data_as_u32_array(tag).unwrap_or_default()
     }
 
+    /// Whether a host that has `other` could have this in its place: the same package, of no older version.
+    pub fn replaces(&self, other: &Self) -> bool {
+        let name = |rpm| Self::string(rpm, IndexTag::RPMTAG_NAME);
+        let versions = (self.metadata.get_evr(), other.metadata.get_evr());
+        name(self) == name(other) && matches!(versions, (Ok(own), Ok(other)) if own >= other)
+    }
+
     /// `name-[epoch:]version-release.arch`
     pub fn nevra(&self) -> String {
         let text = |tag| self.string(tag).unwrap_or("?");

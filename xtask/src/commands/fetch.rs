@@ -46,6 +46,7 @@ pub(super) fn run(
         name: wanted.step(),
         kind: Kind::Fetch,
         state: State::ToDo,
+        earlier: None,
         needs: Vec::new(),
         needs_any: Vec::new(),
         run: Box::new({

@@ -6,11 +6,7 @@
 mod build;
 mod render;
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    path::PathBuf,
-    sync::Arc,
-};
+use std::{collections::BTreeSet, path::PathBuf, sync::Arc};
 
 use el7rpm::{
     package::WriteOptions,
@@ -27,7 +23,6 @@ use crate::{
     failure::{Class, Classify, Failure, Result},
     host_builder::HostBuild,
     key::{Key, KeyBuilder, Stamps},
-    schedule::Trouble,
     sources::Fetcher,
     step::{Kind, State},
     toolchain::{self, Toolchain},
@@ -92,6 +87,11 @@ impl Step {
             stamps: Stamps::default(),
             work,
         }
+    }
+
+    /// Whether it may take an hour: a compile in a container that is to do.
+    pub(crate) fn is_long(&self) -> bool {
+        self.state == State::ToDo && matches!(self.work, Work::Container(_))
     }
 }
 
@@ -255,10 +255,28 @@ impl Plan {
         steps.into_iter().collect()
     }
 
-    /// Whether the step that adds Rust's library is among those that could not be done.
-    pub(crate) fn lacks_library(&self, refused: &BTreeMap<String, Trouble>) -> bool {
-        let is_library = |step: &&Step| matches!(step.work, Work::Library);
-        self.steps.iter().find(is_library).is_some_and(|step| refused.contains_key(&step.name))
+    /// The step that adds Rust's library.
+    pub(crate) fn library(&self) -> Option<&Step> {
+        self.steps.iter().find(|step| matches!(step.work, Work::Library))
+    }
+
+    /// The steps that make the packages for which nothing has to be done that takes long, in order of the plan.
+    pub(crate) fn ready(&self) -> Vec<usize> {
+        let (mut behind, mut steps) = (BTreeSet::new(), BTreeSet::new());
+        for (index, step) in self.steps.iter().enumerate() {
+            let waits = || step.needs.iter().any(|n| behind.contains(n));
+            if step.is_long() || step.state == State::ToDo && waits() {
+                behind.insert(index);
+            } else if matches!(step.work, Work::Sign { .. }) {
+                steps.insert(index);
+            }
+        }
+        for (index, step) in self.steps.iter().enumerate().rev() {
+            if steps.contains(&index) && step.state == State::ToDo {
+                steps.extend(&step.needs);
+            }
+        }
+        steps.into_iter().collect()
     }
 
     /// What has compiled the programs in these packages, if any of them holds one that was compiled on the host.

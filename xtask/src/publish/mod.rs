@@ -17,6 +17,7 @@ use std::{
 
 use el7rpm::{
     openpgp,
+    read::Rpm,
     repodata::{self, IndexedRpm},
     signature::SignedRpm,
 };
@@ -111,8 +112,31 @@ impl Publication<'_> {
         Ok(present.filter(|name| names.contains(&name.as_str())).collect())
     }
 
+    /// Whether the repository in place has no package that this one lacks or has in an older version, and is
+    /// signed by the same key.
+    pub(crate) fn has_all_of_the_present(&self) -> Result<bool> {
+        let Some(present) = read_release(&self.place.out)? else { return Ok(true) };
+        let own = self.rpms.iter().map(|(_, rpm)| Rpm::open(&rpm.path));
+        let own = own.collect::<el7rpm::Result<Vec<_>>>()?;
+        let has = |published: &Published| {
+            let there = Rpm::open(&self.place.out.join(&published.file));
+            there.is_ok_and(|there| own.iter().any(|own| own.replaces(&there)))
+        };
+        let same_key = present.signed_by == self.keys.signer.certificate().fingerprint();
+        Ok(same_key && present.packages.iter().all(has))
+    }
+
+    /// Makes the repository and puts it in place, unless it is there. Returns whether it was not.
+    pub(crate) fn write_if_new(&self, reporter: &dyn Reporter) -> Result<bool> {
+        let is_new = self.current().is_none();
+        if is_new {
+            self.write(reporter)?;
+        }
+        Ok(is_new)
+    }
+
     /// Makes the repository and puts it in place.
-    pub(crate) fn write(&self, reporter: &dyn Reporter) -> Result<Release> {
+    fn write(&self, reporter: &dyn Reporter) -> Result<Release> {
         repo_file::check_url(self.base_url)?;
         let release = self.place.replace(reporter, |dir| {
             // Also of a folder whose list of contents says less.

@@ -30,6 +30,12 @@ impl Images {
         Self { choice, found: Mutex::default() }
     }
 
+    /// Whether there is an engine to compile with.
+    pub(crate) fn has_engine(&self) -> bool {
+        let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        found.engine.get_or_insert_with(|| Engine::find(self.choice)).is_ok()
+    }
+
     /// The image, made if it is not there.
     ///
     /// # Errors

@@ -113,6 +113,7 @@ impl Reporter for Bars {
             | Event::Note { .. }
             | Event::Silent { .. }
             | Event::PhaseEnded { .. }
+            | Event::Published { .. }
             | Event::HeldBack { .. } => self.print(event),
         }
     }

@@ -41,6 +41,17 @@ pub(super) fn line(event: &Event<'_>) -> Option<String> {
             let detail = detail.map(|d| format!("; {d}")).unwrap_or_default();
             format!("wait   {step}: {program} has printed nothing for {}{detail}", rough(*time))
         }
+        Event::Published { packages, rest, last_time } => {
+            let packages = match packages {
+                1 => "1 package is".to_owned(),
+                n => format!("{n} packages are"),
+            };
+            let time = match last_time {
+                Some(time) => format!("took {} last time", rough(*time)),
+                None => "may take an hour".to_owned(),
+            };
+            format!("{packages} published; the rest ({}) {time}", rest.join(", "))
+        }
         Event::Interrupted { signal } => format!("{signal}: stopping; what is done is kept"),
         _ => return None,
     })
@@ -56,6 +67,8 @@ pub(super) fn warnings(count: usize) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::step::Kind;
 
@@ -66,5 +79,20 @@ mod tests {
             assert_eq!(starts(kind).as_deref(), Some("start  it"), "{kind:?}");
         }
         assert_eq!([starts(Kind::Package), starts(Kind::Sign)], [None, None]);
+    }
+
+    #[test]
+    fn what_is_published_before_the_rest() {
+        let hour = Duration::from_secs(52 * 60 + 7);
+        let said = |packages, rest: &[&str], last_time| {
+            line(&Event::Published { packages, rest, last_time }).unwrap()
+        };
+        assert_eq!(
+            [said(3, &["mesos", "net-modules"], Some(hour)), said(1, &["mesos"], None)],
+            [
+                "3 packages are published; the rest (mesos, net-modules) took 52 min last time",
+                "1 package is published; the rest (mesos) may take an hour"
+            ]
+        );
     }
 }

@@ -1,5 +1,6 @@
 //! `rpm`: carries out the plan and publishes the repository.
 
+mod early;
 mod elsewhere;
 mod ready;
 mod reproducible;
@@ -8,6 +9,7 @@ mod session;
 
 use std::time::Instant;
 
+use early::Publisher;
 use el7rpm::spec::{Build, Package, Spec};
 use session::Session;
 
@@ -19,7 +21,7 @@ use crate::{
     keys::{self, Passphrase},
     lock::Lock,
     plan::{Plan, Work},
-    publish::{DEFAULT_BASE_URL, Place, Publication},
+    publish::{DEFAULT_BASE_URL, Place},
     schedule::Ended,
     step::Kind,
     steps::is_nothing,
@@ -50,7 +52,13 @@ pub(super) fn run(
         return Err(no_release_key());
     }
     let session = Session::open(args, workspace, reporter, &keys, &toolchain)?;
-    let (plan, mut ended) = session.build(&specs)?;
+    let base_url = args.base_url.as_deref().unwrap_or(DEFAULT_BASE_URL);
+    let publisher = Publisher { workspace, place: &place, base_url, keys: &keys, reporter };
+    let mut early = false;
+    let (plan, mut ended) = session.build(&specs, &mut |now| {
+        early = publisher.early(&session, now)?;
+        Ok(())
+    })?;
     let failure = ready::first_failure(&ended);
     ready::leave_out(&plan, &mut ended);
 
@@ -67,15 +75,9 @@ pub(super) fn run(
         true => Some(check_reproducible(&session, &plan, &ended)?),
         false => None,
     };
-    let base_url = args.base_url.as_deref().unwrap_or(DEFAULT_BASE_URL);
-    let compiler = plan.compiler_of(&rpms);
-    let publication =
-        Publication { workspace, place: &place, base_url, keys: &keys, rpms: &rpms, compiler };
+    let publication = publisher.of(&plan, &rpms);
     let kept_for = publication.present_of(&ready::failed(&plan, &ended))?;
-    let written = kept_for.is_empty() && publication.current().is_none();
-    if written {
-        publication.write(reporter)?;
-    }
+    let written = early | (kept_for.is_empty() && publication.write_if_new(reporter)?);
     let report = Report {
         packages: rows::rows(&plan, &ended, &rpms),
         repository: workspace.relative(&place.out).to_owned(),

@@ -90,13 +90,16 @@ pub(super) fn failed<'a>(plan: &'a Plan, ended: &[Ended]) -> Vec<&'a str> {
     candidates(plan).into_iter().filter(failed).map(|c| c.package.name.as_str()).collect()
 }
 
-/// The signed RPMs, in order of the plan, with the keys of their steps.
+/// Signed RPMs with the keys of their steps.
+pub(super) type Signed = Vec<(Key, SignedRpm)>;
+
+/// The signed RPMs, in order of the plan.
 pub(super) fn signed_rpms(
     plan: &Plan,
     ended: &[Ended],
     cache: &Cache,
     key: &str,
-) -> Result<Vec<(Key, SignedRpm)>> {
+) -> Result<Signed> {
     let mut out = Vec::new();
     for (step, ended) in plan.steps.iter().zip(ended) {
         let Work::Sign { file_name, .. } = &step.work else { continue };

@@ -1,6 +1,10 @@
 //! From descriptions to results: the plan, and the steps that it takes.
 
-use std::{collections::BTreeMap, thread::available_parallelism};
+use std::{
+    collections::BTreeMap,
+    thread::available_parallelism,
+    time::{Duration, Instant},
+};
 
 use el7rpm::spec::Spec;
 
@@ -8,12 +12,13 @@ use crate::{
     cache::Cache,
     cli::RpmArgs,
     container::{self, Options},
+    durations::Durations,
     events::{Event, Outcome, Reporter},
     failure::{Class, Failure, Result},
     keys::Keys,
-    plan::{Circumstances, Plan},
+    plan::{Circumstances, Plan, Step, Work},
     process,
-    schedule::{self, Ended, OnFailure, Task, Trouble},
+    schedule::{self, Done, Ended, OnFailure, Task, Trouble},
     sources::{Fetcher, Store},
     step::State,
     steps::{Budget, Context, Images},
@@ -32,6 +37,21 @@ pub(super) struct Session<'a> {
     store: Store,
     images: Images,
     compile_options: Options,
+    durations: Durations,
+}
+
+/// How steps have ended in former stages of the run, by name.
+type Earlier = BTreeMap<String, Ended>;
+
+/// What is there before compiles that take long.
+pub(super) struct Ready<'a> {
+    pub(super) plan: &'a Plan,
+    /// How each step has ended; those that are still to come are held back.
+    pub(super) ended: Vec<Ended>,
+    /// Names of the descriptions that are still to be compiled.
+    pub(super) rest: Vec<&'a str>,
+    /// How long that took last time.
+    pub(super) last_time: Option<Duration>,
 }
 
 impl<'a> Session<'a> {
@@ -62,11 +82,17 @@ impl<'a> Session<'a> {
                 shell_on_failure: builder.shell_on_failure,
                 own_ccache: builder.own_ccache,
             },
+            durations: Durations::open(workspace, reporter),
         })
     }
 
-    /// Plans, and carries out the plan.
-    pub(super) fn build(&self, specs: &[Spec]) -> Result<(Plan, Vec<Ended>)> {
+    /// Plans, and carries out the plan. Before compiles that may take an hour, what is ready without them is handed to
+    /// `early`.
+    pub(super) fn build(
+        &self,
+        specs: &[Spec],
+        early: &mut dyn FnMut(Ready<'_>) -> Result<()>,
+    ) -> Result<(Plan, Vec<Ended>)> {
         let mut fetcher = Fetcher::new(&self.store, self.workspace, self.reporter);
         fetcher.offline = self.args.offline;
         fetcher.supplied = self.args.sources.supplied.iter().cloned().collect();
@@ -82,44 +108,88 @@ impl<'a> Session<'a> {
             fetcher: &fetcher,
         };
         let mut plan = Plan::of(specs, &circumstances)?;
+        let mut earlier = Earlier::new();
         let first = plan.before_the_keys();
-        let mut refused = BTreeMap::new();
         if !first.is_empty() {
-            let ended = self.carry_out(&plan, &first, &fetcher, &refused)?;
-            let trouble = |(index, ended): (&usize, &Ended)| {
-                Some((plan.steps[*index].name.clone(), ended.trouble()?))
-            };
-            refused = first.iter().zip(&ended).filter_map(trouble).collect();
-            if !self.args.release && plan.lacks_library(&refused) {
-                let message =
-                    "Rust's library for musl cannot be added: programs are linked for glibc 2.17";
-                self.reporter.event(&Event::Note { message });
-            }
-            let built = |(index, ended): (&usize, &Ended)| {
-                (ended.outcome == Outcome::Built).then(|| plan.image(*index)).flatten()
-            };
-            if let (true, Some(image)) =
-                (self.args.release, first.iter().zip(&ended).find_map(built))
-            {
-                return Err(no_lock(image));
-            }
-            if ended.iter().any(|e| e.outcome == Outcome::Built) {
+            self.carry_out(&plan, &first, &fetcher, &mut earlier)?;
+            self.judge_first(&plan, &earlier)?;
+            if earlier.values().any(|e| e.outcome == Outcome::Built) {
                 plan = Plan::of(specs, &circumstances)?;
             }
         }
+        let rest = self.rest(&plan, &earlier);
+        let ready = plan.ready();
+        if !rest.is_empty() && !ready.is_empty() {
+            self.carry_out(&plan, &ready, &fetcher, &mut earlier)?;
+            early(self.ready(&plan, &earlier, &rest))?;
+        }
         let all: Vec<_> = (0..plan.steps.len()).collect();
-        let ended = self.carry_out(&plan, &all, &fetcher, &refused)?;
+        let ended = self.carry_out(&plan, &all, &fetcher, &mut earlier)?;
         Ok((plan, ended))
     }
 
-    /// Carries out these steps of the plan, which hold all that they need. `refused` says of steps
-    /// that were tried before why they have no result.
+    /// Looks at the steps that come before the keys.
+    fn judge_first(&self, plan: &Plan, earlier: &Earlier) -> Result<()> {
+        let ended = |step: &Step| earlier.get(&step.name);
+        let refused = |step: &Step| ended(step).is_some_and(|e| e.reason.is_some());
+        if !self.args.release && plan.library().is_some_and(refused) {
+            let message =
+                "Rust's library for musl cannot be added: programs are linked for glibc 2.17";
+            self.reporter.event(&Event::Note { message });
+        }
+        let built = |step: &Step| ended(step).is_some_and(|e| e.outcome == Outcome::Built);
+        let mut made = (0..plan.steps.len()).filter(|i| built(&plan.steps[*i]));
+        match made.find_map(|i| plan.image(i)) {
+            Some(image) if self.args.release => Err(no_lock(image)),
+            _ => Ok(()),
+        }
+    }
+
+    /// The compiles that may take an hour, as far as they can be begun; none where nothing is published before
+    /// everything is there.
+    fn rest<'p>(&self, plan: &'p Plan, earlier: &Earlier) -> Vec<&'p Step> {
+        if self.publishes_all_or_nothing() {
+            return Vec::new();
+        }
+        let is_out_of_reach = |step: &Step| {
+            let refused = earlier.get(&step.name).is_some_and(|e| e.reason.is_some());
+            let is_fetch = matches!(step.work, Work::Fetch(_));
+            refused || self.args.offline && is_fetch && step.state == State::ToDo
+        };
+        let can_begin = |step: &&Step| !step.needs.iter().any(|n| is_out_of_reach(&plan.steps[*n]));
+        let rest: Vec<_> = plan.steps.iter().filter(|s| s.is_long()).filter(can_begin).collect();
+        if rest.is_empty() || !self.images.has_engine() { Vec::new() } else { rest }
+    }
+
+    fn ready<'p>(&self, plan: &'p Plan, earlier: &Earlier, rest: &[&'p Step]) -> Ready<'p> {
+        let still_to_come = || {
+            Ended::without(Trouble::Unavailable(Failure::new(Class::Compile, "not compiled yet")))
+        };
+        let ended =
+            plan.steps.iter().map(|s| earlier.get(&s.name).cloned().unwrap_or_else(still_to_come));
+        let spec = |step: &&'p Step| match &step.work {
+            Work::Container(work) => Some(work.spec.as_str()),
+            _ => None,
+        };
+        Ready {
+            plan,
+            ended: ended.collect(),
+            rest: rest.iter().filter_map(spec).collect(),
+            last_time: self.durations.of(rest.iter().map(|step| step.name.as_str())),
+        }
+    }
+
+    fn publishes_all_or_nothing(&self) -> bool {
+        self.args.release || self.args.check_reproducible
+    }
+
+    /// Carries out these steps of the plan, which hold all that they need, save those that have ended earlier.
     fn carry_out(
         &self,
         plan: &Plan,
         steps: &[usize],
         fetcher: &Fetcher<'_>,
-        refused: &BTreeMap<String, Trouble>,
+        earlier: &mut Earlier,
     ) -> Result<Vec<Ended>> {
         let cores = available_parallelism().map_or(1, usize::from);
         let jobs = self.args.jobs.map_or(cores, usize::from);
@@ -143,27 +213,41 @@ impl<'a> Session<'a> {
         let task = |index: &usize| {
             let (context, index) = (&context, *index);
             let step = &plan.steps[index];
-            let trouble = refused.get(&step.name);
             Task {
                 name: step.name.clone(),
                 kind: step.work.kind(),
-                state: trouble.map_or(step.state, |_| State::NotNeeded),
+                state: step.state,
+                earlier: earlier.get(&step.name).cloned(),
                 needs: place(&step.needs),
                 needs_any: step.needs_any.iter().map(|group| place(group)).collect(),
-                run: Box::new(move || match trouble {
-                    Some(trouble) => Err(trouble.clone()),
-                    None => context.run(index),
-                }),
+                run: Box::new(move || self.timed(step, || context.run(index))),
             }
         };
         let tasks: Vec<_> = steps.iter().map(task).collect();
-        self.reporter.event(&Event::Started { steps: tasks.len() });
-        // These publish all or nothing.
-        let on_failure = match self.args.release || self.args.check_reproducible {
+        let count = tasks.iter().filter(|task| task.earlier.is_none()).count();
+        self.reporter.event(&Event::Started { steps: count });
+        let on_failure = match self.publishes_all_or_nothing() {
             true => OnFailure::Stop,
             false => OnFailure::GoOn,
         };
-        schedule::run(tasks, jobs, on_failure, self.reporter)
+        let ended = schedule::run(tasks, jobs, on_failure, self.reporter)?;
+        let names = steps.iter().map(|index| plan.steps[*index].name.clone());
+        earlier.extend(names.zip(ended.iter().cloned()));
+        Ok(ended)
+    }
+
+    /// Notes how long a step took that may take long.
+    fn timed(
+        &self,
+        step: &Step,
+        run: impl FnOnce() -> Result<Done, Trouble>,
+    ) -> Result<Done, Trouble> {
+        let start = Instant::now();
+        let done = run()?;
+        if done == Done::Built && step.work.kind().is_slow() {
+            self.durations.note(&step.name, start.elapsed(), self.reporter);
+        }
+        Ok(done)
     }
 }
 

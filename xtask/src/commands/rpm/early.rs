@@ -1,0 +1,48 @@
+//! What is ready is published before compiles that may take an hour: whoever stops the run then, or whose engine
+//! breaks, has a repository.
+
+use super::{
+    ready,
+    session::{Ready, Session},
+};
+use crate::{
+    events::{Event, Reporter},
+    failure::Result,
+    keys::Keys,
+    plan::Plan,
+    publish::{Place, Publication},
+    workspace::Workspace,
+};
+
+/// How repositories of this run are published.
+pub(super) struct Publisher<'a> {
+    pub(super) workspace: &'a Workspace,
+    pub(super) place: &'a Place,
+    pub(super) base_url: &'a str,
+    pub(super) keys: &'a Keys,
+    pub(super) reporter: &'a dyn Reporter,
+}
+
+impl Publisher<'_> {
+    /// Publishes what is ready, unless there is a repository that has more. Returns whether it has written one.
+    pub(super) fn early(&self, session: &Session<'_>, now: Ready<'_>) -> Result<bool> {
+        let Ready { plan, mut ended, rest, last_time } = now;
+        ready::leave_out(plan, &mut ended);
+        let fingerprint = self.keys.signer.certificate().fingerprint();
+        let rpms = ready::signed_rpms(plan, &ended, &session.cache, &fingerprint)?;
+        let publication = self.of(plan, &rpms);
+        if rpms.is_empty() || !publication.has_all_of_the_present()? {
+            return Ok(false);
+        }
+        let written = publication.write_if_new(self.reporter)?;
+        self.reporter.event(&Event::Published { packages: rpms.len(), rest: &rest, last_time });
+        Ok(written)
+    }
+
+    /// The repository of these RPMs.
+    pub(super) fn of<'a>(&'a self, plan: &'a Plan, rpms: &'a ready::Signed) -> Publication<'a> {
+        let Self { workspace, place, base_url, keys, .. } = *self;
+        let compiler = plan.compiler_of(rpms);
+        Publication { workspace, place, base_url, keys, rpms, compiler }
+    }
+}
