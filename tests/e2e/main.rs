@@ -30,6 +30,7 @@ mod publishing;
 mod readme;
 mod release_rust;
 mod runs;
+mod silent;
 mod sources;
 mod stand_in;
 mod states;

@@ -143,6 +143,9 @@ pub(crate) struct RpmArgs {
     /// Fetch nothing from any network.
     #[arg(long)]
     pub(crate) offline: bool,
+    /// Say so when a program has printed nothing for so long [default: 30].
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=3600))]
+    pub(crate) silence: Option<u64>,
     /// Hold nothing back: build everything from pinned sources and sign it with a given key, or
     /// fail and publish nothing.
     #[arg(long, conflicts_with_all = ["local", "distcc"])]

@@ -240,6 +240,16 @@ fn missing(choice: Option<EngineKind>) -> Failure {
     Failure::new(Class::Tool, message).help(help)
 }
 
+/// Words of docker's client when it does not reach its service; without one it may complain of the format alone.
+const UNREACHED: &[&str] = &[
+    "cannot connect",
+    "error during connect",
+    "refused",
+    "no such file",
+    "no answer",
+    "nil pointer",
+];
+
 /// What to do when an engine refuses its services; `said` are its words in lower case.
 fn remedy(kind: EngineKind, said: &str) -> &'static str {
     let has = |words: &[&str]| words.iter().any(|w| said.contains(w));
@@ -248,7 +258,7 @@ fn remedy(kind: EngineKind, said: &str) -> &'static str {
             "join the group docker (sudo usermod -aG docker $USER, then log in again), or install \
              podman, which needs no permission"
         }
-        EngineKind::Docker if has(&["cannot connect", "refused", "no such file", "no answer"]) => {
+        EngineKind::Docker if has(UNREACHED) => {
             "start its service (sudo systemctl start docker), or mend DOCKER_HOST and \
              `docker context`"
         }
@@ -276,6 +286,8 @@ mod tests {
         let podman = |said: &str| remedy(EngineKind::Podman, said);
         assert!(podman("no subuid ranges found for user").contains("--add-subuids"));
         assert!(podman("dial tcp: connection refused").contains("CONTAINER_HOST"));
+        let format = "template: :1:2: executing \"\" at <.memtotal>: nil pointer evaluating";
+        assert!(docker(format).contains("DOCKER_HOST"));
         // Of docker 20 and podman 4.
         assert!(docker("cannot connect to the docker daemon at tcp://127.0.0.1:1. is the docker daemon running?").contains("DOCKER_HOST"));
     }

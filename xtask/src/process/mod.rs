@@ -18,7 +18,7 @@ use std::{
 pub(crate) use left::{note_in, sweep};
 pub(crate) use lines::{Lines, is_error};
 pub(crate) use program::{Program, Reader, hide};
-pub(crate) use quiet::rough;
+pub(crate) use quiet::{rough, tell_after};
 pub(crate) use running::end_all;
 
 use crate::{
@@ -82,7 +82,7 @@ impl Process<'_> {
         })?;
         let quiet = Quiet::default();
         let lines = std::thread::scope(|scope| {
-            scope.spawn(|| quiet.watch(quiet::FIRST, &|silence| self.tell(silence)));
+            scope.spawn(|| quiet.watch(quiet::first(), &|silence| self.tell(silence)));
             let lines = self.read(&reader, log, &quiet, judge);
             quiet.end();
             lines

@@ -17,7 +17,7 @@ use std::{
 };
 
 use super::{
-    quiet::FIRST,
+    quiet,
     running::{self, Ending, Running},
 };
 
@@ -151,7 +151,7 @@ impl Program {
         late: &dyn Fn(Duration),
     ) -> io::Result<Option<Output>> {
         let (handle, running) = self.start(self.captured().stdin_null())?;
-        let (mut waited, mut next) = (Duration::ZERO, FIRST);
+        let (mut waited, mut next) = (Duration::ZERO, quiet::first());
         while waited < patience {
             let more = next.min(patience.saturating_sub(waited));
             if let Some(output) = handle.wait_timeout(more)? {

@@ -3,14 +3,24 @@
 
 use std::{
     sync::{
-        Condvar, Mutex, PoisonError,
+        Condvar, Mutex, OnceLock, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
 };
 
+static FIRST: OnceLock<Duration> = OnceLock::new();
+
 /// Silence after which it is told first; each further time after as long as all before.
-pub(super) const FIRST: Duration = Duration::from_secs(30);
+pub(super) fn first() -> Duration {
+    FIRST.get().copied().unwrap_or(Duration::from_secs(30))
+}
+
+/// Says after which silence it is told. To be called before any program is run.
+pub(crate) fn tell_after(silence: Duration) {
+    // Said once: there is one command in a process.
+    let _ = FIRST.set(silence);
+}
 
 /// Watches over the output of one program.
 #[derive(Default)]

@@ -7,7 +7,7 @@ mod reproducible;
 mod rows;
 mod session;
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use early::Publisher;
 use el7rpm::spec::{Build, Package, Spec};
@@ -21,6 +21,7 @@ use crate::{
     keys::{self, Passphrase},
     lock::Lock,
     plan::{Plan, Work},
+    process,
     publish::{DEFAULT_BASE_URL, Place},
     schedule::Ended,
     step::Kind,
@@ -40,6 +41,9 @@ pub(super) fn run(
     let start = Instant::now();
     if args.release && args.key.key.is_none() && args.key.gpg_key.is_none() {
         return Err(no_release_key());
+    }
+    if let Some(seconds) = args.silence {
+        process::tell_after(Duration::from_secs(seconds));
     }
     let _lock = Lock::take(workspace, reporter)?;
     let specs = inputs::specs(workspace, &args.sources)?;
