@@ -6,10 +6,11 @@
 use std::path::{Path, PathBuf};
 
 use crate::{
+    disk::{remove_folder, sync, sync_all},
     failure::{Class, Classify, Failure, Result},
     key::Key,
     step::Kind,
-    workspace::{Workspace, remove_folder},
+    workspace::Workspace,
 };
 
 /// The store of results.
@@ -96,31 +97,4 @@ fn children(dir: &Path) -> Result<Vec<PathBuf>> {
 
 fn name(path: &Path) -> String {
     path.file_name().unwrap_or_default().to_string_lossy().into_owned()
-}
-
-/// Above this number of files, telling the file system once is cheaper than telling it of each.
-const FEW: usize = 100;
-
-/// Makes all files below `dir` last through a loss of power.
-pub(crate) fn sync_all(dir: &Path) -> Result<()> {
-    let mut few = Vec::new();
-    for entry in walkdir::WalkDir::new(dir).contents_first(true) {
-        let entry = entry.map_err(std::io::Error::from).class(Class::Output)?;
-        if few.len() == FEW {
-            let dir = fs_err::File::open(dir).class(Class::Output)?;
-            return rustix::fs::syncfs(&dir).map_err(std::io::Error::from).class(Class::Output);
-        }
-        few.push(entry);
-    }
-    few.iter().filter(|e| has_content(e)).try_for_each(|e| sync(e.path()))
-}
-
-/// To open a pipe is to wait for its other end, and a socket cannot be opened.
-fn has_content(entry: &walkdir::DirEntry) -> bool {
-    entry.file_type().is_file() || entry.file_type().is_dir()
-}
-
-/// Makes a rename last through a loss of power.
-pub(crate) fn sync(dir: &Path) -> Result<()> {
-    fs_err::File::open(dir).and_then(|d| d.sync_all()).class(Class::Output)
 }

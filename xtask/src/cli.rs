@@ -2,11 +2,15 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{
+    Args, Parser, Subcommand,
+    builder::{PossibleValuesParser, TypedValueParser},
+};
 
 use crate::{
     container::{EngineKind, Farm},
     failure::{Class, EXIT_CODES, Failure, Result},
+    keys::{Named, Passphrase},
 };
 
 /// Signed RPMs and a yum repository of Mesos with Calico networking for CentOS 7.
@@ -176,7 +180,7 @@ pub(crate) struct SourceArgs {
 #[command(next_help_heading = "Compiling in containers")]
 pub(crate) struct BuilderArgs {
     /// The container engine [default: whichever is there].
-    #[arg(long, value_name = "ENGINE")]
+    #[arg(long, value_name = "ENGINE", value_parser = engine())]
     pub(crate) builder: Option<EngineKind>,
     /// An argument for the builder image, such as a mirror: VAULT=https://mirror.example.org/...
     #[arg(long = "image-arg", value_name = "NAME=VALUE", value_parser = image_arg)]
@@ -193,6 +197,12 @@ pub(crate) struct BuilderArgs {
     /// Do not share ccache's objects with other checkouts.
     #[arg(long, hide = true)]
     pub(crate) own_ccache: bool,
+}
+
+fn engine() -> impl TypedValueParser<Value = EngineKind> {
+    let names = PossibleValuesParser::new(EngineKind::ALL.map(EngineKind::name));
+    let named = |name: String| EngineKind::ALL.into_iter().find(|kind| kind.name() == name);
+    names.try_map(move |name| named(name).ok_or("there is no such engine"))
 }
 
 fn image_arg(text: &str) -> Result<String, String> {
@@ -229,6 +239,23 @@ pub(crate) struct KeyArgs {
     /// Sign with this key of gpg, through its agent (for keys on cards).
     #[arg(long, value_name = "ID")]
     pub(crate) gpg_key: Option<String>,
+}
+
+impl KeyArgs {
+    /// The key that is named, if one is.
+    pub(crate) fn named(&self) -> Option<Named> {
+        let gpg = self.gpg_key.clone().map(Named::Gpg);
+        gpg.or_else(|| self.key.clone().map(Named::File))
+    }
+
+    /// Where its passphrase comes from.
+    pub(crate) fn passphrase(&self) -> Passphrase {
+        match (&self.passphrase_env, self.passphrase_fd) {
+            (Some(name), _) => Passphrase::in_variable(name.clone()),
+            (None, Some(number)) => Passphrase::behind(number),
+            (None, None) => Passphrase::Terminal,
+        }
+    }
 }
 
 #[derive(Debug, Args)]

@@ -65,7 +65,7 @@ pub(crate) enum Event<'a> {
     /// A signal ends the run; what it has going is being taken down.
     Interrupted { signal: &'a str },
     /// The run ended, and a repository is there; a failure may follow.
-    Finished(&'a crate::terminal::report::Report),
+    Finished(&'a crate::report::Report),
 }
 
 /// How a step ended.

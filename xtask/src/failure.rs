@@ -174,6 +174,31 @@ impl fmt::Display for Failure {
 }
 
 /// The class that an error of the library has when nothing closer is known.
+/// A step did not end well.
+#[derive(Clone, Debug)]
+pub(crate) enum Trouble {
+    /// It cannot be done here; what needs it is held back for this reason.
+    Unavailable(Failure),
+    /// It failed.
+    Failed(Failure),
+}
+
+impl Trouble {
+    /// Names the step, unless a closer one has been named already.
+    pub(crate) fn in_step(self, step: &str, package: Option<&str>) -> Self {
+        match self {
+            Self::Unavailable(failure) => Self::Unavailable(failure.in_step(step, package)),
+            Self::Failed(failure) => Self::Failed(failure.in_step(step, package)),
+        }
+    }
+}
+
+impl From<Failure> for Trouble {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
+    }
+}
+
 impl From<el7rpm::Error> for Failure {
     fn from(error: el7rpm::Error) -> Self {
         use el7rpm::Error as E;

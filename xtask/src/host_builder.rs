@@ -9,14 +9,12 @@ use std::{
 use el7rpm::cargo_manifest::Manifest;
 
 use crate::{
-    events::Reporter,
-    failure::{Class, Classify, Failure, Result},
+    failure::{Class, Classify, Failure, Result, Trouble},
     key::{Key, KeyBuilder, Stamps},
-    process::{Process, Program},
-    rust::Target,
-    schedule::Trouble,
-    toolchain::Toolchain,
-    tools::{Zig, on_path},
+    process::{Process, Program, on_path},
+    rust::{Target, steers_the_build},
+    site::Site,
+    tools::Zig,
     workspace::Workspace,
 };
 
@@ -32,30 +30,6 @@ pub(crate) struct HostBuild {
     pub(crate) programs: BTreeSet<String>,
     /// What they are linked for.
     pub(crate) target: Target,
-}
-
-/// What programs are built with, and how.
-#[derive(Clone, Copy)]
-pub(crate) struct Site<'a> {
-    pub(crate) workspace: &'a Workspace,
-    pub(crate) offline: bool,
-    /// What crates are compiled with.
-    pub(crate) toolchain: &'a Toolchain,
-    pub(crate) reporter: &'a dyn Reporter,
-}
-
-impl<'a> Site<'a> {
-    /// A program that a step runs, with the name of its log and the class of its failure.
-    pub(crate) fn process(
-        &self,
-        program: Program,
-        log: impl Into<String>,
-        class: Class,
-        step: &'a str,
-    ) -> Process<'a> {
-        let (log, Self { workspace, reporter, .. }) = (log.into(), *self);
-        Process { program, workspace, log, class, step, reporter, probe: None }
-    }
 }
 
 impl HostBuild {
@@ -180,15 +154,4 @@ impl HostBuild {
             ("LC_ALL".into(), "C".into()),
         ]
     }
-}
-
-/// Variables through which a shell could change what is built, or with what: cargo hands on in CARGO which one
-/// it is. Those that say where cargo lives, and how it reaches its registry, stay.
-pub(crate) fn steers_the_build(name: &str) -> bool {
-    let kept = ["CARGO_HOME", "CARGO_HTTP_", "CARGO_NET_", "CARGO_REGISTR", "CARGO_TERM_"];
-    let steering =
-        ["RUSTFLAGS", "RUSTC", "CARGO_", "CFLAGS", "CXXFLAGS", "LDFLAGS", "CC_", "AR_", "ZIG_"];
-    matches!(name, "CARGO" | "CC" | "CXX" | "AR" | "LD")
-        || (steering.iter().any(|s| name.starts_with(s))
-            && !kept.iter().any(|k| name.starts_with(k)))
 }

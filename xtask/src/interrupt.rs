@@ -5,10 +5,7 @@
 //! handler does so before it ends the run. A second signal ends it at once.
 
 use std::{
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, Mutex, PoisonError, atomic::AtomicBool},
     thread,
 };
 
@@ -21,14 +18,13 @@ use signal_hook::{
 use crate::{
     events::{Event, Reporter},
     failure::{Class, Classify, Result},
-    process,
+    process, stopping,
 };
 
 /// Takes something down; must not fail and may be called when it is gone already.
 type TakeDown = Arc<dyn Fn() + Send + Sync>;
 
 static GOING: Mutex<Vec<(u64, TakeDown)>> = Mutex::new(Vec::new());
-static STOPPING: AtomicBool = AtomicBool::new(false);
 
 /// Something that would go on without this process.
 pub(crate) struct Going(u64);
@@ -82,7 +78,7 @@ impl Drop for Close {
 
 /// The shell's convention: 128 and the signal's number.
 fn end(signal: i32, reporter: &dyn Reporter) -> ! {
-    STOPPING.store(true, Ordering::SeqCst);
+    stopping::begin();
     let name = match signal {
         SIGINT => "SIGINT",
         SIGTERM => "SIGTERM",
@@ -98,12 +94,4 @@ fn end(signal: i32, reporter: &dyn Reporter) -> ! {
         take_down();
     }
     std::process::exit(128 + signal)
-}
-
-/// Waits for ever once a signal has come: its handler ends the process. To be called by whoever sees the effects of
-/// the handler's work, a container that is gone above all, before calling them a failure.
-pub(crate) fn hold() {
-    while STOPPING.load(Ordering::SeqCst) {
-        thread::park();
-    }
 }

@@ -11,12 +11,10 @@ use std::{
 };
 
 use crate::{
-    failure::{Class, Classify, Failure, Result},
-    host_builder::{Site, steers_the_build},
-    process::Program,
-    schedule::Trouble,
+    failure::{Class, Classify, Failure, Result, Trouble},
+    process::{Program, on_path},
+    site::Site,
     toolchain::Toolchain,
-    tools::on_path,
 };
 
 /// What programs are linked for.
@@ -96,6 +94,17 @@ impl Rust {
     pub(crate) fn has(&self, target: Target) -> bool {
         self.rustlib.join(target.triple()).join("lib").is_dir()
     }
+}
+
+/// Variables through which a shell could change what is built, or with what: cargo hands on in CARGO which one
+/// it is. Those that say where cargo lives, and how it reaches its registry, stay.
+pub(crate) fn steers_the_build(name: &str) -> bool {
+    let kept = ["CARGO_HOME", "CARGO_HTTP_", "CARGO_NET_", "CARGO_REGISTR", "CARGO_TERM_"];
+    let steering =
+        ["RUSTFLAGS", "RUSTC", "CARGO_", "CFLAGS", "CXXFLAGS", "LDFLAGS", "CC_", "AR_", "ZIG_"];
+    matches!(name, "CARGO" | "CC" | "CXX" | "AR" | "LD")
+        || (steering.iter().any(|s| name.starts_with(s))
+            && !kept.iter().any(|k| name.starts_with(k)))
 }
 
 /// Whether there is somebody to ask for the library that is missing.

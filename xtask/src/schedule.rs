@@ -11,7 +11,7 @@ use std::{
 
 use crate::{
     events::{Event, Outcome, Reporter},
-    failure::{Class, Failure},
+    failure::{Class, Failure, Trouble},
     step::{Kind, State},
 };
 
@@ -51,31 +51,6 @@ impl From<Done> for Outcome {
             Done::NotNeeded => Self::NotNeeded,
             Done::Built => Self::Built,
         }
-    }
-}
-
-/// A step did not end well.
-#[derive(Clone, Debug)]
-pub(crate) enum Trouble {
-    /// It cannot be done here; what needs it is held back for this reason.
-    Unavailable(Failure),
-    /// It failed.
-    Failed(Failure),
-}
-
-impl Trouble {
-    /// Names the step, unless a closer one has been named already.
-    pub(crate) fn in_step(self, step: &str, package: Option<&str>) -> Self {
-        match self {
-            Self::Unavailable(failure) => Self::Unavailable(failure.in_step(step, package)),
-            Self::Failed(failure) => Self::Failed(failure.in_step(step, package)),
-        }
-    }
-}
-
-impl From<Failure> for Trouble {
-    fn from(failure: Failure) -> Self {
-        Self::Failed(failure)
     }
 }
 

@@ -9,10 +9,8 @@ use el7rpm::input;
 
 use crate::{
     failure::{Class, Classify, Failure, Result},
-    host_builder::steers_the_build,
-    process::Program,
-    rust::{Rust, Target},
-    tools::on_path,
+    process::{Program, on_path},
+    rust::{Rust, Target, steers_the_build},
     workspace::Workspace,
 };
 

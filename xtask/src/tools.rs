@@ -6,12 +6,11 @@
 use std::path::{Path, PathBuf};
 
 use crate::{
-    cache::sync_all,
-    failure::{Class, Classify, Failure, Result},
-    host_builder::Site,
+    disk::sync_all,
+    failure::{Class, Classify, Failure, Result, Trouble},
     key::KeyBuilder,
-    process::Program,
-    schedule::Trouble,
+    process::{Program, on_path},
+    site::Site,
     workspace::Workspace,
 };
 
@@ -60,12 +59,6 @@ impl Zig {
         let identity = format!("{} {}", stamp(&cargo_zigbuild)?, stamp(&zig)?);
         Some(Self { cargo_zigbuild, zig, identity })
     }
-}
-
-/// The first program of this name on PATH.
-pub(crate) fn on_path(name: &str) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH")?;
-    std::env::split_paths(&path).map(|dir| dir.join(name)).find(|p| p.is_file())
 }
 
 /// Installs the pinned programs.

@@ -8,10 +8,7 @@ use std::{
 
 use el7rpm::{input, spec::Spec};
 
-use crate::{
-    cli::CheckoutArgs,
-    failure::{Class, Classify, Failure, Result},
-};
+use crate::failure::{Class, Classify, Failure, Result};
 
 /// A checkout.
 #[derive(Clone, Debug)]
@@ -23,10 +20,10 @@ pub(crate) struct Workspace {
 }
 
 impl Workspace {
-    /// The checkout that the command line names, or the one that the working directory is in. Where
-    /// this program was built says nothing: checkouts are copied and moved together with it.
-    pub(crate) fn find(named: &CheckoutArgs) -> Result<Self> {
-        let root = match (&named.root, &named.manifest_path) {
+    /// The checkout with this root, the one that this Cargo.toml belongs to, or the one that the working directory is
+    /// in. Where this program was built says nothing: checkouts are copied and moved together with it.
+    pub(crate) fn find(root: Option<&Path>, manifest: Option<&Path>) -> Result<Self> {
+        let root = match (root, manifest) {
             (Some(root), _) => fs_err::canonicalize(root).class(Class::Usage)?,
             (None, Some(file)) => {
                 let file = fs_err::canonicalize(file).class(Class::Usage)?;
@@ -133,12 +130,4 @@ fn enclosing(dir: &Path) -> Result<PathBuf> {
 fn is_dangling(path: &Path) -> bool {
     let is_hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
     !is_hidden && fs_err::metadata(path).is_err_and(|e| e.kind() == ErrorKind::NotFound)
-}
-
-/// Removes a folder with everything in it, if it is there.
-pub(crate) fn remove_folder(dir: &Path) -> Result<()> {
-    match fs_err::remove_dir_all(dir) {
-        Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(e).class(Class::Output),
-        _ => Ok(()),
-    }
 }

@@ -6,6 +6,7 @@ use crate::{
     cache::Cache,
     cli::CleanArgs,
     container,
+    disk::remove_folder,
     events::Reporter,
     failure::Result,
     keys,
@@ -13,7 +14,7 @@ use crate::{
     plan::{Circumstances, Plan},
     sources::{Fetcher, Store},
     terminal,
-    workspace::{Workspace, remove_folder},
+    workspace::Workspace,
 };
 
 pub(super) fn run(

@@ -7,13 +7,13 @@ use serde::Serialize;
 
 use crate::{
     container::{Engine, Image},
-    failure::{Class, Failure, Result},
+    failure::{Class, Failure, Result, Trouble},
     keys,
+    process::on_path,
     rust::{self, Rust, Target},
-    schedule::Trouble,
     terminal,
     toolchain::{self, Toolchain},
-    tools::{Zig, on_path, pip_version},
+    tools::{Zig, pip_version},
     workspace::Workspace,
 };
 

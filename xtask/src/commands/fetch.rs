@@ -12,9 +12,9 @@ use serde::Serialize;
 use crate::{
     cli::FetchArgs,
     events::{Event, Outcome, Reporter},
-    failure::{Class, Failure, Result},
+    failure::{Class, Failure, Result, Trouble},
     process,
-    schedule::{self, Done, Ended, OnFailure, Task, Trouble},
+    schedule::{self, Done, Ended, OnFailure, Task},
     sources::{self, Fetcher, Patience, Store},
     step::{Kind, State},
     terminal,

@@ -10,14 +10,14 @@ use el7rpm::{
 };
 
 use crate::{
-    cache::{sync, sync_all},
     cli::IndexArgs,
+    disk::{remove_folder, sync, sync_all},
     events::Reporter,
     failure::{Class, Classify, Failure, Result},
     keys::{self, Passphrase},
     lock::Lock,
     publish, terminal,
-    workspace::{Workspace, remove_folder},
+    workspace::Workspace,
 };
 
 /// `checkout` is asked for only if its development key is to sign.
@@ -49,14 +49,15 @@ pub(super) fn run(
             Failure::new(Class::Usage, message).help("run `cargo xtask rpm`, which indexes it")
         );
     }
-    let keys = match keys::named(&args.key, passphrase, reporter)? {
+    let named = args.key.named();
+    let keys = match keys::named(named.as_ref(), passphrase, reporter)? {
         Some(keys) => keys,
         None => {
             let checkout = checkout().map_err(|f| {
                 f.help("name a key with --key or --gpg-key, or a checkout whose development key signs with --root")
             })?;
             let _lock = Lock::take(&checkout, reporter)?;
-            keys::load(&args.key, passphrase, &checkout, reporter)?
+            keys::load(named.as_ref(), passphrase, &checkout, reporter)?
         }
     };
     let certificate = keys.signer.certificate();

@@ -11,7 +11,7 @@ mod rpm;
 mod verify;
 
 use crate::{
-    cli::{Cli, Command},
+    cli::{CheckoutArgs, Cli, Command, KeyArgs},
     events::Reporter,
     failure::Result,
     interrupt,
@@ -23,7 +23,7 @@ use crate::{
 /// Runs the command that was asked for.
 pub(crate) fn run(cli: Cli) -> Result<()> {
     // Before any program is run, which would get it.
-    let passphrase = cli.command.key().map_or(Passphrase::Terminal, Passphrase::take);
+    let passphrase = cli.command.key().map_or(Passphrase::Terminal, KeyArgs::passphrase);
     let json = cli.json;
     let reporter = terminal::reporter(json);
     // Every command runs programs, which a signal ends as well.
@@ -31,7 +31,10 @@ pub(crate) fn run(cli: Cli) -> Result<()> {
 }
 
 fn carry_out(cli: Cli, passphrase: &Passphrase, reporter: &dyn Reporter) -> Result<()> {
-    let checkout = || Workspace::find(&cli.checkout);
+    let checkout = || {
+        let CheckoutArgs { root, manifest_path } = &cli.checkout;
+        Workspace::find(root.as_deref(), manifest_path.as_deref())
+    };
     let json = cli.json;
     match cli.command {
         Command::Plan(args) => plan::run(&args, &checkout()?, reporter, json),

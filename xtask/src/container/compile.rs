@@ -25,10 +25,9 @@ use super::{
 };
 use crate::{
     events::Event,
-    failure::{Class, Classify, Failure, Result},
-    host_builder::Site,
+    failure::{Class, Classify, Failure, Result, Trouble},
     process::{Process, Verdict},
-    schedule::Trouble,
+    site::Site,
 };
 
 /// What is compiled.

@@ -8,14 +8,12 @@ use std::{
 
 use crate::{
     events::Reporter,
-    failure::{Class, Failure, Result},
-    process::{self, Program},
-    schedule::Trouble,
-    tools::on_path,
+    failure::{Class, Failure, Result, Trouble},
+    process::{self, Program, on_path},
 };
 
 /// The engines that are known.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum EngineKind {
     Podman,
     Docker,
@@ -43,6 +41,10 @@ const PATIENCE: Duration = Duration::from_secs(20);
 const PATIENCE_TO_RUN: Duration = Duration::from_secs(600);
 
 impl EngineKind {
+    /// All of them, the preferred one first.
+    pub(crate) const ALL: [Self; 2] = [Self::Podman, Self::Docker];
+
+    /// The name of its program.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Podman => "podman",
@@ -57,7 +59,7 @@ impl Engine {
     /// # Errors
     /// [`Trouble::Unavailable`], with what to do about it.
     pub(crate) fn find(choice: Option<EngineKind>) -> Result<Self, Trouble> {
-        let kinds = choice.map_or(vec![EngineKind::Podman, EngineKind::Docker], |k| vec![k]);
+        let kinds = choice.map_or(EngineKind::ALL.to_vec(), |kind| vec![kind]);
         let there = kinds.iter().filter_map(|kind| Some((*kind, on_path(kind.name())?)));
         let mut trouble = None;
         for (kind, program) in there {

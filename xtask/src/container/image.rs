@@ -14,11 +14,10 @@ use el7rpm::input;
 use super::{engine::Engine, invocation::basic, lease::Lease};
 use crate::{
     events::Event,
-    failure::{Class, Classify, Failure, Result},
-    host_builder::Site,
+    failure::{Class, Classify, Failure, Result, Trouble},
     key::{Key, KeyBuilder},
     process::{Process, Verdict},
-    schedule::Trouble,
+    site::Site,
     workspace::Workspace,
 };
 

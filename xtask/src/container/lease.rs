@@ -12,11 +12,11 @@ use serde::{Deserialize, Serialize};
 
 use super::engine::Engine;
 use crate::{
-    cache::sync,
+    disk::sync,
     failure::{Class, Classify, Result},
-    interrupt::{self, Going},
+    interrupt::Going,
     key::KeyBuilder,
-    process,
+    process, stopping,
     workspace::Workspace,
 };
 
@@ -150,7 +150,7 @@ pub(crate) fn sweep(workspace: &Workspace) {
     process::sweep(workspace);
     let entries = fs_err::read_dir(notes(workspace)).into_iter().flatten().flatten();
     for path in entries.map(|entry| entry.path()) {
-        interrupt::hold();
+        stopping::hold();
         sweep_one(&path);
     }
 }

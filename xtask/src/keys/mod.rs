@@ -18,12 +18,20 @@ use zeroize::Zeroizing;
 pub(crate) use passphrase::Passphrase;
 
 use crate::{
-    cache::sync,
-    cli::KeyArgs,
+    disk::sync,
     events::{Event, Reporter},
     failure::{Class, Classify, Failure, Result},
     workspace::Workspace,
 };
+
+/// The key that the command line names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Named {
+    /// An armored secret key.
+    File(PathBuf),
+    /// A key of gpg, by its id.
+    Gpg(String),
+}
 
 /// A key that is ready to sign.
 pub(crate) struct Keys {
@@ -46,12 +54,12 @@ const DEVELOPMENT_ID: &str =
 
 /// Loads the key that the command line asks for.
 pub(crate) fn load(
-    args: &KeyArgs,
+    named: Option<&Named>,
     passphrase: &Passphrase,
     workspace: &Workspace,
     reporter: &dyn Reporter,
 ) -> Result<Keys> {
-    match named(args, passphrase, reporter)? {
+    match self::named(named, passphrase, reporter)? {
         Some(keys) => Ok(keys),
         None => {
             let key = development(workspace, reporter)?;
@@ -62,11 +70,11 @@ pub(crate) fn load(
 
 /// The key that the command line names, if it names one.
 pub(crate) fn named(
-    args: &KeyArgs,
+    named: Option<&Named>,
     passphrase: &Passphrase,
     reporter: &dyn Reporter,
 ) -> Result<Option<Keys>> {
-    let Some(keys) = find(args, passphrase)? else { return Ok(None) };
+    let Some(keys) = find(named, passphrase)? else { return Ok(None) };
     if keys.signer.certificate().relies_on_sha1() {
         reporter.event(&Event::Note {
             message: "the key signed its own user id with SHA-1: CentOS 7 takes it, EL 9 and later do not; `gpg --cert-digest-algo SHA256 --quick-set-expire FINGERPRINT 2y` signs it anew",
@@ -75,15 +83,15 @@ pub(crate) fn named(
     Ok(Some(keys))
 }
 
-fn find(args: &KeyArgs, passphrase: &Passphrase) -> Result<Option<Keys>> {
-    let signer: Box<dyn Signer> = if let Some(id) = &args.gpg_key {
-        Box::new(gpg::GpgKey::find(id)?)
-    } else if let Some(path) = &args.key {
-        let text = Zeroizing::new(input::read_text(path, input::MAX_TEXT).class(Class::Key)?);
-        let key = SecretKey::from_armored(&text, || passphrase.get(path)).class(Class::Key);
-        Box::new(key?)
-    } else {
-        return Ok(None);
+fn find(named: Option<&Named>, passphrase: &Passphrase) -> Result<Option<Keys>> {
+    let signer: Box<dyn Signer> = match named {
+        Some(Named::Gpg(id)) => Box::new(gpg::GpgKey::find(id)?),
+        Some(Named::File(path)) => {
+            let text = Zeroizing::new(input::read_text(path, input::MAX_TEXT).class(Class::Key)?);
+            let key = SecretKey::from_armored(&text, || passphrase.get(path)).class(Class::Key);
+            Box::new(key?)
+        }
+        None => return Ok(None),
     };
     Ok(Some(Keys { signer, development: false }))
 }

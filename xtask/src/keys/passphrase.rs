@@ -8,7 +8,7 @@ use std::{
 use el7rpm::Error;
 use zeroize::Zeroizing;
 
-use crate::{cli::KeyArgs, process};
+use crate::process;
 
 /// Where the passphrase comes from. It is not asked for before a key wants it.
 pub(crate) enum Passphrase {
@@ -21,13 +21,14 @@ pub(crate) enum Passphrase {
 }
 
 impl Passphrase {
-    /// Puts what the command line names out of the reach of the programs that are run. To be called before any is.
-    pub(crate) fn take(args: &KeyArgs) -> Self {
-        if let Some(name) = &args.passphrase_env {
-            process::hide(name.clone());
-            return Self::Variable(name.clone());
-        }
-        let Some(number) = args.passphrase_fd else { return Self::Terminal };
+    /// In a variable, which no program gets that is run from now on. To be called before any is.
+    pub(crate) fn in_variable(name: String) -> Self {
+        process::hide(name.clone());
+        Self::Variable(name)
+    }
+
+    /// Behind an open descriptor, which no program gets that is run from now on. To be called before any is.
+    pub(crate) fn behind(number: u32) -> Self {
         // Rust's own descriptors close when a program is started; the one that was inherited does not.
         let own = fs_err::File::open(format!("/dev/fd/{number}"));
         match i32::try_from(number) {

@@ -17,7 +17,7 @@ use std::{
 
 pub(crate) use left::{note_in, sweep};
 pub(crate) use lines::{Lines, is_error};
-pub(crate) use program::{Program, Reader, hide};
+pub(crate) use program::{Program, Reader, hide, on_path};
 pub(crate) use quiet::{rough, tell_after};
 pub(crate) use running::end_all;
 

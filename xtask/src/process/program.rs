@@ -239,6 +239,12 @@ impl Program {
     }
 }
 
+/// The first program of this name on PATH.
+pub(crate) fn on_path(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path).map(|dir| dir.join(name)).find(|p| p.is_file())
+}
+
 fn own_group(command: &mut std::process::Command) -> io::Result<()> {
     command.process_group(0);
     Ok(())

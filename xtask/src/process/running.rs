@@ -9,7 +9,7 @@ use std::{
 };
 
 use super::{family, left::Note};
-use crate::interrupt;
+use crate::stopping;
 
 /// How a program ends when the run is stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,7 +53,7 @@ pub(super) fn start<T>(
     let mut all = all();
     if all.closed && ending != Ending::Left {
         drop(all);
-        interrupt::hold();
+        stopping::hold();
         return Err(io::Error::other("the run is being stopped"));
     }
     let started = spawn()?;
@@ -70,7 +70,7 @@ impl Running {
         self.ended.store(true, Ordering::SeqCst);
         self.forget();
         if self.ending != Ending::Left {
-            interrupt::hold();
+            stopping::hold();
         }
     }
 
@@ -91,7 +91,7 @@ impl Drop for Running {
             self.forget();
             // Its output may have ended early because the run is being stopped: no failure, then.
             if self.ending != Ending::Left {
-                interrupt::hold();
+                stopping::hold();
             }
         }
     }

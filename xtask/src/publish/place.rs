@@ -10,12 +10,12 @@ use super::{
     release::read_release,
 };
 use crate::{
-    cache::{sync, sync_all},
+    disk::{remove_folder, sync, sync_all},
     events::Reporter,
     failure::{Class, Classify, Failure, Result},
     key::KeyBuilder,
     lock::Lock,
-    workspace::{Workspace, remove_folder},
+    workspace::Workspace,
 };
 
 /// Where a repository goes, and the names beside it that a run uses.

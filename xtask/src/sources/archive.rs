@@ -16,8 +16,7 @@ use super::{
 };
 use crate::{
     events::Event,
-    failure::{Class, Classify, Failure, Result},
-    schedule::Trouble,
+    failure::{Class, Classify, Failure, Result, Trouble},
 };
 
 /// An archive that has just been pinned.

@@ -22,9 +22,8 @@ use super::{
 };
 use crate::{
     events::Event,
-    failure::{Class, Classify, Failure, Result},
+    failure::{Class, Classify, Failure, Result, Trouble},
     process::Process,
-    schedule::Trouble,
 };
 
 /// The tree of a commit in the store; fetched, if it is not there.

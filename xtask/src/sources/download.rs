@@ -17,8 +17,7 @@ use super::{
 };
 use crate::{
     events::{Event, Reporter},
-    failure::{Class, Classify, Result},
-    schedule::Trouble,
+    failure::{Class, Classify, Result, Trouble},
 };
 
 /// How much a location may give.

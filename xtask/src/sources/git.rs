@@ -9,8 +9,7 @@ use std::{
 
 use crate::{
     failure::{Class, Failure, Result},
-    process::Program,
-    tools::on_path,
+    process::{Program, on_path},
 };
 
 /// Settings above all others.

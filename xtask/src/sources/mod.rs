@@ -43,9 +43,8 @@ pub(crate) use store::Store;
 
 use crate::{
     events::{Event, Reporter},
-    failure::Result,
+    failure::{Result, Trouble},
     key::{Key, KeyBuilder},
-    schedule::Trouble,
     workspace::Workspace,
 };
 use folder::Folder;

@@ -13,7 +13,7 @@ use fs_err::File;
 use sha2::{Digest, Sha256};
 
 use crate::{
-    cache::sync,
+    disk::sync,
     events::{Event, Reporter},
     failure::{Class, Classify, Result},
     workspace::Workspace,

@@ -5,10 +5,7 @@ use std::path::PathBuf;
 use el7rpm::spec::Source;
 
 use super::{address, hosts::Problem};
-use crate::{
-    failure::{Class, Failure},
-    schedule::Trouble,
-};
+use crate::failure::{Class, Failure, Trouble};
 
 /// Locations tried in vain.
 pub(super) struct Tried<'a> {

@@ -7,10 +7,10 @@ use el7rpm::spec::{Origin, Source};
 use super::Context;
 use crate::{
     container::{self, Compile},
-    failure::{Class, Classify, Failure, Result},
-    host_builder::{HostBuild, Site},
+    failure::{Class, Classify, Failure, Result, Trouble},
+    host_builder::HostBuild,
     plan::{ContainerWork, Step, Work},
-    schedule::Trouble,
+    site::Site,
     sources,
     step::Kind,
     tools::Zig,

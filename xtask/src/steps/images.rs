@@ -7,8 +7,8 @@ use std::{
 
 use crate::{
     container::{BuiltImage, Engine, EngineKind, Image},
-    host_builder::Site,
-    schedule::Trouble,
+    failure::Trouble,
+    site::Site,
 };
 
 /// What is known of engine and images so far, good or bad: what cannot be had is not asked for

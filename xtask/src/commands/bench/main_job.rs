@@ -6,8 +6,7 @@ use super::{Row, Scratch, fastest, time};
 use crate::{
     failure::{Class, Classify, Result},
     keys,
-    process::Program,
-    tools::on_path,
+    process::{Program, on_path},
     workspace::Workspace,
 };
 

@@ -26,8 +26,7 @@ use crate::{
     events::Reporter,
     failure::{Class, Classify, Result},
     keys,
-    process::Program,
-    tools::on_path,
+    process::{Program, on_path},
     workspace::Workspace,
 };
 

@@ -7,13 +7,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use clap::ValueEnum;
-
 use crate::{
     cli::RpmArgs,
     failure::{Class, Classify, Failure, Result},
-    process::Program,
-    tools::on_path,
+    process::{Program, on_path},
     workspace::Workspace,
 };
 
@@ -109,8 +106,8 @@ fn hand_on(command: &mut Program, args: &RpmArgs) -> Result<()> {
     for arg in &args.builder.image_args {
         command.arg("--image-arg").arg(arg);
     }
-    if let Some(engine) = args.builder.builder.and_then(|e| e.to_possible_value()) {
-        command.arg("--builder").arg(engine.get_name());
+    if let Some(engine) = args.builder.builder {
+        command.arg("--builder").arg(engine.name());
     }
     Ok(())
 }

@@ -23,10 +23,11 @@ use crate::{
     plan::{Plan, Work},
     process,
     publish::{DEFAULT_BASE_URL, Place},
+    report::Report,
     schedule::Ended,
     step::Kind,
     steps::is_nothing,
-    terminal::{self, report::Report},
+    terminal,
     toolchain::{self, Toolchain},
     workspace::Workspace,
 };
@@ -39,7 +40,8 @@ pub(super) fn run(
     json: bool,
 ) -> Result<()> {
     let start = Instant::now();
-    if args.release && args.key.key.is_none() && args.key.gpg_key.is_none() {
+    let named = args.key.named();
+    if args.release && named.is_none() {
         return Err(no_release_key());
     }
     if let Some(seconds) = args.silence {
@@ -51,7 +53,7 @@ pub(super) fn run(
     let toolchain = toolchain(args, &specs, workspace)?;
     // Before the work, not after it.
     let place = Place::prepare(args.out.as_deref().unwrap_or(&workspace.default_out()), workspace)?;
-    let keys = keys::load(&args.key, passphrase, workspace, reporter)?;
+    let keys = keys::load(named.as_ref(), passphrase, workspace, reporter)?;
     if args.release && keys.is_for_development() {
         return Err(no_release_key());
     }
@@ -94,7 +96,7 @@ pub(super) fn run(
     };
     reporter.event(&Event::Finished(&report));
     if !json {
-        terminal::text(&report.text());
+        terminal::text(&terminal::report::text(&report));
     }
     failure.map_or(Ok(()), Err)
 }

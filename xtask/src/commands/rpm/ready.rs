@@ -7,11 +7,11 @@ use el7rpm::{signature::SignedRpm, spec::Package};
 use crate::{
     cache::Cache,
     events::Outcome,
-    failure::{Class, Failure, Result},
+    failure::{Class, Failure, Result, Trouble},
     key::Key,
     plan::{Plan, Work},
     publish,
-    schedule::{Ended, Trouble},
+    schedule::Ended,
     step::Kind,
     steps::is_nothing,
 };

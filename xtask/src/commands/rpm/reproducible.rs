@@ -12,11 +12,12 @@ use el7rpm::read::{Rpm, tag};
 use super::{elsewhere::Elsewhere, session::Session};
 use crate::{
     container,
+    disk::remove_folder,
     failure::{Class, Classify, Failure, Result},
     interrupt::Going,
     keys,
     process::Program,
-    workspace::{Workspace, remove_folder},
+    workspace::Workspace,
 };
 
 /// Builds the packages of the session again and compares with `first`, the unsigned RPMs of the first build.

@@ -6,8 +6,8 @@ use crate::{
     events::Outcome,
     key::Key,
     plan::{Plan, Work},
+    report::Row,
     schedule::Ended,
-    terminal::report::Row,
 };
 
 pub(super) fn rows(plan: &Plan, ended: &[Ended], ready: &[(Key, SignedRpm)]) -> Vec<Row> {
