@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use super::image::BuiltImage;
 use crate::{
     failure::{Class, Classify, Result},
+    key::Key,
     workspace::Workspace,
 };
 
@@ -29,9 +29,9 @@ pub(super) enum Trust {
 
 impl Trust {
     /// What the folder or volume for an image is called.
-    pub(super) fn name(self, image: &BuiltImage) -> String {
+    pub(super) fn name(self, image: &Key) -> String {
         let suffix = if self == Self::Unpinned { "-unpinned" } else { "" };
-        format!("{}{suffix}", image.key.short())
+        format!("{}{suffix}", image.short())
     }
 }
 
@@ -39,7 +39,7 @@ impl Trust {
 ///
 /// Its parent is closed to others. Where the builder has other ids than the invoker, some user of
 /// this machine may have the same, and would write into what the next build trusts.
-pub(super) fn folder(workspace: &Workspace, image: &BuiltImage, trust: Trust) -> Result<PathBuf> {
+pub(super) fn folder(workspace: &Workspace, image: &Key, trust: Trust) -> Result<PathBuf> {
     use std::os::unix::fs::PermissionsExt;
     let above = match trust {
         Trust::Own => workspace.state.clone(),

@@ -20,7 +20,8 @@ use super::{
     invocation::{HOME, Invocation, PATH},
     jobs,
     lease::Lease,
-    places::{Place, Places},
+    mount::Mount,
+    mounts::Mounts,
     user::{self, User},
 };
 use crate::{
@@ -93,13 +94,14 @@ impl Compile<'_> {
             user::lend(dir, user)?;
         }
         let _closed = user::Closed::to_others(out)?;
-        let mut places = self.places(&build, &stage)?;
-        places.extend(user.accounts(scratch.path(), self.options.farm.is_none())?);
+        let mut mounts = self.mounts(&build, &stage)?;
+        mounts.extend(user.accounts(scratch.path(), self.options.farm.is_none())?);
         let cache = self.cache(engine, image, site, user)?;
 
         let mut lease = Lease::take(engine, site.workspace, self.name)?;
-        let places =
-            Places::prepare(engine, image, &mut lease, places, (cache, self.trust()), user)?;
+        let mounts =
+            Mounts::prepare(engine, image, &mut lease, mounts, (cache, self.trust()), user)?;
+        let options = mounts.options()?;
         let jobs = self.jobs(engine);
         let env = self.env(jobs);
         let dir = format!("{BUILD_ROOT}/{}", self.name);
@@ -108,7 +110,7 @@ impl Compile<'_> {
             image: &image.reference,
             container: &lease.container,
             user,
-            places: &places,
+            mounts: &options,
             dir: &dir,
             env: &env,
             network: self.options.farm.is_some(),
@@ -120,32 +122,32 @@ impl Compile<'_> {
             // What cannot be claimed is in the way of the next run, which will say so.
             let _ = user::claim(out, true);
         })?;
-        places.collect(engine, image, &lease)?;
+        mounts.collect(engine, image, &lease)?;
         user::claim(&stage, false)?;
         user::claim(&build, true)?;
         Ok(())
     }
 
-    fn places(&self, build: &Path, stage: &Path) -> Result<Vec<Place>> {
-        let place = |inside: String, outside: &Path, writable| Place {
+    fn mounts(&self, build: &Path, stage: &Path) -> Result<Vec<Mount>> {
+        let mount = |inside: String, outside: &Path, writable| Mount {
             inside,
             outside: outside.to_owned(),
             writable,
         };
-        let mut places = vec![
-            place(format!("{BUILD_ROOT}/{}", self.name), build, true),
-            place(STAGE_ROOT.into(), stage, true),
+        let mut mounts = vec![
+            mount(format!("{BUILD_ROOT}/{}", self.name), build, true),
+            mount(STAGE_ROOT.into(), stage, true),
         ];
         let needed = self.needs.iter().flat_map(|need| &need.sources);
         for (name, dir) in self.sources.iter().chain(needed) {
-            places.push(place(format!("{SOURCE_ROOT}/{name}"), dir, false));
+            mounts.push(mount(format!("{SOURCE_ROOT}/{name}"), dir, false));
         }
         for need in &self.needs {
-            places.push(place(format!("{BUILD_ROOT}/{}", need.name), &need.build, false));
+            mounts.push(mount(format!("{BUILD_ROOT}/{}", need.name), &need.build, false));
         }
         let mut seen = BTreeSet::new();
-        match places.iter().find(|p| !seen.insert(&p.inside)) {
-            None => Ok(places),
+        match mounts.iter().find(|p| !seen.insert(&p.inside)) {
+            None => Ok(mounts),
             Some(twice) => Err(Failure::new(
                 Class::Spec,
                 format!("two things want to be {} while {} is built", twice.inside, self.name),
@@ -173,11 +175,11 @@ impl Compile<'_> {
         image: &BuiltImage,
         site: &Site<'_>,
         user: User,
-    ) -> Result<Place> {
+    ) -> Result<Mount> {
         let mut cache =
-            Place { inside: ccache::INSIDE.into(), outside: PathBuf::new(), writable: true };
+            Mount { inside: ccache::INSIDE.into(), outside: PathBuf::new(), writable: true };
         if engine.shares_folders {
-            cache.outside = ccache::folder(site.workspace, image, self.trust())?;
+            cache.outside = ccache::folder(site.workspace, &image.key, self.trust())?;
             user::lend(&cache.outside, user)?;
         }
         Ok(cache)

@@ -9,6 +9,7 @@ use std::{
 use crate::{
     events::Reporter,
     failure::{Class, Failure, Result, Trouble},
+    key::Key,
     process::{self, Program, on_path},
 };
 
@@ -39,6 +40,14 @@ pub(crate) struct Engine {
 const PATIENCE: Duration = Duration::from_secs(20);
 /// A container may have to wait for a copy of its whole image.
 const PATIENCE_TO_RUN: Duration = Duration::from_secs(600);
+
+/// An image that is there.
+#[derive(Clone, Debug)]
+pub(crate) struct BuiltImage {
+    /// What the engine knows it by.
+    pub(crate) reference: String,
+    pub(crate) key: Key,
+}
 
 impl EngineKind {
     /// All of them, the preferred one first.

@@ -11,7 +11,11 @@ use std::{
 
 use el7rpm::input;
 
-use super::{engine::Engine, invocation::basic, lease::Lease};
+use super::{
+    engine::{BuiltImage, Engine},
+    invocation::basic,
+    lease::Lease,
+};
 use crate::{
     events::Event,
     failure::{Class, Classify, Failure, Result, Trouble},
@@ -39,14 +43,6 @@ pub(crate) struct Image {
     key: Key,
     lock: Option<String>,
     args: Vec<String>,
-}
-
-/// An image that is there.
-#[derive(Clone, Debug)]
-pub(crate) struct BuiltImage {
-    /// What the engine knows it by.
-    pub(crate) reference: String,
-    pub(crate) key: Key,
 }
 
 impl Image {

@@ -6,7 +6,6 @@ use rustix::process::{Resource, getrlimit};
 
 use super::{
     engine::{Engine, EngineKind},
-    places::Places,
     user::User,
 };
 use crate::failure::Result;
@@ -37,7 +36,8 @@ pub(super) struct Invocation<'a> {
     /// Name of the container.
     pub(super) container: &'a str,
     pub(super) user: User,
-    pub(super) places: &'a Places,
+    /// The engine's options for what it sees of this machine.
+    pub(super) mounts: &'a [OsString],
     /// The folder to start in.
     pub(super) dir: &'a str,
     pub(super) env: &'a [(String, String)],
@@ -61,7 +61,7 @@ impl Invocation<'_> {
         if terminal {
             args.extend(["--interactive".into(), "--tty".into()]);
         }
-        args.extend(self.places.options()?);
+        args.extend_from_slice(self.mounts);
         args.push(self.image.into());
         args.extend(["/bin/sh", "-c", ENTRY, "builder"].map(OsString::from));
         args.extend(self.env.iter().map(|(name, value)| format!("{name}={value}").into()));

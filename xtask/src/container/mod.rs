@@ -15,7 +15,8 @@ mod image;
 mod invocation;
 mod jobs;
 mod lease;
-mod places;
+mod mount;
+mod mounts;
 mod user;
 
 /// Folders of a compile's result: the build tree, and the staged root.
@@ -31,6 +32,6 @@ pub(crate) const ROOTS: [&str; 3] = [BUILD_ROOT, SOURCE_ROOT, STAGE_ROOT];
 pub(crate) use compile::{Compile, Need, Options};
 pub(crate) use diagnosis::is_warning;
 pub(crate) use distcc::Farm;
-pub(crate) use engine::{Engine, EngineKind};
-pub(crate) use image::{BuiltImage, Image};
+pub(crate) use engine::{BuiltImage, Engine, EngineKind};
+pub(crate) use image::Image;
 pub(crate) use lease::sweep;

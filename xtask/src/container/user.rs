@@ -7,7 +7,7 @@ use std::{
 
 use rustix::process::{getegid, geteuid};
 
-use super::{engine::Engine, places::Place};
+use super::{engine::Engine, mount::Mount};
 use crate::failure::{Class, Classify, Result};
 
 /// Ids of the user inside.
@@ -30,7 +30,7 @@ impl User {
 
     /// `/etc/passwd`, `/etc/group` and `/etc/hosts` of the container: engines write them each in
     /// their own way, and some not at all.
-    pub(super) fn accounts(self, dir: &Path, offline: bool) -> Result<Vec<Place>> {
+    pub(super) fn accounts(self, dir: &Path, offline: bool) -> Result<Vec<Mount>> {
         let Self { uid, gid } = self;
         let passwd = format!(
             "root:x:0:0:root:/root:/bin/sh\nbuilder:x:{uid}:{gid}:builder:/tmp/home:/bin/sh\n\
@@ -40,15 +40,15 @@ impl User {
         let hosts = "127.0.0.1 localhost builder\n::1 localhost\n".to_owned();
         let mut files = vec![("passwd", passwd), ("group", group)];
         files.extend(offline.then_some(("hosts", hosts)));
-        let place = |(name, text): (&str, String)| {
+        let mount = |(name, text): (&str, String)| {
             let path = dir.join(name);
             fs_err::write(&path, text).class(Class::Output)?;
             // Whatever the umask.
             fs_err::set_permissions(&path, PermissionsExt::from_mode(0o644))
                 .class(Class::Output)?;
-            Ok(Place { inside: format!("/etc/{name}"), outside: path, writable: false })
+            Ok(Mount { inside: format!("/etc/{name}"), outside: path, writable: false })
         };
-        files.into_iter().map(place).collect()
+        files.into_iter().map(mount).collect()
     }
 }
 

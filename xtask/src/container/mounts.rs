@@ -7,51 +7,43 @@ use std::{
 };
 
 use super::{
-    ccache::Trust, engine::Engine, image::BuiltImage, invocation::limits, lease::Lease, user::User,
+    ccache::Trust, engine::BuiltImage, engine::Engine, invocation::limits, lease::Lease, user::User,
 };
 use crate::failure::{Class, Classify, Failure, Result};
 
-/// A folder, or a file, and where it is inside.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Place {
-    pub(super) inside: String,
-    pub(super) outside: PathBuf,
-    pub(super) writable: bool,
-}
-
 /// All folders of a build.
 #[derive(Debug)]
-pub(super) enum Places {
+pub(super) enum Mounts {
     /// Seen as they are.
-    Shared(Vec<Place>),
+    Shared(Vec<Mount>),
     /// Copied: each with the name of its volume.
-    Copied(Vec<(Place, String)>),
+    Copied(Vec<(Mount, String)>),
 }
 
-impl Places {
+impl Mounts {
     /// Makes them ready. `cache` is that of ccache: as a volume it stays where it is, unless it is
     /// this build's own.
     pub(super) fn prepare(
         engine: &Engine,
         image: &BuiltImage,
         lease: &mut Lease,
-        places: Vec<Place>,
-        (cache, trust): (Place, Trust),
+        mounts: Vec<Mount>,
+        (cache, trust): (Mount, Trust),
         user: User,
     ) -> Result<Self> {
         if engine.shares_folders {
-            return Ok(Self::Shared(places.into_iter().chain([cache]).collect()));
+            return Ok(Self::Shared(mounts.into_iter().chain([cache]).collect()));
         }
         // Single files cannot be volumes; the image has its own.
-        let folders = places.into_iter().filter(|p| p.outside.is_dir());
+        let folders = mounts.into_iter().filter(|p| p.outside.is_dir());
         let mut copied = Vec::new();
-        for (index, place) in folders.enumerate() {
+        for (index, mount) in folders.enumerate() {
             let volume = lease.add_volume(index)?;
-            copied.push((place, volume));
+            copied.push((mount, volume));
         }
         let volume = match trust {
             Trust::Own => lease.add_volume(copied.len())?,
-            shared => format!("mesos-calico-ccache-{}", shared.name(image)),
+            shared => format!("mesos-calico-ccache-{}", shared.name(&image.key)),
         };
         copied.push((cache, volume));
         let own = Self::Copied(copied);
@@ -63,16 +55,16 @@ impl Places {
     pub(super) fn options(&self) -> Result<Vec<OsString>> {
         let mut options = Vec::new();
         match self {
-            Self::Shared(places) => {
-                for place in places {
-                    options.extend(["--volume".into(), shared(place)?]);
+            Self::Shared(mounts) => {
+                for mount in mounts {
+                    options.extend(["--volume".into(), shared(mount)?]);
                 }
             }
-            Self::Copied(places) => {
-                for (place, volume) in places {
+            Self::Copied(mounts) => {
+                for (mount, volume) in mounts {
                     // Docker would give an empty volume the owner of the folder below it.
-                    let access = if place.writable { "rw,nocopy" } else { "ro,nocopy" };
-                    let volume = format!("{volume}:{}:{access}", place.inside);
+                    let access = if mount.writable { "rw,nocopy" } else { "ro,nocopy" };
+                    let volume = format!("{volume}:{}:{access}", mount.inside);
                     options.extend(["--volume".into(), volume.into()]);
                 }
             }
@@ -83,12 +75,12 @@ impl Places {
     /// A container that is never started is enough to copy into its volumes; giving them to the
     /// builder takes one that runs, as root inside.
     fn fill(&self, engine: &Engine, image: &BuiltImage, lease: &Lease, user: User) -> Result<()> {
-        let Self::Copied(places) = self else { return Ok(()) };
+        let Self::Copied(mounts) = self else { return Ok(()) };
         self.with_holder(engine, image, lease, |holder| {
-            for (place, _) in places.iter().filter(|(p, _)| p.outside != Path::new("")) {
-                let mut from = place.outside.clone().into_os_string();
+            for (mount, _) in mounts.iter().filter(|(p, _)| p.outside != Path::new("")) {
+                let mut from = mount.outside.clone().into_os_string();
                 from.push("/.");
-                let to = format!("{holder}:{}", place.inside).into();
+                let to = format!("{holder}:{}", mount.inside).into();
                 transfer(engine, vec!["cp".into(), from, to])?;
             }
             Ok(())
@@ -97,23 +89,23 @@ impl Places {
             ["run", "--rm", "--network=none", "--pull=never"].map(OsString::from).to_vec();
         args.extend(limits(engine));
         args.extend(["--user=0:0".into(), "--name".into(), lease.container.clone().into()]);
-        for (place, volume) in places {
-            args.extend(["--volume".into(), format!("{volume}:{}:nocopy", place.inside).into()]);
+        for (mount, volume) in mounts {
+            args.extend(["--volume".into(), format!("{volume}:{}:nocopy", mount.inside).into()]);
         }
         args.extend([image.reference.clone().into(), "chown".into()]);
         args.extend(["-R".into(), "-h".into(), format!("{}:{}", user.uid, user.gid).into()]);
-        args.extend(places.iter().map(|(place, _)| place.inside.clone().into()));
+        args.extend(mounts.iter().map(|(mount, _)| mount.inside.clone().into()));
         transfer(engine, args)
     }
 
     /// Brings what the build has written to where it belongs.
     pub(super) fn collect(&self, engine: &Engine, image: &BuiltImage, lease: &Lease) -> Result<()> {
-        let Self::Copied(places) = self else { return Ok(()) };
+        let Self::Copied(mounts) = self else { return Ok(()) };
         self.with_holder(engine, image, lease, |holder| {
-            let results = places.iter().filter(|(p, _)| p.writable && p.outside != Path::new(""));
-            for (place, _) in results {
-                let from = format!("{holder}:{}/.", place.inside).into();
-                transfer(engine, vec!["cp".into(), from, place.outside.clone().into()])?;
+            let results = mounts.iter().filter(|(p, _)| p.writable && p.outside != Path::new(""));
+            for (mount, _) in results {
+                let from = format!("{holder}:{}/.", mount.inside).into();
+                transfer(engine, vec!["cp".into(), from, mount.outside.clone().into()])?;
             }
             Ok(())
         })
@@ -146,16 +138,16 @@ fn writable(option: &OsString) -> OsString {
 }
 
 /// `z` lets the container in where SELinux would not; elsewhere it means nothing.
-fn shared(place: &Place) -> Result<OsString> {
-    let outside = fs_err::canonicalize(&place.outside).class(Class::Output)?;
+fn shared(mount: &Mount) -> Result<OsString> {
+    let outside = fs_err::canonicalize(&mount.outside).class(Class::Output)?;
     if outside.to_string_lossy().contains(':') {
         let message = format!("{} has a colon in its name", outside.display());
         return Err(Failure::new(Class::Output, message)
             .help("container engines cannot share such a folder; move the checkout"));
     }
-    let access = if place.writable { "rw,z" } else { "ro,z" };
+    let access = if mount.writable { "rw,z" } else { "ro,z" };
     let mut option = outside.into_os_string();
-    option.push(format!(":{}:{access}", place.inside));
+    option.push(format!(":{}:{access}", mount.inside));
     Ok(option)
 }
 
