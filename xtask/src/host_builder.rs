@@ -12,8 +12,9 @@ use crate::{
     failure::{Class, Classify, Failure, Result, Trouble},
     key::{Key, KeyBuilder, Stamps},
     process::{Process, Program, on_path},
-    rust::{Target, steers_the_build},
     site::Site,
+    target::Target,
+    toolchain::steers_the_build,
     tools::Zig,
     workspace::Workspace,
 };

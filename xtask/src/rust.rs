@@ -14,35 +14,9 @@ use crate::{
     failure::{Class, Classify, Failure, Result, Trouble},
     process::{Program, on_path},
     site::Site,
-    toolchain::Toolchain,
+    target::Target,
+    toolchain::{Toolchain, steers_the_build},
 };
-
-/// What programs are linked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Target {
-    /// Any Linux.
-    Musl,
-    /// CentOS 7's glibc and newer ones.
-    Glibc,
-}
-
-impl Target {
-    /// The name that Rust has for it.
-    pub(crate) fn triple(self) -> &'static str {
-        match self {
-            Self::Musl => "x86_64-unknown-linux-musl",
-            Self::Glibc => "x86_64-unknown-linux-gnu",
-        }
-    }
-
-    /// The name that cargo-zigbuild has for it.
-    pub(crate) fn with_version(self) -> &'static str {
-        match self {
-            Self::Musl => self.triple(),
-            Self::Glibc => "x86_64-unknown-linux-gnu.2.17",
-        }
-    }
-}
 
 /// The compiler as it is chosen in a folder.
 #[derive(Clone, Debug)]
@@ -94,17 +68,6 @@ impl Rust {
     pub(crate) fn has(&self, target: Target) -> bool {
         self.rustlib.join(target.triple()).join("lib").is_dir()
     }
-}
-
-/// Variables through which a shell could change what is built, or with what: cargo hands on in CARGO which one
-/// it is. Those that say where cargo lives, and how it reaches its registry, stay.
-pub(crate) fn steers_the_build(name: &str) -> bool {
-    let kept = ["CARGO_HOME", "CARGO_HTTP_", "CARGO_NET_", "CARGO_REGISTR", "CARGO_TERM_"];
-    let steering =
-        ["RUSTFLAGS", "RUSTC", "CARGO_", "CFLAGS", "CXXFLAGS", "LDFLAGS", "CC_", "AR_", "ZIG_"];
-    matches!(name, "CARGO" | "CC" | "CXX" | "AR" | "LD")
-        || (steering.iter().any(|s| name.starts_with(s))
-            && !kept.iter().any(|k| name.starts_with(k)))
 }
 
 /// Whether there is somebody to ask for the library that is missing.

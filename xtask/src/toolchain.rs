@@ -5,14 +5,7 @@
 //! every program that is run with [`Toolchain::choose`]. Nothing is installed in passing: what is missing is said
 //! before the work, with the command that installs it.
 
-use el7rpm::input;
-
-use crate::{
-    failure::{Class, Classify, Failure, Result},
-    process::{Program, on_path},
-    rust::{Rust, Target, steers_the_build},
-    workspace::Workspace,
-};
+use crate::{process::Program, target::Target};
 
 /// The Rust that is there, whoever has chosen it.
 pub(crate) static PRESENT: Toolchain = Toolchain { version: None };
@@ -21,55 +14,10 @@ pub(crate) static PRESENT: Toolchain = Toolchain { version: None };
 #[derive(Clone, Debug)]
 pub(crate) struct Toolchain {
     /// The version that rustup is to take.
-    version: Option<String>,
+    pub(crate) version: Option<String>,
 }
 
 impl Toolchain {
-    /// The one that releases of this checkout are compiled with.
-    ///
-    /// # Errors
-    /// If the checkout names none, or what is on PATH is not that one.
-    pub(crate) fn of_release(workspace: &Workspace) -> Result<Self> {
-        let version = named(workspace)?;
-        let help = format!("`rustup toolchain install {version} --profile minimal`");
-        let failed = |message: String| {
-            Failure::new(
-                Class::Tool,
-                format!("a release is compiled with Rust {version}: {message}"),
-            )
-        };
-        let Some(rustup) = on_path("rustup") else {
-            return Err(failed("there is no rustup on PATH to choose it with".into())
-                .help(format!("install rustup, then {help}")));
-        };
-        if !is_installed(&rustup, &version).map_err(failed)? {
-            return Err(failed("it is not installed".into()).help(help));
-        }
-        let own = Self { version: Some(version.clone()) };
-        // Programs that another one than rustup has put on PATH choose nothing.
-        let rustc = Rust::ask(&workspace.root, &own)?.release().to_owned();
-        for (name, is) in [("rustc", rustc), ("cargo", own.cargo(workspace)?)] {
-            if is != version {
-                let path = on_path(name).unwrap_or_else(|| name.into());
-                let message = format!("{}, the first {name} on PATH, is {is}", path.display());
-                return Err(
-                    failed(message).help("put the folder of rustup's programs first on PATH")
-                );
-            }
-        }
-        Ok(own)
-    }
-
-    /// The version of the cargo that is run.
-    fn cargo(&self, workspace: &Workspace) -> Result<String> {
-        let mut cargo = Program::new("cargo");
-        cargo.arg("-V").current_dir(&workspace.root).without(steers_the_build);
-        self.choose(&mut cargo);
-        let output = cargo.output().class(Class::Tool)?;
-        let said = String::from_utf8_lossy(&output.stdout).into_owned();
-        Ok(said.split_whitespace().nth(1).unwrap_or("none").to_owned())
-    }
-
     /// Has `program`, and what it runs, take this Rust. For a release that goes for what stands in settings of
     /// cargo's as well: variables win over them, and an empty one means no wrapper.
     pub(crate) fn choose(&self, program: &mut Program) {
@@ -96,50 +44,13 @@ impl Toolchain {
     }
 }
 
-/// The version in the checkout's Cargo.toml.
-fn named(workspace: &Workspace) -> Result<String> {
-    let manifest = workspace.root.join("Cargo.toml");
-    let text = input::read_text(&manifest, input::MAX_TEXT).class(Class::Tool)?;
-    let failed = |message: String| {
-        Failure::new(Class::Tool, format!("{} {message}", manifest.display()))
-            .help("[workspace.metadata.release] rust = \"X.Y.Z\" names one Rust for all releases")
-    };
-    let table: toml_edit::DocumentMut =
-        text.parse().map_err(|e| failed(format!("is no TOML: {e}")))?;
-    let value = ["metadata", "release", "rust"]
-        .iter()
-        .try_fold(table.get("workspace"), |item, key| Some(item?.get(key)))
-        .flatten();
-    let Some(version) = value.and_then(toml_edit::Item::as_str) else {
-        return Err(failed("does not say which Rust a release is compiled with".into()));
-    };
-    match is_exact(version) {
-        true => Ok(version.to_owned()),
-        false => {
-            Err(failed(format!("names `{version}` as the Rust of a release, not one version")))
-        }
-    }
-}
-
-/// Whether it is three numbers: `stable` and `1.95` become another compiler in time.
-fn is_exact(version: &str) -> bool {
-    let is_number = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
-    version.split('.').count() == 3 && version.split('.').all(is_number)
-}
-
-/// Whether rustup has it. Its proxies are not asked: they may fetch what is missing.
-fn is_installed(rustup: &std::path::Path, version: &str) -> std::result::Result<bool, String> {
-    let output = Program::new(rustup).args(["toolchain", "list"]).output();
-    let output = output.map_err(|e| format!("rustup cannot be run: {e}"))?;
-    if !output.status.success() {
-        let said = String::from_utf8_lossy(&output.stderr);
-        let said = said.lines().next().unwrap_or_default();
-        return Err(format!("`rustup toolchain list` ended with {}: {said}", output.status));
-    }
-    // A line is a name, with the machine that it is for, and remarks.
-    let is_it = |name: &str| {
-        name.strip_prefix(version).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
-    };
-    let list = String::from_utf8_lossy(&output.stdout).into_owned();
-    Ok(list.lines().filter_map(|line| line.split_whitespace().next()).any(is_it))
+/// Variables through which a shell could change what is built, or with what: cargo hands on in CARGO which one
+/// it is. Those that say where cargo lives, and how it reaches its registry, stay.
+pub(crate) fn steers_the_build(name: &str) -> bool {
+    let kept = ["CARGO_HOME", "CARGO_HTTP_", "CARGO_NET_", "CARGO_REGISTR", "CARGO_TERM_"];
+    let steering =
+        ["RUSTFLAGS", "RUSTC", "CARGO_", "CFLAGS", "CXXFLAGS", "LDFLAGS", "CC_", "AR_", "ZIG_"];
+    matches!(name, "CARGO" | "CC" | "CXX" | "AR" | "LD")
+        || (steering.iter().any(|s| name.starts_with(s))
+            && !kept.iter().any(|k| name.starts_with(k)))
 }

@@ -8,11 +8,11 @@ use serde::Serialize;
 use crate::{
     container::{Engine, Image},
     failure::{Class, Failure, Result, Trouble},
-    keys,
+    keys, pinned_rust,
     process::on_path,
-    rust::{self, Rust, Target},
-    terminal,
-    toolchain::{self, Toolchain},
+    rust::{self, Rust},
+    target::Target,
+    terminal, toolchain,
     tools::{Zig, pip_version},
     workspace::Workspace,
 };
@@ -94,7 +94,7 @@ fn target(workspace: &Workspace) -> Check {
 
 fn release_rust(workspace: &Workspace) -> Check {
     const WHAT: &str = "Rust of releases";
-    match Toolchain::of_release(workspace) {
+    match pinned_rust::of_release(workspace) {
         Ok(_) => check(WHAT, State::Ok, "installed, by rustup"),
         Err(failure) => {
             let help = failure.help.as_deref().unwrap_or_default();

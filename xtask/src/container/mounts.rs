@@ -1,13 +1,11 @@
 //! The folders that a container sees: shared with this machine, or, where the engine cannot see
 //! this machine's folders, volumes of its own that are filled before and emptied after.
 
-use std::{
-    ffi::OsString,
-    path::{Path, PathBuf},
-};
+use std::{ffi::OsString, path::Path};
 
 use super::{
-    ccache::Trust, engine::BuiltImage, engine::Engine, invocation::limits, lease::Lease, user::User,
+    ccache::Trust, engine::BuiltImage, engine::Engine, invocation::limits, lease::Lease,
+    mount::Mount, user::User,
 };
 use crate::failure::{Class, Classify, Failure, Result};
 

@@ -22,9 +22,10 @@ use crate::{
     failure::{Class, Classify, Failure, Result},
     host_builder::HostBuild,
     key::{Key, KeyBuilder},
-    rust::{self, Rust, Target},
+    rust::{self, Rust},
     sources,
     step::State,
+    target::Target,
     tools::Zig,
 };
 

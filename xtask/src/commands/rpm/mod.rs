@@ -20,6 +20,7 @@ use crate::{
     failure::{Class, Failure, Result},
     keys::{self, Passphrase},
     lock::Lock,
+    pinned_rust,
     plan::{Plan, Work},
     process,
     publish::{DEFAULT_BASE_URL, Place},
@@ -108,7 +109,7 @@ fn toolchain(args: &RpmArgs, specs: &[Spec], workspace: &Workspace) -> Result<To
         matches!(spec.build, Some(Build::Crate(_))) && spec.packages.iter().any(is_wanted)
     };
     match args.release && specs.iter().any(compiles) {
-        true => Toolchain::of_release(workspace),
+        true => pinned_rust::of_release(workspace),
         false => Ok(toolchain::PRESENT.clone()),
     }
 }
