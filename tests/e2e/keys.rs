@@ -167,6 +167,40 @@ fn gpg_and_its_agent_sign_as_well() {
     let (code, message) = checkout.judge(&support::run(&mut run(&["rpm", "--gpg-key", "nobody"])));
     assert_eq!(code, 8);
     assert!(message.contains("gpg has no key nobody"), "{message}");
+    // Of several keys none is taken at random: the first may be the one that was given up.
+    gpg.make("release of old", "rsa2048", "sign", "");
+    let (code, message) = checkout.judge(&support::run(&mut run(&["rpm", "--gpg-key", "release"])));
+    assert_eq!(code, 8, "{message}");
+    assert!(message.contains("several keys") && message.contains("fingerprint"), "{message}");
+}
+
+#[test]
+fn a_key_without_its_secret_part_is_refused_before_the_work() {
+    if !support::have("keys without their secret part", &["gpg"]) {
+        return;
+    }
+    let (checkout, gpg) = (Checkout::new(), Gpg::new());
+    gpg.make("offline", "rsa2048", "sign,cert", "");
+    let list = support::ok(gpg.command().args(["--with-colons", "--list-keys", "offline"]));
+    let fingerprint = list.lines().find_map(|l| l.strip_prefix("fpr:::::::::")).unwrap();
+    let fingerprint = fingerprint.trim_end_matches(':');
+    let add = ["--passphrase", "", "--quick-add-key", fingerprint, "rsa2048", "sign"];
+    support::ok(gpg.command().args(add));
+    for what in ["--export", "--export-secret-subkeys"] {
+        let text = support::ok(gpg.command().args(["--armor", what, "offline"]));
+        checkout.write("key.asc", &text);
+        let other = Gpg::new();
+        support::ok(other.command().arg("--import").arg(checkout.path("key.asc")));
+        let mut run = checkout.xtask(&["rpm", "--gpg-key", "offline"]);
+        let (code, message) =
+            checkout.judge(&support::run(run.env("GNUPGHOME", other.home.path())));
+        assert_eq!(code, 8, "{message}");
+        assert!(message.contains("gpg has no secret part of the key"), "{message}");
+    }
+    let (code, message) = checkout.fails(&["rpm", "--key", "key.asc"]);
+    assert_eq!(code, 8, "{message}");
+    assert!(message.contains("the file holds no secret part of the primary key"), "{message}");
+    assert!(!checkout.path("target/xtask/cache").exists(), "nothing was made before");
 }
 
 #[test]

@@ -6,17 +6,19 @@ use el7rpm::openpgp::{Certificate, SecretKey, Signer};
 
 use crate::support::{self, el7};
 
-struct Gpg(tempfile::TempDir);
+/// A gpg of our own, whose keys have no passphrase.
+pub struct Gpg(tempfile::TempDir);
 
 impl Gpg {
-    fn new() -> Self {
+    pub fn new() -> Self {
         use std::os::unix::fs::PermissionsExt;
         let own = Self(tempfile::tempdir().unwrap());
         fs_err::set_permissions(own.0.path(), std::fs::Permissions::from_mode(0o700)).unwrap();
         own
     }
 
-    fn run(&self, args: &[&str]) -> String {
+    /// What it prints.
+    pub fn run(&self, args: &[&str]) -> String {
         let mut command = Command::new("gpg");
         command.env("GNUPGHOME", self.0.path());
         command.args(["--batch", "--yes", "--pinentry-mode", "loopback", "--passphrase", ""]);

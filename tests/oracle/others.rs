@@ -1,15 +1,16 @@
 //! Packages that others wrote: CentOS 7's own, newer ones, and signatures of the third version of OpenPGP.
 
-use std::process::Command;
+use std::{io::Read, process::Command};
 
 use el7rpm::{
     openpgp::{Certificate, Signer},
     read::Rpm,
+    repodata::IndexedRpm,
     verify::{self, Check, Outcome, Required},
 };
 use rpm::{Header, HeaderEntry, IndexData, IndexSignatureTag as SigTag, IndexTag, PackageMetadata};
 
-use crate::{fixtures, support, support::el7};
+use crate::{fixtures, keys::Gpg, support, support::el7};
 
 /// CentOS 7's own packages hold with CentOS' key: folders lie beside the packages as in the mirror, or the key
 /// is part of centos-release.
@@ -131,6 +132,103 @@ fn features_that_centos_7_lacks_are_named() {
         ]
     );
     assert!(!report.is_good());
+}
+
+#[test]
+fn files_whose_names_no_host_could_ask_for_are_not_indexed() {
+    let out = tempfile::tempdir().unwrap();
+    let signed = fixtures::varied().signed(out.path()).remove(0);
+    for (name, good) in [
+        ("gr\u{fc}n-1+2~3 (x).rpm", true),
+        ("a\u{1}.rpm", false),
+        ("a\n.rpm", false),
+        ("a#1.rpm", false),
+        ("a?b.rpm", false),
+        ("a%41.rpm", false),
+    ] {
+        let path = out.path().join(name);
+        fs_err::copy(&signed.path, &path).unwrap();
+        assert_eq!(IndexedRpm::read(&path).is_ok(), good, "{name:?}");
+    }
+}
+
+/// A package whose header, and header with payload, gpg has signed with this digest.
+fn signed_with(gpg: &Gpg, digest: &str, rpm: &Rpm, to: &std::path::Path) {
+    let header = rpm.header_bytes();
+    let mut all = header.to_vec();
+    rpm.payload().unwrap().read_to_end(&mut all).unwrap();
+    let sign = |data: &[u8]| {
+        let file = to.with_extension("data");
+        fs_err::write(&file, data).unwrap();
+        gpg.run(&[
+            "--allow-weak-digest-algos",
+            "--digest-algo",
+            digest,
+            "--output",
+            to.with_extension("sig").to_str().unwrap(),
+            "--detach-sign",
+            file.to_str().unwrap(),
+        ]);
+        IndexData::Bin(fs_err::read(to.with_extension("sig")).unwrap())
+    };
+    let change = |tag, data| {
+        Some(match tag {
+            tag if tag == SigTag::RPMSIGTAG_RSA as u32 => sign(header),
+            tag if tag == SigTag::RPMSIGTAG_PGP as u32 => sign(&all),
+            _ => data,
+        })
+    };
+    resigned(rpm, change, to);
+}
+
+#[test]
+fn signatures_with_digests_that_rpm_does_not_know_are_refused() {
+    if !support::have("digests of signatures", &["gpg", "rpm"]) {
+        return;
+    }
+    let (out, gpg) = (tempfile::tempdir().unwrap(), Gpg::new());
+    gpg.run(&["--quick-generate-key", "key", "rsa2048", "sign,cert"]);
+    let key = out.path().join("key.asc");
+    fs_err::write(&key, gpg.run(&["--armor", "--export", "key"])).unwrap();
+    let certificate = Certificate::from_armored(&fs_err::read_to_string(&key).unwrap()).unwrap();
+    let db = out.path().join("db");
+    let new = || {
+        let mut command = Command::new("rpm");
+        command.env("LC_ALL", "C").arg("--dbpath").arg(&db);
+        command
+    };
+    support::ok(new().arg("--import").arg(&key));
+    let old = el7::Root::new("digests of signatures for rpm 4.11.3");
+    assert!(old.as_ref().is_none_or(|root| root.import(&key)));
+    let signed = fixtures::varied().signed(out.path()).remove(0);
+    let rpm = Rpm::open(&signed.path).unwrap();
+    for (digest, good) in [
+        ("SHA1", true),
+        ("SHA224", true),
+        ("SHA256", true),
+        ("SHA384", true),
+        ("SHA512", true),
+        ("RIPEMD160", false),
+        // Both rpms take it, and nobody should.
+        ("MD5", false),
+    ] {
+        let path = out.path().join(format!("{digest}.rpm"));
+        signed_with(&gpg, digest, &rpm, &path);
+        let report = verify::verify(&path, &certificate, Required::AsWritten).unwrap();
+        assert_eq!(report.is_good(), good, "{digest}: {:?}", report.faults());
+        if digest == "MD5" {
+            continue;
+        }
+        // 4.18 knows RIPEMD160 as well.
+        let is_good = support::run(new().arg("-K").arg(&path)).status.success();
+        assert!(is_good || !good, "rpm 4.18, {digest}");
+        if let Some(root) = &old {
+            fs_err::copy(&path, root.path("x.rpm")).unwrap();
+            let output = support::run(root.rpm().args(["-Kv", "/x.rpm"]));
+            let said = String::from_utf8_lossy(&output.stdout);
+            assert_eq!(output.status.success(), good, "rpm 4.11.3, {digest}: {said}");
+        }
+    }
 }
 
 /// As rpm of CentOS 7 signs.

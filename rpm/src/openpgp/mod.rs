@@ -24,7 +24,10 @@ use pgp::{
         Packet, PacketParser, PacketTrait, Signature, SignatureConfig, SignatureType, Subpacket,
         SubpacketData,
     },
-    types::{KeyDetails, KeyId, Password, PublicParams, Timestamp},
+    types::{
+        KeyDetails, KeyId, KeyVersion, Password, PublicParams, S2kParams, SecretParams,
+        StringToKey, Timestamp,
+    },
 };
 use rsa::traits::PublicKeyParts;
 use zeroize::Zeroizing;
@@ -96,9 +99,17 @@ impl SecretKey {
                 "export one with `gpg --armor --export-secret-keys ID`",
             )
         })?;
-        check_algorithm(key.primary_key.public_params())?;
+        check_kind(&key.primary_key)?;
         if !key.primary_key.secret_params().is_encrypted() {
             return Self::checked(key, Password::empty());
+        }
+        if is_stub(key.primary_key.secret_params()) {
+            return Err(Error::key(
+                "the file holds no secret part of the primary key, at most of subkeys, whose signatures rpm 4.11 of \
+                 CentOS 7 does not know",
+                "export it where the primary key is, with `gpg --armor --export-secret-keys ID`; of a key on a card, \
+                 give the id with --gpg-key",
+            ));
         }
         let passphrase = passphrase()?;
         let password = Password::from(passphrase.as_str());
@@ -189,7 +200,7 @@ impl Certificate {
                 "export one with `gpg --armor --export ID`",
             )
         })?;
-        check_algorithm(key.primary_key.public_params())?;
+        check_kind(&key.primary_key)?;
         Self::new(key)
     }
 
@@ -199,16 +210,16 @@ impl Certificate {
     /// As [`Certificate::from_armored`], or if there is more than one.
     pub fn only(text: &str) -> Result<Self> {
         const BEGIN: &str = "-----BEGIN PGP";
-        let others = || Error::key("the file holds more than one key", "");
-        if text.matches(BEGIN).count() > 1 {
-            return Err(others());
-        }
         let own = Self::from_armored(text)?;
-        let keys = SignedPublicKey::from_string_many(text);
-        match keys.map(|(keys, _)| keys.count()) {
-            Ok(1) => Ok(own),
-            _ => Err(others()),
+        match text.matches(BEGIN).count() > 1 || Self::count(text) > 1 {
+            true => Err(Error::key("the file holds more than one key", "")),
+            false => Ok(own),
         }
+    }
+
+    /// How many keys stand in the first block of an armored text, readable or not.
+    pub fn count(text: &str) -> usize {
+        SignedPublicKey::from_string_many(text).map_or(0, |(keys, _)| keys.count())
     }
 
     /// The certificate as CentOS 7's rpm wants it for import: armored, RSA primary key.
@@ -242,13 +253,9 @@ impl Certificate {
     /// # Errors
     /// [`Error::Key`] with the reason.
     pub fn check_for_signing(&self) -> Result<()> {
-        check_algorithm(self.key.primary_key.public_params())?;
+        check_kind(&self.key.primary_key)?;
         let details = &self.key.details;
-        let selfs =
-            || details.users.iter().flat_map(|u| &u.signatures).chain(&details.direct_signatures);
-        let flags: Vec<_> = selfs().map(Signature::key_flags).collect();
-        let states_use = flags.iter().any(|f| f.sign() || f.certify() || f.encrypt_comms());
-        if states_use && !flags.iter().any(pgp::packet::KeyFlags::sign) {
+        if !own::may_sign(details) {
             return Err(Error::key(
                 "the primary key may not sign; rpm 4.11 of CentOS 7 knows no signatures by subkeys",
                 "use a key whose primary key is marked for signing",
@@ -284,18 +291,7 @@ impl Certificate {
 
     /// Whether the time that the key's newest self-signature sets has passed.
     pub fn is_expired(&self) -> bool {
-        let details = &self.key.details;
-        let selfs =
-            details.users.iter().flat_map(|u| &u.signatures).chain(&details.direct_signatures);
-        let newest = selfs.max_by_key(|s| s.created().map(|t| t.as_secs()));
-        let lifetime = newest.and_then(|s| s.key_expiration_time()).map(|d| u64::from(d.as_secs()));
-        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-        match (lifetime, now) {
-            (Some(lifetime), Ok(now)) if lifetime > 0 => {
-                u64::from(self.created()) + lifetime <= now.as_secs()
-            }
-            _ => false,
-        }
+        own::is_expired(&self.key.primary_key, &self.key.details)
     }
 
     /// Checks one signature packet over `data`.
@@ -309,6 +305,17 @@ impl Certificate {
             return Err(Mismatch::OtherKey(by));
         }
         signature.verify(&self.key.primary_key, data).map_err(|_| Mismatch::Wrong)
+    }
+}
+
+/// Whether gpg has put a note in the place of the secret part: it was left out, or is on a card.
+fn is_stub(secret: &SecretParams) -> bool {
+    let SecretParams::Encrypted(secret) = secret else { return false };
+    match secret.string_to_key_params() {
+        S2kParams::Cfb { s2k, .. } | S2kParams::MalleableCfb { s2k, .. } => {
+            matches!(s2k, StringToKey::Private { .. })
+        }
+        _ => false,
     }
 }
 
@@ -339,7 +346,8 @@ pub enum Mismatch {
 /// A signature, with the key that rpm asks for.
 fn parse_signature(packet: &[u8]) -> std::result::Result<(Signature, Option<KeyId>), Mismatch> {
     let facts = packet::read(packet).ok_or(Mismatch::Unusable)?;
-    if facts.algorithm != packet::RSA || facts.kind != packet::BINARY {
+    let is_rsa = facts.algorithm == packet::RSA && facts.kind == packet::BINARY;
+    if !is_rsa || !packet::HASHES.contains(&facts.hash) {
         return Err(Mismatch::Unusable);
     }
     match PacketParser::new(io::Cursor::new(packet)).next() {
@@ -370,8 +378,17 @@ pub fn armor(packet: &[u8]) -> Result<String> {
     detached.to_armored_string(ArmorOptions::default()).map_err(|e| Error::Sign(e.to_string()))
 }
 
-fn check_algorithm(params: &PublicParams) -> Result<()> {
-    let name = match params {
+fn check_kind(key: &impl KeyDetails) -> Result<()> {
+    if key.version() != KeyVersion::V4 {
+        return Err(Error::key(
+            format!(
+                "the key is of version {}; rpm 4.11 of CentOS 7 takes those of version 4 alone",
+                u8::from(key.version())
+            ),
+            "make one of version 4: `gpg --quick-generate-key NAME rsa4096 sign`",
+        ));
+    }
+    let name = match key.public_params() {
         PublicParams::RSA(rsa) => {
             let bits = rsa.key.n().bits();
             if bits >= 2048 {
@@ -400,6 +417,32 @@ mod tests {
     use std::time::{Duration, UNIX_EPOCH};
 
     use super::*;
+
+    #[test]
+    fn keys_of_other_versions_than_4_are_refused() {
+        for version in [KeyVersion::V4, KeyVersion::V6] {
+            let key = SecretKeyParamsBuilder::default()
+                .version(version)
+                .key_type(KeyType::Rsa(2048))
+                .can_certify(true)
+                .can_sign(true)
+                .primary_user_id("x".into())
+                .build()
+                .unwrap();
+            let key = key.generate(rand_core::OsRng).unwrap();
+            let armored = key.to_armored_string(ArmorOptions::default()).unwrap();
+            let secret = SecretKey::from_armored(&armored, || unreachable!());
+            let armored = key.to_public_key().to_armored_string(ArmorOptions::default()).unwrap();
+            let public = Certificate::from_armored(&armored);
+            if version == KeyVersion::V4 {
+                assert!(secret.is_ok() && public.is_ok());
+                continue;
+            }
+            for error in [secret.map(drop).unwrap_err(), public.map(drop).unwrap_err()] {
+                assert!(error.to_string().contains("the key is of version 6"), "{error}");
+            }
+        }
+    }
 
     #[test]
     fn clocks_that_no_key_can_bear_are_an_error() {

@@ -14,20 +14,26 @@ use pgp::{
 
 use crate::{Error, Result};
 
-/// What `details` hold of the key's own valid statements.
+/// What `details` hold of the key's own valid statements; at least one of them confirms a user id.
 pub(super) fn details(key: &PublicKey, details: SignedKeyDetails) -> Result<SignedKeyDetails> {
+    let own = statements(key, details);
+    if own.users.is_empty() {
+        return Err(Error::key(
+            "the key's own signatures do not hold: it confirms none of its user ids",
+            "export the key again; an expired or revoked user id can be replaced with `gpg --quick-add-uid`",
+        ));
+    }
+    Ok(own)
+}
+
+/// What `details` hold of the key's own valid statements.
+pub(super) fn statements(key: &PublicKey, details: SignedKeyDetails) -> SignedKeyDetails {
     let SignedKeyDetails { revocation_signatures, direct_signatures, users, .. } = details;
     let direct: Vec<_> = direct_signatures
         .into_iter()
         .filter(|s| is_by(key, s) && is_valid_now(s) && s.verify_key(key).is_ok())
         .collect();
     let users: Vec<_> = users.into_iter().filter_map(|user| confirmed(key, user)).collect();
-    if users.is_empty() {
-        return Err(Error::key(
-            "the key's own signatures do not hold: it confirms none of its user ids",
-            "export the key again; an expired or revoked user id can be replaced with `gpg --quick-add-uid`",
-        ));
-    }
     let own = || users.iter().flat_map(|user| &user.signatures).chain(&direct);
     let revoker = |s: &Signature| {
         own().filter_map(Signature::revocation_key).any(|named| {
@@ -42,7 +48,34 @@ pub(super) fn details(key: &PublicKey, details: SignedKeyDetails) -> Result<Sign
         .into_iter()
         .filter(|s| s.verify_key(key).is_ok() || !is_by(key, s) && revoker(s))
         .collect();
-    Ok(SignedKeyDetails::new(revocations, direct, users, Vec::new()))
+    SignedKeyDetails::new(revocations, direct, users, Vec::new())
+}
+
+/// The newest of the statements, which holds for the key as a whole.
+fn newest(own: &SignedKeyDetails) -> Option<&Signature> {
+    let all = own.users.iter().flat_map(|user| &user.signatures).chain(&own.direct_signatures);
+    all.max_by_key(|s| s.created().map(|t| t.as_secs()))
+}
+
+/// Whether the primary key may sign, by its own statements: one that says nothing of its use may.
+pub(super) fn may_sign(own: &SignedKeyDetails) -> bool {
+    newest(own).is_none_or(|newest| {
+        let flags = newest.key_flags();
+        flags.sign() || !(flags.certify() || flags.encrypt_comms())
+    })
+}
+
+/// Whether the time that the key's own statements set has passed.
+pub(super) fn is_expired(key: &PublicKey, own: &SignedKeyDetails) -> bool {
+    let lasts =
+        newest(own).and_then(Signature::key_expiration_time).map(|d| u64::from(d.as_secs()));
+    is_over(u64::from(key.created_at().as_secs()), lasts)
+}
+
+/// Whether a time that began at `start` has passed.
+pub(super) fn is_over(start: u64, lasts: Option<u64>) -> bool {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(u64::MAX, |d| d.as_secs());
+    lasts.is_some_and(|lasts| lasts > 0 && start + lasts <= now)
 }
 
 /// The user id with the key's certifications of it, if there are any that still hold.
@@ -68,9 +101,9 @@ fn is_by(key: &PublicKey, signature: &Signature) -> bool {
         || fingerprints.iter().any(|f| **f == key.fingerprint())
 }
 
-fn is_valid_now(signature: &Signature) -> bool {
+/// Whether it has not expired.
+pub(super) fn is_valid_now(signature: &Signature) -> bool {
     let made = signature.created().map_or(0, |t| u64::from(t.as_secs()));
-    let lasts = signature.signature_expiration_time().map_or(0, |d| u64::from(d.as_secs()));
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(u64::MAX, |d| d.as_secs());
-    lasts == 0 || made + lasts > now
+    let lasts = signature.signature_expiration_time().map(|d| u64::from(d.as_secs()));
+    !is_over(made, lasts)
 }

@@ -12,6 +12,9 @@ pub(super) struct Facts {
     pub(super) hash: u8,
 }
 
+/// Digests that rpm 4.11.3 knows (rpmio/digest_nss.c): SHA-1, and the four of SHA-2. It knows MD5 as well, which proves
+/// nothing.
+pub(super) const HASHES: [u8; 5] = [2, 8, 9, 10, 11];
 /// Binary document.
 pub(super) const BINARY: u8 = 0;
 pub(super) const RSA: u8 = 1;

@@ -7,16 +7,16 @@
 use std::{
     fmt,
     io::{self, Read},
-    time::{SystemTime, UNIX_EPOCH},
 };
 
 use pgp::{
     composed::{Deserializable, DetachedSignature, SignedPublicKey, SignedPublicSubKey},
     crypto::hash::HashAlgorithm,
     packet::{Signature, SignatureType},
-    types::{KeyDetails, Tag},
+    types::KeyDetails,
 };
 
+use super::own;
 use crate::{Error, Result};
 
 /// Keys that may have signed an archive.
@@ -123,8 +123,7 @@ impl Keyring {
         if signature.hash_alg() == Some(HashAlgorithm::Md5) {
             return Err(Fault::Weak);
         }
-        let made = signature.created().map_or(0, |t| u64::from(t.as_secs()));
-        if is_over(made, signature.signature_expiration_time().map(|d| u64::from(d.as_secs()))) {
+        if !own::is_valid_now(signature) {
             return Err(Fault::Old);
         }
         for key in &self.keys {
@@ -181,12 +180,6 @@ fn signed_by(key: &SignedPublicKey) -> SignedBy {
     }
 }
 
-/// Whether a time that began at `start` has passed.
-fn is_over(start: u64, lasts: Option<u64>) -> bool {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(u64::MAX, |d| d.as_secs());
-    lasts.is_some_and(|lasts| lasts > 0 && start + lasts <= now)
-}
-
 /// The newest of some signatures.
 fn newest<'a>(all: impl Iterator<Item = &'a Signature>) -> Option<&'a Signature> {
     all.max_by_key(|s| s.created().map(|t| t.as_secs()))
@@ -194,25 +187,17 @@ fn newest<'a>(all: impl Iterator<Item = &'a Signature>) -> Option<&'a Signature>
 
 fn check_primary(key: &SignedPublicKey, signs: bool) -> std::result::Result<(), Fault> {
     let name = || key.fingerprint().to_string();
-    let primary = &key.primary_key;
-    if key.details.revocation_signatures.iter().any(|s| s.verify_key(primary).is_ok()) {
+    let own = own::statements(&key.primary_key, key.details.clone());
+    if !own.revocation_signatures.is_empty() {
         return Err(Fault::Revoked(name()));
     }
-    let of_users = key.details.users.iter().flat_map(|user| {
-        let holds = move |s: &&Signature| {
-            s.is_certification() && s.verify_certification(primary, Tag::UserId, &user.id).is_ok()
-        };
-        user.signatures.iter().filter(holds)
-    });
-    let direct = key.details.direct_signatures.iter().filter(|s| s.verify_key(primary).is_ok());
-    let own = newest(of_users.chain(direct)).ok_or_else(|| Fault::NotForSigning(name()))?;
-    let lasts = own.key_expiration_time().map(|d| u64::from(d.as_secs()));
-    if is_over(u64::from(primary.created_at().as_secs()), lasts) {
+    if own.users.is_empty() && own.direct_signatures.is_empty() {
+        return Err(Fault::NotForSigning(name()));
+    }
+    if own::is_expired(&key.primary_key, &own) {
         return Err(Fault::Expired(name()));
     }
-    let flags = own.key_flags();
-    let states_use = flags.sign() || flags.certify() || flags.encrypt_comms();
-    match signs && states_use && !flags.sign() {
+    match signs && !own::may_sign(&own) {
         true => Err(Fault::NotForSigning(name())),
         false => Ok(()),
     }
@@ -239,7 +224,7 @@ fn check_subkey(
         return Err(Fault::NotForSigning(name()));
     }
     let lasts = binding.key_expiration_time().map(|d| u64::from(d.as_secs()));
-    match is_over(u64::from(subkey.key.created_at().as_secs()), lasts) {
+    match own::is_over(u64::from(subkey.key.created_at().as_secs()), lasts) {
         true => Err(Fault::Expired(name())),
         false => Ok(()),
     }

@@ -12,7 +12,7 @@ use quick_xml::{
 use rpm::{DependencyFlags as F, FileFlags, IndexSignatureTag as SigTag, IndexTag as T};
 
 use super::repomd::digest_of;
-use crate::{Error, Result, read::Rpm};
+use crate::{Error, Result, read::Rpm, spec::printable};
 
 /// A package as the metadata describes it.
 #[derive(Clone, Debug)]
@@ -86,6 +86,12 @@ impl IndexedRpm {
         }
         let file_name =
             path.file_name().and_then(|n| n.to_str()).ok_or_else(|| missing("name in UTF-8"))?;
+        // XML has no place for some, and in an address the others mean something else.
+        if file_name.contains(|c: char| c.is_control() || "#?%".contains(c)) {
+            let message = "has control characters or one of `#?%` in its name, and no host could ask a server for it: \
+                           rename it to NAME-VERSION-RELEASE.ARCH.rpm";
+            return Err(Error::format(printable(&path.to_string_lossy()), message));
+        }
         let required = |tag, what| rpm.string(tag).map(clean).ok_or_else(|| missing(what));
         let files = files(&rpm);
         Ok(Self {

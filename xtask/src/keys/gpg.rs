@@ -38,9 +38,32 @@ impl GpgKey {
         if armored.trim().is_empty() {
             return Err(failed(format!("gpg has no key {id}")));
         }
+        if Certificate::count(&armored) > 1 {
+            let message = format!("gpg has several keys to which `{id}` fits");
+            return Err(Failure::new(Class::Key, message)
+                .help("name one by its fingerprint, which `gpg --list-secret-keys` shows"));
+        }
         let certificate = Certificate::from_armored(&armored).map_err(Failure::from)?;
         certificate.check_for_signing().map_err(Failure::from)?;
-        Ok(Self { id: certificate.fingerprint(), certificate })
+        let own = Self { id: certificate.fingerprint(), certificate };
+        own.check_has_secret()?;
+        Ok(own)
+    }
+
+    /// That the secret part is missing would be found out at the end, when all is compiled.
+    fn check_has_secret(&self) -> Result<()> {
+        let mut gpg = Program::new("gpg");
+        gpg.args(["--batch", "--with-colons", "--list-secret-keys", "--", &self.id]);
+        let output = gpg.output().map_err(|e| Failure::new(Class::Key, e.to_string()))?;
+        // The fifteenth field is `#` where the secret part of the primary key was left out.
+        let list = String::from_utf8_lossy(&output.stdout);
+        let has = |line: &str| line.starts_with("sec:") && line.split(':').nth(14) != Some("#");
+        if output.status.success() && list.lines().any(has) {
+            return Ok(());
+        }
+        let message = format!("gpg has no secret part of the key {}, to sign with", self.id);
+        Err(Failure::new(Class::Key, message)
+            .help("import it where the release is made; `gpg --list-secret-keys` shows the keys that are there"))
     }
 }
 

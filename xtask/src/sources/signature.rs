@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use el7rpm::{
+    input,
     openpgp::upstream::{Fault, Keyring},
     spec::{Source, UpstreamSignature},
 };
@@ -12,6 +13,8 @@ use crate::failure::{Class, Classify, Failure, Result};
 
 /// No signature is larger.
 pub(super) const LARGEST: u64 = 1 << 20;
+/// No file of keys is larger; that of all who ever released for a foundation has some MB.
+const LARGEST_KEYS: u64 = 64 << 20;
 
 /// Checks the signature in `file` over the archive, and says who made it.
 pub(super) fn check(
@@ -20,7 +23,7 @@ pub(super) fn check(
     file: &Path,
     archive: &Path,
 ) -> Result<String> {
-    let keys = fs_err::read(&wanted.keys).class(Class::Source)?;
+    let keys = input::read(&wanted.keys, LARGEST_KEYS).class(Class::Source)?;
     let keyring = Keyring::read(&keys).map_err(|e| {
         Failure::new(Class::Source, format!("{}: {e}", wanted.keys.display()))
             .help("`signature-key` names a file with upstream's public keys, armored or not")
