@@ -46,12 +46,17 @@ fn folders_of_the_program_and_links_that_lead_nowhere_are_refused_before_the_wor
         "specs/new",
         "link",
         "cache/x",
+        "none/../specs/new",
+        "none/x/../../target/xtask/new",
+        "way/none/../xtask/new",
     ] {
         let (code, message) = checkout.fails(&["rpm", "--out", out]);
         assert_eq!(code, 10, "{out}: {message}");
         assert!(message.contains("choose another folder with --out"), "{out}: {message}");
     }
     assert!(!checkout.path("target/xtask/cache/sign").exists());
+    checkout.ok(&["rpm", "--out", "none/../out"]);
+    assert!(checkout.path("out/repodata").is_dir() && !checkout.path("none").exists());
 }
 
 #[test]

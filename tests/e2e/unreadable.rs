@@ -92,6 +92,16 @@ fn a_script_that_cannot_be_read_is_not_taken_for_the_script_itself() {
 }
 
 #[test]
+fn what_is_no_folder_cannot_be_indexed() {
+    for make in UNREADABLE.iter().filter(|make| !make.starts_with("mkdir")) {
+        let checkout = Checkout::new();
+        put(make, &checkout.path("folder"));
+        let (code, message) = fails(&checkout, &["index", "folder"]);
+        assert_eq!(code, 2, "{make}: {message}");
+    }
+}
+
+#[test]
 fn a_development_key_that_cannot_be_read_is_neither_replaced_nor_left_out() {
     for make in UNREADABLE {
         let checkout = Checkout::new();

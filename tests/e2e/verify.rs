@@ -93,6 +93,28 @@ fn what_no_signature_covers_is_refused() {
     );
 }
 
+/// No checksum covers the signature of the list itself.
+#[test]
+fn what_stands_beside_the_signature_of_the_list_is_refused() {
+    let checkout = published();
+    let with = |change: &dyn Fn(&str) -> String| {
+        changed(&checkout, |dir| {
+            let path = dir.join("SHA256SUMS.asc");
+            let text = fs_err::read_to_string(&path).unwrap();
+            fs_err::write(path, change(&text)).unwrap();
+        })
+    };
+    let header = "-----BEGIN PGP SIGNATURE-----\n";
+    for message in [
+        with(&|text| format!("{text}more\n")),
+        with(&|text| format!("more\n{text}")),
+        with(&|text| text.repeat(2)),
+        with(&|text| text.replace(header, &format!("{header}Comment: more\n"))),
+    ] {
+        assert!(message.contains("SHA256SUMS.asc: "), "{message}");
+    }
+}
+
 /// Signed by the right key, and yet not this repository: an older list, another address.
 #[test]
 fn signed_files_that_do_not_belong_together_are_refused() {

@@ -1,7 +1,10 @@
 //! One run at a time in a checkout, or in a folder that several checkouts write to: the second waits
 //! and says so.
 
-use std::path::{Path, PathBuf};
+use std::{
+    os::unix::fs::OpenOptionsExt,
+    path::{Path, PathBuf},
+};
 
 use fs_err::File;
 
@@ -31,7 +34,11 @@ impl Lock {
 
     /// Locks a folder, and leaves nothing in it.
     pub(crate) fn of_folder(dir: &Path, reporter: &dyn Reporter) -> Result<Self> {
-        Self::of(File::open(dir).class(Class::Output)?, dir.to_owned(), reporter)
+        // To open a pipe is to wait for its other end.
+        let mut options = fs_err::OpenOptions::new();
+        let only_folders = rustix::fs::OFlags::DIRECTORY.bits().cast_signed();
+        options.options_mut().read(true).custom_flags(only_folders);
+        Self::of(options.open(dir).class(Class::Output)?, dir.to_owned(), reporter)
     }
 
     fn of(file: File, path: PathBuf, reporter: &dyn Reporter) -> Result<Self> {

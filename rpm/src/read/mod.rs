@@ -15,7 +15,7 @@ use std::{
 use rpm::{IndexTag, PackageMetadata};
 
 use crate::{
-    Error, Result,
+    Error, Result, input,
     limits::{self, LEAD},
 };
 
@@ -46,13 +46,9 @@ impl Rpm {
     /// Opens `path` and reads its headers.
     ///
     /// # Errors
-    /// [`Error::Format`] for anything that is not an RPM, or an I/O error.
+    /// [`Error::Format`] for anything that is not an RPM, or an I/O error; one for what is no regular file.
     pub fn open(path: &Path) -> Result<Self> {
-        if !fs_err::metadata(path)?.is_file() {
-            return Err(Error::format(path, "is not a regular file"));
-        }
-        let file = BufReader::new(fs_err::File::open(path)?);
-        Self::read(file, path)
+        Self::read(BufReader::new(input::open(path)?), path)
     }
 
     /// As [`Rpm::open`], from any source; `path` is for messages, and for the payload.
@@ -97,7 +93,7 @@ impl Rpm {
     /// # Errors
     /// An I/O error that names the file.
     pub fn payload(&self) -> Result<impl Read> {
-        let mut file = fs_err::File::open(&self.path)?;
+        let mut file = input::open(&self.path)?;
         file.seek(SeekFrom::Start(self.payload_offset()))?;
         Ok(file)
     }

@@ -182,21 +182,23 @@ fn refuse(message: String) -> Failure {
     Failure::new(Class::Output, message).help("choose another folder with --out")
 }
 
-/// The path with all links resolved, as far as it is there.
+/// The path with all links resolved, as far as it is there; `..` behind what is not there goes back by its spelling.
 fn resolve(out: &Path) -> Result<PathBuf> {
-    let out = std::path::absolute(out).class(Class::Output)?;
-    if fs_err::symlink_metadata(&out).is_ok() {
-        return fs_err::canonicalize(&out).class(Class::Output).map_err(|f| {
-            refuse(format!("{} is a link that leads nowhere: {}", out.display(), f.message))
-        });
+    let mut real = PathBuf::new();
+    for part in std::path::absolute(out).class(Class::Output)?.components() {
+        if part == Component::ParentDir {
+            real.pop();
+            continue;
+        }
+        real.push(part);
+        if fs_err::symlink_metadata(&real).is_ok() {
+            let resolved = fs_err::canonicalize(&real).class(Class::Output);
+            real = resolved.map_err(|f| {
+                refuse(format!("{} is a link that leads nowhere: {}", real.display(), f.message))
+            })?;
+        }
     }
-    if out.components().any(|part| part == Component::ParentDir) {
-        return Ok(out);
-    }
-    match (out.parent(), out.file_name()) {
-        (Some(parent), Some(name)) => Ok(resolve(parent)?.join(name)),
-        _ => Ok(out),
-    }
+    Ok(real)
 }
 
 /// Runs empty their own folders, and read the checkout's.

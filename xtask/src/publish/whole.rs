@@ -44,9 +44,14 @@ pub(super) fn problems(
     let sums = input::read(&dir.join(SUMS), LIMIT).class(Class::Verify)?;
     let armored = input::read(&dir.join(&signature), LIMIT).class(Class::Verify)?;
     let checked = openpgp::packet_from_armor(&armored)
-        .and_then(|packet| certificate.verify(&packet, &sums[..]));
-    if let Err(mismatch) = checked {
-        return Ok(vec![format!("{signature}: the signature {mismatch}")]);
+        .and_then(|packet| certificate.verify(&packet, &sums[..]).map(|()| packet));
+    let packet = match checked {
+        Ok(packet) => packet,
+        Err(mismatch) => return Ok(vec![format!("{signature}: the signature {mismatch}")]),
+    };
+    // No checksum covers this file: whatever else stood in it would be anybody's.
+    if openpgp::armor(&packet)?.as_bytes() != armored {
+        return Ok(vec![format!("{signature}: holds more than the signature")]);
     }
     let sums = match parse(&sums) {
         Ok(sums) => sums,
