@@ -7,6 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use el7rpm::input;
 use walkdir::WalkDir;
 
 use super::{
@@ -51,19 +52,9 @@ impl Folder {
     /// Lists what is in the folder `dir` of it. A git work tree says itself what belongs to it.
     fn list(&mut self, dir: &Path) -> Result<()> {
         let at = self.root.join(dir);
-        if fs_err::symlink_metadata(at.join(".git")).is_ok() {
+        if input::is_there(&at.join(".git")).class(Class::Source)? {
             for file in git::work_tree(&at)?.into_iter().filter(|file| !metadata::is_in(file)) {
-                let path = dir.join(file);
-                match fs_err::symlink_metadata(self.root.join(&path)) {
-                    // A submodule, or a repository of its own.
-                    Ok(meta) if meta.is_dir() => {
-                        self.add(path.clone())?;
-                        self.list(&path)?;
-                    }
-                    Ok(_) => self.add(path)?,
-                    // Removed, and not committed yet.
-                    Err(_) => {}
-                }
+                self.list_tracked(dir.join(file))?;
             }
             return Ok(());
         }
@@ -76,6 +67,20 @@ impl Folder {
             self.add(path.to_owned())?;
         }
         Ok(())
+    }
+
+    /// Lists something that git speaks of, unless it was removed and that is not committed yet.
+    fn list_tracked(&mut self, path: PathBuf) -> Result<()> {
+        let at = self.root.join(&path);
+        // What was a folder may be a link by now, and behind that is something else.
+        let is_link = |dir: &Path| self.root.join(dir).is_symlink();
+        if path.ancestors().skip(1).any(is_link) || !input::is_there(&at).class(Class::Source)? {
+            return Ok(());
+        }
+        // A submodule, or a repository of its own.
+        let is_folder = fs_err::symlink_metadata(&at).class(Class::Source)?.is_dir();
+        self.add(path.clone())?;
+        if is_folder { self.list(&path) } else { Ok(()) }
     }
 
     fn add(&mut self, path: PathBuf) -> Result<()> {
@@ -261,6 +266,22 @@ mod tests {
         let _socket = std::os::unix::net::UnixListener::bind(dir.path().join("s")).unwrap();
         let failure = Folder::read(dir.path()).unwrap_err();
         assert!(failure.message.contains("neither a file"), "{failure}");
+    }
+
+    #[test]
+    fn a_tracked_folder_that_has_become_a_link_is_a_link() {
+        let dir = folder(&["old/x", "new/x", "new/y"]);
+        let git = |args: &[&str]| {
+            let mut git = crate::process::Program::new("git");
+            assert!(git.args(args).current_dir(dir.path()).output().unwrap().status.success());
+        };
+        git(&["init", "-q"]);
+        git(&["add", "."]);
+        fs_err::remove_dir_all(dir.path().join("old")).unwrap();
+        symlink("new", dir.path().join("old")).unwrap();
+        let read = Folder::read(dir.path()).unwrap();
+        assert_eq!(names(&read), ["new", "new/x", "new/y", "old"]);
+        read.copy(&dir.path().join("copy")).unwrap();
     }
 
     #[test]

@@ -7,6 +7,7 @@
 
 mod address;
 mod archive;
+mod bzip2;
 mod commit;
 mod download;
 mod export;

@@ -14,6 +14,7 @@ use fs_err::File;
 use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, utimensat};
 
 use super::{
+    bzip2::Streams,
     limits::{Limits, Refusal},
     survey::{Kind, Layout, Metered, NO_TAR_FILE, each},
 };
@@ -82,7 +83,7 @@ impl TarFile {
                     .map_err(io::Error::from)?;
                 Box::new(liblzma::read::XzDecoder::new_stream(whole, stream))
             }
-            [b'B', b'Z', b'h', ..] => Box::new(bzip2::read::MultiBzDecoder::new(whole)),
+            [b'B', b'Z', b'h', ..] => Box::new(Streams::new(whole)),
             [b'P', b'K', ..] | [0x28, 0xb5, 0x2f, 0xfd, ..] => {
                 return Err(Refusal(NO_TAR_FILE.into()));
             }
