@@ -13,7 +13,7 @@ use serde::Deserialize;
 
 use crate::{
     Result,
-    deps::{EM_X86_64, Elf, FileFacts, Needed, soname_of, symbols_of},
+    deps::{EM_X86_64, Elf, FileFacts, Needed, name_of, symbols_of},
     error::SpecError,
     input,
     spec::{Arch, from_str},
@@ -132,7 +132,7 @@ impl AbiTable {
         Ok(all)
     }
 
-    /// Checks the ELF files of `root`; `own` are the SONAMEs that the rest of the release offers.
+    /// Checks the ELF files of `root`; `own` are the names of libraries that the rest of the release offers.
     ///
     /// # Errors
     /// An I/O error. What the target lacks is no error but a [`Violation`].
@@ -144,7 +144,8 @@ impl AbiTable {
         own: &BTreeSet<String>,
     ) -> Result<Vec<Violation>> {
         let mut own = own.clone();
-        own.extend(facts.iter().filter_map(|f| f.elf.as_ref()?.soname.clone()));
+        let files = root.entries.iter().zip(facts);
+        own.extend(files.filter_map(|(e, f)| f.elf.as_ref()?.name(&e.path).map(str::to_owned)));
         let mut violations = Vec::new();
         for (entry, facts) in root.entries.iter().zip(facts).filter(|(_, f)| f.looks_like_elf) {
             let faults = match (&facts.elf, &entry.kind) {
@@ -206,7 +207,7 @@ impl AbiTable {
     }
 }
 
-/// SONAMEs of the libraries among `files`: what they offer to others once they are installed.
+/// Names of the libraries among `files`: what they offer to others once they are installed.
 ///
 /// # Errors
 /// An I/O error that names the file.
@@ -217,7 +218,7 @@ pub fn sonames(files: impl IntoIterator<Item = PathBuf>) -> Result<BTreeSet<Stri
     };
     let mut names = BTreeSet::new();
     for path in files.into_iter().filter(is_library) {
-        names.extend(soname_of(&path)?);
+        names.extend(name_of(&path)?);
     }
     Ok(names)
 }

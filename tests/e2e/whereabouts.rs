@@ -113,3 +113,19 @@ fn repositories_elsewhere_need_no_checkout() {
     assert_eq!(output.status.code(), Some(2), "{said}");
     assert!(said.contains("name a key with --key"), "{said}");
 }
+
+#[test]
+fn no_package_is_made_of_keys_wherever_cargo_puts_results() {
+    let checkout = with_program();
+    checkout.ok(&["rpm", "notes"]);
+    support::ok(
+        Command::new("cp").arg("-a").arg(checkout.path("target")).arg(checkout.path("out")),
+    );
+    let key = "../../out/xtask/keys/development.asc";
+    let toml = crate::checkout::NOTES.replace("\"README\"", &format!("{key:?}"));
+    checkout.write("specs/notes/package.toml", toml);
+    let mut run = checkout.xtask(&["rpm", "notes"]);
+    let (code, message) = checkout.judge(&support::run(run.env("CARGO_TARGET_DIR", "out")));
+    assert_eq!(code, 4, "{message}");
+    assert!(message.contains("where keys and results of runs are"), "{message}");
+}

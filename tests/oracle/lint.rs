@@ -1,14 +1,16 @@
 //! RPATH and paths of the builder: judged as rpm's own check-rpaths judges them, and waived by name alone.
 
-use std::process::Command;
+use std::{collections::BTreeSet, process::Command};
 
 use el7rpm::{
+    abi::{AbiTable, sonames},
+    deps,
     lint::{self, Finding, Places},
     package::{Prepared, WriteOptions},
     stage::{Roots, StagedRoot},
 };
 
-use crate::{fixtures::Bench, support};
+use crate::{fixtures::Bench, rpmbuild::elf, support};
 
 const WORKER: &str = "/usr/lib/rpm/check-rpaths-worker";
 
@@ -177,4 +179,57 @@ fn scripts_links_and_texts_of_the_builder() {
             "build-path: /usr/lib64/pkgconfig/x.pc names /stage/usr, which only the builder has",
         ]
     );
+}
+
+#[test]
+fn scriptlets_that_name_the_builder() {
+    let said = |keys: &str| {
+        let bench = Bench::new(&format!(
+            "[package.x]\nversion = \"1\"\narch = \"noarch\"\nsummary = \"s\"\nlicense = \"l\"\n{keys}"
+        ));
+        findings(&bench).iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    let post = "post_install_script = \"cp -r /build/x/conf /etc/x\"\n";
+    assert_eq!(said(post), ["build-path: %post names /build/x/conf, which only the builder has"]);
+    let program = "post_trans_script_prog = [\"/build/python/bin/python\", \"-E\"]\n";
+    assert_eq!(
+        said(program),
+        [
+            "build-path: %posttrans is a script for /build/python/bin/python, which only the builder has"
+        ]
+    );
+    let waive = "waive = [{ check = \"build-path\", file = \"%post\", reason = \"looked at\" }]\n";
+    assert!(said(&format!("{post}{waive}")).is_empty());
+    assert!(said("post_install_script = \"cp -r /opt/build/x /etc/x\"\n").is_empty());
+    assert_eq!(said(waive).len(), 1);
+}
+
+/// A library without a SONAME is found by the name of its file, as rpm says in what the package provides.
+#[test]
+fn the_abi_gate_knows_libraries_without_a_soname() {
+    if !support::have("libraries without a SONAME", &["gcc"]) {
+        return;
+    }
+    let violations = |library: &str| {
+        let bench = Bench::new(&format!(
+            "[package.x]\nversion = \"1\"\narch = \"x86_64\"\nsummary = \"s\"\nlicense = \"l\"\nassets = [\n\
+             {{ source = \"user\", dest = \"/usr/bin/user\", mode = \"755\" }},\n\
+             {{ source = \"lib\", dest = \"/usr/lib64/private/{library}\", mode = \"755\" }},\n]\n"
+        ));
+        fs_err::copy(elf::path("nosoname-user"), bench.path("user")).unwrap();
+        fs_err::copy(elf::path("libnosoname.so"), bench.path("lib")).unwrap();
+        let package = bench.packages().remove(0);
+        let roots =
+            Roots { spec: bench.dir.path().into(), workspace: None, crate_dir: None, build: None };
+        let root = StagedRoot::collect(&package, &roots).unwrap();
+        let facts = deps::discover(&package, &root).unwrap();
+        let table = AbiTable::el7().unwrap();
+        let found = table.check(package.arch, &root, &facts, &BTreeSet::new()).unwrap();
+        let lines = found.iter().map(ToString::to_string);
+        lines.filter(|line| line.contains("libnosoname.so")).collect::<Vec<_>>()
+    };
+    assert_eq!(violations("libnosoname.so"), [""; 0]);
+    assert_eq!(violations("libother.so").len(), 1);
+    let names = sonames([elf::path("libnosoname.so"), elf::path("libplain.so.1.2.3")]).unwrap();
+    assert!(names.contains("libnosoname.so") && names.contains("libplain.so.1"), "{names:?}");
 }

@@ -202,12 +202,14 @@ fn text(bytes: &[u8]) -> Option<String> {
     (text.len() <= 4096 && text.chars().all(plain)).then(|| text.to_owned())
 }
 
-/// The name that a library calls itself; `None` if the file is none.
+/// The name that others find a library by; `None` if the file is none.
 ///
 /// # Errors
 /// An I/O error that names the file.
-pub fn soname_of(path: &Path) -> std::io::Result<Option<String>> {
-    Ok(read(fs_err::File::open(path)?).and_then(|elf| elf.soname))
+pub fn name_of(path: &Path) -> std::io::Result<Option<String>> {
+    let elf = read(fs_err::File::open(path)?);
+    let path = path.to_string_lossy();
+    Ok(elf.and_then(|elf| elf.name(&path).map(str::to_owned)))
 }
 
 /// Names of the symbols that a 64 bit ELF file asks for in this version, in the table's order.
@@ -241,6 +243,14 @@ fn versioned_symbols<'d, R: ReadRef<'d>>(data: R, need: &Needed) -> Option<Vec<S
 }
 
 impl Elf {
+    /// The name that others find a library at `path` by: its SONAME, or that of its file, as rpm and the dynamic
+    /// linker have it.
+    pub(crate) fn name<'a>(&'a self, path: &'a str) -> Option<&'a str> {
+        let is_library = self.is_dynamic_object && !self.has_debug_tag && !self.is_debug_file;
+        let of_file = is_library.then(|| super::basename(path));
+        self.soname.as_deref().or(of_file)
+    }
+
     /// Adds what rpm's `elfdeps` would print. `executable`: any execute bit in the packaged mode.
     pub(super) fn dependencies(&self, executable: bool, basename: &str, facts: &mut FileFacts) {
         if !self.is_linked || self.is_debug_file {

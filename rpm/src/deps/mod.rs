@@ -19,7 +19,7 @@ use rpm::DependencyFlags;
 pub(crate) use class::EM_X86_64;
 pub use class::{COLOR_32, COLOR_64};
 pub(crate) use elf::is_debug_file;
-pub use elf::{Elf, Needed, soname_of, symbols_of};
+pub use elf::{Elf, Needed, name_of, symbols_of};
 
 use exclude::Filter;
 

@@ -35,7 +35,7 @@ pub enum Finding {
     Fault {
         /// The rule.
         check: Check,
-        /// Path in the package.
+        /// Path in the package, or the name of a scriptlet.
         file: String,
         /// The sentence behind the path.
         what: String,
@@ -83,7 +83,7 @@ impl fmt::Display for Finding {
     }
 }
 
-/// All faults of the files in `root` that no waiver covers, and the waivers that cover none.
+/// All faults of the files in `root`, and of the author's scriptlets, that no waiver covers, and the waivers that cover none.
 ///
 /// # Errors
 /// An I/O error that names the file.
@@ -96,18 +96,25 @@ pub fn check(
     let search = paths::Search::new(places)?;
     let mut used = vec![false; package.waive.len()];
     let mut findings = Vec::new();
-    for (entry, facts) in root.entries.iter().zip(facts) {
-        for (check, what) in faults(entry, facts, places, &search)? {
-            let mut waived = false;
-            for (waiver, used) in package.waive.iter().zip(&mut used) {
-                if waiver.covers(check, &entry.path) {
-                    (waived, *used) = (true, true);
-                }
-            }
-            if !waived {
-                findings.push(Finding::Fault { check, file: entry.path.clone(), what });
+    let mut judge = |check, file: &str, what| {
+        let mut waived = false;
+        for (waiver, used) in package.waive.iter().zip(&mut used) {
+            if waiver.covers(check, file) {
+                (waived, *used) = (true, true);
             }
         }
+        if !waived {
+            findings.push(Finding::Fault { check, file: file.to_owned(), what });
+        }
+    };
+    for (entry, facts) in root.entries.iter().zip(facts) {
+        for (check, what) in faults(entry, facts, places, &search)? {
+            judge(check, &entry.path, what);
+        }
+    }
+    for (name, script) in package.scripts.named() {
+        let Some(what) = search.of_script(script) else { continue };
+        judge(Check::BuildPath, name, what);
     }
     let unused = package.waive.iter().zip(used).filter(|(_, used)| !used);
     findings.extend(unused.map(|(w, _)| Finding::Unused { check: w.check, file: w.file.clone() }));

@@ -2,10 +2,10 @@
 
 use std::{io::Read, path::Path};
 
-use regex::bytes::{Regex, RegexBuilder};
+use regex::bytes::{Match, Regex, RegexBuilder};
 
 use super::{Places, rpath};
-use crate::{Error, Result};
+use crate::{Error, Result, spec::Script};
 
 /// The start of a file, from which it is told whether it is text, and in which its `#!` line stands.
 const HEAD: usize = 4096;
@@ -65,6 +65,20 @@ impl<'a> Search<'a> {
     pub(super) fn new(places: &'a Places) -> Result<Self> {
         let text = places.in_text.iter().chain(&places.in_any);
         Ok(Self { places, text: words(text)?, any: words(places.in_any.iter())? })
+    }
+
+    /// What a scriptlet says that it should not.
+    pub(super) fn of_script(&self, script: &Script) -> Option<String> {
+        let program = script.program.first().map_or("", String::as_str);
+        if is_below(&resolved("/", program), &self.places.foreign) {
+            return Some(format!("is a script for {program}, which only the builder has"));
+        }
+        let text = script.body.as_bytes();
+        let mut found = self.text.as_ref()?.find_iter(text);
+        let is_path =
+            |m: &Match<'_>| starts_a_path(&text[..m.start()]) && ends_a_name(&text[m.end()..]);
+        let start = found.find(is_path)?.start();
+        Some(format!("names {}, which only the builder has", path_in(&text[start..])))
     }
 
     /// What a file says that it should not.

@@ -208,6 +208,19 @@ pub struct Scripts {
     pub posttrans: Option<Script>,
 }
 
+impl Scripts {
+    /// Those that there are, with the names by which spec files call them.
+    pub fn named(&self) -> impl Iterator<Item = (&'static str, &Script)> {
+        let all =
+            [&self.pre, &self.post, &self.preun, &self.postun, &self.pretrans, &self.posttrans];
+        Self::NAMES.into_iter().zip(all).filter_map(|(name, script)| Some((name, script.as_ref()?)))
+    }
+
+    /// All names.
+    pub(super) const NAMES: [&'static str; 6] =
+        ["%pre", "%post", "%preun", "%postun", "%pretrans", "%posttrans"];
+}
+
 /// Regular expressions for discovered dependencies that a package does not show: the libraries
 /// that it keeps to itself, say. Found anywhere in the text, as rpm's `__provides_exclude` and its
 /// kin are.

@@ -4,6 +4,7 @@
 use globset::{GlobBuilder, GlobMatcher};
 
 use super::{
+    Scripts,
     parse::suggest,
     printable,
     resolve::{Checked, line},
@@ -36,7 +37,7 @@ impl Check {
 pub struct Waiver {
     /// The rule.
     pub check: Check,
-    /// The file as it is written, or a pattern.
+    /// The file as it is written, a pattern, or a scriptlet.
     pub file: String,
     /// Why it may be so.
     pub reason: String,
@@ -44,7 +45,7 @@ pub struct Waiver {
 }
 
 impl Waiver {
-    /// Whether it is for this file.
+    /// Whether it is for this file, or this scriptlet.
     pub fn covers(&self, check: Check, file: &str) -> bool {
         self.check == check && self.matcher.is_match(file)
     }
@@ -58,8 +59,10 @@ pub(super) fn waiver(raw: RawWaiver) -> Checked<Waiver> {
         format!("waive: `{}` is no check; {guess}", printable(&raw.check))
     })?;
     let file = line("waive: file", raw.file)?;
-    if !file.starts_with('/') {
-        return Err(format!("waive: file: `{file}` is not an absolute path"));
+    if !file.starts_with('/') && !Scripts::NAMES.contains(&file.as_str()) {
+        return Err(format!(
+            "waive: file: `{file}` is neither an absolute path nor a scriptlet such as `%post`"
+        ));
     }
     let glob = GlobBuilder::new(&file).literal_separator(true).build();
     let matcher = glob.map_err(|e| format!("waive: file: {e}"))?.compile_matcher();
@@ -81,8 +84,11 @@ mod tests {
         assert!(good.covers(Check::Rpath, "/usr/lib64/x.so.1"));
         assert!(!good.covers(Check::BuildPath, "/usr/lib64/x.so.1"));
         assert!(!good.covers(Check::Rpath, "/usr/lib64/x.so/y"));
+        assert!(read("build-path", "%post", "y").unwrap().covers(Check::BuildPath, "%post"));
         assert!(read("rpaths", "/x", "y").unwrap_err().contains("did you mean `rpath`?"));
-        for (file, reason) in [("x", "y"), ("/x[", "y"), ("/x", ""), ("/x", " "), ("", "y")] {
+        for (file, reason) in
+            [("x", "y"), ("%posts", "y"), ("/x[", "y"), ("/x", ""), ("/x", " "), ("", "y")]
+        {
             assert!(read("rpath", file, reason).is_err(), "{file} {reason}");
         }
     }

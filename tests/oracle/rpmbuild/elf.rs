@@ -62,6 +62,7 @@ fn compile(dir: &Path) {
         "-shared -fPIC -Wl,-soname,libfix.so.1 -Wl,--version-script,map -o libfix.so.1.0 lib.c",
         "-shared -fPIC -o plugin.so lib.c",
         "-shared -fPIC -o libnosoname.so lib.c",
+        "-o nosoname-user user.c libnosoname.so -Wl,-rpath,/usr/lib64/private",
         "-shared -fPIC -Wl,-soname,odd-name.so.1 -o odd.so lib.c",
         "-o user user.c libfix.so.1.0 -Wl,-rpath,/usr/lib64/private",
     ] {

@@ -27,6 +27,7 @@ use crate::{
     step::State,
     target::Target,
     tools::Zig,
+    workspace::Workspace,
 };
 
 /// Changes when the way of compiling in a container does.
@@ -277,6 +278,8 @@ impl<'a> Builder<'a> {
         let mut files: Vec<_> = inputs.sources().map(Path::to_owned).collect();
         files.sort();
         files.dedup();
+        refuse_own_state(workspace, package, &files)
+            .map_err(|f| f.in_step(&name, Some(&package.name)))?;
         let options = &self.options;
         let mut key = KeyBuilder::new("package", 2)
             .key("code", &self.own_code)
@@ -340,6 +343,17 @@ impl<'a> Builder<'a> {
 /// The version of what is built, and the date that it takes for now.
 fn dated(spec: &Spec) -> (&str, u32) {
     spec.packages.first().map_or(("", 0), |p| (&p.version, p.source_date()))
+}
+
+/// No package is made of the keys and results of runs, wherever CARGO_TARGET_DIR has put them.
+fn refuse_own_state(workspace: &Workspace, package: &Package, files: &[PathBuf]) -> Result<()> {
+    let Ok(state) = fs_err::canonicalize(&workspace.state) else { return Ok(()) };
+    let Some(own) = files.iter().find(|file| file.starts_with(&state)) else { return Ok(()) };
+    let (name, own) = (&package.name, own.display());
+    let message =
+        format!("package {name}: a source leads to {own}, where keys and results of runs are");
+    Err(Failure::new(Class::Source, message)
+        .help("name a folder that holds sources, or leave it out with `exclude`"))
 }
 
 /// What a description's build makes.
