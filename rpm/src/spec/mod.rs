@@ -36,7 +36,7 @@ pub use waiver::{Check, Waiver};
 pub(crate) use parse::{from_str, printable};
 pub(crate) use schema::RawPackage;
 
-use crate::{Result, input};
+use crate::{Result, error::SpecError, input};
 use layers::Layered;
 
 /// One `package.toml`: everything that is made from one source.
@@ -76,6 +76,18 @@ impl Spec {
         let layered = Layered::new(parse::from_str(text, path)?, path, workspace)?;
         let known = layered.siblings.clone();
         resolve::resolve(layered, &known)
+    }
+
+    /// The source `name` of a text, if it has one: the rest of it is looked at for its shape only, since
+    /// it may speak of other descriptions.
+    ///
+    /// # Errors
+    /// [`crate::Error::Spec`] with the place in the file.
+    pub fn source(text: &str, path: &Path, name: &str) -> Result<Option<Source>> {
+        let mut raw: schema::RawSpec = parse::from_str(text, path)?;
+        let Some(raw) = raw.source.remove(name) else { return Ok(None) };
+        let source = source::source(name, raw, dir_of(path));
+        Ok(Some(source.map_err(|e| SpecError::new(path, format!("source.{name}: {e}")))?))
     }
 
     /// Reads and checks files whose builds may need one another; the result is in an order in

@@ -278,3 +278,26 @@ fn signatures_that_do_not_hold() {
     insta::assert_snapshot!("signatures", all);
     assert!(judged(Some(&good), &keys).contains("signed by"));
 }
+
+/// A description is pinned as it stands, though it cannot be understood without those that it needs.
+#[test]
+fn a_description_that_needs_another_one_is_pinned() {
+    let web = served();
+    let checkout = Checkout::empty();
+    let build = |more: &str| {
+        format!(
+            "[build]\nimage = \"test\"\n{more}[[build.phase]]\nname = \"make\"\nrun = \"make all\"\n"
+        )
+    };
+    let text = format!("[source.base]\npath = \"src\"\n{}{PACKAGE}", build(""));
+    checkout.write("specs/base/package.toml", text.replace("[package.p]", "[package.base]"));
+    checkout.write("specs/base/src/file", "");
+    let more = build("needs = [\"base\"]\n");
+    let text = format!("[source.p]\nurl = \"{}\"\n{more}{PACKAGE}", web.url("/m.tar"));
+    let text = text.replace("summary", "requires = { base = \"=\" }\nsummary");
+    checkout.write("specs/p/package.toml", text);
+    fetch_ok(&checkout, &["--pin"]);
+    let pinned = fs_err::read_to_string(checkout.path("specs/p/package.toml")).unwrap();
+    assert!(pinned.contains(&format!("\nsha256 = \"{}\"\n", sha256(&content()))), "{pinned}");
+    fetch_ok(&checkout, &["--offline"]);
+}

@@ -133,8 +133,7 @@ impl Wanted<'_> {
     /// The source with its new pin, if it had none.
     fn pin(&self, fetcher: &Fetcher<'_>, step: &str) -> Result<Option<Source>, Trouble> {
         let Some(pinned) = fetcher.pin(self.source, step)? else { return Ok(None) };
-        let root = &fetcher.workspace.root;
-        sources::write_pin(&self.spec.path, root, &self.source.name, &pinned.sha256)?;
+        sources::write_pin(&self.spec.path, &self.source.name, &pinned.sha256)?;
         let name = &self.source.name;
         let message = match &pinned.signed_by {
             Some(by) => format!("`{name}` is pinned to {}, signed by {by}", pinned.sha256),

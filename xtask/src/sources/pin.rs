@@ -9,11 +9,11 @@ use toml_edit::{Document, Item, TableLike};
 use crate::failure::{Class, Classify, Failure, Result};
 
 /// Pins the source `name` in the description `path`. The file is replaced in one step.
-pub(crate) fn write(path: &Path, workspace: &Path, name: &str, sha256: &str) -> Result<()> {
+pub(crate) fn write(path: &Path, name: &str, sha256: &str) -> Result<()> {
     // Where the file is a link, it is what it leads to that is replaced.
     let real = fs_err::canonicalize(path).class(Class::Spec)?;
     let text = fs_err::read_to_string(&real).class(Class::Spec)?;
-    let pinned = insert(&text, name, sha256).filter(|new| is_pinned(new, path, workspace, name));
+    let pinned = insert(&text, name, sha256).filter(|new| is_pinned(new, path, name, sha256));
     let pinned = pinned.ok_or_else(|| {
         let file = path.display();
         Failure::new(Class::Spec, format!("{file}: the sha256 of `{name}` could not be written"))
@@ -29,11 +29,11 @@ pub(crate) fn write(path: &Path, workspace: &Path, name: &str, sha256: &str) -> 
     Ok(())
 }
 
-/// Whether the new text still is a description, and pins the source.
-fn is_pinned(text: &str, path: &Path, workspace: &Path, name: &str) -> bool {
-    let Ok(spec) = Spec::parse(text, path, workspace) else { return false };
-    let pinned = |o: &Origin| matches!(o, Origin::Archive { sha256: Some(_), .. });
-    spec.sources.iter().any(|s| s.name == name && pinned(&s.origin))
+/// Whether the new text still is a description, and pins the source. The description is not checked as
+/// a whole, since it may speak of others; but for the pin it is what has been checked already.
+fn is_pinned(text: &str, path: &Path, name: &str, sha256: &str) -> bool {
+    let Ok(Some(source)) = Spec::source(text, path, name) else { return false };
+    matches!(source.origin, Origin::Archive { sha256: Some(pin), .. } if pin == sha256)
 }
 
 /// The text with `sha256` after the `url` of `[source.NAME]`.
