@@ -1,5 +1,5 @@
 //! Every key of package.toml is used by a description that is built through the command line: those of specs/,
-//! those of the tests of sources and of the container builder, and the one beside this file, which uses what
+//! those of the tests of sources, of patches and of the container builder, and the one beside this file, which uses what
 //! nobody else does.
 
 use std::{collections::BTreeSet, path::Path, process::Command};
@@ -87,7 +87,9 @@ fn no_key_of_the_schema_is_without_a_build() {
         .iter()
         .flat_map(|dir| walk(&tests.join(dir)).into_iter().map(move |file| (dir, file)))
         .filter(|(_, file)| file.ends_with(".rs"))
-        .map(|(dir, file)| fs_err::read_to_string(tests.join(dir).join(file)).unwrap())
+        .map(|(dir, file)| tests.join(dir).join(file))
+        .chain([tests.join("patches.rs")])
+        .map(|file| fs_err::read_to_string(file).unwrap())
         .collect();
     for key in schema() {
         let (table, name) = key.split_once('.').unwrap();

@@ -25,6 +25,7 @@ mod host_program;
 mod install;
 mod interrupted;
 mod keys;
+mod patches;
 mod programs;
 mod publishing;
 mod readme;

@@ -45,7 +45,14 @@ pub(crate) struct RawSource {
     pub(crate) signature: Option<String>,
     #[serde(rename = "signature-key")]
     pub(crate) signature_key: Option<String>,
+    /// `false`: the file that `url` gives is taken as it is.
+    pub(crate) unpack: Option<bool>,
+    /// The name of that file, where the address does not say it.
+    pub(crate) file: Option<String>,
     pub(crate) path: Option<String>,
+    /// Files beside the description that change the source, in order.
+    #[serde(default)]
+    pub(crate) patches: Vec<String>,
 }
 
 /// One address, or several.

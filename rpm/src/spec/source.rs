@@ -1,12 +1,17 @@
 //! `[source.NAME]`: what is compiled, pinned by its content, and where it can be had.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
 
 use super::{
+    parse::suggest,
     printable,
     resolve::{Checked, line, relative},
     schema::{RawLocations, RawSource},
 };
+use crate::input;
 
 /// Something that a build starts from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,6 +20,8 @@ pub struct Source {
     pub name: String,
     /// What it is, and where it can be had.
     pub origin: Origin,
+    /// Files of the description's folder that change it, in order.
+    pub patches: Vec<PathBuf>,
 }
 
 /// What a source is, and where it can be had.
@@ -27,7 +34,7 @@ pub enum Origin {
         /// The commit's id: 40 lower-case hex digits.
         commit: String,
     },
-    /// An archive.
+    /// A file: an archive, or one that is taken as it is.
     Archive {
         /// Addresses that it can be had from, tried in order.
         urls: Vec<String>,
@@ -37,6 +44,8 @@ pub enum Origin {
         size: Option<u64>,
         /// Upstream's signature of it.
         signature: Option<UpstreamSignature>,
+        /// The name that it has in the source's folder, if it is not unpacked.
+        file: Option<String>,
     },
     /// A folder of the checkout, at this path.
     Folder(PathBuf),
@@ -58,23 +67,91 @@ pub(super) fn source(name: &str, raw: RawSource, dir: &Path) -> Checked<Source> 
         (Some(git), None, None) => {
             let other = raw.sha256.is_some() || raw.signature.is_some() || raw.size.is_some();
             refuse(other, "git", "commit")?;
+            refuse_file(&raw)?;
             let commit = raw.commit.ok_or("`commit` is missing: the id of the commit to build")?;
             Origin::Git { urls: locations("git", git)?, commit: hex("commit", &commit, 40)? }
         }
         (None, Some(url), None) => {
             refuse(raw.commit.is_some(), "url", "sha256")?;
             let sha256 = raw.sha256.as_deref().map(|s| hex("sha256", s, 64)).transpose()?;
+            let urls = locations("url", url)?;
+            let file = file(raw.unpack, raw.file, &urls)?;
             let signature = signature(raw.signature, raw.signature_key, dir)?;
-            Origin::Archive { urls: locations("url", url)?, sha256, size: raw.size, signature }
+            Origin::Archive { urls, sha256, size: raw.size, signature, file }
         }
         (None, None, Some(path)) => {
             let other = raw.commit.is_some() || raw.sha256.is_some() || raw.size.is_some();
             refuse(other, "path", "nothing else")?;
+            refuse_file(&raw)?;
             Origin::Folder(dir.join(relative(path, "path")?))
         }
         _ => return Err("give exactly one of `git`, `url`, `path`".into()),
     };
-    Ok(Source { name: name.to_owned(), origin })
+    let patches = raw.patches.iter().map(|name| patch(name, dir)).collect::<Checked<_>>()?;
+    Ok(Source { name: name.to_owned(), origin, patches })
+}
+
+fn refuse_file(raw: &RawSource) -> Checked<()> {
+    match raw.unpack.is_some() || raw.file.is_some() {
+        true => Err("`unpack` and `file` are for what a `url` gives".into()),
+        false => Ok(()),
+    }
+}
+
+/// The name of a file that is not unpacked: the one that is given, or the last part of its addresses.
+fn file(unpack: Option<bool>, name: Option<String>, urls: &[String]) -> Checked<Option<String>> {
+    if unpack.unwrap_or(true) {
+        return match name {
+            Some(_) => Err("`file` goes with `unpack = false` only".into()),
+            None => Ok(None),
+        };
+    }
+    if let Some(name) = name {
+        folder_name(&name).map_err(|e| format!("file: {e}"))?;
+        return Ok(Some(name));
+    }
+    let names: BTreeSet<_> = urls.iter().map(|url| last_part(url)).collect();
+    let name = names.first().copied().filter(|n| names.len() == 1 && folder_name(n).is_ok());
+    let name =
+        name.ok_or("unpack: `url` does not say what the file is called: add `file = \"NAME\"`")?;
+    Ok(Some(name.to_owned()))
+}
+
+/// What stands behind an address's last slash; nothing behind the host alone.
+fn last_part(url: &str) -> &str {
+    let path = url.split(['?', '#']).next().unwrap_or(url);
+    let path = path.split_once("://").map_or(path, |(_, rest)| rest);
+    path.split_once('/').map_or("", |(_, path)| path.rsplit('/').next().unwrap_or(path))
+}
+
+/// A file of the description's folder. Names that lead elsewhere are refused, be it through links:
+/// what a build is made from lies in one place.
+fn patch(name: &str, dir: &Path) -> Checked<PathBuf> {
+    let path = dir.join(relative(name, "patches")?);
+    let about = |e: std::io::Error| format!("patches: {e}");
+    if !input::is_there(&path).map_err(about)? {
+        let there = patches_in(dir);
+        let there: Vec<_> = there.iter().map(String::as_str).collect();
+        let guess = suggest(name, &there).unwrap_or_default();
+        return Err(format!("patches: there is no file `{}`; {guess}", printable(name)));
+    }
+    let real = |path: &Path| fs_err::canonicalize(path).map_err(about);
+    if !real(&path)?.starts_with(real(dir)?) {
+        return Err(format!(
+            "patches: `{}` leads out of the description's folder",
+            printable(name)
+        ));
+    }
+    match path.is_file() {
+        true => Ok(path),
+        false => Err(format!("patches: `{}` is no file", printable(name))),
+    }
+}
+
+fn patches_in(dir: &Path) -> Vec<String> {
+    let names = fs_err::read_dir(dir).into_iter().flatten().flatten();
+    let names = names.filter_map(|e| e.file_name().into_string().ok());
+    names.filter(|n| n.ends_with(".patch") || n.ends_with(".diff")).collect()
 }
 
 fn refuse(wrong: bool, kind: &str, pin: &str) -> Checked<()> {
@@ -170,6 +247,55 @@ mod tests {
         assert!(matches!(sized, Origin::Archive { size: Some(12), .. }));
         let folder = parse("path = \"src\"").unwrap().origin;
         assert_eq!(folder, Origin::Folder("/specs/mesos/src".into()));
+    }
+
+    #[test]
+    fn a_file_that_is_not_unpacked_has_a_name() {
+        let name = |text: &str| -> Checked<Option<String>> {
+            match parse(text)?.origin {
+                Origin::Archive { file, .. } => Ok(file),
+                _ => panic!(),
+            }
+        };
+        let some = |name: &str| Ok(Some(name.to_owned()));
+        assert_eq!(name("url = \"https://h/x.tgz\""), Ok(None));
+        assert_eq!(name("url = \"https://h/a/x.patch\"\nunpack = false"), some("x.patch"));
+        assert_eq!(name("url = \"https://h/x.patch?full=1\"\nunpack = false"), some("x.patch"));
+        let two = "url = [\"https://h/x.c\", \"https://i/d/x.c\"]\nunpack = false";
+        assert_eq!(name(two), some("x.c"));
+        assert_eq!(name("url = \"https://h/\"\nfile = \"x\"\nunpack = false"), some("x"));
+        let error = |text: &str| name(text).unwrap_err();
+        for url in ["https://h", "https://h/", "https://h/a%20b", "https://h/.."] {
+            let error = error(&format!("url = \"{url}\"\nunpack = false"));
+            assert!(error.contains("add `file"), "{url}: {error}");
+        }
+        let two = "url = [\"https://h/x.c\", \"https://i/y.c\"]\nunpack = false";
+        assert!(error(two).contains("add `file"));
+        assert!(error("url = \"https://h/x\"\nfile = \"x\"").contains("goes with"));
+        assert!(
+            error("url = \"https://h/x\"\nunpack = false\nfile = \"../x\"").contains("letters")
+        );
+        assert!(error("path = \"x\"\nunpack = false").contains("what a `url` gives"));
+    }
+
+    #[test]
+    fn patches_are_files_of_the_description() {
+        let dir = tempfile::tempdir().unwrap();
+        let own = dir.path().join("own");
+        fs_err::create_dir_all(own.join("sub")).unwrap();
+        fs_err::write(own.join("fix.patch"), "").unwrap();
+        fs_err::write(dir.path().join("other"), "").unwrap();
+        fs_err::os::unix::fs::symlink("../other", own.join("out.patch")).unwrap();
+        let of = |name: &str| {
+            let raw = toml::from_str(&format!("path = \"x\"\npatches = [\"{name}\"]")).unwrap();
+            source("x", raw, &own).map(|source| source.patches)
+        };
+        assert_eq!(of("fix.patch"), Ok(vec![own.join("fix.patch")]));
+        assert!(of("../other").unwrap_err().contains("stays inside"));
+        assert!(of("out.patch").unwrap_err().contains("leads out"));
+        assert!(of("sub").unwrap_err().contains("is no file"));
+        assert!(of("fix.ptch").unwrap_err().contains("did you mean `fix.patch`?"));
+        assert!(of("*.patch").unwrap_err().contains("there is no file"));
     }
 
     #[test]

@@ -12,7 +12,7 @@ mod git;
 mod limits;
 mod pin;
 mod tls;
-mod web;
+pub mod web;
 
 /// What every description needs beside its sources.
 pub const PACKAGE: &str = "

@@ -25,8 +25,15 @@ pub(super) fn specs(workspace: &Workspace, args: &SourceArgs) -> Result<Vec<Spec
     }
     for (name, path) in &args.local {
         let path = fs_err::canonicalize(path).class(Class::Source)?;
-        for source in specs.iter_mut().flat_map(|s| &mut s.sources).filter(|s| s.name == *name) {
-            source.origin = Origin::Folder(path.clone());
+        for spec in &mut specs {
+            for source in spec.sources.iter_mut().filter(|s| s.name == *name) {
+                source.origin = Origin::Folder(path.clone());
+                if !std::mem::take(&mut source.patches).is_empty() {
+                    let path = path.display();
+                    let note = format!("{path} is built as it is, without the patches of `{name}`");
+                    spec.notes.push(note);
+                }
+            }
         }
     }
     Ok(specs)

@@ -181,7 +181,13 @@ impl<'a> Builder<'a> {
                 Class::Spec,
                 format!("two descriptions call different things the source {}", source.name),
             )),
-            None => Ok(self.add(Step::new(name, key, Work::Fetch(source.clone())))),
+            None => {
+                let workspace = self.circumstances.workspace;
+                let relative = |path: &PathBuf| workspace.relative(path).display().to_string();
+                let inputs = source.patches.iter().map(relative).collect();
+                let step = Step::new(name, key, Work::Fetch(source.clone()));
+                Ok(self.add(Step { inputs, ..step }))
+            }
         }
     }
 

@@ -1,4 +1,4 @@
-//! An archive: from the store, from a file that the user has, or from one of its locations in
+//! An archive, or a file that is taken as it is: from the store, from a file that the user has, or from one of its locations in
 //! turn, and never other bytes than those that are pinned.
 
 use std::path::{Path, PathBuf};
@@ -9,6 +9,7 @@ use super::{
     Fetcher, address,
     download::{Downloads, Limit},
     hosts::Problem,
+    plain::PlainFile,
     signature,
     store::{Entry, hex, sha256_of},
     tried::Tried,
@@ -59,7 +60,7 @@ pub(super) fn fetch(
 
 /// The failure of an archive without a pin.
 pub(super) fn unpinned(source: &Source) -> Failure {
-    let message = format!("the archive of `{}` is not pinned: it has no sha256", source.name);
+    let message = format!("{} is not pinned: it has no sha256", what(source));
     Failure::new(Class::Source, message)
         .help("`cargo xtask fetch --pin` downloads it once and writes its sha256 into the file")
 }
@@ -175,7 +176,12 @@ pub(super) fn pin(
     let vouched = vouch(fetcher, source, signature, &entry, step);
     let judged = vouched.and_then(|signed_by| {
         // A server's page that says sorry has a sha256 as well.
-        tar_file(source, entry.partial.clone()).look_through()?;
+        match &source.origin {
+            Origin::Archive { file: Some(name), .. } => {
+                plain_file(source, name, entry.partial.clone()).check()?;
+            }
+            _ => tar_file(source, entry.partial.clone()).look_through()?,
+        }
         Ok(signed_by)
     });
     if judged.is_err() {
@@ -194,7 +200,18 @@ pub(super) fn pin(
 
 /// The archive of a source, which has one folder that everything is in.
 pub(super) fn tar_file(source: &Source, path: PathBuf) -> TarFile {
-    TarFile { path, what: format!("the archive of `{}`", source.name), strip: true }
+    TarFile { path, what: what(source), strip: true }
+}
+
+/// The file of a source that is not unpacked.
+pub(super) fn plain_file(source: &Source, name: &str, path: PathBuf) -> PlainFile {
+    PlainFile { path, name: name.to_owned(), what: what(source) }
+}
+
+/// What it is to the user.
+fn what(source: &Source) -> String {
+    let is_plain = matches!(source.origin, Origin::Archive { file: Some(_), .. });
+    format!("the {} of `{}`", if is_plain { "file" } else { "archive" }, source.name)
 }
 
 /// Checks upstream's signature, where there is to be one, and says who made it.

@@ -74,7 +74,7 @@ impl Git {
     /// The one on PATH.
     pub(super) fn find() -> Result<Self> {
         let program = on_path("git").ok_or_else(|| {
-            Failure::new(Class::Tool, "there is no git on PATH, and a source is a git repository")
+            Failure::new(Class::Tool, "there is no git on PATH, and a source wants it")
                 .help("install git (Debian: apt-get install git)")
         })?;
         Ok(Self { program, without: misleads })

@@ -1,9 +1,9 @@
 //! Sources: what is compiled, pinned by content, fetched once for all checkouts of a user, and
 //! unpacked by rules of our own.
 //!
-//! A [`Fetcher`] gets a source into the [`Store`]: an archive ([`archive`]), the tree of a commit
-//! ([`commit`]), or nothing where it is a folder of the checkout ([`folder`]). What it hands out is
-//! [`Fetched`], which writes the tree where a build wants it.
+//! A [`Fetcher`] gets a source into the [`Store`]: an archive or another file ([`archive`]), the tree of
+//! a commit ([`commit`]), or nothing where it is a folder of the checkout ([`folder`]). What it hands
+//! out is [`Fetched`], which writes the tree where a build wants it, with the description's patches.
 
 mod address;
 mod archive;
@@ -20,7 +20,9 @@ mod http;
 mod limits;
 mod links;
 mod metadata;
+mod patch;
 mod pin;
+mod plain;
 mod reach;
 mod signature;
 mod store;
@@ -51,6 +53,8 @@ use crate::{
 use folder::Folder;
 use hosts::{Hosts, Problem};
 use limits::short;
+use patch::Patch;
+use plain::PlainFile;
 use unpack::TarFile;
 
 /// Gets sources into the store. One serves a whole run, from all of its threads.
@@ -69,11 +73,17 @@ pub(crate) struct Fetcher<'a> {
 
 /// A source that is there.
 #[derive(Clone, Debug)]
-pub(crate) struct Fetched(Content);
+pub(crate) struct Fetched {
+    /// Its name.
+    source: String,
+    content: Content,
+    patches: Vec<Patch>,
+}
 
 #[derive(Clone, Debug)]
 enum Content {
     Tar(TarFile),
+    Plain(PlainFile),
     Folder(Folder),
 }
 
@@ -118,13 +128,18 @@ impl<'a> Fetcher<'a> {
                 let what = format!("the commit of `{}`", source.name);
                 Content::Tar(TarFile { path, what, strip: false })
             }
-            Origin::Archive { urls, sha256, .. } => {
+            Origin::Archive { urls, sha256, file, .. } => {
                 let path = archive::fetch(self, source, urls, sha256.as_deref(), step)?;
-                Content::Tar(archive::tar_file(source, path))
+                match file {
+                    Some(name) => Content::Plain(archive::plain_file(source, name, path)),
+                    None => Content::Tar(archive::tar_file(source, path)),
+                }
             }
             Origin::Folder(path) => Content::Folder(self.folder(source, path)?),
         };
-        Ok(Fetched(content))
+        let patches = source.patches.iter().map(|path| Patch::read(path, self.workspace));
+        let patches = patches.collect::<Result<_>>()?;
+        Ok(Fetched { source: source.name.clone(), content, patches })
     }
 
     /// Downloads an archive that has no pin, and says what to pin it to; `None` for other sources.
@@ -169,16 +184,39 @@ impl<'a> Fetcher<'a> {
 }
 
 impl Fetched {
-    /// Writes its tree into the folder `into`, which is made if need be, and has to be empty. The
-    /// same source always gives the same tree, down to the times. What version control keeps in a
-    /// tree is left out, with a note.
+    /// Writes its tree into the folder `into`, which is made if need be, and has to be empty, and
+    /// applies the patches. The same source always gives the same tree, down to the times. What version
+    /// control keeps in a tree is left out, with a note.
     ///
     /// # Errors
-    /// [`Class::Source`] for a source with something in it that has no place in a tree; then
-    /// nothing is written.
+    /// [`Class::Source`] for a source with something in it that has no place in a tree, or a patch that
+    /// does not apply; then nothing is written.
     pub(crate) fn unpack(&self, into: &Path, reporter: &dyn Reporter) -> Result<()> {
-        let tar = match &self.0 {
+        self.lay_down(into, reporter)?;
+        self.patch(into)
+    }
+
+    /// Applies the patches to the tree that has been laid down in `tree`.
+    ///
+    /// # Errors
+    /// As [`Fetched::unpack`].
+    pub(crate) fn patch(&self, tree: &Path) -> Result<()> {
+        let patched = patch::apply(&self.patches, &self.source, tree);
+        if patched.is_err() {
+            // Nobody is to take half a tree for a whole one.
+            let _ = unpack::clear(tree);
+        }
+        patched
+    }
+
+    /// Writes its tree as [`Fetched::unpack`] does, as it is without patches.
+    ///
+    /// # Errors
+    /// As [`Fetched::unpack`].
+    pub(crate) fn lay_down(&self, into: &Path, reporter: &dyn Reporter) -> Result<()> {
+        let tar = match &self.content {
             Content::Tar(tar) => tar,
+            Content::Plain(file) => return file.put(into),
             Content::Folder(folder) => return folder.copy(into),
         };
         if let Some(path) = tar.unpack(into)? {
@@ -192,14 +230,23 @@ impl Fetched {
     }
 }
 
-/// What tells a source from others: its pin, or the content of its folder. Of an archive without a pin
-/// nothing is known but what it is called; it can be planned, and not fetched.
+/// What tells a source from others: its pin, or the content of its folder, and its patches. Of an archive
+/// without a pin nothing is known but what it is called; it can be planned, and not fetched.
 pub(crate) fn identity(source: &Source) -> Result<Key> {
     let key = KeyBuilder::new("source", 1);
-    Ok(match &source.origin {
-        Origin::Git { commit, .. } => key.text("commit", commit).finish(),
-        Origin::Archive { sha256: Some(sha256), .. } => key.text("sha256", sha256).finish(),
-        Origin::Archive { sha256: None, .. } => key.text("unpinned", &source.name).finish(),
-        Origin::Folder(path) => Folder::read(path)?.key()?,
-    })
+    let mut key = match &source.origin {
+        Origin::Git { commit, .. } => key.text("commit", commit),
+        Origin::Archive { sha256: Some(sha256), .. } => key.text("sha256", sha256),
+        Origin::Archive { sha256: None, .. } => key.text("unpinned", &source.name),
+        // A key of its own, which is that of a folder whose source has no more to it.
+        Origin::Folder(path) if source.patches.is_empty() => return Folder::read(path)?.key(),
+        Origin::Folder(path) => key.key("folder", &Folder::read(path)?.key()?),
+    };
+    if let Origin::Archive { file: Some(name), .. } = &source.origin {
+        key = key.text("file", name);
+    }
+    for patch in &source.patches {
+        key = key.file("patch", patch)?;
+    }
+    Ok(key.finish())
 }

@@ -134,8 +134,12 @@ impl TarFile {
     }
 
     fn refuse(&self, refusal: &Refusal) -> Failure {
+        let help = match refusal.0 == NO_TAR_FILE {
+            true => "if it is to be taken as it is, write `unpack = false` beside its `url`",
+            false => "nothing was written; look at what was pinned before you trust it",
+        };
         Failure::new(Class::Source, format!("{} is not unpacked: {}", self.what, refusal.0))
-            .help("nothing was written; look at what was pinned before you trust it")
+            .help(help)
     }
 }
 

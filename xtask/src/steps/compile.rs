@@ -9,7 +9,7 @@ use crate::{
     container::{self, Compile},
     failure::{Class, Classify, Failure, Result, Trouble},
     host_builder::HostBuild,
-    plan::{ContainerWork, Step, Work},
+    plan::{ContainerWork, Step},
     site::Site,
     sources,
     step::Kind,
@@ -67,20 +67,22 @@ impl Context<'_> {
         Ok(())
     }
 
-    /// Fails if a folder is not what it was when the keys were taken: it is read again to be copied.
+    /// Fails if a folder or a patch is not what it was when the keys were taken: it is read again to be
+    /// copied.
     fn check_copy(&self, source: &Source, tree: &Path) -> Result<()> {
-        let Origin::Folder(path) = &source.origin else { return Ok(()) };
-        let copy = Source { origin: Origin::Folder(tree.to_owned()), ..source.clone() };
-        let fetched = self
-            .plan
-            .steps
-            .iter()
-            .find(|s| matches!(&s.work, Work::Fetch(other) if other == source));
+        let (origin, what) = match &source.origin {
+            Origin::Folder(path) => (Origin::Folder(tree.to_owned()), path.display().to_string()),
+            _ if source.patches.is_empty() => return Ok(()),
+            other => (other.clone(), format!("a patch of `{}`", source.name)),
+        };
+        let copy = Source { origin, ..source.clone() };
+        let name = format!("fetch {}", source.name);
+        let fetched = self.plan.steps.iter().find(|step| step.name == name);
         match fetched.map(|s| &s.key) == Some(&sources::identity(&copy)?) {
             true => Ok(()),
             false => Err(Failure::new(
                 Class::Source,
-                format!("{} was changed while it was being built from", path.display()),
+                format!("{what} was changed while it was being built from"),
             )
             .help("run again; nothing was kept of this step")),
         }
@@ -91,8 +93,10 @@ impl Context<'_> {
         let tree = scratch.join(&source.name);
         if !tree.exists() {
             fs_err::create_dir(&tree).class(Class::Output)?;
-            self.fetcher.fetch(source, &step.name)?.unpack(&tree, self.reporter)?;
+            let fetched = self.fetcher.fetch(source, &step.name)?;
+            fetched.lay_down(&tree, self.reporter)?;
             self.check_copy(source, &tree)?;
+            fetched.patch(&tree)?;
         }
         Ok(tree)
     }
