@@ -13,6 +13,7 @@
 mod support;
 
 mod abi_table;
+mod along;
 mod bad_input;
 mod checkout;
 mod container;

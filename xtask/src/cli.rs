@@ -98,7 +98,7 @@ impl Command {
 
 #[derive(Debug, Args)]
 pub(crate) struct PlanArgs {
-    /// Packages to plan for; all if none is named.
+    /// Packages to plan for, with those of the checkout that they require; all if none is named.
     pub(crate) packages: Vec<String>,
     /// The graph for Graphviz.
     #[arg(long, conflicts_with = "json")]
@@ -132,7 +132,8 @@ pub(crate) struct FetchArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct RpmArgs {
-    /// Packages to build; all if none is named. The repository then holds just these.
+    /// Packages to build, with those of the checkout that they require; all if none is named. The
+    /// repository then holds just these.
     pub(crate) packages: Vec<String>,
     /// Where the repository goes.
     #[arg(long, value_name = "DIR")]

@@ -130,6 +130,25 @@ impl Rpm {
         name(self) == name(other) && matches!(versions, (Ok(own), Ok(other)) if own >= other)
     }
 
+    /// Names of what it requires.
+    pub fn requires(&self) -> Vec<&str> {
+        self.strings(IndexTag::RPMTAG_REQUIRENAME)
+    }
+
+    /// Names of what it provides.
+    pub fn provides(&self) -> Vec<&str> {
+        self.strings(IndexTag::RPMTAG_PROVIDENAME)
+    }
+
+    /// Paths of its files, folders and links.
+    pub fn paths(&self) -> Vec<String> {
+        let folders = self.strings(IndexTag::RPMTAG_DIRNAMES);
+        let of = self.ints(IndexTag::RPMTAG_DIRINDEXES);
+        let names = self.strings(IndexTag::RPMTAG_BASENAMES);
+        let folder = |index: u32| folders.get(index as usize).copied().unwrap_or_default();
+        names.iter().zip(of).map(|(name, index)| format!("{}{name}", folder(index))).collect()
+    }
+
     /// `name-[epoch:]version-release.arch`
     pub fn nevra(&self) -> String {
         let text = |tag| self.string(tag).unwrap_or("?");

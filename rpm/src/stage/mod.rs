@@ -28,7 +28,7 @@ use crate::{
 };
 
 /// Everything that an RPM will hold, in the order in which rpm stores it: by path, bytewise.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StagedRoot {
     /// The entries; paths are unique.
     pub entries: Vec<Entry>,

@@ -1,7 +1,7 @@
 //! From descriptions to steps.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -62,15 +62,15 @@ impl<'a> Builder<'a> {
             cache: Cache::peek(circumstances.workspace),
             own_code: own_code()?,
             options: write_options()?,
-            plan: Plan { steps: Vec::new(), zig: None, compiler: None },
+            plan: Plan { steps: Vec::new(), along: Vec::new(), zig: None, compiler: None },
             compiled: BTreeMap::new(),
             rust: None,
         })
     }
 
-    /// Plans the wanted packages of `specs`, which come after those that they need.
-    pub(super) fn all(mut self, specs: &[Spec]) -> Result<Plan> {
-        let wanted = self.circumstances.wanted;
+    /// Plans the wanted packages of `specs`, all if none is named; a description comes after those that it
+    /// needs.
+    pub(super) fn all(mut self, specs: &[Spec], wanted: &BTreeSet<String>) -> Result<Plan> {
         let is_wanted = |p: &&Package| wanted.is_empty() || wanted.contains(&p.name);
         let mut compiled = super::needed_specs(specs, |s| s.packages.iter().any(|p| is_wanted(&p)));
         for spec in specs {

@@ -3,7 +3,9 @@
 //! It is complete before anything is done. `cargo xtask plan` prints it; `cargo xtask rpm` carries
 //! it out.
 
+mod along;
 mod build;
+mod relations;
 mod render;
 
 use std::{collections::BTreeSet, path::PathBuf, sync::Arc};
@@ -16,6 +18,8 @@ use el7rpm::{
 };
 use serde::{Serialize, Serializer};
 
+pub(crate) use along::{Along, wanted};
+pub(crate) use relations::Planned;
 pub(crate) use render::{dot, text};
 
 use crate::{
@@ -35,6 +39,8 @@ use crate::{
 pub(crate) struct Plan {
     /// The steps; those that a step needs come before it.
     pub(crate) steps: Vec<Step>,
+    /// Packages that nobody asked for, and that are made since others require them.
+    pub(crate) along: Vec<Along>,
     /// Where the compiler driver is, if something is to be compiled.
     #[serde(skip)]
     pub(crate) zig: Option<Zig>,
@@ -231,10 +237,25 @@ impl<'a> Circumstances<'a> {
 }
 
 impl Plan {
-    /// Resolves the descriptions into steps.
+    /// Resolves the descriptions into steps. What has been compiled already tells more of what packages
+    /// require, so after a run the plan of a few may have more in it than before.
     pub(crate) fn of(specs: &[Spec], circumstances: &Circumstances<'_>) -> Result<Self> {
         check_names(specs, circumstances.wanted)?;
-        build::Builder::new(circumstances)?.all(specs)
+        let mut along = along::described(specs, circumstances.wanted, circumstances.workspace);
+        loop {
+            let more = along.iter().map(|a: &Along| &a.package);
+            let wanted: BTreeSet<_> = circumstances.wanted.iter().chain(more).cloned().collect();
+            let mut plan = build::Builder::new(circumstances)?.all(specs, &wanted)?;
+            let more = match wanted.is_empty() {
+                true => Vec::new(),
+                false => along::found(specs, &plan, circumstances.workspace)?,
+            };
+            if more.is_empty() {
+                plan.along = along;
+                return Ok(plan);
+            }
+            along.extend(more);
+        }
     }
 
     /// The steps whose results belong to the keys of others: Rust's library for musl, and images whose

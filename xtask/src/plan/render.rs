@@ -17,6 +17,9 @@ pub(crate) fn text(plan: &Plan) -> String {
             let _ = writeln!(out, "    reads  {input}");
         }
     }
+    for along in &plan.along {
+        let _ = writeln!(out, "{along}");
+    }
     let todo = plan.steps.iter().filter(|s| s.state == State::ToDo).count();
     let _ =
         writeln!(out, "{} steps, {todo} to do; then index, verify and publish", plan.steps.len());

@@ -27,7 +27,7 @@ impl Publisher<'_> {
     /// Publishes what is ready, unless there is a repository that has more. Returns whether it has written one.
     pub(super) fn early(&self, session: &Session<'_>, now: Ready<'_>) -> Result<bool> {
         let Ready { plan, mut ended, rest, last_time } = now;
-        ready::leave_out(plan, &mut ended);
+        ready::leave_out(plan, &mut ended, self.workspace, &session.cache)?;
         let fingerprint = self.keys.signer.certificate().fingerprint();
         let rpms = ready::signed_rpms(plan, &ended, &session.cache, &fingerprint)?;
         let publication = self.of(plan, &rpms);

@@ -21,7 +21,7 @@ use crate::{
     keys::{self, Passphrase},
     lock::Lock,
     pinned_rust,
-    plan::{Plan, Work},
+    plan::{self, Plan, Work},
     process,
     publish::{DEFAULT_BASE_URL, Place},
     report::Report,
@@ -67,7 +67,7 @@ pub(super) fn run(
         Ok(())
     })?;
     let failure = ready::first_failure(&ended);
-    ready::leave_out(&plan, &mut ended);
+    ready::leave_out(&plan, &mut ended, workspace, &session.cache)?;
 
     let held_back = held_back(&plan, &ended, reporter);
     if args.release && !held_back.is_empty() {
@@ -104,7 +104,8 @@ pub(super) fn run(
 
 /// What compiles the crates of this run. Of a release it is settled before any work.
 fn toolchain(args: &RpmArgs, specs: &[Spec], workspace: &Workspace) -> Result<Toolchain> {
-    let is_wanted = |p: &Package| args.packages.is_empty() || args.packages.contains(&p.name);
+    let wanted = plan::wanted(specs, &args.packages, workspace);
+    let is_wanted = |p: &Package| wanted.is_empty() || wanted.contains(&p.name);
     let compiles = |spec: &Spec| {
         matches!(spec.build, Some(Build::Crate(_))) && spec.packages.iter().any(is_wanted)
     };

@@ -2,70 +2,47 @@
 
 use std::collections::BTreeSet;
 
-use el7rpm::{signature::SignedRpm, spec::Package};
+use el7rpm::signature::SignedRpm;
 
 use crate::{
     cache::Cache,
     events::Outcome,
     failure::{Class, Failure, Result, Trouble},
     key::Key,
-    plan::{Plan, Work},
+    plan::{Plan, Planned, Work},
     publish,
     schedule::Ended,
     step::Kind,
     steps::is_nothing,
+    workspace::Workspace,
 };
 
-/// The signing step of a package, and what it signs.
-struct Candidate<'a> {
-    sign: usize,
-    package: &'a Package,
-}
-
-impl Candidate<'_> {
-    /// Names by which others may require it.
-    fn offers(&self) -> impl Iterator<Item = String> {
-        let Package { name, provides, .. } = self.package;
-        let own = [name.clone(), format!("{name}(x86-64)")];
-        own.into_iter().chain(provides.iter().map(|p| p.name.clone()))
-    }
-}
-
-/// Leaves out packages that require one of ours that is missing, for its reason: what is published
-/// can be installed.
-pub(super) fn leave_out(plan: &Plan, ended: &mut [Ended]) {
-    let candidates = candidates(plan);
+/// Leaves out packages that require what only a package of ours offers that is missing, for its reason: what
+/// is published can be installed. What others than packages of this checkout offer is the distribution's.
+///
+/// # Errors
+/// [`Class::Output`] for a result that cannot be read.
+pub(super) fn leave_out(
+    plan: &Plan,
+    ended: &mut [Ended],
+    workspace: &Workspace,
+    cache: &Cache,
+) -> Result<()> {
+    let packages = plan.packages(workspace, cache)?;
     loop {
         let (ready, missing): (Vec<_>, Vec<_>) =
-            candidates.iter().partition(|c| ended[c.sign].reason.is_none());
-        let offered: BTreeSet<String> = ready.iter().flat_map(|c| c.offers()).collect();
-        let lacks = |package: &Package| {
-            let unmet = |c: &&Candidate<'_>| {
-                let required = |name: &String| package.requires.iter().any(|r| r.name == *name);
-                c.offers().any(|name| required(&name) && !offered.contains(&name))
-            };
-            missing.iter().copied().find(unmet)
+            packages.iter().partition(|p| ended[p.sign].reason.is_none());
+        let offered: BTreeSet<_> = ready.iter().flat_map(|p| &p.relations.offers).collect();
+        let lacks = |package: &Planned<'_>| {
+            let mut unmet = package.relations.requires.iter().filter(|r| !offered.contains(r));
+            unmet.find_map(|r| missing.iter().find(|m| m.relations.offers.contains(r)))
         };
-        let Some((sign, lacking)) = ready.iter().find_map(|c| Some((c.sign, lacks(c.package)?)))
-        else {
-            return;
+        let Some((sign, lacking)) = ready.iter().find_map(|p| Some((p.sign, lacks(p)?))) else {
+            return Ok(());
         };
-        let Some(trouble) = ended[lacking.sign].trouble() else { return };
+        let Some(trouble) = ended[lacking.sign].trouble() else { return Ok(()) };
         ended[sign] = Ended::without(for_lack_of(&lacking.package.name, trouble));
     }
-}
-
-fn candidates(plan: &Plan) -> Vec<Candidate<'_>> {
-    let candidate = |(sign, step): (usize, &'_ crate::plan::Step)| {
-        let Work::Sign { of, .. } = step.work else { return None };
-        Some((sign, of))
-    };
-    let signs = plan.steps.iter().enumerate().filter_map(candidate);
-    let package = |(sign, of): (usize, usize)| match &plan.steps[of].work {
-        Work::Package(work) => Some(Candidate { sign, package: &work.package }),
-        _ => None,
-    };
-    signs.filter_map(package).collect()
 }
 
 fn for_lack_of(name: &str, trouble: Trouble) -> Trouble {
@@ -86,8 +63,10 @@ pub(super) fn first_failure(ended: &[Ended]) -> Option<Failure> {
 
 /// Names of the packages that failed.
 pub(super) fn failed<'a>(plan: &'a Plan, ended: &[Ended]) -> Vec<&'a str> {
-    let failed = |c: &Candidate<'_>| ended[c.sign].outcome == Outcome::Failed;
-    candidates(plan).into_iter().filter(failed).map(|c| c.package.name.as_str()).collect()
+    let failed = plan.steps.iter().zip(ended).filter(|(step, ended)| {
+        matches!(step.work, Work::Sign { .. }) && ended.outcome == Outcome::Failed
+    });
+    failed.filter_map(|(step, _)| step.package.as_deref()).collect()
 }
 
 /// Signed RPMs with the keys of their steps.

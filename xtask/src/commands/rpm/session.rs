@@ -16,7 +16,7 @@ use crate::{
     events::{Event, Outcome, Reporter},
     failure::{Class, Failure, Result, Trouble},
     keys::Keys,
-    plan::{Circumstances, Plan, Step, Work},
+    plan::{Along, Circumstances, Plan, Step, Work},
     process,
     schedule::{self, Done, Ended, OnFailure, Task},
     sources::{Fetcher, Store},
@@ -117,15 +117,50 @@ impl<'a> Session<'a> {
                 plan = Plan::of(specs, &circumstances)?;
             }
         }
-        let rest = self.rest(&plan, &earlier);
-        let ready = plan.ready();
-        if !rest.is_empty() && !ready.is_empty() {
-            self.carry_out(&plan, &ready, &fetcher, &mut earlier)?;
+        self.tell_of(&plan.along);
+        if !self.rest(&plan, &earlier).is_empty() && !plan.ready().is_empty() {
+            loop {
+                self.carry_out(&plan, &plan.ready(), &fetcher, &mut earlier)?;
+                let Some(larger) = self.larger(specs, &circumstances, &plan)? else { break };
+                plan = larger;
+            }
+            let rest = self.rest(&plan, &earlier);
             early(self.ready(&plan, &earlier, &rest))?;
         }
-        let all: Vec<_> = (0..plan.steps.len()).collect();
-        let ended = self.carry_out(&plan, &all, &fetcher, &mut earlier)?;
-        Ok((plan, ended))
+        loop {
+            let all: Vec<_> = (0..plan.steps.len()).collect();
+            let ended = self.carry_out(&plan, &all, &fetcher, &mut earlier)?;
+            let Some(larger) = self.larger(specs, &circumstances, &plan)? else {
+                return Ok((plan, ended));
+            };
+            plan = larger;
+        }
+    }
+
+    /// The plan with packages that what has been made requires beside those that the descriptions say; `None`
+    /// if there are none.
+    fn larger(
+        &self,
+        specs: &[Spec],
+        circumstances: &Circumstances<'_>,
+        plan: &Plan,
+    ) -> Result<Option<Plan>> {
+        if self.args.packages.is_empty() {
+            return Ok(None);
+        }
+        let larger = Plan::of(specs, circumstances)?;
+        let new: Vec<_> = larger.along.iter().filter(|a| !plan.along.contains(a)).collect();
+        if new.is_empty() {
+            return Ok(None);
+        }
+        self.tell_of(new);
+        Ok(Some(larger))
+    }
+
+    fn tell_of<'b>(&self, along: impl IntoIterator<Item = &'b Along>) {
+        for along in along {
+            self.reporter.event(&Event::Note { message: &along.to_string() });
+        }
     }
 
     /// Looks at the steps that come before the keys.
