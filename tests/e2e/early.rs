@@ -1,6 +1,9 @@
 //! Packages that are ready are published before compiles that take an hour.
 
-use std::process::{Child, Command, Stdio};
+use std::{
+    io::{BufRead, BufReader},
+    process::{Child, Command, Stdio},
+};
 
 use serde_json::Value;
 
@@ -199,6 +202,29 @@ fn the_last_duration_of_the_rest_is_told() {
     assert!(notes.iter().any(|n| n.contains("durations.json is begun anew")), "{notes:?}");
     let (_, events) = again("three");
     assert!(all(&events, "published")[0]["last_millis"].is_u64());
+}
+
+/// What is there is whole at any moment, and the next run makes the rest of it.
+#[test]
+fn a_run_that_is_killed_between_its_publications_leaves_a_whole_repository() {
+    let (tools, checkout) = with_a_compile();
+    for events in (0..24).step_by(3) {
+        let text = format!("Edition {events}\n");
+        checkout.write("specs/notes/README", &text);
+        checkout.write("specs/boxed/src/main.c", &text);
+        let _ = fs_err::remove_dir_all(checkout.path("dist"));
+        let mut run = tools.xtask(&checkout, &["rpm", "--json"]);
+        let mut run = run.stdout(Stdio::piped()).spawn().unwrap();
+        let lines = BufReader::new(run.stdout.take().unwrap()).lines();
+        let seen = lines.take(events).count();
+        run.kill().unwrap();
+        run.wait().unwrap();
+        assert!([0, 2, 3].contains(&published(&checkout).len()), "after {seen} events");
+        support::ok(&mut tools.xtask(&checkout, &["rpm"]));
+        assert_eq!(published(&checkout), [BOXED, FIREWALLD, NOTES], "after {seen} events");
+        let left = fs_err::read_dir(checkout.path("dist")).unwrap().map(|e| e.unwrap().file_name());
+        assert_eq!(left.collect::<Vec<_>>(), ["el7"], "after {seen} events");
+    }
 }
 
 #[test]
