@@ -26,6 +26,7 @@ mod host_program;
 mod install;
 mod interrupted;
 mod keys;
+mod odd_paths;
 mod patches;
 mod programs;
 mod publishing;

@@ -118,3 +118,20 @@ fn what_is_published_is_on_the_disk_before_it_takes_its_place() {
     }
     assert!(after.lines().any(|l| l.contains("fsync(") && l.contains("/dist>")), "{trace}");
 }
+
+/// What was published is read before the work; nothing in it can end the program without a message.
+#[test]
+fn a_list_of_contents_that_is_nested_deeply_is_an_error_that_helps() {
+    let checkout = Checkout::new();
+    checkout.ok(&["rpm", "notes"]);
+    let deep = "[".repeat(100_000) + &"]".repeat(100_000);
+    for text in [deep.clone(), format!("{{\"packages\": {deep}}}"), format!("{{\"more\": {deep}}}")]
+    {
+        checkout.write("dist/el7/release.json", text);
+        for args in [&["rpm", "notes"][..], &["verify"]] {
+            let (code, message) = checkout.fails(args);
+            assert!([9, 10].contains(&code), "{args:?}: {code} {message}");
+            assert!(message.contains("error: ") && message.len() < 2000, "{message}");
+        }
+    }
+}

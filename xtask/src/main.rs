@@ -17,6 +17,7 @@ mod key;
 mod keys;
 mod limits;
 mod lock;
+mod odd_paths;
 mod pinned_rust;
 mod plan;
 mod process;

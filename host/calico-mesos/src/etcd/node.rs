@@ -101,6 +101,20 @@ mod tests {
         assert_eq!((whole.node.nodes[0].name(), whole.node.nodes[0].index), ("b", 4));
     }
 
+    /// The stack is no deeper for an answer that is: what has no use is passed over, the rest is refused.
+    #[test]
+    fn an_answer_nested_deeply_is_no_danger() {
+        let deep = "[".repeat(100_000) + &"]".repeat(100_000);
+        let folder = |member: &str| {
+            let text = format!(r#"{{"node":{{"key":"/a","{member}":{deep}}}}}"#);
+            serde_json::from_str::<Found<Folder<Node>>>(&text)
+        };
+        assert!(folder("more").is_ok());
+        assert!(folder("nodes").is_err());
+        let error = serde_json::from_str::<serde_json::Value>(&deep).unwrap_err().to_string();
+        assert!(error.contains("recursion limit exceeded"), "{error}");
+    }
+
     #[test]
     fn a_flood_of_keys_is_refused() {
         let folder = |keys: usize| {

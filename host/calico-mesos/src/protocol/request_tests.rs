@@ -57,6 +57,8 @@ fn json_that_is_none_gives_the_parsers_text() {
     assert!(parse(b"").unwrap_err().to_string().contains("EOF"));
     assert!(parse(b"{\"command\"").unwrap_err().to_string().contains("EOF"));
     assert!(parse(b"{} {}").unwrap_err().to_string().contains("trailing"));
+    let deep = "[".repeat(100_000);
+    assert!(parse(deep.as_bytes()).unwrap_err().to_string().contains("recursion limit"));
     assert!(parse(b"\xff\xfe").is_err());
     assert!(parse("[".repeat(100_000).as_bytes()).is_err());
 }

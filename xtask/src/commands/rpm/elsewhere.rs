@@ -33,17 +33,19 @@ const GROUP: &str = "--map-group=61235";
 pub(super) struct Elsewhere {
     faketime: Option<PathBuf>,
     other_user: bool,
+    /// Whether the compiler is run on this machine.
+    crates: bool,
 }
 
 impl Elsewhere {
-    /// Looks what this machine has. An engine would not find its way with a user that it does not
-    /// know, so with `containers` the user stays.
-    pub(super) fn find(containers: bool) -> Self {
+    /// Looks what this machine has, for builds that compile `crates`, or something in `containers`. An engine
+    /// would not find its way with a user that it does not know, so with these the user stays.
+    pub(super) fn find(crates: bool, containers: bool) -> Self {
         let faketime = FAKETIME.iter().map(PathBuf::from).find(|p| p.is_file());
         let mut probe = Program::new("unshare");
         probe.args(["--user", USER, GROUP, "true"]);
         let works = || probe.output().is_ok_and(|o| o.status.success());
-        Self { faketime, other_user: !containers && works() }
+        Self { faketime, other_user: !containers && works(), crates }
     }
 
     /// For the report.
@@ -82,7 +84,10 @@ impl Elsewhere {
             ("LOGNAME", "somebody"),
         ]);
         if let Some(library) = &self.faketime {
-            command.env("PATH", spare_the_compiler(copy)?).env("LD_PRELOAD", library);
+            if self.crates {
+                command.env("PATH", spare_the_compiler(copy)?);
+            }
+            command.env("LD_PRELOAD", library);
             command.envs([
                 ("FAKETIME", "+400d"),
                 ("FAKETIME_DONT_FAKE_MONOTONIC", "1"),
@@ -127,8 +132,9 @@ fn spare_the_compiler(copy: &Workspace) -> Result<OsString> {
     let wrapper = beside.join("without-faketime");
     script(&wrapper, "unset LD_PRELOAD\nexec \"$@\"\n")?;
     fs_err::create_dir_all(beside.join(".cargo")).class(Class::Output)?;
-    let text = format!("[build]\nrustc-wrapper = {:?}\n", wrapper.display().to_string());
-    fs_err::write(beside.join(".cargo/config.toml"), text).class(Class::Output)?;
+    let mut config = toml_edit::DocumentMut::new();
+    config["build"]["rustc-wrapper"] = toml_edit::value(wrapper.display().to_string());
+    fs_err::write(beside.join(".cargo/config.toml"), config.to_string()).class(Class::Output)?;
     let path = std::env::var_os("PATH").unwrap_or_default();
     let path = std::iter::once(bin).chain(std::env::split_paths(&path));
     std::env::join_paths(path).map_err(|e| Failure::new(Class::Output, e.to_string()))

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use early::Publisher;
 use el7rpm::spec::{Build, Package, Spec};
+use elsewhere::Elsewhere;
 use session::Session;
 
 use super::inputs;
@@ -20,7 +21,7 @@ use crate::{
     failure::{Class, Failure, Result},
     keys::{self, Passphrase},
     lock::Lock,
-    pinned_rust,
+    odd_paths, pinned_rust,
     plan::{self, Plan, Work},
     process,
     publish::{DEFAULT_BASE_URL, Place},
@@ -51,7 +52,7 @@ pub(super) fn run(
     let _lock = Lock::take(workspace, reporter)?;
     let specs = inputs::specs(workspace, &args.sources)?;
     inputs::report_notes(&specs, reporter);
-    let toolchain = toolchain(args, &specs, workspace)?;
+    let toolchain = before_the_work(args, &specs, workspace)?;
     // Before the work, not after it.
     let place = Place::prepare(args.out.as_deref().unwrap_or(&workspace.default_out()), workspace)?;
     let keys = keys::load(named.as_ref(), passphrase, workspace, reporter)?;
@@ -102,14 +103,16 @@ pub(super) fn run(
     failure.map_or(Ok(()), Err)
 }
 
-/// What compiles the crates of this run. Of a release it is settled before any work.
-fn toolchain(args: &RpmArgs, specs: &[Spec], workspace: &Workspace) -> Result<Toolchain> {
-    let wanted = plan::wanted(specs, &args.packages, workspace);
-    let is_wanted = |p: &Package| wanted.is_empty() || wanted.contains(&p.name);
-    let compiles = |spec: &Spec| {
-        matches!(spec.build, Some(Build::Crate(_))) && spec.packages.iter().any(is_wanted)
-    };
-    match args.release && specs.iter().any(compiles) {
+/// Settles before any work what would end it later: where things are, and what compiles them.
+fn before_the_work(args: &RpmArgs, specs: &[Spec], workspace: &Workspace) -> Result<Toolchain> {
+    let names = plan::wanted(specs, &args.packages, workspace);
+    let is_wanted = |p: &Package| names.is_empty() || names.contains(&p.name);
+    let wanted = specs.iter().filter(|spec| spec.packages.iter().any(is_wanted));
+    let builds: Vec<_> = wanted.filter_map(|spec| spec.build.as_ref()).collect();
+    let crates = builds.iter().any(|build| matches!(build, Build::Crate(_)));
+    let containers = builds.iter().any(|build| matches!(build, Build::Container(_)));
+    odd_paths::check(workspace, crates, containers)?;
+    match args.release && crates {
         true => pinned_rust::of_release(workspace),
         false => Ok(toolchain::PRESENT.clone()),
     }
@@ -170,10 +173,13 @@ fn check_reproducible(session: &Session<'_>, plan: &Plan, ended: &[Ended]) -> Re
             first.push(dir.join(format!("{}.rpm", work.package.nvra())));
         }
     }
-    let containers = plan
-        .steps
-        .iter()
-        .zip(ended)
-        .any(|(step, ended)| matches!(step.work, Work::Container(_)) && ended.reason.is_none());
-    reproducible::check(session, &first, containers)
+    let is_made = |kind: fn(&Work) -> bool| {
+        let steps = plan.steps.iter().zip(ended);
+        steps.filter(|(_, ended)| ended.reason.is_none()).any(|(step, _)| kind(&step.work))
+    };
+    let elsewhere = Elsewhere::find(
+        is_made(|work| matches!(work, Work::Host(_))),
+        is_made(|work| matches!(work, Work::Container(_))),
+    );
+    reproducible::check(session, &first, &elsewhere)
 }

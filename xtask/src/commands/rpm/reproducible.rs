@@ -22,8 +22,12 @@ use crate::{
 
 /// Builds the packages of the session again and compares with `first`, the unsigned RPMs of the first build.
 ///
-/// `containers` says whether something is compiled in one. Returns what was varied.
-pub(super) fn check(session: &Session<'_>, first: &[PathBuf], containers: bool) -> Result<String> {
+/// Returns what was varied.
+pub(super) fn check(
+    session: &Session<'_>,
+    first: &[PathBuf],
+    elsewhere: &Elsewhere,
+) -> Result<String> {
     let Session { args, workspace, toolchain, .. } = *session;
     let dir = workspace.state.join("again");
     // What a killed run left of its second build.
@@ -31,7 +35,6 @@ pub(super) fn check(session: &Session<'_>, first: &[PathBuf], containers: bool) 
     container::sweep(&copy);
     remove_folder(&dir)?;
     copy_checkout(workspace, &copy)?;
-    let elsewhere = Elsewhere::find(containers);
     let mut command = elsewhere.command(&copy, args)?;
     toolchain.choose(&mut command);
     build(workspace, &copy, &dir, command)?;
