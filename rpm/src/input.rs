@@ -86,6 +86,7 @@ pub fn read_text(path: &Path, limit: u64) -> Result<String> {
 pub const MAX_TEXT: u64 = 4 << 20;
 
 #[cfg(test)]
+#[allow(clippy::disallowed_methods, reason = "a test may run a program as it likes")]
 mod tests {
     use super::*;
 

@@ -1,6 +1,7 @@
 //! The oracle ring: what this crate writes, judged by the real rpm and createrepo_c.
 
 #![allow(
+    clippy::disallowed_types,
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::print_stderr,

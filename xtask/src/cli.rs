@@ -7,11 +7,9 @@ use clap::{
     builder::{PossibleValuesParser, TypedValueParser},
 };
 
-use crate::{
-    container::{EngineKind, Farm},
-    failure::{Class, EXIT_CODES, Failure, Result},
-    keys::{Named, Passphrase},
-};
+use base::failure::{Class, EXIT_CODES, Failure, Result};
+use builders::container::{EngineKind, Farm};
+use pipeline::keys::{Named, Passphrase};
 
 /// Signed RPMs and a yum repository of Mesos with Calico networking for CentOS 7.
 #[derive(Debug, Parser)]

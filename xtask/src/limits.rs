@@ -3,7 +3,7 @@
 
 use rustix::process::{Resource, getrlimit};
 
-use crate::failure::{Class, Failure, Result};
+use base::failure::{Class, Failure, Result};
 
 /// Open files that cargo, the linker and an archive of many packages need at least.
 const OPEN_FILES: u64 = 64;

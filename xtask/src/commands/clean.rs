@@ -2,20 +2,16 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use crate::{
+use crate::{cli::CleanArgs, terminal};
+use base::{disk::remove_folder, events::Reporter, failure::Result, workspace::Workspace};
+use builders::container;
+use pipeline::{
     cache::Cache,
-    cli::CleanArgs,
-    container,
-    disk::remove_folder,
-    events::Reporter,
-    failure::Result,
     keys,
     lock::Lock,
     plan::{Circumstances, Plan},
-    sources::{Fetcher, Store},
-    terminal,
-    workspace::Workspace,
 };
+use sources::{Fetcher, Store};
 
 pub(super) fn run(
     args: &CleanArgs,

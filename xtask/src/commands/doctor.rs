@@ -5,17 +5,21 @@ use std::{collections::BTreeSet, path::Path};
 use el7rpm::spec::{Build, Origin, Source, Spec};
 use serde::Serialize;
 
-use crate::{
-    container::{Engine, Image},
+use crate::terminal;
+use base::{
     failure::{Class, Failure, Result, Trouble},
-    keys, pinned_rust,
     process::on_path,
-    rust::{self, Rust},
-    target::Target,
-    terminal, toolchain,
-    tools::{Zig, pip_version},
     workspace::Workspace,
 };
+use builders::{
+    container::{Engine, Image},
+    pinned_rust,
+    rust::{self, Rust},
+    target::Target,
+    toolchain,
+    tools::{Zig, pip_version},
+};
+use pipeline::keys;
 
 #[derive(Serialize)]
 struct Check {

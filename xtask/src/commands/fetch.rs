@@ -9,17 +9,16 @@ use std::{
 use el7rpm::spec::{Origin, Source, Spec};
 use serde::Serialize;
 
-use crate::{
-    cli::FetchArgs,
+use crate::{cli::FetchArgs, terminal};
+use base::{
     events::{Event, Outcome, Reporter},
     failure::{Class, Failure, Result, Trouble},
     process,
-    schedule::{self, Done, Ended, OnFailure, Task},
-    sources::{self, Fetcher, Patience, Store},
     step::{Kind, State},
-    terminal,
     workspace::Workspace,
 };
+use pipeline::schedule::{self, Done, Ended, OnFailure, Task};
+use sources::{Fetcher, Patience, Store};
 
 /// Sources that are fetched at once: enough for slow hosts, and no burden on a fast one.
 const AT_ONCE: usize = 4;

@@ -9,15 +9,17 @@ use el7rpm::{
     verify::{self, Required},
 };
 
-use crate::{
-    cli::IndexArgs,
+use crate::{cli::IndexArgs, terminal};
+use base::{
     disk::{remove_folder, sync, sync_all},
     events::Reporter,
     failure::{Class, Classify, Failure, Result},
+    workspace::Workspace,
+};
+use pipeline::{
     keys::{self, Passphrase},
     lock::Lock,
-    publish, terminal,
-    workspace::Workspace,
+    publish,
 };
 
 /// `checkout` is asked for only if its development key is to sign.

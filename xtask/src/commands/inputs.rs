@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use el7rpm::spec::{Origin, Spec};
 
-use crate::{
-    cli::SourceArgs,
+use crate::cli::SourceArgs;
+use base::{
     events::{Event, Reporter},
     failure::{Class, Classify, Failure, Result},
     workspace::Workspace,

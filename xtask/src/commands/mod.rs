@@ -12,13 +12,10 @@ mod verify;
 
 use crate::{
     cli::{CheckoutArgs, Cli, Command, KeyArgs},
-    events::Reporter,
-    failure::Result,
-    interrupt,
-    keys::Passphrase,
     terminal,
-    workspace::Workspace,
 };
+use base::{events::Reporter, failure::Result, interrupt, workspace::Workspace};
+use pipeline::keys::Passphrase;
 
 /// Runs the command that was asked for.
 pub(crate) fn run(cli: Cli) -> Result<()> {

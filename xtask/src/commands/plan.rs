@@ -1,16 +1,13 @@
 //! `plan`: what `rpm` would do, without doing any of it.
 
 use super::inputs;
-use crate::{
-    cli::PlanArgs,
-    events::Reporter,
-    failure::Result,
+use crate::{cli::PlanArgs, terminal};
+use base::{events::Reporter, failure::Result, workspace::Workspace};
+use pipeline::{
     keys,
     plan::{self, Circumstances, Plan},
-    sources::{Fetcher, Store},
-    terminal,
-    workspace::Workspace,
 };
+use sources::{Fetcher, Store};
 
 pub(super) fn run(
     args: &PlanArgs,

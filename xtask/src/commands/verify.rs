@@ -9,13 +9,12 @@ use el7rpm::{
 };
 use serde::Serialize;
 
-use crate::{
-    cli::VerifyArgs,
+use crate::{cli::VerifyArgs, terminal};
+use base::{
     failure::{Class, Classify, Failure, Result},
-    publish::{Expected, PUBLIC_KEY, verify_repository},
-    terminal,
     workspace::Workspace,
 };
+use pipeline::publish::{Expected, PUBLIC_KEY, verify_repository};
 
 #[derive(Serialize)]
 struct Verified<'a> {

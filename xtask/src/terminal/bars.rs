@@ -9,10 +9,8 @@ use std::{
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::lines;
-use crate::{
-    container::is_warning,
-    events::{Event, Outcome, Reporter},
-};
+use base::events::{Event, Outcome, Reporter};
+use builders::container::is_warning;
 
 pub(super) struct Bars {
     all: MultiProgress,

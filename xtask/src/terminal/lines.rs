@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use crate::{
+use base::{
     events::{Event, Outcome, Reporter},
     process::rough,
 };
@@ -70,7 +70,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::step::Kind;
+    use base::step::Kind;
 
     #[test]
     fn what_takes_long_is_announced_whatever_it_is_called() {

@@ -11,7 +11,7 @@ use std::io::{IsTerminal, Write};
 
 use serde::Serialize;
 
-use crate::{
+use base::{
     events::{Event, Reporter},
     failure::Failure,
 };

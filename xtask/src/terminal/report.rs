@@ -3,7 +3,7 @@
 
 use std::fmt::Write;
 
-use crate::report::{Report, Row};
+use base::report::{Report, Row};
 
 /// For people.
 pub(crate) fn text(report: &Report) -> String {

@@ -3,12 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use super::{Row, Scratch, fastest, time};
-use crate::{
+use base::{
     failure::{Class, Classify, Result},
-    keys,
     process::{Program, on_path},
     workspace::Workspace,
 };
+use pipeline::keys;
 
 /// A copy of the checkout's data packages, so that nothing of the user's is touched.
 struct Checkout {

@@ -14,10 +14,12 @@ use serde::Serialize;
 
 use crate::{
     cli::{BenchArgs, BenchWriteArgs, Benchmark},
+    terminal,
+};
+use base::{
     events::Reporter,
     failure::{Class, Classify, Failure, Result},
     process::Program,
-    terminal,
     workspace::Workspace,
 };
 

@@ -21,14 +21,14 @@ use el7rpm::{
 };
 
 use super::{Row, Scratch, fastest, time};
-use crate::{
-    cli::BenchWriteArgs,
+use crate::cli::BenchWriteArgs;
+use base::{
     events::Reporter,
     failure::{Class, Classify, Result},
-    keys,
     process::{Program, on_path},
     workspace::Workspace,
 };
+use pipeline::keys;
 
 const BYTES: u64 = 1_000_000_000;
 const FILES: usize = 17_000;

@@ -3,18 +3,18 @@
 use std::path::PathBuf;
 
 use super::{Scratch, time};
-use crate::{
-    cache::Cache,
-    cli::SourceArgs,
-    commands::inputs,
+use crate::{cli::SourceArgs, commands::inputs, terminal};
+use base::{
     events::Reporter,
     failure::{Class, Classify, Failure, Result},
-    plan::{Circumstances, Plan, Work},
     process::Program,
-    sources::{Fetcher, Store},
-    terminal,
     workspace::Workspace,
 };
+use pipeline::{
+    cache::Cache,
+    plan::{Circumstances, Plan, Work},
+};
+use sources::{Fetcher, Store};
 
 const PACKAGE: &str = "calico-mesos";
 const PROGRAM: &str = "calico_mesos";

@@ -5,13 +5,15 @@ use super::{
     ready,
     session::{Ready, Session},
 };
-use crate::{
+use base::{
     events::{Event, Reporter},
     failure::Result,
+    workspace::Workspace,
+};
+use pipeline::{
     keys::Keys,
     plan::Plan,
     publish::{Place, Publication},
-    workspace::Workspace,
 };
 
 /// How repositories of this run are published.

@@ -7,8 +7,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::{
-    cli::RpmArgs,
+use crate::cli::RpmArgs;
+use base::{
     failure::{Class, Classify, Failure, Result},
     process::{Program, on_path},
     workspace::Workspace,

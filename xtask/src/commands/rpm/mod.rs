@@ -15,23 +15,26 @@ use elsewhere::Elsewhere;
 use session::Session;
 
 use super::inputs;
-use crate::{
-    cli::RpmArgs,
+use crate::{cli::RpmArgs, terminal};
+use base::{
     events::{Event, Outcome, Reporter},
     failure::{Class, Failure, Result},
+    process,
+    report::Report,
+    step::Kind,
+    workspace::Workspace,
+};
+use builders::{
+    odd_paths, pinned_rust,
+    toolchain::{self, Toolchain},
+};
+use pipeline::{
     keys::{self, Passphrase},
     lock::Lock,
-    odd_paths, pinned_rust,
     plan::{self, Plan, Work},
-    process,
     publish::{DEFAULT_BASE_URL, Place},
-    report::Report,
     schedule::Ended,
-    step::Kind,
     steps::is_nothing,
-    terminal,
-    toolchain::{self, Toolchain},
-    workspace::Workspace,
 };
 
 pub(super) fn run(

@@ -4,17 +4,19 @@ use std::collections::BTreeSet;
 
 use el7rpm::signature::SignedRpm;
 
-use crate::{
-    cache::Cache,
+use base::{
     events::Outcome,
     failure::{Class, Failure, Result, Trouble},
     key::Key,
+    step::Kind,
+    workspace::Workspace,
+};
+use pipeline::{
+    cache::Cache,
     plan::{Plan, Planned, Work},
     publish,
     schedule::Ended,
-    step::Kind,
     steps::is_nothing,
-    workspace::Workspace,
 };
 
 /// Leaves out packages that require what only a package of ours offers that is missing, for its reason: what

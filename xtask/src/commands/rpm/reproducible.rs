@@ -10,15 +10,15 @@ use std::{
 use el7rpm::read::{Rpm, tag};
 
 use super::{elsewhere::Elsewhere, session::Session};
-use crate::{
-    container,
+use base::{
     disk::remove_folder,
     failure::{Class, Classify, Failure, Result},
     interrupt::Going,
-    keys,
     process::Program,
     workspace::Workspace,
 };
+use builders::container;
+use pipeline::keys;
 
 /// Builds the packages of the session again and compares with `first`, the unsigned RPMs of the first build.
 ///

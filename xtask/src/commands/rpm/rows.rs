@@ -2,11 +2,9 @@
 
 use el7rpm::signature::SignedRpm;
 
-use crate::{
-    events::Outcome,
-    key::Key,
+use base::{events::Outcome, key::Key, report::Row};
+use pipeline::{
     plan::{Plan, Work},
-    report::Row,
     schedule::Ended,
 };
 

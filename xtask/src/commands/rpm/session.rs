@@ -8,23 +8,27 @@ use std::{
 
 use el7rpm::spec::Spec;
 
-use crate::{
-    cache::Cache,
-    cli::RpmArgs,
-    container::{self, Options},
-    durations::Durations,
+use crate::cli::RpmArgs;
+use base::{
     events::{Event, Outcome, Reporter},
     failure::{Class, Failure, Result, Trouble},
-    keys::Keys,
-    plan::{Along, Circumstances, Plan, Step, Work},
     process,
-    schedule::{self, Done, Ended, OnFailure, Task},
-    sources::{Fetcher, Store},
     step::State,
-    steps::{Budget, Context, Images},
-    toolchain::Toolchain,
     workspace::Workspace,
 };
+use builders::{
+    container::{self, Options},
+    toolchain::Toolchain,
+};
+use pipeline::{
+    cache::Cache,
+    durations::Durations,
+    keys::Keys,
+    plan::{Along, Circumstances, Plan, Step, Work},
+    schedule::{self, Done, Ended, OnFailure, Task},
+    steps::{Budget, Context, Images},
+};
+use sources::{Fetcher, Store};
 
 /// All that steps share, for as long as the run lasts.
 pub(super) struct Session<'a> {

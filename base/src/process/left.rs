@@ -1,0 +1,108 @@
+//! Notes of programs that are running, for the run that comes after a killed one: nobody can act on
+//! SIGKILL, and what was started goes on.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::OnceLock,
+};
+
+use serde::{Deserialize, Serialize};
+
+use super::family::{self, Entry};
+use crate::workspace::Workspace;
+
+/// A process that cannot be taken for another one, whatever becomes of its number.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Identity {
+    pid: u32,
+    since: u64,
+    /// The start of the machine that `since` counts from.
+    boot: String,
+}
+
+impl Identity {
+    fn of(pid: u32) -> Option<Self> {
+        let boot = fs_err::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+        Some(Self { pid, since: Entry::of(pid)?.since, boot: boot.trim().to_owned() })
+    }
+
+    fn is_there(&self) -> bool {
+        Self::of(self.pid).as_ref() == Some(self)
+    }
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Left {
+    /// The run that started it.
+    run: Identity,
+    program: Identity,
+}
+
+/// Where notes are written, once that is known.
+static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+
+/// Notes every program that is started from now on in this checkout.
+pub fn note_in(workspace: &Workspace) {
+    let _ = FOLDER.set(folder(workspace));
+}
+
+/// A note, there as long as the program is running.
+pub(super) struct Note(PathBuf);
+
+impl Note {
+    /// Where there is no /proc, or no room, there is no note.
+    pub(super) fn write(pid: u32) -> Option<Self> {
+        let dir = FOLDER.get()?;
+        let run = Identity::of(std::process::id())?;
+        let left = Left { run, program: Identity::of(pid)? };
+        fs_err::create_dir_all(dir).ok()?;
+        let path = dir.join(pid.to_string());
+        fs_err::write(&path, serde_json::to_string(&left).ok()?).ok()?;
+        Some(Self(path))
+    }
+}
+
+impl Drop for Note {
+    fn drop(&mut self) {
+        let _ = fs_err::remove_file(&self.0);
+    }
+}
+
+fn folder(workspace: &Workspace) -> PathBuf {
+    workspace.state.join("running")
+}
+
+/// Ends what a killed run of this checkout has left running.
+pub fn sweep(workspace: &Workspace) {
+    let entries = fs_err::read_dir(folder(workspace)).into_iter().flatten().flatten();
+    for note in entries.map(|entry| entry.path()) {
+        end(&note);
+    }
+}
+
+fn end(note: &Path) {
+    let text = fs_err::read_to_string(note).unwrap_or_default();
+    if let Ok(left) = serde_json::from_str::<Left>(&text) {
+        // Another command of this checkout may be at work.
+        if left.run.is_there() {
+            return;
+        }
+        if left.program.is_there() {
+            family::kill(left.program.pid);
+        }
+    }
+    let _ = fs_err::remove_file(note);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_that_another_process_has_now_is_not_taken_for_the_program() {
+        let own = Identity::of(std::process::id()).unwrap();
+        assert!(own.is_there());
+        assert!(!Identity { since: own.since + 1, ..own.clone() }.is_there());
+        assert!(!Identity { boot: "another".into(), ..own }.is_there());
+    }
+}

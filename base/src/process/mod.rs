@@ -1,0 +1,170 @@
+//! Programs: the one way to run them ([`Program`]), and how a step runs one ([`Process`]): every line into a log
+//! file and to the reporter, and a failure that shows what matters of it.
+
+mod family;
+mod left;
+mod lines;
+mod program;
+mod quiet;
+mod running;
+
+use std::{
+    io::{BufReader, Write},
+    path::PathBuf,
+    process::ExitStatus,
+    time::Duration,
+};
+
+pub use left::{note_in, sweep};
+pub use lines::{Lines, is_error};
+pub use program::{Program, Reader, hide, on_path};
+pub use quiet::{rough, tell_after};
+pub use running::end_all;
+
+use crate::{
+    events::{Event, Reporter},
+    failure::{Class, Classify, Failure, Result},
+    workspace::Workspace,
+};
+use lines::{plain, read_line};
+use quiet::Quiet;
+
+/// A program that a step runs.
+pub struct Process<'a> {
+    /// The program with its arguments.
+    pub program: Program,
+    /// The checkout, which has the folder of logs.
+    pub workspace: &'a Workspace,
+    /// Name of its log.
+    pub log: String,
+    /// Class of the failure if the program fails.
+    pub class: Class,
+    /// Name of the step.
+    pub step: &'a str,
+    /// Gets every line.
+    pub reporter: &'a dyn Reporter,
+    /// What else can be said of it when it has been silent for long.
+    pub probe: Option<&'a (dyn Fn() -> String + Sync)>,
+}
+
+/// How a program ended.
+pub struct Ended {
+    /// Its exit code, or the signal that ended it.
+    pub status: ExitStatus,
+    /// What it printed, as far as an error message wants it.
+    pub lines: Lines,
+}
+
+/// Whether a program may go on after a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It goes on.
+    GoOn,
+    /// It is ended.
+    End,
+}
+
+impl Process<'_> {
+    /// Runs it to its end.
+    pub fn run(&self) -> Result<()> {
+        let mut log = self.open_log(fs_err::OpenOptions::new().write(true).truncate(true))?;
+        let ended = self.stream(&mut log, |_| Verdict::GoOn)?;
+        match ended.status.success() {
+            true => Ok(()),
+            false => Err(self.failure(&ended.status.to_string(), ended.lines)),
+        }
+    }
+
+    /// As [`Process::run`], but with the log going on where it is. `judge` sees each line; what the end means is
+    /// left to the caller.
+    pub fn watch(&self, judge: impl FnMut(&str) -> Verdict) -> Result<Ended> {
+        let mut log = self.open_log(fs_err::OpenOptions::new().append(true))?;
+        self.stream(&mut log, judge)
+    }
+
+    fn stream(&self, log: &mut fs_err::File, judge: impl FnMut(&str) -> Verdict) -> Result<Ended> {
+        let reader = self.program.all_output().map_err(|e| {
+            let status = format!("could not be started: {e}");
+            let _ = writeln!(log, "{status}");
+            self.failure(&status, Lines::default())
+        })?;
+        let quiet = Quiet::default();
+        let lines = std::thread::scope(|scope| {
+            scope.spawn(|| quiet.watch(quiet::first(), &|silence| self.tell(silence)));
+            let lines = self.read(&reader, log, &quiet, judge);
+            quiet.end();
+            lines
+        })?;
+        match reader.status().class(self.class)? {
+            Some(status) => Ok(Ended { status, lines }),
+            None => Err(self.failure("its end could not be seen", lines)),
+        }
+    }
+
+    fn read(
+        &self,
+        reader: &Reader,
+        log: &mut fs_err::File,
+        quiet: &Quiet,
+        mut judge: impl FnMut(&str) -> Verdict,
+    ) -> Result<Lines> {
+        let mut lines = Lines::default();
+        let mut input = BufReader::new(reader);
+        let mut buffer = Vec::new();
+        while read_line(&mut input, &mut buffer).class(self.class)? > 0 {
+            quiet.line();
+            log.write_all(&buffer).class(Class::Output)?;
+            let text = plain(&buffer);
+            self.reporter.event(&Event::StepOutput { step: self.step, line: &text });
+            if judge(&text) == Verdict::End {
+                reader.end();
+            }
+            lines.push(text);
+            buffer.clear();
+        }
+        Ok(lines)
+    }
+
+    fn tell(&self, silence: Duration) {
+        let detail = self.probe.map(|probe| probe());
+        tell(self.reporter, self.step, self.name(), silence, detail.as_deref());
+    }
+
+    fn open_log(&self, options: &mut fs_err::OpenOptions) -> Result<fs_err::File> {
+        fs_err::create_dir_all(self.workspace.logs()).class(Class::Output)?;
+        let mut log = options.create(true).open(self.log_file()).class(Class::Output)?;
+        writeln!(log, "$ {}", self.program.shown()).class(Class::Output)?;
+        Ok(log)
+    }
+
+    /// Where its output goes.
+    pub fn log_file(&self) -> PathBuf {
+        self.workspace.logs().join(&self.log)
+    }
+
+    fn name(&self) -> &str {
+        let name = self.program.path().file_name().unwrap_or_default();
+        name.to_str().unwrap_or("the program")
+    }
+
+    /// The failure of the program, which ended like this.
+    pub fn failure(&self, status: &str, lines: Lines) -> Failure {
+        let mut failure = Failure::new(self.class, format!("{} failed", self.name()));
+        failure.command = Some(self.program.shown());
+        failure.status = Some(status.to_owned());
+        failure.last_lines = lines.telling();
+        failure.log = Some(self.log_file());
+        failure
+    }
+}
+
+/// Tells that a program is being waited for.
+pub fn tell(
+    reporter: &dyn Reporter,
+    step: &str,
+    program: &str,
+    time: Duration,
+    detail: Option<&str>,
+) {
+    reporter.event(&Event::Silent { step, program, time, detail });
+}

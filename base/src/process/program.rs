@@ -1,0 +1,270 @@
+//! A program to run: the one way to run any.
+//!
+//! Whoever runs a program need not think of three things. It does not see the variable that holds
+//! the passphrase. It is in a process group of its own, so that a terminal's Ctrl-C reaches this
+//! process alone. And it ends with the run, together with all that it has started.
+
+#![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "this is the one place")]
+
+use std::{
+    ffi::{OsStr, OsString},
+    io::{self, Read},
+    os::unix::process::CommandExt,
+    path::{Path, PathBuf},
+    process::{ExitStatus, Output},
+    sync::OnceLock,
+    time::Duration,
+};
+
+use super::{
+    quiet,
+    running::{self, Ending, Running},
+};
+
+/// The variable that holds the passphrase, if one does.
+static SECRET: OnceLock<String> = OnceLock::new();
+
+/// Keeps a variable from every program that is run from now on. To be called before any is.
+pub fn hide(variable: String) {
+    // Said once: there is one passphrase in a run.
+    let _ = SECRET.set(variable);
+}
+
+/// A program to run, put together as `std::process::Command` is.
+#[derive(Clone, Debug)]
+pub struct Program {
+    program: PathBuf,
+    args: Vec<OsString>,
+    dir: Option<PathBuf>,
+    set: Vec<(OsString, OsString)>,
+    removed: Vec<fn(&str) -> bool>,
+    ending: Ending,
+}
+
+impl Program {
+    /// A path, or a name that is looked for on PATH.
+    pub fn new(program: impl Into<PathBuf>) -> Self {
+        Self {
+            program: program.into(),
+            args: Vec::new(),
+            dir: None,
+            set: Vec::new(),
+            removed: Vec::new(),
+            ending: Ending::Killed,
+        }
+    }
+
+    /// Adds an argument.
+    pub fn arg(&mut self, arg: impl Into<OsString>) -> &mut Self {
+        self.args.push(arg.into());
+        self
+    }
+
+    /// Adds arguments.
+    pub fn args(&mut self, args: impl IntoIterator<Item = impl Into<OsString>>) -> &mut Self {
+        self.args.extend(args.into_iter().map(Into::into));
+        self
+    }
+
+    /// Sets the folder to start in.
+    pub fn current_dir(&mut self, dir: impl Into<PathBuf>) -> &mut Self {
+        self.dir = Some(dir.into());
+        self
+    }
+
+    /// Sets a variable.
+    pub fn env(&mut self, name: impl Into<OsString>, value: impl Into<OsString>) -> &mut Self {
+        self.set.push((name.into(), value.into()));
+        self
+    }
+
+    /// Sets variables.
+    pub fn envs<N: Into<OsString>, V: Into<OsString>>(
+        &mut self,
+        pairs: impl IntoIterator<Item = (N, V)>,
+    ) -> &mut Self {
+        self.set.extend(pairs.into_iter().map(|(name, value)| (name.into(), value.into())));
+        self
+    }
+
+    /// Removes the inherited variables whose names the filter accepts.
+    pub fn without(&mut self, filter: fn(&str) -> bool) -> &mut Self {
+        self.removed.push(filter);
+        self
+    }
+
+    /// Lets it take down what it has going elsewhere when the run is stopped: it gets SIGTERM, and
+    /// all the time that it wants.
+    pub fn ends_itself(&mut self) -> &mut Self {
+        self.ending = Ending::Asked;
+        self
+    }
+
+    /// Lets it run although the run is being stopped: it is part of that.
+    pub fn cleans_up(&mut self) -> &mut Self {
+        self.ending = Ending::Left;
+        self
+    }
+
+    /// Has `wrapper` run it: a program that takes another one's words after its own.
+    pub fn behind(mut self, wrapper: impl Into<PathBuf>, args: &[&OsStr]) -> Self {
+        let program = std::mem::replace(&mut self.program, wrapper.into());
+        let own = std::mem::take(&mut self.args);
+        self.args.extend(args.iter().map(|arg| (*arg).to_owned()));
+        self.args.push(program.into());
+        self.args.extend(own);
+        self
+    }
+
+    /// The program.
+    pub fn path(&self) -> &Path {
+        &self.program
+    }
+
+    /// The command as one would type it, as far as that helps.
+    pub fn shown(&self) -> String {
+        let words = self.args.iter().map(|a| a.to_string_lossy());
+        let program = self.program.to_string_lossy();
+        std::iter::once(program).chain(words).collect::<Vec<_>>().join(" ")
+    }
+
+    /// Runs it without input to its end, and returns what it printed.
+    pub fn output(&self) -> io::Result<Output> {
+        let (handle, running) = self.start(self.captured().stdin_null())?;
+        let output = handle.wait().cloned();
+        running.ended();
+        output
+    }
+
+    /// As [`Program::output`], but ends it after `patience`; then there is no output. `late` is told
+    /// now and then how long it has been waited for.
+    pub fn output_within(
+        &self,
+        patience: Duration,
+        late: &dyn Fn(Duration),
+    ) -> io::Result<Option<Output>> {
+        let (handle, running) = self.start(self.captured().stdin_null())?;
+        let (mut waited, mut next) = (Duration::ZERO, quiet::first());
+        while waited < patience {
+            let more = next.min(patience.saturating_sub(waited));
+            if let Some(output) = handle.wait_timeout(more)? {
+                running.ended();
+                return Ok(Some(output.clone()));
+            }
+            waited += more;
+            next = waited;
+            if waited < patience {
+                late(waited);
+            }
+        }
+        // What it has started goes with it.
+        drop(running);
+        Ok(None)
+    }
+
+    /// Runs it with `input`. The second result is that of handing the input over.
+    pub fn feed(&self, input: &mut dyn Read) -> io::Result<(Output, io::Result<u64>)> {
+        let (reader, mut writer) = io::pipe()?;
+        let (handle, running) = self.start(self.captured().stdin_file(reader))?;
+        let copied = io::copy(input, &mut writer);
+        drop(writer);
+        let output = handle.wait().cloned();
+        running.ended();
+        Ok((output?, copied))
+    }
+
+    /// Runs it with the terminal, or whatever else this process talks to, as its own.
+    pub fn on_terminal(&self) -> io::Result<ExitStatus> {
+        let start = || self.environment(self.command()).start();
+        let (handle, running) = running::start(self.ending, start, |h| h.pids())?;
+        let status = handle.wait().map(|output| output.status);
+        running.ended();
+        status
+    }
+
+    /// Starts it with `input`; what it prints is read from the result.
+    pub fn reader(&self, input: Vec<u8>) -> io::Result<Reader> {
+        let expression = self.environment(self.command()).stdin_bytes(input).stderr_null();
+        self.read(&expression)
+    }
+
+    /// Starts it without input; what it prints, complaints included, is read from the result.
+    pub(super) fn all_output(&self) -> io::Result<Reader> {
+        let command = self.command().stdin_null().stderr_to_stdout();
+        self.read(&self.environment(command))
+    }
+
+    fn read(&self, expression: &duct::Expression) -> io::Result<Reader> {
+        let expression = expression.before_spawn(own_group);
+        let start = || expression.reader();
+        let (handle, running) = running::start(self.ending, start, |h| h.pids())?;
+        Ok(Reader { handle, running })
+    }
+
+    fn start(&self, expression: duct::Expression) -> io::Result<(duct::Handle, Running)> {
+        let expression = expression.before_spawn(own_group);
+        running::start(self.ending, || expression.start(), |handle| handle.pids())
+    }
+
+    fn captured(&self) -> duct::Expression {
+        self.environment(self.command()).stdout_capture().stderr_capture()
+    }
+
+    fn command(&self) -> duct::Expression {
+        // A string is looked for on PATH; of a path, duct takes that it is one.
+        let command = duct::cmd(self.program.as_os_str(), &self.args).unchecked();
+        self.dir.iter().fold(command, |command, dir| command.dir(dir))
+    }
+
+    fn environment(&self, mut command: duct::Expression) -> duct::Expression {
+        // Expressions are nested, and the outermost is applied first.
+        for (name, value) in &self.set {
+            command = command.env(name, value);
+        }
+        for (name, _) in std::env::vars_os() {
+            let set = self.set.iter().any(|(other, _)| *other == name);
+            let removed = |name: &str| self.removed.iter().any(|filter| filter(name));
+            if !set && name.to_str().is_some_and(removed) {
+                command = command.env_remove(name);
+            }
+        }
+        SECRET.get().into_iter().fold(command, |command, name| command.env_remove(name))
+    }
+}
+
+/// The first program of this name on PATH.
+pub fn on_path(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path).map(|dir| dir.join(name)).find(|p| p.is_file())
+}
+
+fn own_group(command: &mut std::process::Command) -> io::Result<()> {
+    command.process_group(0);
+    Ok(())
+}
+
+/// A program that is running, and what it prints.
+pub struct Reader {
+    handle: duct::ReaderHandle,
+    running: Running,
+}
+
+impl Reader {
+    /// Ends it, and all that it has started.
+    pub(super) fn end(&self) {
+        self.running.end();
+    }
+
+    /// How it ended; to be asked when all has been read.
+    pub fn status(self) -> io::Result<Option<ExitStatus>> {
+        let status = self.handle.try_wait()?.map(|output| output.status);
+        self.running.ended();
+        Ok(status)
+    }
+}
+
+impl Read for &Reader {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        (&self.handle).read(buffer)
+    }
+}

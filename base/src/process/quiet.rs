@@ -1,0 +1,103 @@
+//! A program that prints nothing for long: it may be at work, or hang. Nobody ends it for that, but
+//! whoever waits is told.
+
+use std::{
+    sync::{
+        Condvar, Mutex, OnceLock, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+static FIRST: OnceLock<Duration> = OnceLock::new();
+
+/// Silence after which it is told first; each further time after as long as all before.
+pub(super) fn first() -> Duration {
+    FIRST.get().copied().unwrap_or(Duration::from_secs(30))
+}
+
+/// Says after which silence it is told. To be called before any program is run.
+pub fn tell_after(silence: Duration) {
+    // Said once: there is one command in a process.
+    let _ = FIRST.set(silence);
+}
+
+/// Watches over the output of one program.
+#[derive(Default)]
+pub(super) struct Quiet {
+    lines: AtomicU64,
+    over: Mutex<bool>,
+    changed: Condvar,
+}
+
+impl Quiet {
+    /// Notes a line of output.
+    pub(super) fn line(&self) {
+        self.lines.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Notes that the program has ended.
+    pub(super) fn end(&self) {
+        *self.over.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.changed.notify_all();
+    }
+
+    /// Tells of each silence, until the end.
+    pub(super) fn watch(&self, first: Duration, tell: &dyn Fn(Duration)) {
+        let (mut seen, mut silence) = (self.lines.load(Ordering::Relaxed), Duration::ZERO);
+        loop {
+            let wait = if silence.is_zero() { first } else { silence };
+            let over = self.over.lock().unwrap_or_else(PoisonError::into_inner);
+            let waited = self.changed.wait_timeout_while(over, wait, |over| !*over);
+            let (over, _) = waited.unwrap_or_else(PoisonError::into_inner);
+            if *over {
+                return;
+            }
+            drop(over);
+            let now = self.lines.load(Ordering::Relaxed);
+            silence = if now == seen { silence + wait } else { Duration::ZERO };
+            seen = now;
+            if !silence.is_zero() {
+                tell(silence);
+            }
+        }
+    }
+}
+
+/// `30 s`, `4 min`, `1 h 5 min`: as exact as anybody wants it.
+pub fn rough(time: Duration) -> String {
+    match time.as_secs() {
+        seconds @ 0..120 => format!("{seconds} s"),
+        seconds @ 120..7200 => format!("{} min", seconds / 60),
+        seconds => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_silence_is_told_at_growing_intervals_until_the_end() {
+        let quiet = Quiet::default();
+        let told = Mutex::new(Vec::new());
+        let first = Duration::from_millis(1);
+        quiet.watch(first, &|silence| {
+            let mut told = told.lock().unwrap();
+            told.push(silence.as_millis());
+            match told.len() {
+                // A line begins the count again.
+                3 => quiet.line(),
+                5 => quiet.end(),
+                _ => {}
+            }
+        });
+        assert_eq!(told.into_inner().unwrap(), [1, 2, 4, 1, 2]);
+    }
+
+    #[test]
+    fn times_are_as_exact_as_anybody_wants_them() {
+        let rough = |seconds| rough(Duration::from_secs(seconds));
+        assert_eq!([rough(30), rough(150), rough(3900 * 2)], ["30 s", "2 min", "2 h 10 min"]);
+    }
+}

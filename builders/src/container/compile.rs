@@ -1,0 +1,326 @@
+//! A compile: the phases of a build, each in a container of its own with the same folders.
+//!
+//! What a phase leaves is in the folders, never in the container. So the next phase, and the shell
+//! after a failure, find all that there is.
+
+use std::{
+    collections::BTreeSet,
+    io::IsTerminal,
+    path::{Path, PathBuf},
+    sync::{Mutex, PoisonError},
+    time::Instant,
+};
+
+use el7rpm::spec::{ContainerBuild, Phase};
+
+use super::{
+    BUILD_ROOT, BuiltImage, Engine, Farm, SOURCE_ROOT, STAGE_ROOT, ccache,
+    ccache::{Counts, Trust},
+    diagnosis::{self, End, Signs},
+    invocation::{HOME, Invocation, PATH},
+    jobs,
+    lease::Lease,
+    mount::Mount,
+    mounts::Mounts,
+    user::{self, User},
+};
+use crate::site::Site;
+use base::{
+    events::Event,
+    failure::{Class, Classify, Failure, Result, Trouble},
+    process::{Process, Verdict},
+};
+
+/// What is compiled.
+pub struct Compile<'a> {
+    /// The description's folder under specs/.
+    pub name: &'a str,
+    /// Version of its first package.
+    pub version: &'a str,
+    /// Whether it is built from something else than its pinned sources.
+    pub local: bool,
+    /// Its sources, unpacked: the name of each and its folder.
+    pub sources: Vec<(String, PathBuf)>,
+    /// Other builds that it looks into.
+    pub needs: Vec<Need>,
+    /// Its phases, variables and switches.
+    pub build: &'a ContainerBuild,
+    /// SOURCE_DATE_EPOCH.
+    pub source_date: u32,
+    /// How to go about it.
+    pub options: &'a Options,
+}
+
+/// A build that another looks into.
+#[derive(Clone, Debug)]
+pub struct Need {
+    /// Name of its description.
+    pub name: String,
+    /// Its build tree.
+    pub build: PathBuf,
+    /// Its sources, unpacked: the name of each and its folder.
+    pub sources: Vec<(String, PathBuf)>,
+}
+
+/// How to go about it. Only `farm` can change the result, and is part of the step's key.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// Compilers at once; as many as the machine bears if not given.
+    pub jobs: Option<u16>,
+    /// Machines that compile along.
+    pub farm: Option<Farm>,
+    /// Whether to open a shell where a phase has failed.
+    pub shell_on_failure: bool,
+    /// Whether to begin with an empty ccache of its own: what others have compiled proves nothing
+    /// of this machine.
+    pub own_ccache: bool,
+}
+
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+
+impl Compile<'_> {
+    /// Runs all phases; leaves the build tree in `out/build` and the staged root in `out/stage`.
+    pub fn run(
+        &self,
+        engine: &Engine,
+        image: &BuiltImage,
+        site: &Site<'_>,
+        step: &str,
+        out: &Path,
+    ) -> Result<(), Trouble> {
+        // Each takes all cores, and all the memory that they need.
+        let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+        let user = User::of(engine);
+        let scratch = tempfile::tempdir_in(site.workspace.tmp()).class(Class::Output)?;
+        let (build, stage) = (out.join("build"), out.join("stage"));
+        for dir in [&build, &stage] {
+            fs_err::create_dir_all(dir).class(Class::Output)?;
+            user::lend(dir, user)?;
+        }
+        let _closed = user::Closed::to_others(out)?;
+        let mut mounts = self.mounts(&build, &stage)?;
+        mounts.extend(user.accounts(scratch.path(), self.options.farm.is_none())?);
+        let cache = self.cache(engine, image, site, user)?;
+
+        let mut lease = Lease::take(engine, site.workspace, self.name)?;
+        let mounts =
+            Mounts::prepare(engine, image, &mut lease, mounts, (cache, self.trust()), user)?;
+        let options = mounts.options()?;
+        let jobs = self.jobs(engine);
+        let env = self.env(jobs);
+        let dir = format!("{BUILD_ROOT}/{}", self.name);
+        let invocation = Invocation {
+            engine,
+            image: &image.reference,
+            container: &lease.container,
+            user,
+            mounts: &options,
+            dir: &dir,
+            env: &env,
+            network: self.options.farm.is_some(),
+        };
+        let log = site.workspace.logs().join(self.log());
+        let _ = fs_err::remove_file(&log);
+        let run = Run { compile: self, engine, site, step, lease: &lease, invocation, jobs, log };
+        run.phases(&[&build, &stage]).inspect_err(|_| {
+            // What cannot be claimed is in the way of the next run, which will say so.
+            let _ = user::claim(out, true);
+        })?;
+        mounts.collect(engine, image, &lease)?;
+        user::claim(&stage, false)?;
+        user::claim(&build, true)?;
+        Ok(())
+    }
+
+    fn mounts(&self, build: &Path, stage: &Path) -> Result<Vec<Mount>> {
+        let mount = |inside: String, outside: &Path, writable| Mount {
+            inside,
+            outside: outside.to_owned(),
+            writable,
+        };
+        let mut mounts = vec![
+            mount(format!("{BUILD_ROOT}/{}", self.name), build, true),
+            mount(STAGE_ROOT.into(), stage, true),
+        ];
+        let needed = self.needs.iter().flat_map(|need| &need.sources);
+        for (name, dir) in self.sources.iter().chain(needed) {
+            mounts.push(mount(format!("{SOURCE_ROOT}/{name}"), dir, false));
+        }
+        for need in &self.needs {
+            mounts.push(mount(format!("{BUILD_ROOT}/{}", need.name), &need.build, false));
+        }
+        let mut seen = BTreeSet::new();
+        match mounts.iter().find(|p| !seen.insert(&p.inside)) {
+            None => Ok(mounts),
+            Some(twice) => Err(Failure::new(
+                Class::Spec,
+                format!("two things want to be {} while {} is built", twice.inside, self.name),
+            )
+            .help("give sources names that differ from those of the builds it needs")),
+        }
+    }
+
+    /// Who else may use the objects that this build leaves: it can write whatever it likes.
+    fn trust(&self) -> Trust {
+        match self.options.own_ccache {
+            true => Trust::Own,
+            false if self.local || self.options.farm.is_some() => Trust::Unpinned,
+            false => Trust::Pinned,
+        }
+    }
+
+    fn log(&self) -> String {
+        format!("compile-{}.log", self.name)
+    }
+
+    fn cache(
+        &self,
+        engine: &Engine,
+        image: &BuiltImage,
+        site: &Site<'_>,
+        user: User,
+    ) -> Result<Mount> {
+        let mut cache =
+            Mount { inside: ccache::INSIDE.into(), outside: PathBuf::new(), writable: true };
+        if engine.shares_folders {
+            cache.outside = ccache::folder(site.workspace, &image.key, self.trust())?;
+            user::lend(&cache.outside, user)?;
+        }
+        Ok(cache)
+    }
+
+    fn jobs(&self, engine: &Engine) -> usize {
+        let farm = self.options.farm.as_ref().map_or(0, Farm::jobs);
+        self.options.jobs.map_or_else(|| jobs::local(engine).max(farm), usize::from)
+    }
+
+    /// All variables of the build, and no other.
+    fn env(&self, jobs: usize) -> Vec<(String, String)> {
+        let name = self.name;
+        let own = [
+            ("BUILD", format!("{BUILD_ROOT}/{name}")),
+            ("HOME", HOME.into()),
+            ("JOBS", jobs.to_string()),
+            ("LC_ALL", "C".into()),
+            ("LOGNAME", "builder".into()),
+            ("NAME", name.into()),
+            ("PATH", PATH.into()),
+            ("SOURCE_DATE_EPOCH", self.source_date.to_string()),
+            ("SRC", format!("{SOURCE_ROOT}/{}", self.build.main)),
+            ("STAGE", STAGE_ROOT.into()),
+            ("SWITCHES", self.build.options()),
+            ("TZ", "UTC".into()),
+            ("USER", "builder".into()),
+            ("VERSION", self.version.into()),
+        ];
+        let mut env: Vec<_> = own.map(|(name, value)| (name.to_owned(), value)).to_vec();
+        let fixed = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
+        env.extend(ccache::SETTINGS.map(fixed));
+        if let Some(farm) = &self.options.farm {
+            env.extend([("CCACHE_PREFIX", "distcc"), ("DISTCC_HOSTS", farm.hosts())].map(fixed));
+        }
+        env.extend(self.build.env.clone());
+        env
+    }
+}
+
+/// A compile that is under way.
+struct Run<'a> {
+    compile: &'a Compile<'a>,
+    engine: &'a Engine,
+    site: &'a Site<'a>,
+    step: &'a str,
+    lease: &'a Lease,
+    invocation: Invocation<'a>,
+    jobs: usize,
+    log: PathBuf,
+}
+
+impl Run<'_> {
+    fn phases(&self, folders: &[&Path]) -> Result<()> {
+        let before = self.counts();
+        for phase in &self.compile.build.phases {
+            if let Err(failure) = self.phase(phase, folders) {
+                if self.compile.options.shell_on_failure {
+                    self.shell(phase, &failure);
+                }
+                return Err(failure);
+            }
+        }
+        if let (Some(before), Some(after)) = (before, self.counts())
+            && let Some(rate) = after.since(before)
+        {
+            self.note(&format!("{}: {rate}", self.step));
+        }
+        Ok(())
+    }
+
+    fn phase(&self, phase: &Phase, folders: &[&Path]) -> Result<()> {
+        let (step, name, reporter) = (self.step, phase.name.as_str(), self.site.reporter);
+        reporter.event(&Event::Phase { step, phase: name });
+        let start = Instant::now();
+        let command = ["/bin/sh", "-eu", "-c", &phase.script, name];
+        let mut program = self.engine.command(self.invocation.args(&command, false)?);
+        program.current_dir(&self.site.workspace.root);
+        let probe = || self.engine.probe();
+        let log = self.compile.log();
+        let process =
+            Process { probe: Some(&probe), ..self.site.process(program, log, Class::Tool, step) };
+        let mut signs = Signs::default();
+        let ended = process.watch(|line| {
+            signs.see(line);
+            Verdict::GoOn
+        });
+        let ended = ended.inspect_err(|_| self.lease.remove_container())?;
+        let (warnings, time) = (signs.warnings, start.elapsed());
+        reporter.event(&Event::PhaseEnded { step, phase: name, warnings, time });
+        if ended.status.success() {
+            return Ok(());
+        }
+        // A client that was killed leaves its container.
+        self.lease.remove_container();
+        let end = End {
+            phase: name,
+            image: self.invocation.image,
+            engine: self.engine.kind.name(),
+            jobs: self.jobs,
+            code: ended.status.code(),
+            status: ended.status.to_string(),
+            log: self.log.clone(),
+            folders,
+        };
+        Err(diagnosis::judge(&end, &signs, ended.lines))
+    }
+
+    /// ccache's counts; none if the image has no ccache that tells.
+    fn counts(&self) -> Option<Counts> {
+        let args = self.invocation.args(&["ccache", "--print-stats"], false).ok()?;
+        let text = self.engine.says_inside(args, self.step, self.site.reporter);
+        text.ok().map(|text| Counts::parse(&text))
+    }
+
+    /// The same image, folders and variables as the phase had, with the user in it.
+    fn shell(&self, phase: &Phase, failure: &Failure) {
+        if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
+            self.note("--shell-on-failure needs a terminal; there is none");
+            return;
+        }
+        let shown: Vec<_> = failure.last_lines.iter().take(4).map(String::as_str).collect();
+        self.note(&format!("{}\n  {}", failure.message, shown.join("\n  ")));
+        self.note(
+            "a shell in the builder: sh -eu -c \"$PHASE\" runs the phase again, `exit` ends the run",
+        );
+        let script = format!("PHASE={}", phase.script);
+        let start = "[ -x /bin/bash ] && exec /bin/bash --norc -i; exec /bin/sh -i";
+        let command = ["env", &script, "/bin/sh", "-c", start];
+        self.site.reporter.aside(&mut || {
+            if let Ok(args) = self.invocation.args(&command, true) {
+                let _ = self.engine.command(args).on_terminal();
+            }
+        });
+    }
+
+    fn note(&self, message: &str) {
+        self.site.reporter.event(&Event::Note { message });
+    }
+}

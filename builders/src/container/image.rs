@@ -1,0 +1,344 @@
+//! A builder image: the folder containers/NAME, and what an engine makes of it.
+//!
+//! Its identity is the content of the folder. What the package manager made of that is written to
+//! image.lock beside it, to be committed: an image that resolves to other packages is another one,
+//! and no build is to find that out by its results.
+
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
+
+use el7rpm::input;
+
+use super::{
+    engine::{BuiltImage, Engine},
+    invocation::basic,
+    lease::Lease,
+};
+use crate::site::Site;
+use base::{
+    events::Event,
+    failure::{Class, Classify, Failure, Result, Trouble},
+    key::{Key, KeyBuilder},
+    process::{Process, Verdict},
+    workspace::Workspace,
+};
+
+/// The script in each image that lists its packages.
+const PACKAGES: &str = "/usr/libexec/builder/packages";
+/// Last lines of a build that failed in which its reason is looked for.
+const END: usize = 30;
+/// The list, as it is committed.
+const LOCK: &str = "image.lock";
+/// What it offers to programs, beside its description.
+const ABI: &str = "abi.toml";
+
+/// A description of an image.
+#[derive(Clone, Debug)]
+pub struct Image {
+    /// The name of its folder.
+    pub name: String,
+    dir: PathBuf,
+    key: Key,
+    lock: Option<String>,
+    args: Vec<String>,
+}
+
+impl Image {
+    /// Reads the folder containers/NAME. `args` are the build arguments, `NAME=VALUE`: they say
+    /// where things are fetched from, not what, and are no part of the identity.
+    pub fn load(workspace: &Workspace, name: &str, args: &[String]) -> Result<Self> {
+        let dir = workspace.root.join("containers").join(name);
+        if !dir.join("Containerfile").is_file() {
+            let message = format!("there is no containers/{name}/Containerfile");
+            return Err(Failure::new(Class::Spec, message)
+                .help("`image` in [build] names a folder of containers/"));
+        }
+        let mut key = KeyBuilder::new("image", 1);
+        for entry in walkdir::WalkDir::new(&dir).sort_by_file_name() {
+            let entry = entry.map_err(std::io::Error::from).class(Class::Source)?;
+            // The ABI table is an input of packages alone: a line in it compiles nothing again.
+            let is_own = [LOCK, ABI].iter().any(|own| entry.path() == dir.join(own));
+            if entry.file_type().is_file() && !is_own {
+                let name = entry.path().strip_prefix(&dir).unwrap_or(entry.path());
+                key = key.file(&name.to_string_lossy(), entry.path())?;
+            }
+        }
+        let lock = read_lock(&dir)?;
+        Ok(Self { name: name.to_owned(), key: key.finish(), lock, args: args.to_vec(), dir })
+    }
+
+    /// Its identity, without the packages that it resolves to.
+    pub fn key(&self) -> &Key {
+        &self.key
+    }
+
+    /// The packages that it is known to resolve to.
+    pub fn lock(&self) -> Option<&str> {
+        self.lock.as_deref()
+    }
+
+    /// What it offers to the programs built in it beside, or instead of, what CentOS 7 does.
+    pub fn abi(&self) -> Option<PathBuf> {
+        // One that cannot be read is there all the same, and fails where it is loaded.
+        Some(self.dir.join(ABI)).filter(|path| !matches!(input::is_there(path), Ok(false)))
+    }
+
+    /// Its name in an engine.
+    pub fn reference(&self) -> String {
+        format!("localhost/mesos-calico-builder-{}:{}", self.name, self.key.short())
+    }
+
+    /// Whether the engine has it.
+    pub fn is_there(&self, engine: &Engine) -> bool {
+        engine.says(["image", "inspect", "--format", "{{.Id}}", &self.reference()]).is_ok()
+    }
+
+    /// Builds it, unless it is there, and sees to its list of packages.
+    ///
+    /// # Errors
+    /// [`Trouble::Unavailable`] if what it is made from cannot be reached.
+    pub fn ensure(
+        &self,
+        engine: &Engine,
+        site: &Site<'_>,
+        step: &str,
+    ) -> Result<BuiltImage, Trouble> {
+        if !self.is_there(engine) {
+            if site.offline && !self.is_local() {
+                return Err(Trouble::Unavailable(self.forbidden()));
+            }
+            self.build(engine, site, step)?;
+        }
+        self.check(engine, site, step)?;
+        Ok(BuiltImage { reference: self.reference(), key: self.key.clone() })
+    }
+
+    fn build(&self, engine: &Engine, site: &Site<'_>, step: &str) -> Result<(), Trouble> {
+        let mut program = engine.command(["build", "--tag", &self.reference(), "--file"]);
+        program.arg(self.dir.join("Containerfile")).current_dir(&site.workspace.root);
+        program.args(self.args.iter().flat_map(|arg| ["--build-arg", arg]));
+        program.arg(&self.dir);
+        let probe = || engine.probe();
+        let log = format!("image-{}.log", self.name);
+        let process =
+            Process { probe: Some(&probe), ..site.process(program, log, Class::Tool, step) };
+        let _ = fs_err::remove_file(process.log_file());
+        let (mut out_of_reach, mut lines) = (None, 0);
+        let ended = process.watch(|line| {
+            lines += 1;
+            if is_out_of_reach(line) {
+                out_of_reach = Some((lines, line.to_owned()));
+            }
+            // podman tries four times, which takes minutes where packets vanish.
+            match out_of_reach.is_some() && line.contains("retrying in") {
+                true => Verdict::End,
+                false => Verdict::GoOn,
+            }
+        })?;
+        match ended.status.success() {
+            true => Ok(()),
+            false => {
+                let failure = process.failure(&ended.status.to_string(), ended.lines);
+                // What was said long before the end was got over: one mirror of several, say.
+                let at_the_end = |(at, line): (usize, String)| (lines - at < END).then_some(line);
+                Err(self.judge(failure, out_of_reach.and_then(at_the_end)))
+            }
+        }
+    }
+
+    fn judge(&self, mut failure: Failure, out_of_reach: Option<String>) -> Trouble {
+        let name = &self.name;
+        if let Some(line) = out_of_reach {
+            failure.message = format!(
+                "the builder image {name} cannot be made: what it consists of is out of reach: {}",
+                line.trim()
+            );
+            return Trouble::Unavailable(failure.help(
+                "connect to a network, or name mirrors: --image-arg BASE=... --image-arg VAULT=... \
+                 --image-arg EPEL=... (docs/operating.md, The builder)",
+            ));
+        }
+        failure.message = format!("the builder image {name} cannot be built");
+        let help = format!("mend containers/{name}/Containerfile; the log has every word");
+        Trouble::Failed(failure.help(help))
+    }
+
+    /// Compares the packages in the image with the list beside its description.
+    fn check(&self, engine: &Engine, site: &Site<'_>, step: &str) -> Result<(), Trouble> {
+        let found = self.packages(engine, site, step)?;
+        let path = self.dir.join(LOCK);
+        // Another step may have written it since the plan was made.
+        match read_lock(&self.dir)? {
+            Some(lock) if lock == found => Ok(()),
+            Some(lock) => Err(Trouble::Failed(self.differs(&lock, &found))),
+            None => {
+                write_whole(&path, &found)?;
+                let path = site.workspace.relative(&path).display();
+                let message = format!("{path} now lists the image's packages: commit it");
+                site.reporter.event(&Event::Note { message: &message });
+                Ok(())
+            }
+        }
+    }
+
+    /// The list of one image never changes, so it is asked for once.
+    fn packages(&self, engine: &Engine, site: &Site<'_>, step: &str) -> Result<String> {
+        let format = "{{.Id}}";
+        let id = engine.says(["image", "inspect", "--format", format, &self.reference()])?;
+        let id = id.trim().trim_start_matches("sha256:").to_owned();
+        let known = site.workspace.state.join("images").join(id);
+        if let Ok(text) = fs_err::read_to_string(&known) {
+            return Ok(text);
+        }
+        let lease = Lease::take(engine, site.workspace, &format!("packages-{}", self.name))?;
+        let mut args = basic(engine, false);
+        args.extend(["--name".into(), lease.container.clone().into()]);
+        args.extend([self.reference().into(), PACKAGES.into()]);
+        let text = engine.says_inside(args, step, site.reporter).map_err(|failure| {
+            failure.help(format!(
+                "{PACKAGES} in the image must list its packages, one a line and sorted"
+            ))
+        })?;
+        fs_err::create_dir_all(known.parent().unwrap_or(&known)).class(Class::Output)?;
+        write_whole(&known, &text)?;
+        Ok(text)
+    }
+
+    fn differs(&self, lock: &str, found: &str) -> Failure {
+        let name = &self.name;
+        let message = format!(
+            "the builder image {name} has other packages than containers/{name}/{LOCK} says"
+        );
+        let mut failure = Failure::new(Class::Tool, message).help(format!(
+            "name the mirrors that it was made with (--image-arg), or, to go on with what is there \
+             now, remove containers/{name}/{LOCK}, run again and commit the new one"
+        ));
+        failure.last_lines = difference(lock, found);
+        failure
+    }
+
+    fn forbidden(&self) -> Failure {
+        let message = format!(
+            "the builder image {} is not here, and --offline forbids to make it",
+            self.name
+        );
+        Failure::new(Class::Tool, message).help(format!(
+            "run once without --offline, or load it from where it is: `podman save` there, `podman \
+             load` here ({})",
+            self.reference()
+        ))
+    }
+
+    /// Whether it stands on an image that is here, so that building it fetches nothing.
+    fn is_local(&self) -> bool {
+        let text = fs_err::read_to_string(self.dir.join("Containerfile")).unwrap_or_default();
+        let mut bases = text.lines().filter_map(|l| l.strip_prefix("FROM ")).map(str::trim);
+        bases.all(|base| base == "scratch" || base.starts_with("localhost/"))
+    }
+}
+
+/// The list of packages beside a description; none where there is none yet. One that cannot be read is not taken
+/// for that, for it would be written over.
+fn read_lock(dir: &Path) -> Result<Option<String>> {
+    match fs_err::read_to_string(dir.join(LOCK)) {
+        Ok(text) => Ok(Some(text)),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(e) => Err(e).class(Class::Source),
+    }
+}
+
+/// A list that is half there would be believed.
+fn write_whole(path: &Path, text: &str) -> Result<()> {
+    let new = path.with_added_extension("new");
+    fs_err::write(&new, text).class(Class::Output)?;
+    fs_err::rename(new, path).class(Class::Output)
+}
+
+/// Lines by which engines and package managers say that the network, or what should be there, is
+/// not.
+fn is_out_of_reach(line: &str) -> bool {
+    let parts = [
+        "no such host",
+        "connection refused",
+        "i/o timeout",
+        "network is unreachable",
+        "no route to host",
+        "TLS handshake timeout",
+        "failure in name resolution",
+        "Could not resolve host",
+        "Couldn't resolve host",
+        "Temporary failure resolving",
+        "Could not connect to",
+        "Failed to connect to",
+        "Connection timed out",
+        "No more mirrors to try",
+        "Cannot find a valid baseurl",
+        "Cannot retrieve repository metadata",
+        "manifest unknown",
+        "toomanyrequests",
+        "pinging container registry",
+        "initializing source docker://",
+        "failed to resolve source metadata",
+        "pull access denied",
+    ];
+    !repeats_an_instruction(line) && parts.iter().any(|part| line.contains(part))
+}
+
+/// Engines show what they carry out, and what it was that failed.
+fn repeats_an_instruction(line: &str) -> bool {
+    let begins = ["STEP ", "Step ", "The command '"];
+    begins.iter().any(|b| line.starts_with(b))
+        || ["] RUN ", "building at STEP ", "failed to solve: process "]
+            .iter()
+            .any(|part| line.contains(part))
+}
+
+/// Packages that only one of two lists has, the most telling few of them.
+fn difference(old: &str, new: &str) -> Vec<String> {
+    const SHOWN: usize = 12;
+    let lines = |text: &str| text.lines().map(str::to_owned).collect::<BTreeSet<_>>();
+    let (old, new) = (lines(old), lines(new));
+    let gone = old.difference(&new).map(|p| format!("- {p}"));
+    let come = new.difference(&old).map(|p| format!("+ {p}"));
+    let mut all: Vec<_> = gone.chain(come).collect();
+    // The two versions of one package beside each other, the old one first.
+    let name = |line: &String| line[2..].split(' ').next().unwrap_or_default().to_owned();
+    all.sort_by_key(|line| (name(line), line.starts_with('+')));
+    if all.len() > SHOWN {
+        let more = all.len() - SHOWN;
+        all.truncate(SHOWN);
+        all.push(format!("and {more} more"));
+    }
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_difference_is_short_and_in_order() {
+        let lines = difference("a 1\nb 2\nc 1\n", "a 1\nb 1\nd 1\n");
+        assert_eq!(lines, ["- b 2", "+ b 1", "- c 1", "+ d 1"]);
+        let many: String = (0..40).map(|i| format!("p{i} 1\n")).collect();
+        assert_eq!(difference("", &many).last().unwrap(), "and 28 more");
+    }
+
+    #[test]
+    fn a_list_that_cannot_be_read_is_not_missing() {
+        let dir = tempfile::tempdir().unwrap();
+        assert_eq!(read_lock(dir.path()).unwrap(), None);
+        fs_err::write(dir.path().join(LOCK), b"not \xff text").unwrap();
+        assert!(read_lock(dir.path()).unwrap_err().message.contains(LOCK));
+    }
+
+    #[test]
+    fn what_is_nobodys_fault() {
+        assert!(is_out_of_reach("Error: dial tcp: lookup registry: no such host"));
+        assert!(is_out_of_reach("Could not resolve host: vault.centos.org; Unknown error"));
+        assert!(!is_out_of_reach("No package gcc-c+++ available."));
+        assert!(!is_out_of_reach("STEP 3/4: RUN yum || echo 'Could not resolve host'"));
+    }
+}

@@ -1,0 +1,28 @@
+//! What the programs of host/ are linked for.
+
+/// What programs are linked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// Any Linux.
+    Musl,
+    /// CentOS 7's glibc and newer ones.
+    Glibc,
+}
+
+impl Target {
+    /// The name that Rust has for it.
+    pub fn triple(self) -> &'static str {
+        match self {
+            Self::Musl => "x86_64-unknown-linux-musl",
+            Self::Glibc => "x86_64-unknown-linux-gnu",
+        }
+    }
+
+    /// The name that cargo-zigbuild has for it.
+    pub fn with_version(self) -> &'static str {
+        match self {
+            Self::Musl => self.triple(),
+            Self::Glibc => "x86_64-unknown-linux-gnu.2.17",
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! How long steps took when they were last carried out: a hint for whoever waits for them again. Nothing depends
+//! on it, so trouble with it is a note and never a failure.
+
+use std::{
+    collections::BTreeMap,
+    path::PathBuf,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use el7rpm::input;
+
+use base::{
+    events::{Event, Reporter},
+    failure::{Class, Classify, Result},
+    workspace::Workspace,
+};
+
+/// The last duration of each step, by name. The caller holds the checkout's lock.
+pub struct Durations {
+    path: PathBuf,
+    millis: Mutex<BTreeMap<String, u64>>,
+}
+
+impl Durations {
+    /// Those that former runs have left.
+    pub fn open(workspace: &Workspace, reporter: &dyn Reporter) -> Self {
+        let path = workspace.state.join("durations.json");
+        let millis = read(&path).unwrap_or_else(|reason| {
+            let path = workspace.relative(&path).display();
+            let message = format!(
+                "how long steps took last time is not known: {path} is begun anew ({reason})"
+            );
+            reporter.event(&Event::Note { message: &message });
+            BTreeMap::new()
+        });
+        Self { path, millis: Mutex::new(millis) }
+    }
+
+    /// Notes how long a step took. Written at once: a run may be stopped in the step after it.
+    pub fn note(&self, step: &str, time: Duration, reporter: &dyn Reporter) {
+        let mut millis = self.millis.lock().unwrap_or_else(PoisonError::into_inner);
+        millis.insert(step.to_owned(), time.as_millis() as u64);
+        if let Err(failure) = self.write(&millis) {
+            let message = format!("how long {step} took is not noted: {}", failure.message);
+            reporter.event(&Event::Note { message: &message });
+        }
+    }
+
+    /// How long these steps took together, if that is known of each.
+    pub fn of<'a>(&self, steps: impl Iterator<Item = &'a str>) -> Option<Duration> {
+        let millis = self.millis.lock().unwrap_or_else(PoisonError::into_inner);
+        let sum: Option<u64> = steps.map(|step| millis.get(step)).sum();
+        sum.map(Duration::from_millis)
+    }
+
+    fn write(&self, millis: &BTreeMap<String, u64>) -> Result<()> {
+        let new = self.path.with_extension("json.new");
+        let text = serde_json::to_string_pretty(millis).unwrap_or_default();
+        fs_err::write(&new, text + "\n").class(Class::Output)?;
+        fs_err::rename(&new, &self.path).class(Class::Output)
+    }
+}
+
+fn read(path: &std::path::Path) -> Result<BTreeMap<String, u64>, String> {
+    if !input::is_there(path).map_err(|e| e.to_string())? {
+        return Ok(BTreeMap::new());
+    }
+    let text = input::read_text(path, input::MAX_TEXT).map_err(|e| e.to_string())?;
+    serde_json::from_str(&text).map_err(|e| e.to_string())
+}

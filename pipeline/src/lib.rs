@@ -1,0 +1,22 @@
+//! The pipeline: from descriptions to a signed repository.
+//!
+//! ```text
+//! specs ─ plan::Plan ─ steps::Context ─ publish::Publication
+//!             │              │                  │
+//!         what to do     does a step      the folder, whole
+//!         and its key    schedule: when   or not at all
+//! ```
+//!
+//! [`plan`] resolves descriptions into steps with keys; [`schedule`] runs them as soon as what they need is there;
+//! [`steps`] does each one, by the builders and the sources; [`cache`] keeps results by key. [`keys`] finds what signs,
+//! [`publish`] puts a repository in its place. [`lock`] keeps runs of one checkout apart, and [`durations`] remembers how
+//! long steps took.
+
+pub mod cache;
+pub mod durations;
+pub mod keys;
+pub mod lock;
+pub mod plan;
+pub mod publish;
+pub mod schedule;
+pub mod steps;

@@ -1,0 +1,112 @@
+//! Packages that are made although nobody asked for them, since one that was asked for requires them: what
+//! is published can be installed, as far as packages of this checkout are concerned.
+
+use std::{collections::BTreeSet, fmt};
+
+use el7rpm::spec::{Build, Package, Spec};
+use serde::Serialize;
+
+use super::{Plan, Work, relations::Relations};
+use crate::cache::Cache;
+use base::{failure::Result, workspace::Workspace};
+
+/// A package that is made, too, and why.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Along {
+    /// The package that is taken along.
+    pub package: String,
+    /// The package that requires it.
+    pub by: String,
+    /// What that one requires: a name, a library, a file.
+    pub requirement: String,
+}
+
+impl fmt::Display for Along {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { package, by, requirement } = self;
+        write!(f, "{package} is made, too: {by} requires ")?;
+        match requirement == package {
+            true => write!(f, "it"),
+            false => write!(f, "{requirement}, which it provides"),
+        }
+    }
+}
+
+/// All that the wanted packages require, by what the descriptions say.
+pub(super) fn described(specs: &[Spec], wanted: &[String], workspace: &Workspace) -> Vec<Along> {
+    let mut along = Vec::new();
+    if wanted.is_empty() {
+        return along;
+    }
+    let packages = specs.iter().flat_map(|spec| &spec.packages);
+    let relations = |package| (package, Relations::of(package, workspace, None));
+    let all: Vec<_> = packages.map(relations).collect();
+    let mut names: BTreeSet<String> = wanted.iter().cloned().collect();
+    loop {
+        let (made, others): (Vec<_>, Vec<_>) =
+            all.iter().map(|(p, r)| (*p, r)).partition(|(p, _)| names.contains(&p.name));
+        let more = lacking(&made, &others);
+        if more.is_empty() {
+            return along;
+        }
+        names.extend(more.iter().map(|m| m.package.clone()));
+        along.extend(more);
+    }
+}
+
+/// Names of the wanted packages and of all that they require, by what the descriptions say; none if all are
+/// wanted.
+pub fn wanted(specs: &[Spec], wanted: &[String], workspace: &Workspace) -> BTreeSet<String> {
+    let along = described(specs, wanted, workspace).into_iter().map(|a| a.package);
+    wanted.iter().cloned().chain(along).collect()
+}
+
+/// What the packages of a plan require beside it, by what has been made of it up to now: the libraries that
+/// programs need are known once they are compiled.
+pub(super) fn found(specs: &[Spec], plan: &Plan, workspace: &Workspace) -> Result<Vec<Along>> {
+    let cache = Cache::peek(workspace);
+    let planned = plan.packages(workspace, &cache)?;
+    let names: BTreeSet<_> = planned.iter().map(|p| &p.package.name).collect();
+    let mut others = Vec::new();
+    for spec in specs {
+        let build = compile_step(plan, spec).and_then(|step| plan.made(step, &cache));
+        for package in spec.packages.iter().filter(|p| !names.contains(&p.name)) {
+            others.push((package, Relations::of(package, workspace, build.clone())));
+        }
+    }
+    let made: Vec<_> = planned.iter().map(|p| (p.package, &p.relations)).collect();
+    let others: Vec<_> = others.iter().map(|(package, relations)| (*package, relations)).collect();
+    Ok(lacking(&made, &others))
+}
+
+/// The step that compiles a description.
+fn compile_step(plan: &Plan, spec: &Spec) -> Option<usize> {
+    plan.steps.iter().position(|step| match (&step.work, &spec.build) {
+        (Work::Container(work), _) => work.spec == spec.name,
+        (Work::Host(host), Some(Build::Crate(dir))) => host.crate_dir == *dir,
+        _ => false,
+    })
+}
+
+/// Those of the others that meet a requirement which none of those that are made does.
+fn lacking(made: &[(&Package, &Relations)], others: &[(&Package, &Relations)]) -> Vec<Along> {
+    let mut offered: BTreeSet<&String> = made.iter().flat_map(|(_, r)| &r.offers).collect();
+    let mut along = Vec::new();
+    for (package, relations) in made {
+        for requirement in &relations.requires {
+            if offered.contains(requirement) {
+                continue;
+            }
+            let meets = |(_, other): &&(&Package, &Relations)| other.offers.contains(requirement);
+            if let Some((other, relations)) = others.iter().find(meets) {
+                offered.extend(&relations.offers);
+                along.push(Along {
+                    package: other.name.clone(),
+                    by: package.name.clone(),
+                    requirement: requirement.clone(),
+                });
+            }
+        }
+    }
+    along
+}

@@ -1,0 +1,400 @@
+//! From descriptions to steps.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use el7rpm::{
+    package::WriteOptions,
+    spec::{Build, ContainerBuild, Package, Source, Spec},
+    stage::{Kind, StagedRoot},
+};
+
+use super::{
+    Circumstances, ContainerWork, Need, PackageWork, Plan, Shared, Staged, Step, Work, own_code,
+    roots, write_options,
+};
+use crate::cache::Cache;
+use base::{
+    failure::{Class, Classify, Failure, Result},
+    key::{Key, KeyBuilder},
+    step::State,
+    workspace::Workspace,
+};
+use builders::{
+    container::Image,
+    host_builder::HostBuild,
+    rust::{self, Rust},
+    target::Target,
+    tools::Zig,
+};
+
+/// Changes when the way of compiling in a container does.
+const VERSION: u32 = 2;
+
+pub(super) struct Builder<'a> {
+    circumstances: &'a Circumstances<'a>,
+    cache: Cache,
+    own_code: Key,
+    options: WriteOptions,
+    plan: Plan,
+    /// What has been planned of each description that is compiled in a container.
+    compiled: BTreeMap<String, Compiled>,
+    rust: Option<Rust>,
+}
+
+/// A planned compile, for those that need it.
+#[derive(Clone)]
+struct Compiled {
+    step: usize,
+    sources: Vec<Source>,
+    fetches: Vec<usize>,
+    image: Image,
+    /// All that it needs, and itself: their libraries are there on the host.
+    release: Vec<Shared>,
+}
+
+impl<'a> Builder<'a> {
+    pub(super) fn new(circumstances: &'a Circumstances<'a>) -> Result<Self> {
+        Ok(Self {
+            circumstances,
+            cache: Cache::peek(circumstances.workspace),
+            own_code: own_code()?,
+            options: write_options()?,
+            plan: Plan { steps: Vec::new(), along: Vec::new(), zig: None, compiler: None },
+            compiled: BTreeMap::new(),
+            rust: None,
+        })
+    }
+
+    /// Plans the wanted packages of `specs`, all if none is named; a description comes after those that it
+    /// needs.
+    pub(super) fn all(mut self, specs: &[Spec], wanted: &BTreeSet<String>) -> Result<Plan> {
+        let is_wanted = |p: &&Package| wanted.is_empty() || wanted.contains(&p.name);
+        let mut compiled = super::needed_specs(specs, |s| s.packages.iter().any(|p| is_wanted(&p)));
+        for spec in specs {
+            let packages: Vec<_> = spec.packages.iter().filter(is_wanted).collect();
+            let made = match &spec.build {
+                Some(Build::Crate(dir)) if !packages.is_empty() => {
+                    Made::Programs(self.host(spec, dir.clone())?)
+                }
+                Some(Build::Container(build)) if compiled.remove(&spec.name) => {
+                    Made::Staged(self.container(spec, build)?)
+                }
+                _ => Made::Nothing,
+            };
+            for package in packages {
+                let step = self.package(spec, package, &made)?;
+                self.sign(package, step);
+            }
+        }
+        self.plan.mark_needless();
+        Ok(self.plan)
+    }
+
+    fn add(&mut self, mut step: Step) -> usize {
+        let is_there = match &step.work {
+            Work::Tools => self.plan.zig.as_ref().is_some_and(Zig::is_there),
+            Work::Fetch(source) => self.circumstances.fetcher.is_there(source),
+            // Only the engine knows; it is asked when a compile wants the image.
+            Work::Image(_) | Work::Library => false,
+            work => self.cache.get(work.kind(), &step.key).is_some(),
+        };
+        step.state = if is_there { State::Cached } else { State::ToDo };
+        self.plan.steps.push(step);
+        self.plan.steps.len() - 1
+    }
+
+    fn tools(&mut self) -> (usize, Zig) {
+        let zig = self
+            .plan
+            .zig
+            .get_or_insert_with(|| {
+                Zig::locate(self.circumstances.workspace, self.circumstances.release)
+            })
+            .clone();
+        let there = self.plan.steps.iter().position(|s| matches!(s.work, Work::Tools));
+        let index = there.unwrap_or_else(|| {
+            let key = KeyBuilder::new("tools", 1).text("identity", &zig.identity).finish();
+            let inputs = vec!["xtask/tools/requirements.txt".into()];
+            self.add(Step { inputs, ..Step::new("tools".into(), key, Work::Tools) })
+        });
+        (index, zig)
+    }
+
+    fn host(&mut self, spec: &Spec, crate_dir: PathBuf) -> Result<usize> {
+        let (tools, zig) = self.tools();
+        let programs =
+            spec.packages.iter().flat_map(Package::programs).map(str::to_owned).collect();
+        let rust = self.rust()?;
+        let release = self.circumstances.release;
+        let target = if release { Target::Musl } else { rust.target() };
+        let build = HostBuild { crate_dir, programs, target };
+        let (key, stamps) = build.key(self.circumstances.workspace, &rust.identity, &zig)?;
+        let dir = build.crate_dir.display().to_string();
+        let mut needs = vec![tools];
+        let mut wishes = Vec::new();
+        // A release is the same wherever it is made.
+        (if release { &mut needs } else { &mut wishes }).extend(self.library(&rust));
+        Ok(self.add(Step {
+            needs,
+            wishes,
+            inputs: vec![dir.clone(), "Cargo.lock".into()],
+            stamps,
+            ..Step::new(format!("compile {dir}"), key, Work::Host(build))
+        }))
+    }
+
+    /// The compiler, which is asked once.
+    fn rust(&mut self) -> Result<Rust> {
+        let rust = match &self.rust {
+            Some(rust) => rust.clone(),
+            None => Rust::ask(&self.circumstances.workspace.root, self.circumstances.toolchain)?,
+        };
+        self.plan.compiler = rust.identity.lines().next().map(str::to_owned);
+        self.rust = Some(rust.clone());
+        Ok(rust)
+    }
+
+    /// The step that gets the library for musl, where it is missing and can be asked for, or must be.
+    fn library(&mut self, rust: &Rust) -> Option<usize> {
+        let Circumstances { release, fetcher, toolchain, .. } = self.circumstances;
+        let may_ask = !fetcher.offline && rust::has_rustup();
+        if rust.has(Target::Musl) || !(may_ask || *release) {
+            return None;
+        }
+        let there = self.plan.steps.iter().position(|s| matches!(s.work, Work::Library));
+        Some(there.unwrap_or_else(|| {
+            let key = KeyBuilder::new("library", 1).text("rustc", &rust.identity).finish();
+            self.add(Step::new(toolchain.how_to_add(Target::Musl), key, Work::Library))
+        }))
+    }
+
+    fn fetch(&mut self, source: &Source) -> Result<usize> {
+        let name = format!("fetch {}", source.name);
+        let key = sources::identity(source).map_err(|f| f.in_step(&name, None))?;
+        let there = self.plan.steps.iter().position(|s| s.name == name);
+        match there {
+            Some(index) if self.plan.steps[index].key == key => Ok(index),
+            Some(_) => Err(Failure::new(
+                Class::Spec,
+                format!("two descriptions call different things the source {}", source.name),
+            )),
+            None => {
+                let workspace = self.circumstances.workspace;
+                let relative = |path: &PathBuf| workspace.relative(path).display().to_string();
+                let inputs = source.patches.iter().map(relative).collect();
+                let step = Step::new(name, key, Work::Fetch(source.clone()));
+                Ok(self.add(Step { inputs, ..step }))
+            }
+        }
+    }
+
+    /// An image is worth making if one of the builds that want it has its sources.
+    fn image(&mut self, image: &Image, fetches: &[usize]) -> usize {
+        let name = format!("image {}", image.name);
+        let there = self.plan.steps.iter().position(|s| s.name == name);
+        let index = there.unwrap_or_else(|| {
+            let inputs = vec![format!("containers/{}", image.name)];
+            let step = Step::new(name, image.key().clone(), Work::Image(image.clone()));
+            self.add(Step { inputs, ..step })
+        });
+        self.plan.steps[index].needs_any.push(fetches.to_vec());
+        index
+    }
+
+    fn container(&mut self, spec: &Spec, build: &ContainerBuild) -> Result<Compiled> {
+        let image =
+            Image::load(self.circumstances.workspace, &build.image, self.circumstances.image_args)
+                .map_err(|f| f.in_step(&format!("image {}", build.image), None))?;
+        let fetches: Vec<usize> =
+            spec.sources.iter().map(|s| self.fetch(s)).collect::<Result<_>>()?;
+        let image_step = self.image(&image, &fetches);
+        let needed: Vec<_> = build.needs.iter().map(|n| (n, &self.compiled[n])).collect();
+        let (version, source_date) = dated(spec);
+        let key = self.container_key(spec, build, &image, &fetches);
+        let mut needs = fetches.clone();
+        needs.push(image_step);
+        needs.extend(needed.iter().flat_map(|(_, c)| c.fetches.iter().chain([&c.step])));
+        let mut release: Vec<_> = needed.iter().flat_map(|(_, c)| c.release.clone()).collect();
+        let work = ContainerWork {
+            spec: spec.name.clone(),
+            version: version.to_owned(),
+            local: spec.is_local(),
+            source_date,
+            sources: spec.sources.clone(),
+            needs: needed
+                .iter()
+                .map(|(name, c)| Need {
+                    name: (*name).clone(),
+                    step: c.step,
+                    sources: c.sources.clone(),
+                })
+                .collect(),
+            image: image.clone(),
+            build: build.clone(),
+        };
+        let step = self.add(Step {
+            needs,
+            inputs: vec![format!("specs/{}", spec.name)],
+            ..Step::new(format!("compile {}", spec.name), key, Work::Container(Box::new(work)))
+        });
+        release.push(Shared { step, packages: Arc::new(spec.packages.clone()) });
+        let sources = spec.sources.clone();
+        let compiled = Compiled { step, sources, fetches, image, release };
+        self.compiled.insert(spec.name.clone(), compiled.clone());
+        Ok(compiled)
+    }
+
+    /// Everything that a compile in a container is made from, and how.
+    fn container_key(
+        &self,
+        spec: &Spec,
+        build: &ContainerBuild,
+        image: &Image,
+        fetches: &[usize],
+    ) -> Key {
+        let (version, source_date) = dated(spec);
+        let mut key = KeyBuilder::new("compile in container", VERSION)
+            .key("image", image.key())
+            .text("image.lock", image.lock().unwrap_or_default())
+            .text("name", &spec.name)
+            .text("version", version)
+            .text("source date", &source_date.to_string())
+            .text("farm", if self.circumstances.farm { "yes" } else { "no" })
+            .text("build", &format!("{:?} {:?} {:?}", build.env, build.switches, build.phases));
+        for (source, fetch) in spec.sources.iter().zip(fetches) {
+            key = key.text("source", &source.name).key("content", &self.plan.steps[*fetch].key);
+        }
+        for name in &build.needs {
+            let step = self.compiled[name].step;
+            key = key.text("needs", name).key("build", &self.plan.steps[step].key);
+        }
+        key.finish()
+    }
+
+    fn package(&mut self, spec: &Spec, package: &Package, made: &Made) -> Result<usize> {
+        let workspace = self.circumstances.workspace;
+        let roots = roots(workspace, package, None);
+        let name = format!("package {}", package.name);
+        let inputs = StagedRoot::inputs(package, &roots)
+            .class(Class::Source)
+            .map_err(|f| f.in_step(&name, Some(&package.name)))?;
+        let mut files: Vec<_> = inputs.sources().map(Path::to_owned).collect();
+        files.sort();
+        files.dedup();
+        refuse_own_state(workspace, package, &files)
+            .map_err(|f| f.in_step(&name, Some(&package.name)))?;
+        let options = &self.options;
+        let mut key = KeyBuilder::new("package", 2)
+            .key("code", &self.own_code)
+            .text("package", &format!("{package:?}"))
+            .text("format", options.compression.format.as_str())
+            .text("level", &options.compression.level.to_string())
+            .text("source date", &format!("{:?}", options.source_date));
+        let build = made.step();
+        if let Some(build) = build {
+            key = key.key("build", &self.plan.steps[build].key);
+        }
+        let staged = made.staged(spec);
+        if let Some(staged) = &staged {
+            // What the others take decides whether something is left over or missing.
+            for shared in &staged.release {
+                key = key.text("packages", &format!("{:?}", shared.packages));
+            }
+            key = key.text("discard", &format!("{:?}", staged.discard));
+            if let Some(table) = &staged.abi {
+                key = key.file("abi", table)?;
+            }
+        }
+        for path in &files {
+            key = key.file(&path.to_string_lossy(), path)?;
+        }
+        // Links and empty folders have no content that could tell them.
+        for entry in &inputs.entries {
+            let place = |kind: &Kind| match kind {
+                Kind::File { .. } => String::new(),
+                other => format!("{other:?}"),
+            };
+            key = key.text(&entry.path, &format!("{} {:o}", place(&entry.kind), entry.mode));
+        }
+        let (key, stamps) = key.finish_with_stamps();
+        let relative = |p: &PathBuf| workspace.relative(p).display().to_string();
+        let options = options.clone();
+        let work = PackageWork { package: package.clone(), build, staged, options, inputs };
+        Ok(self.add(Step {
+            package: Some(package.name.clone()),
+            needs: made.steps(),
+            inputs: files.iter().map(relative).collect(),
+            stamps,
+            ..Step::new(name, key, Work::Package(Box::new(work)))
+        }))
+    }
+
+    fn sign(&mut self, package: &Package, of: usize) {
+        let key = KeyBuilder::new("sign", 1)
+            .key("package", &self.plan.steps[of].key)
+            .text("signing key", self.circumstances.signing_key)
+            .finish();
+        let work = Work::Sign { of, file_name: format!("{}.rpm", package.nvra()) };
+        self.add(Step {
+            package: Some(package.name.clone()),
+            needs: vec![of],
+            ..Step::new(format!("sign {}", package.name), key, work)
+        });
+    }
+}
+
+/// The version of what is built, and the date that it takes for now.
+fn dated(spec: &Spec) -> (&str, u32) {
+    spec.packages.first().map_or(("", 0), |p| (&p.version, p.source_date()))
+}
+
+/// No package is made of the keys and results of runs, wherever CARGO_TARGET_DIR has put them.
+fn refuse_own_state(workspace: &Workspace, package: &Package, files: &[PathBuf]) -> Result<()> {
+    let Ok(state) = fs_err::canonicalize(&workspace.state) else { return Ok(()) };
+    let Some(own) = files.iter().find(|file| file.starts_with(&state)) else { return Ok(()) };
+    let (name, own) = (&package.name, own.display());
+    let message =
+        format!("package {name}: a source leads to {own}, where keys and results of runs are");
+    Err(Failure::new(Class::Source, message)
+        .help("name a folder that holds sources, or leave it out with `exclude`"))
+}
+
+/// What a description's build makes.
+enum Made {
+    Nothing,
+    Programs(usize),
+    Staged(Compiled),
+}
+
+impl Made {
+    fn step(&self) -> Option<usize> {
+        match self {
+            Self::Nothing => None,
+            Self::Programs(step) | Self::Staged(Compiled { step, .. }) => Some(*step),
+        }
+    }
+
+    /// Those whose results the package is made from, or judged by.
+    fn steps(&self) -> Vec<usize> {
+        match self {
+            Self::Nothing => Vec::new(),
+            Self::Programs(step) => vec![*step],
+            Self::Staged(compiled) => compiled.release.iter().map(|shared| shared.step).collect(),
+        }
+    }
+
+    fn staged(&self, spec: &Spec) -> Option<Arc<Staged>> {
+        let (Self::Staged(compiled), Some(Build::Container(build))) = (self, &spec.build) else {
+            return None;
+        };
+        Some(Arc::new(Staged {
+            discard: build.discard.clone(),
+            release: compiled.release.clone(),
+            abi: compiled.image.abi(),
+        }))
+    }
+}

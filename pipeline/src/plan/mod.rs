@@ -1,0 +1,437 @@
+//! The plan: every step, what it needs, the key of its result, and whether that is there already.
+//!
+//! It is complete before anything is done. `cargo xtask plan` prints it; `cargo xtask rpm` carries
+//! it out.
+
+mod along;
+mod build;
+mod relations;
+mod render;
+
+use std::{collections::BTreeSet, path::PathBuf, sync::Arc};
+
+use el7rpm::{
+    package::WriteOptions,
+    signature::SignedRpm,
+    spec::{Build, ContainerBuild, Package, Source, Spec},
+    stage::{Roots, StagedRoot},
+};
+use serde::{Serialize, Serializer};
+
+pub use along::{Along, wanted};
+pub use relations::Planned;
+pub use render::{dot, text};
+
+use base::{
+    failure::{Class, Classify, Failure, Result},
+    key::{Key, KeyBuilder, Stamps},
+    step::{Kind, State},
+    workspace::Workspace,
+};
+use builders::{
+    container::Image,
+    host_builder::HostBuild,
+    toolchain::{self, Toolchain},
+    tools::Zig,
+};
+use sources::Fetcher;
+
+/// Everything that is to be done.
+#[derive(Debug, Serialize)]
+pub struct Plan {
+    /// The steps; those that a step needs come before it.
+    pub steps: Vec<Step>,
+    /// Packages that nobody asked for, and that are made since others require them.
+    pub along: Vec<Along>,
+    /// Where the compiler driver is, if something is to be compiled.
+    #[serde(skip)]
+    pub zig: Option<Zig>,
+    /// What the compiler calls itself, if a crate is to be compiled.
+    #[serde(skip)]
+    compiler: Option<String>,
+}
+
+/// One step.
+#[derive(Debug, Serialize)]
+pub struct Step {
+    /// Unique in the plan: kind and object.
+    pub name: String,
+    /// The RPM that it makes, if it makes one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub package: Option<String>,
+    /// Identity of its result.
+    pub key: Key,
+    /// Indices of the steps before it.
+    pub needs: Vec<usize>,
+    /// Steps that would make its result better; where they cannot be done, it is made all the same.
+    #[serde(skip)]
+    pub wishes: Vec<usize>,
+    /// Groups of steps before it, of which one must succeed as a whole for this to be of use.
+    #[serde(skip)]
+    pub needs_any: Vec<Vec<usize>>,
+    /// What it reads, relative to the checkout.
+    pub inputs: Vec<String>,
+    /// Whether it is to be carried out.
+    pub state: State,
+    /// What its key was taken from.
+    #[serde(skip)]
+    pub stamps: Stamps,
+    /// What to do; machines are told its kind.
+    #[serde(rename = "kind", serialize_with = "kind_of")]
+    pub work: Work,
+}
+
+impl Step {
+    fn new(name: String, key: Key, work: Work) -> Self {
+        Self {
+            name,
+            package: None,
+            key,
+            needs: Vec::new(),
+            wishes: Vec::new(),
+            needs_any: Vec::new(),
+            inputs: Vec::new(),
+            state: State::ToDo,
+            stamps: Stamps::default(),
+            work,
+        }
+    }
+
+    /// Whether it may take an hour: a compile in a container that is to do.
+    pub fn is_long(&self) -> bool {
+        self.state == State::ToDo && matches!(self.work, Work::Container(_))
+    }
+}
+
+/// What a step does.
+#[derive(Debug)]
+pub enum Work {
+    /// Install the compiler driver.
+    Tools,
+    /// Add Rust's library for musl.
+    Library,
+    /// Compile a crate.
+    Host(HostBuild),
+    /// Get a source.
+    Fetch(Source),
+    /// Make a builder image.
+    Image(Image),
+    /// Compile sources in a container.
+    Container(Box<ContainerWork>),
+    /// Stage the files and write the RPM.
+    Package(Box<PackageWork>),
+    /// Sign it.
+    Sign {
+        /// Index of the step that writes the RPM.
+        of: usize,
+        /// The RPM's file name.
+        file_name: String,
+    },
+}
+
+/// What is compiled in a container.
+#[derive(Debug)]
+pub struct ContainerWork {
+    /// Name of the description.
+    pub spec: String,
+    /// Version of its first package.
+    pub version: String,
+    /// Whether it is built from something else than its pinned sources.
+    pub local: bool,
+    /// In seconds since 1970.
+    pub source_date: u32,
+    /// What is compiled.
+    pub sources: Vec<Source>,
+    /// Other compiles that it looks into.
+    pub needs: Vec<Need>,
+    /// The image to compile in.
+    pub image: Image,
+    /// Its phases.
+    pub build: ContainerBuild,
+}
+
+/// Another compile whose sources and build tree are looked at.
+#[derive(Debug)]
+pub struct Need {
+    /// Name of its description.
+    pub name: String,
+    /// Index of its step.
+    pub step: usize,
+    /// What is compiled.
+    pub sources: Vec<Source>,
+}
+
+/// What a package step works on.
+#[derive(Debug)]
+pub struct PackageWork {
+    /// The package.
+    pub package: Package,
+    /// The compile step whose programs it packs.
+    pub build: Option<usize>,
+    /// What is known of the staged root, if that step made one.
+    pub staged: Option<Arc<Staged>>,
+    /// How the RPM is written.
+    pub options: WriteOptions,
+    /// What the key was taken from of that which is there before anything is built.
+    pub inputs: StagedRoot,
+}
+
+/// A staged root, and all packages that share it out among them.
+#[derive(Clone, Debug)]
+pub struct Shared {
+    /// The compile step that made it.
+    pub step: usize,
+    /// The packages that share it out.
+    pub packages: Arc<Vec<Package>>,
+}
+
+/// A staged root and its circumstances.
+#[derive(Debug)]
+pub struct Staged {
+    /// What none of its packages takes, on purpose.
+    pub discard: Vec<String>,
+    /// What is on the host together; it is the last of them itself.
+    pub release: Vec<Shared>,
+    /// What the target offers beside, or instead of, what CentOS 7 does.
+    pub abi: Option<PathBuf>,
+}
+
+impl Work {
+    /// Of what kind the step is.
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::Tools => Kind::Tools,
+            Self::Library => Kind::Library,
+            Self::Host(_) | Self::Container(_) => Kind::Compile,
+            Self::Fetch(_) => Kind::Fetch,
+            Self::Image(_) => Kind::Image,
+            Self::Package(_) => Kind::Package,
+            Self::Sign { .. } => Kind::Sign,
+        }
+    }
+}
+
+fn kind_of<S: Serializer>(work: &Work, serializer: S) -> Result<S::Ok, S::Error> {
+    work.kind().serialize(serializer)
+}
+
+/// What the plan depends on beside the descriptions.
+pub struct Circumstances<'a> {
+    /// The checkout.
+    pub workspace: &'a Workspace,
+    /// Names of the packages to make; all if empty.
+    pub wanted: &'a [String],
+    /// Fingerprint of the signing key.
+    pub signing_key: &'a str,
+    /// Whether only the pinned compiler driver will do.
+    pub release: bool,
+    /// What crates are compiled with.
+    pub toolchain: &'a Toolchain,
+    /// Whether other machines compile along: nobody has pinned their compilers.
+    pub farm: bool,
+    /// Build arguments of images.
+    pub image_args: &'a [String],
+    /// Knows which sources are there.
+    pub fetcher: &'a Fetcher<'a>,
+}
+
+impl<'a> Circumstances<'a> {
+    /// Those of a run without options.
+    pub fn plain(
+        workspace: &'a Workspace,
+        wanted: &'a [String],
+        signing_key: &'a str,
+        fetcher: &'a Fetcher<'a>,
+    ) -> Self {
+        Self {
+            workspace,
+            wanted,
+            signing_key,
+            release: false,
+            toolchain: &toolchain::PRESENT,
+            farm: false,
+            image_args: &[],
+            fetcher,
+        }
+    }
+}
+
+impl Plan {
+    /// Resolves the descriptions into steps. What has been compiled already tells more of what packages
+    /// require, so after a run the plan of a few may have more in it than before.
+    pub fn of(specs: &[Spec], circumstances: &Circumstances<'_>) -> Result<Self> {
+        check_names(specs, circumstances.wanted)?;
+        let mut along = along::described(specs, circumstances.wanted, circumstances.workspace);
+        loop {
+            let more = along.iter().map(|a: &Along| &a.package);
+            let wanted: BTreeSet<_> = circumstances.wanted.iter().chain(more).cloned().collect();
+            let mut plan = build::Builder::new(circumstances)?.all(specs, &wanted)?;
+            let more = match wanted.is_empty() {
+                true => Vec::new(),
+                false => along::found(specs, &plan, circumstances.workspace)?,
+            };
+            if more.is_empty() {
+                plan.along = along;
+                return Ok(plan);
+            }
+            along.extend(more);
+        }
+    }
+
+    /// The steps whose results belong to the keys of others: Rust's library for musl, and images whose
+    /// packages nobody has written down yet, with what is asked for before them.
+    pub fn before_the_keys(&self) -> Vec<usize> {
+        let open = |step: &Step| match &step.work {
+            Work::Library => true,
+            Work::Image(image) => image.lock().is_none(),
+            _ => false,
+        };
+        let mut steps: BTreeSet<usize> = BTreeSet::new();
+        for (index, step) in
+            self.steps.iter().enumerate().filter(|(_, s)| s.state == State::ToDo && open(s))
+        {
+            steps.extend(step.needs_any.iter().flatten());
+            steps.insert(index);
+        }
+        steps.into_iter().collect()
+    }
+
+    /// The step that adds Rust's library.
+    pub fn library(&self) -> Option<&Step> {
+        self.steps.iter().find(|step| matches!(step.work, Work::Library))
+    }
+
+    /// The steps that make the packages for which nothing has to be done that takes long, in order of the plan.
+    pub fn ready(&self) -> Vec<usize> {
+        let (mut behind, mut steps) = (BTreeSet::new(), BTreeSet::new());
+        for (index, step) in self.steps.iter().enumerate() {
+            let waits = || step.needs.iter().any(|n| behind.contains(n));
+            if step.is_long() || step.state == State::ToDo && waits() {
+                behind.insert(index);
+            } else if matches!(step.work, Work::Sign { .. }) {
+                steps.insert(index);
+            }
+        }
+        for (index, step) in self.steps.iter().enumerate().rev() {
+            if steps.contains(&index) && step.state == State::ToDo {
+                steps.extend(&step.needs);
+            }
+        }
+        steps.into_iter().collect()
+    }
+
+    /// What has compiled the programs in these packages, if any of them holds one that was compiled on the host.
+    pub fn compiler_of(&self, signed: &[(Key, SignedRpm)]) -> Option<&str> {
+        let is_signed = |i: usize| {
+            let step = &self.steps[i];
+            matches!(step.work, Work::Sign { .. }) && signed.iter().any(|(key, _)| *key == step.key)
+        };
+        let is_compile = |i: &usize| matches!(self.steps[*i].work, Work::Host(_));
+        let compiler = self.compiler.as_deref()?;
+        self.needed_by(is_signed).iter().any(is_compile).then_some(compiler)
+    }
+
+    /// The name of the image that a step makes.
+    pub fn image(&self, step: usize) -> Option<&str> {
+        match &self.steps[step].work {
+            Work::Image(image) => Some(&image.name),
+            _ => None,
+        }
+    }
+
+    /// All steps behind those for which `own` holds, and these themselves.
+    pub fn needed_by(&self, own: impl Fn(usize) -> bool) -> BTreeSet<usize> {
+        let mut steps = BTreeSet::new();
+        for (index, step) in self.steps.iter().enumerate().rev() {
+            if own(index) || steps.contains(&index) {
+                steps.insert(index);
+                steps.extend(&step.needs);
+            }
+        }
+        steps
+    }
+
+    /// What is not there, but is asked for by nothing that is still to do, stays undone.
+    fn mark_needless(&mut self) {
+        let mut asked: BTreeSet<usize> = BTreeSet::new();
+        for index in (0..self.steps.len()).rev() {
+            let step = &mut self.steps[index];
+            let is_result = matches!(step.work, Work::Sign { .. });
+            if step.state == State::ToDo && !is_result && !asked.contains(&index) {
+                step.state = State::NotNeeded;
+            }
+            if step.state == State::ToDo {
+                asked.extend(step.needs.iter().chain(&step.wishes));
+            }
+        }
+    }
+}
+
+/// Names of the descriptions of `specs` that are compiled: those that are `wanted`, and those that
+/// they need.
+fn needed_specs(specs: &[Spec], wanted: impl Fn(&Spec) -> bool) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    for spec in specs.iter().rev() {
+        if wanted(spec) || names.contains(&spec.name) {
+            names.insert(spec.name.clone());
+            if let Some(Build::Container(build)) = &spec.build {
+                names.extend(build.needs.iter().cloned());
+            }
+        }
+    }
+    names
+}
+
+/// SOURCE_DATE_EPOCH is honoured, as everywhere in the field.
+fn write_options() -> Result<WriteOptions> {
+    let source_date = match std::env::var("SOURCE_DATE_EPOCH") {
+        Err(_) => None,
+        Ok(text) => Some(text.parse().map_err(|_| {
+            Failure::new(
+                Class::Usage,
+                format!("SOURCE_DATE_EPOCH is `{text}`, not a number of seconds since 1970"),
+            )
+        })?),
+    };
+    Ok(WriteOptions { source_date, ..WriteOptions::default() })
+}
+
+/// The code that writes packages is itself an input of what it writes.
+fn own_code() -> Result<Key> {
+    let program = std::env::current_exe().class(Class::Source)?;
+    Ok(KeyBuilder::new("xtask", 1).file("program", &program)?.finish())
+}
+
+fn check_names(specs: &[Spec], wanted: &[String]) -> Result<()> {
+    let mut known: Vec<(&str, &Spec)> = Vec::new();
+    for (name, spec) in
+        specs.iter().flat_map(|s| s.packages.iter().map(move |p| (p.name.as_str(), s)))
+    {
+        if let Some((_, other)) = known.iter().find(|(n, _)| *n == name) {
+            let (a, b) = (other.path.display(), spec.path.display());
+            return Err(Failure::new(
+                Class::Spec,
+                format!("the package {name} is described twice: in {a} and in {b}"),
+            ));
+        }
+        known.push((name, spec));
+    }
+    match wanted.iter().find(|w| !known.iter().any(|(n, _)| n == w)) {
+        Some(unknown) => {
+            let names: Vec<_> = known.iter().map(|(n, _)| *n).collect();
+            Err(Failure::new(Class::Usage, format!("there is no package `{unknown}`"))
+                .help(format!("packages are: {}", names.join(", "))))
+        }
+        None => Ok(()),
+    }
+}
+
+/// Where a package's assets come from, given what its compile step made.
+pub fn roots(workspace: &Workspace, package: &Package, build: Option<PathBuf>) -> Roots {
+    Roots {
+        spec: package.spec_dir.clone(),
+        workspace: Some(workspace.root.clone()),
+        crate_dir: package.crate_dir.as_ref().map(|dir| workspace.root.join(dir)),
+        build,
+    }
+}

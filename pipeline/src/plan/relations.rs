@@ -1,0 +1,135 @@
+//! What packages require, and what they offer to others: as their descriptions say, as the files show
+//! that are there, and, once they are made, as their RPMs say.
+
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
+
+use el7rpm::{
+    abi::sonames,
+    deps,
+    read::Rpm,
+    spec::{Arch, Base, Content, Package, Symbols},
+    stage::{StagedRoot, taken},
+};
+
+use super::{Plan, Step, Work, roots};
+use crate::cache::Cache;
+use base::{
+    failure::{Class, Classify, Result},
+    step::Kind,
+    workspace::Workspace,
+};
+use builders::container;
+
+/// Names of requirements, and of what meets them. Versions are not compared: whoever requires another version
+/// of what this checkout makes is to hear of it from yum, not to be offered half.
+#[derive(Clone, Debug, Default)]
+pub struct Relations {
+    pub requires: BTreeSet<String>,
+    pub offers: BTreeSet<String>,
+}
+
+/// A package of a plan.
+pub struct Planned<'a> {
+    /// The step that signs it.
+    pub sign: usize,
+    /// The package.
+    pub package: &'a Package,
+    /// What it requires and offers.
+    pub relations: Relations,
+}
+
+impl Relations {
+    /// Of a package that has not been made. `build` is the folder with what its compile step made, if it
+    /// is there. Files that cannot be told now are left out.
+    pub(super) fn of(package: &Package, workspace: &Workspace, build: Option<PathBuf>) -> Self {
+        let requires = package.requires.iter().map(|r| r.name.clone()).collect();
+        let mut offers = BTreeSet::from([package.name.clone()]);
+        if package.arch == Arch::X86_64 {
+            offers.insert(format!("{}(x86-64)", package.name));
+        }
+        offers.extend(package.provides.iter().map(|p| p.name.clone()));
+        // It has the files of another one, or rather what was taken out of them.
+        if !matches!(package.symbols, Symbols::DebugInfo { .. }) {
+            offers.extend(of_files(package, workspace, build));
+        }
+        Self { requires, offers }
+    }
+
+    fn of_rpm(path: &Path) -> Result<Self> {
+        let rpm = Rpm::open(path).class(Class::Output)?;
+        let owned = |names: Vec<&str>| names.into_iter().map(str::to_owned).collect::<Vec<_>>();
+        let offers = owned(rpm.provides()).into_iter().chain(rpm.paths()).collect();
+        Ok(Self { requires: owned(rpm.requires()).into_iter().collect(), offers })
+    }
+}
+
+/// Paths, SONAMEs and whatever else the files of a package offer.
+fn of_files(package: &Package, workspace: &Workspace, build: Option<PathBuf>) -> Vec<String> {
+    let mut programs: Vec<_> = package.assets.iter().filter_map(program).collect();
+    let roots = roots(workspace, package, build);
+    // Whatever is wrong with it is for the step to say that makes it.
+    let whole = StagedRoot::collect(package, &roots);
+    let root = whole.or_else(|_| StagedRoot::inputs(package, &roots)).unwrap_or_default();
+    let found = deps::discover(package, &root).unwrap_or_default();
+    let found = found.into_iter().flat_map(|f| f.provides).map(|p| p.name);
+    programs.extend(found.filter(|_| package.auto_req));
+    programs.extend(root.entries.iter().map(|e| e.path.clone()));
+    // As much of a staged root as can be told where an asset is wrong.
+    if let Some(build) = &roots.build {
+        let files = taken(build, std::slice::from_ref(package)).unwrap_or_default();
+        let libraries = sonames(files.iter().map(|path| build.join(&path[1..])));
+        let names = libraries.unwrap_or_default().into_iter();
+        programs.extend(names.filter(|_| package.auto_req).map(|name| format!("{name}()(64bit)")));
+        programs.extend(files);
+    }
+    programs
+}
+
+/// Where a program goes that is compiled on the host.
+fn program(asset: &el7rpm::spec::Asset) -> Option<String> {
+    let Content::Files { pattern, base: Base::Build, .. } = &asset.content else { return None };
+    let name = pattern.rsplit('/').next().unwrap_or(pattern);
+    Some(if asset.dest.ends_with('/') {
+        format!("{}{name}", asset.dest)
+    } else {
+        asset.dest.clone()
+    })
+}
+
+impl Plan {
+    /// Its packages, in order, with what is known of them now.
+    ///
+    /// # Errors
+    /// [`Class::Output`] for a result that cannot be read.
+    pub fn packages(&self, workspace: &Workspace, cache: &Cache) -> Result<Vec<Planned<'_>>> {
+        let mut all = Vec::new();
+        for (sign, step) in self.steps.iter().enumerate() {
+            let Work::Sign { of, file_name } = &step.work else { continue };
+            let Work::Package(work) = &self.steps[*of].work else { continue };
+            let package = &work.package;
+            let results = [(Kind::Sign, sign), (Kind::Package, *of)];
+            let result = results.iter().find_map(|(kind, i)| cache.get(*kind, &self.steps[*i].key));
+            let relations = match result.map(|dir| dir.join(file_name)) {
+                Some(rpm) if rpm.exists() => Relations::of_rpm(&rpm)?,
+                // There was no debug information to make it of.
+                Some(_) => Relations::default(),
+                None => {
+                    let build = work.build.and_then(|step| self.made(step, cache));
+                    Relations::of(package, workspace, build)
+                }
+            };
+            all.push(Planned { sign, package, relations });
+        }
+        Ok(all)
+    }
+
+    /// The folder that a package's files are taken from, if the compile step has been carried out.
+    pub(super) fn made(&self, step: usize, cache: &Cache) -> Option<PathBuf> {
+        let Step { work, key, .. } = &self.steps[step];
+        let dir = cache.get(work.kind(), key)?;
+        Some(if matches!(work, Work::Container(_)) { dir.join(container::STAGE) } else { dir })
+    }
+}

@@ -1,0 +1,49 @@
+//! A plan for people: as text, and as a graph for Graphviz.
+
+use std::fmt::Write;
+
+use super::Plan;
+use base::step::State;
+
+/// One block a step: what it is, whether it is done, what it reads.
+pub fn text(plan: &Plan) -> String {
+    let mut out = String::new();
+    for step in &plan.steps {
+        let _ = writeln!(out, "{:<44} {:<10} {}", step.name, step.state, step.key.short());
+        for need in &step.needs {
+            let _ = writeln!(out, "    after  {}", plan.steps[*need].name);
+        }
+        for input in &step.inputs {
+            let _ = writeln!(out, "    reads  {input}");
+        }
+    }
+    for along in &plan.along {
+        let _ = writeln!(out, "{along}");
+    }
+    let todo = plan.steps.iter().filter(|s| s.state == State::ToDo).count();
+    let _ =
+        writeln!(out, "{} steps, {todo} to do; then index, verify and publish", plan.steps.len());
+    out
+}
+
+/// The steps as a directed graph; what is to do is drawn bold, and what nobody needs dashed.
+pub fn dot(plan: &Plan) -> String {
+    let mut out = String::from("digraph plan {\n  rankdir=LR;\n  node [shape=box];\n");
+    for (i, step) in plan.steps.iter().enumerate() {
+        let style = match step.state {
+            State::Cached => "solid",
+            State::ToDo => "bold",
+            State::NotNeeded => "dashed",
+        };
+        let label = step.name.replace('\\', "\\\\").replace('"', "\\\"");
+        let _ = writeln!(out, "  s{i} [label=\"{label}\", style={style}];");
+        for need in &step.needs {
+            let _ = writeln!(out, "  s{need} -> s{i};");
+        }
+        if plan.steps.iter().all(|s| !s.needs.contains(&i)) {
+            let _ = writeln!(out, "  s{i} -> index;");
+        }
+    }
+    out.push_str("  index -> verify -> publish;\n}\n");
+    out
+}

@@ -1,0 +1,128 @@
+//! Everything that `cargo xtask verify` checks of a repository, and that each run checks of what it
+//! is about to publish.
+//!
+//! The caller says what a folder has to be; what lies in it decides nothing. Otherwise whoever takes
+//! a file away would take the check away with it.
+
+use std::path::{Path, PathBuf};
+
+use el7rpm::{
+    openpgp::Certificate,
+    repodata,
+    verify::{self, Required},
+};
+
+use super::{
+    list::{Entry, Kind, entries_below},
+    whole,
+};
+use base::failure::{Class, Classify, Failure, Result};
+
+/// What a folder has to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expected {
+    /// A repository that `rpm` published: it is whole, and signatures cover all that lies in it.
+    Published,
+    /// A folder that `index` indexed: signatures cover the packages and the metadata.
+    Indexed,
+}
+
+impl Expected {
+    /// What its packages must have: those that `rpm` publishes are ours.
+    fn required(self) -> Required {
+        match self {
+            Self::Published => Required::All,
+            Self::Indexed => Required::AsWritten,
+        }
+    }
+}
+
+/// A repository that stood up to verification.
+pub struct Verified {
+    /// The checks of each RPM.
+    pub reports: Vec<verify::Report>,
+    /// Files beside an index that no signature covers.
+    pub uncovered: Vec<String>,
+}
+
+/// Checks that the folder is what it has to be, down to each byte of its RPMs.
+pub fn verify_repository(
+    dir: &Path,
+    certificate: &Certificate,
+    expected: Expected,
+) -> Result<Verified> {
+    let dir = &fs_err::canonicalize(dir).class(Class::Verify)?;
+    let there = entries_below(dir, Class::Verify)?;
+    let metadata = repodata::verify(dir, certificate).class(Class::Verify)?;
+    let mut problems: Vec<String> = metadata.problems.iter().map(ToString::to_string).collect();
+    // Without metadata that somebody vouches for there is nothing to compare with.
+    let is_known = !metadata.packages.is_empty() || metadata.problems.is_empty();
+    let mut reports = Vec::new();
+    let mut uncovered = Vec::new();
+    for entry in there.iter().filter(|e| e.kind != Kind::Folder) {
+        let name = &entry.name;
+        if let Some(problem) = unfit(entry.kind, expected) {
+            problems.push(format!("{name}: {problem}"));
+        } else if metadata.packages.contains_key(name) {
+            let path = dir.join(name);
+            let report =
+                verify::verify(&path, certificate, expected.required()).class(Class::Verify)?;
+            problems.extend(report.faults().iter().map(|fault| format!("{name}: {fault}")));
+            reports.push(report);
+        } else if is_known && is_rpm(name) {
+            problems.push(format!("{name}: is not listed in the signed metadata"));
+        } else if is_known && name.starts_with("repodata/") && !metadata.files.contains(name) {
+            problems.push(format!("{name}: is not listed in repomd.xml"));
+        } else if !metadata.files.contains(name) {
+            uncovered.push(name.clone());
+        }
+    }
+    if expected == Expected::Published {
+        problems.extend(whole::problems(dir, certificate, &there, &metadata)?);
+        uncovered.clear();
+    }
+    match problems.is_empty() {
+        true => Ok(Verified { reports, uncovered }),
+        false => Err(refuse(dir, expected, &there, problems)),
+    }
+}
+
+fn refuse(dir: &Path, expected: Expected, there: &[Entry], problems: Vec<String>) -> Failure {
+    let message = format!("{} does not stand up to verification", dir.display());
+    let help = match expected {
+        Expected::Published if !there.iter().any(|e| e.name == super::SUMS) => {
+            "do not install from it; only if it is a folder that `cargo xtask index` wrote, say so with --indexed"
+        }
+        _ => "do not install from it; build or fetch it again",
+    };
+    let mut failure = Failure::new(Class::Verify, message).help(help);
+    failure.last_lines = problems;
+    failure
+}
+
+/// Why something of this kind has no place in the folder.
+fn unfit(kind: Kind, expected: Expected) -> Option<&'static str> {
+    match (kind, expected) {
+        (Kind::Link, Expected::Published) => Some("is a link, and links are not published"),
+        (Kind::Other, _) => Some("is not a regular file"),
+        _ => None,
+    }
+}
+
+/// Whether it is an RPM of the folder itself: those of others in it are not offered together.
+fn is_rpm(name: &str) -> bool {
+    !name.contains('/') && Path::new(name).extension().is_some_and(|e| e == "rpm")
+}
+
+/// The RPMs that lie directly in a folder, by name.
+pub fn rpms_in(dir: &Path) -> Result<Vec<PathBuf>> {
+    let mut rpms = Vec::new();
+    for entry in fs_err::read_dir(dir).class(Class::Verify)? {
+        let path = entry.class(Class::Verify)?.path();
+        if path.extension().is_some_and(|e| e == "rpm") {
+            rpms.push(path);
+        }
+    }
+    rpms.sort();
+    Ok(rpms)
+}

@@ -1,0 +1,234 @@
+//! From signed RPMs to the repository that users see.
+//!
+//! It is put together beside its place, verified there, and exchanged with the former one in one
+//! step: whoever looks sees the old or the new, never a mixture, however the run ends.
+
+mod check;
+mod list;
+mod place;
+mod release;
+mod repo_file;
+mod whole;
+
+use std::{
+    os::unix::fs::{MetadataExt, PermissionsExt},
+    path::Path,
+};
+
+use el7rpm::{
+    openpgp,
+    read::Rpm,
+    repodata::{self, IndexedRpm},
+    signature::SignedRpm,
+};
+use serde::{Deserialize, Serialize};
+
+pub use check::{Expected, rpms_in, verify_repository};
+use list::files_below;
+pub use place::{Place, swap};
+pub use release::{Published, Release, read_release};
+
+use crate::keys::Keys;
+use base::{
+    events::Reporter,
+    failure::{Class, Classify, Result},
+    key::{Key, KeyBuilder},
+    workspace::Workspace,
+};
+
+/// Name of the public key in the repository.
+pub const PUBLIC_KEY: &str = "RPM-GPG-KEY-mesos-calico";
+/// Name of yum's description of the repository.
+const REPO_FILE: &str = "mesos-calico.repo";
+const RELEASE: &str = "release.json";
+const SUMS: &str = "SHA256SUMS";
+/// Where hosts look for the repository unless it is published under another address.
+pub const DEFAULT_BASE_URL: &str = "file:///srv/mesos-calico/el7";
+
+/// What was published last, and what its files looked like then: kept beside the cache, to tell
+/// without reading them whether they are still the same.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Record {
+    key: String,
+    out: String,
+    /// Name, size, and time of the last change in nanoseconds.
+    files: Vec<(String, u64, i128)>,
+}
+
+/// What is to be published, and where.
+pub struct Publication<'a> {
+    /// The checkout.
+    pub workspace: &'a Workspace,
+    /// Where the repository goes.
+    pub place: &'a Place,
+    /// Where hosts will find it.
+    pub base_url: &'a str,
+    /// What signs it.
+    pub keys: &'a Keys,
+    /// Signed RPMs with the keys of their steps, in order of the plan.
+    pub rpms: &'a [(Key, SignedRpm)],
+    /// What has compiled their programs, where that was done on the host.
+    pub compiler: Option<&'a str>,
+}
+
+impl Publication<'_> {
+    /// Identity of the repository.
+    fn key(&self) -> Key {
+        let mut key = KeyBuilder::new("publish", 3)
+            .text("version", env!("CARGO_PKG_VERSION"))
+            .text("base url", self.base_url)
+            .text("signing key", &self.keys.signer.certificate().fingerprint());
+        for (rpm, _) in self.rpms {
+            key = key.key("rpm", rpm);
+        }
+        key.finish()
+    }
+
+    fn record_path(&self) -> std::path::PathBuf {
+        let out = self.place.out.to_string_lossy();
+        let name = KeyBuilder::new("record", 1).text("out", &out).finish();
+        self.workspace.state.join("published").join(format!("{}.json", name.short()))
+    }
+
+    fn record(&self) -> Result<Record> {
+        let out = &self.place.out;
+        let mut files = Vec::new();
+        for file in files_below(out)? {
+            let m = fs_err::symlink_metadata(out.join(&file)).class(Class::Output)?;
+            let time = i128::from(m.mtime()) * 1_000_000_000 + i128::from(m.mtime_nsec());
+            files.push((file, m.size(), time));
+        }
+        Ok(Record { key: self.key().to_string(), out: out.to_string_lossy().into_owned(), files })
+    }
+
+    /// The release that is there, if it is this very one and untouched since.
+    pub fn current(&self) -> Option<Release> {
+        let recorded = fs_err::read(self.record_path()).ok()?;
+        let recorded: Record = serde_json::from_slice(&recorded).ok()?;
+        let same = self.place.out.is_dir() && self.record().ok()? == recorded;
+        same.then(|| read_release(&self.place.out).ok().flatten()).flatten()
+    }
+
+    /// Those of the packages of these names that the repository in place has.
+    pub fn present_of(&self, names: &[&str]) -> Result<Vec<String>> {
+        let present = read_release(&self.place.out)?.map(|r| r.packages).unwrap_or_default();
+        let present = present.into_iter().map(|p| p.name);
+        Ok(present.filter(|name| names.contains(&name.as_str())).collect())
+    }
+
+    /// Whether the repository in place has no package that this one lacks or has in an older version, and is
+    /// signed by the same key.
+    pub fn has_all_of_the_present(&self) -> Result<bool> {
+        let Some(present) = read_release(&self.place.out)? else { return Ok(true) };
+        let own = self.rpms.iter().map(|(_, rpm)| Rpm::open(&rpm.path));
+        let own = own.collect::<el7rpm::Result<Vec<_>>>()?;
+        let has = |published: &Published| {
+            let there = Rpm::open(&self.place.out.join(&published.file));
+            there.is_ok_and(|there| own.iter().any(|own| own.replaces(&there)))
+        };
+        let same_key = present.signed_by == self.keys.signer.certificate().fingerprint();
+        Ok(same_key && present.packages.iter().all(has))
+    }
+
+    /// Makes the repository and puts it in place, unless it is there. Returns whether it was not.
+    pub fn write_if_new(&self, reporter: &dyn Reporter) -> Result<bool> {
+        let is_new = self.current().is_none();
+        if is_new {
+            self.write(reporter)?;
+        }
+        Ok(is_new)
+    }
+
+    /// Makes the repository and puts it in place.
+    fn write(&self, reporter: &dyn Reporter) -> Result<Release> {
+        repo_file::check_url(self.base_url)?;
+        let release = self.place.replace(reporter, |dir| {
+            // Also of a folder whose list of contents says less.
+            let released = read_release(&self.place.out)?.map(|r| r.revision);
+            let indexed = repodata::revision(&self.place.out).class(Class::Output)?;
+            self.fill(dir, released.max(indexed).unwrap_or(0))
+        })?;
+        let path = self.record_path();
+        fs_err::create_dir_all(path.parent().unwrap_or(Path::new("/"))).class(Class::Output)?;
+        let record = serde_json::to_vec(&self.record()?).unwrap_or_default();
+        fs_err::write(path, record).class(Class::Output)?;
+        Ok(release)
+    }
+
+    fn fill(&self, dir: &Path, not_before: u32) -> Result<Release> {
+        let signer = self.keys.signer.as_ref();
+        let certificate = signer.certificate();
+        let mut indexed = Vec::new();
+        for (_, rpm) in self.rpms {
+            let copy = dir.join(rpm.path.file_name().unwrap_or_default());
+            // A copy, not a link: nobody who changes a published file must reach the cache.
+            fs_err::copy(&rpm.path, &copy).class(Class::Output)?;
+            indexed.push(IndexedRpm::read(&copy)?);
+        }
+        let repository =
+            repodata::write_indexed(dir, indexed, not_before, signer).class(Class::Output)?;
+        let put =
+            |name: &str, content: &str| fs_err::write(dir.join(name), content).class(Class::Output);
+        put(PUBLIC_KEY, &certificate.to_armored()?)?;
+        put(REPO_FILE, &repo_file::write(self.base_url))?;
+        let release = Release {
+            version: env!("CARGO_PKG_VERSION").into(),
+            revision: repository.revision,
+            signed_by: certificate.fingerprint(),
+            development: self.keys.development,
+            compiler: self.compiler.map(str::to_owned),
+            packages: repository.packages.iter().map(Published::from).collect(),
+            files: Vec::new(),
+        };
+        let release = self.seal(dir, release)?;
+        for_all_to_read(dir)?;
+        verify_repository(dir, certificate, Expected::Published)?;
+        Ok(release)
+    }
+
+    /// The list of all files, and the checksums of all, that list's as well, with their signature.
+    fn seal(&self, dir: &Path, mut release: Release) -> Result<Release> {
+        let is_rpm = |f: &String| release.packages.iter().any(|p| p.file == *f);
+        let own = [SUMS.to_owned(), sums_signature()];
+        release.files = files_below(dir)?.into_iter().filter(|f| !is_rpm(f)).chain(own).collect();
+        let json = serde_json::to_string_pretty(&release).unwrap_or_default();
+        fs_err::write(dir.join(RELEASE), json + "\n").class(Class::Output)?;
+        let mut sums = String::new();
+        for file in files_below(dir)? {
+            let known = release.packages.iter().find(|p| p.file == file).map(|p| p.sha256.clone());
+            let sum = match known {
+                Some(sum) => sum,
+                None => repodata::digest(&dir.join(&file)).class(Class::Output)?,
+            };
+            sums += &format!("{sum}  {file}\n");
+        }
+        fs_err::write(dir.join(SUMS), &sums).class(Class::Output)?;
+        let signature = self.keys.signer.sign(&mut sums.as_bytes(), release.revision)?;
+        let armored = openpgp::armor(&signature)?;
+        fs_err::write(dir.join(sums_signature()), armored).class(Class::Output)?;
+        Ok(release)
+    }
+}
+
+/// A repository is there to be served, whatever the umask of whoever made it.
+pub fn for_all_to_read(dir: &Path) -> Result<()> {
+    for entry in walkdir::WalkDir::new(dir) {
+        let entry = entry.map_err(std::io::Error::from).class(Class::Output)?;
+        let mode = if entry.file_type().is_dir() { 0o755 } else { 0o644 };
+        fs_err::set_permissions(entry.path(), std::fs::Permissions::from_mode(mode))
+            .class(Class::Output)?;
+    }
+    Ok(())
+}
+
+/// Name of the list's signature.
+fn sums_signature() -> String {
+    format!("{SUMS}.asc")
+}
+
+/// The signed RPM in a folder of the cache.
+pub fn signed(dir: &Path, file_name: &str, key: &str) -> Result<SignedRpm> {
+    let path = dir.join(file_name);
+    let size = fs_err::metadata(&path).class(Class::Output)?.len();
+    Ok(SignedRpm { path, size, key: key.to_owned() })
+}

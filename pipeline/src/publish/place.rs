@@ -1,0 +1,236 @@
+//! The folder that a repository is published to: what may be replaced, and how.
+
+use std::path::{Component, Path, PathBuf};
+
+use el7rpm::input;
+use rustix::fs::{Access, AtFlags, CWD};
+
+use super::{
+    list::{Kind, entries_below, files_below},
+    release::read_release,
+};
+use crate::lock::Lock;
+use base::{
+    disk::{remove_folder, sync, sync_all},
+    events::Reporter,
+    failure::{Class, Classify, Failure, Result},
+    key::KeyBuilder,
+    workspace::Workspace,
+};
+
+/// Where a repository goes, and the names beside it that a run uses.
+#[derive(Clone, Debug)]
+pub struct Place {
+    /// The folder, with all links resolved.
+    pub out: PathBuf,
+    new: PathBuf,
+    old: PathBuf,
+}
+
+impl Place {
+    /// Looks at `out` before any work is done, and completes an exchange that was cut short.
+    ///
+    /// # Errors
+    /// If `out` is no folder, cannot be exchanged, or holds what is not ours.
+    pub fn prepare(out: &Path, workspace: &Workspace) -> Result<Self> {
+        let out = resolve(out)?;
+        refuse_own_folders(&out, workspace)?;
+        let parent = out.parent().unwrap_or(Path::new("/")).to_owned();
+        // Names that only this checkout uses, and only under its lock.
+        let state = workspace.state.to_string_lossy();
+        let owner = KeyBuilder::new("owner", 1).text("state", &state).finish();
+        let name = out.file_name().unwrap_or_default().to_string_lossy();
+        let beside = |what: &str| parent.join(format!(".{name}.{what}-{}", owner.short()));
+        let own = Self { new: beside("new"), old: beside("old"), out };
+        if !own.is_there()? && input::is_there(&own.old).class(Class::Output)? {
+            fs_err::rename(&own.old, &own.out).class(Class::Output)?;
+        }
+        own.check()?;
+        own.check_access()?;
+        own.tidy()?;
+        Ok(own)
+    }
+
+    fn is_there(&self) -> Result<bool> {
+        input::is_there(&self.out).class(Class::Output)
+    }
+
+    /// A folder is replaced whole, so it must be empty or one of ours with nothing added.
+    fn check(&self) -> Result<()> {
+        let out = &self.out;
+        if !self.is_there()? {
+            return Ok(());
+        }
+        if !fs_err::metadata(out).class(Class::Output)?.is_dir() {
+            return Err(refuse(format!("{} is not a folder", out.display())));
+        }
+        if is_mount_point(out)? {
+            return Err(refuse(format!(
+                "{} is a mount point, which cannot be exchanged for another folder; a folder in it can",
+                out.display()
+            )));
+        }
+        match foreign(out)? {
+            None => Ok(()),
+            Some(foreign) => Err(refuse(format!(
+                "{} holds `{foreign}`, which was not written by this program; the folder would be replaced whole",
+                out.display()
+            ))),
+        }
+    }
+
+    /// Publishing makes a folder beside `out`, and removes all that is in the former one.
+    fn check_access(&self) -> Result<()> {
+        let mut folders = Vec::new();
+        let parent = self.out.ancestors().skip(1).find(|dir| dir.exists());
+        folders.extend(parent.map(Path::to_owned));
+        for dir in [&self.out, &self.new, &self.old] {
+            if input::is_there(dir).class(Class::Output)? {
+                folders.push(dir.clone());
+                let below = entries_below(dir, Class::Output)?;
+                let inner = below.iter().filter(|e| e.kind == Kind::Folder);
+                folders.extend(inner.map(|e| dir.join(&e.name)));
+            }
+        }
+        for dir in folders {
+            let wanted = Access::READ_OK | Access::WRITE_OK | Access::EXEC_OK;
+            rustix::fs::accessat(CWD, &dir, wanted, AtFlags::EACCESS).map_err(|e| {
+                let e = std::io::Error::from(e);
+                let message = format!(
+                    "{} cannot be published: {} cannot be written to: {e}",
+                    self.out.display(),
+                    dir.display()
+                );
+                Failure::new(Class::Output, message).help(
+                    "give the folder to the user who publishes (`sudo chown -R`), or choose another with --out",
+                )
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Fills a new folder and puts it in the place of the former one. Whoever looks sees the one
+    /// or the other.
+    pub fn replace<T>(
+        &self,
+        reporter: &dyn Reporter,
+        fill: impl FnOnce(&Path) -> Result<T>,
+    ) -> Result<T> {
+        let parent = self.out.parent().unwrap_or(Path::new("/"));
+        fs_err::create_dir_all(parent).class(Class::Output)?;
+        // Other checkouts may publish here as well.
+        let _lock = Lock::of_folder(parent, reporter)?;
+        fs_err::create_dir(&self.new).class(Class::Output)?;
+        let filled = fill(&self.new).and_then(|value| {
+            sync_all(&self.new)?;
+            self.exchange()?;
+            Ok(value)
+        });
+        if filled.is_err() {
+            let _ = fs_err::remove_dir_all(&self.new);
+            return filled;
+        }
+        for dir in parent.ancestors().take(2) {
+            sync(dir)?;
+        }
+        self.tidy()?;
+        filled
+    }
+
+    /// What came into the former folder since it was looked at is not lost: it is looked at again,
+    /// before the exchange and after it.
+    fn exchange(&self) -> Result<()> {
+        self.check()?;
+        if !self.is_there()? {
+            return fs_err::rename(&self.new, &self.out).class(Class::Output);
+        }
+        if swap(&self.new, &self.out) {
+            return match foreign(&self.new)? {
+                None => Ok(()),
+                Some(_) if swap(&self.new, &self.out) => self.check(),
+                Some(name) => Err(self.keep(&name)?),
+            };
+        }
+        fs_err::rename(&self.out, &self.old).class(Class::Output)?;
+        let moved = match foreign(&self.old)? {
+            None => fs_err::rename(&self.new, &self.out).class(Class::Output),
+            Some(name) => Err(refuse(format!("`{name}` was put into {}", self.out.display()))),
+        };
+        moved.inspect_err(|_| {
+            let _ = fs_err::rename(&self.old, &self.out);
+        })
+    }
+
+    /// Gives the former folder a name that no run removes.
+    fn keep(&self, name: &str) -> Result<Failure> {
+        let kept = self.out.with_extension("kept");
+        fs_err::rename(&self.new, &kept).class(Class::Output)?;
+        let out = self.out.display();
+        let message = format!("`{name}` was put into {out} while it was replaced");
+        Ok(Failure::new(Class::Output, message).help(format!("it is in {}", kept.display())))
+    }
+
+    fn tidy(&self) -> Result<()> {
+        for dir in [&self.new, &self.old] {
+            remove_folder(dir)?;
+        }
+        Ok(())
+    }
+}
+
+fn refuse(message: String) -> Failure {
+    Failure::new(Class::Output, message).help("choose another folder with --out")
+}
+
+/// The path with all links resolved, as far as it is there; `..` behind what is not there goes back by its spelling.
+fn resolve(out: &Path) -> Result<PathBuf> {
+    let mut real = PathBuf::new();
+    for part in std::path::absolute(out).class(Class::Output)?.components() {
+        if part == Component::ParentDir {
+            real.pop();
+            continue;
+        }
+        real.push(part);
+        if fs_err::symlink_metadata(&real).is_ok() {
+            let resolved = fs_err::canonicalize(&real).class(Class::Output);
+            real = resolved.map_err(|f| {
+                refuse(format!("{} is a link that leads nowhere: {}", real.display(), f.message))
+            })?;
+        }
+    }
+    Ok(real)
+}
+
+/// Runs empty their own folders, and read the checkout's.
+fn refuse_own_folders(out: &Path, workspace: &Workspace) -> Result<()> {
+    let read = ["specs", "containers", "host", "rpm", "xtask", ".git"];
+    let own = [workspace.state.clone(), workspace.shared()];
+    for own in own.into_iter().chain(read.map(|name| workspace.root.join(name))) {
+        let own = resolve(&own)?;
+        if out.starts_with(&own) || own.starts_with(out) {
+            return Err(refuse(format!(
+                "{} cannot be published to: {} is this program's own",
+                out.display(),
+                own.display()
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// A file in a folder that is none of the repository in it.
+fn foreign(dir: &Path) -> Result<Option<String>> {
+    let known = read_release(dir)?.map(|r| r.all_files()).unwrap_or_default();
+    Ok(files_below(dir)?.into_iter().find(|f| !known.contains(f)))
+}
+
+/// Exchanges two names in one step, where the file system can.
+pub fn swap(a: &Path, b: &Path) -> bool {
+    rustix::fs::renameat_with(CWD, a, CWD, b, rustix::fs::RenameFlags::EXCHANGE).is_ok()
+}
+
+fn is_mount_point(dir: &Path) -> Result<bool> {
+    use std::os::unix::fs::MetadataExt;
+    let device = |path: &Path| fs_err::metadata(path).class(Class::Output).map(|m| m.dev());
+    Ok(device(dir)? != device(dir.parent().unwrap_or(dir))?)
+}

@@ -1,0 +1,58 @@
+//! The container engine and the builder images, each looked for once in a run.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, PoisonError},
+};
+
+use base::failure::Trouble;
+use builders::{
+    container::{BuiltImage, Engine, EngineKind, Image},
+    site::Site,
+};
+
+/// What is known of engine and images so far, good or bad: what cannot be had is not asked for
+/// again.
+pub struct Images {
+    choice: Option<EngineKind>,
+    found: Mutex<Found>,
+}
+
+#[derive(Default)]
+struct Found {
+    engine: Option<Result<Engine, Trouble>>,
+    images: BTreeMap<String, Result<BuiltImage, Trouble>>,
+}
+
+impl Images {
+    /// `choice` is the engine that was asked for.
+    pub fn new(choice: Option<EngineKind>) -> Self {
+        Self { choice, found: Mutex::default() }
+    }
+
+    /// Whether there is an engine to compile with.
+    pub fn has_engine(&self) -> bool {
+        let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        found.engine.get_or_insert_with(|| Engine::find(self.choice)).is_ok()
+    }
+
+    /// The image, made if it is not there.
+    ///
+    /// # Errors
+    /// [`Trouble::Unavailable`] without an engine, or without the network that the image is made
+    /// from.
+    pub(super) fn get(
+        &self,
+        image: &Image,
+        site: &Site<'_>,
+        step: &str,
+    ) -> Result<(Engine, BuiltImage), Trouble> {
+        // Held while an image is made: others that want one would need the same network and disk.
+        let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        let find = || Engine::find(self.choice);
+        let engine = found.engine.get_or_insert_with(find).clone()?;
+        let make = || image.ensure(&engine, site, step);
+        let built = found.images.entry(image.name.clone()).or_insert_with(make).clone()?;
+        Ok((engine, built))
+    }
+}

@@ -1,0 +1,100 @@
+//! Carries out one step of the plan. Each puts its result into the cache, under the step's key.
+
+mod budget;
+mod compile;
+mod images;
+mod package;
+
+use std::path::PathBuf;
+
+use el7rpm::openpgp::Signer;
+
+pub use budget::Budget;
+pub use images::Images;
+pub use package::is_nothing;
+
+use crate::{
+    cache::Cache,
+    plan::{Plan, Work},
+    schedule::Done,
+};
+use base::{
+    events::Reporter,
+    failure::{Class, Failure, Result, Trouble},
+    step::State,
+    workspace::Workspace,
+};
+use builders::{container::Options, rust, site::Site, toolchain::Toolchain, tools};
+use sources::Fetcher;
+
+/// What all steps share.
+pub struct Context<'a> {
+    /// The checkout.
+    pub workspace: &'a Workspace,
+    /// Results of steps.
+    pub cache: &'a Cache,
+    /// The plan that is carried out.
+    pub plan: &'a Plan,
+    /// Signs packages.
+    pub signer: &'a dyn Signer,
+    /// Who is told what happens.
+    pub reporter: &'a dyn Reporter,
+    /// Whether no network may be used.
+    pub offline: bool,
+    /// Whether only the pinned compiler driver will do.
+    pub release: bool,
+    /// What crates are compiled with.
+    pub toolchain: &'a Toolchain,
+    /// Threads that all packages in flight compress with.
+    pub budget: Budget,
+    /// Gets sources.
+    pub fetcher: &'a Fetcher<'a>,
+    /// The engine and the images, as far as they are known.
+    pub images: &'a Images,
+    /// How to compile in containers.
+    pub compile_options: &'a Options,
+}
+
+impl Context<'_> {
+    /// Carries out the step at `index`, unless its result is there.
+    pub fn run(&self, index: usize) -> Result<Done, Trouble> {
+        let step = &self.plan.steps[index];
+        match step.state {
+            State::Cached => return Ok(Done::Cached),
+            State::NotNeeded => return Ok(Done::NotNeeded),
+            State::ToDo => {}
+        }
+        let Self { workspace, offline, toolchain, reporter, .. } = *self;
+        let site = Site { workspace, offline, toolchain, reporter };
+        let done = match &step.work {
+            Work::Tools => tools::install(&site, &step.name),
+            Work::Library => rust::add_library(&site, &step.name),
+            Work::Host(build) => self.compile_on_host(step, build, &site),
+            Work::Fetch(source) => self.fetcher.fetch(source, &step.name).map(|_| ()),
+            Work::Image(image) => self.images.get(image, &site, &step.name).map(|_| ()),
+            Work::Container(work) => self.compile_in_container(step, work, &site),
+            Work::Package(work) => self.package(step, work).map_err(Trouble::Failed),
+            Work::Sign { of, file_name } => {
+                self.sign(step, *of, file_name).map_err(Trouble::Failed)
+            }
+        };
+        done.map_err(|trouble| trouble.in_step(&step.name, step.package.as_deref()))?;
+        Ok(Done::Built)
+    }
+
+    /// The folder with the result of the step at `index`.
+    fn result(&self, index: usize) -> Result<PathBuf> {
+        let step = &self.plan.steps[index];
+        self.cache.get(step.work.kind(), &step.key).ok_or_else(|| {
+            Failure::new(
+                Class::Output,
+                format!(
+                    "the result of `{}` is gone from {}",
+                    step.name,
+                    self.workspace.cache().display()
+                ),
+            )
+            .help("something else removes files there; run again")
+        })
+    }
+}

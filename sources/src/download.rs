@@ -1,0 +1,272 @@
+//! One file from one location into a file on disk. What breaks off is taken up again where it
+//! stopped; a location that brings nothing several times in a row is given up.
+
+use std::{
+    io::{Read, Seek, SeekFrom, Write},
+    path::Path,
+    time::{Duration, Instant},
+};
+
+use fs_err::File;
+use ureq::http::{StatusCode, header};
+
+use super::{
+    address,
+    hosts::{Hosts, Patience, Problem, TRIES},
+    http::{Answer, Client, Wanted},
+};
+use base::{
+    events::{Event, Reporter},
+    failure::{Class, Classify, Result, Trouble},
+};
+
+/// How much a location may give.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Limit {
+    /// What package.toml says, and no other number of bytes.
+    Exactly(u64),
+    /// For want of a better one.
+    AtMost(u64),
+}
+
+impl Limit {
+    /// For an archive: few sources come near 1 GB.
+    pub(super) fn of_archive(size: Option<u64>) -> Self {
+        size.map_or(Self::AtMost(1 << 30), Self::Exactly)
+    }
+
+    fn most(self) -> u64 {
+        let (Self::Exactly(size) | Self::AtMost(size)) = self;
+        size
+    }
+
+    /// Why a file with so many bytes, or more, is not taken.
+    fn check(self, bytes: u64) -> Result<(), Problem> {
+        match self {
+            _ if bytes <= self.most() => Ok(()),
+            Self::Exactly(size) => Err(Problem::Wrong(format!(
+                "it is larger than the {size} bytes that package.toml gives"
+            ))),
+            Self::AtMost(size) => Err(Problem::Refused(format!(
+                "it is larger than {} MB; if that is right, give its `size` in package.toml",
+                size >> 20
+            ))),
+        }
+    }
+
+    /// Why a file with so many bytes is not taken.
+    fn check_whole(self, bytes: u64) -> Result<(), Problem> {
+        match self {
+            Self::Exactly(size) if bytes < size => {
+                Err(Problem::Wrong(format!("it has {bytes} bytes, package.toml gives {size}")))
+            }
+            _ => self.check(bytes),
+        }
+    }
+}
+
+/// Of one location, broken or not.
+const ALL_TRIES: u32 = 50;
+
+/// What downloads share.
+pub(super) struct Downloads<'a> {
+    pub(super) client: &'a Client,
+    pub(super) hosts: &'a Hosts,
+    pub(super) patience: Patience,
+    pub(super) reporter: &'a dyn Reporter,
+    pub(super) step: &'a str,
+    /// More is refused, before it is written.
+    pub(super) limit: Limit,
+}
+
+/// A file that grows.
+struct Growing {
+    file: File,
+    length: u64,
+    /// Whether what is there may be of this very file: bytes that a pin judges in the end, or
+    /// whose tag is known.
+    tag: Option<String>,
+    pinned: bool,
+}
+
+/// How a download ended that did end: an error of the disk is none of the location's.
+type Ended = Result<Result<(), Problem>, Trouble>;
+
+impl Downloads<'_> {
+    /// Loads `url` into `path`, going on from what is there if the result is `pinned`: a digest
+    /// will say whether the parts belong together.
+    pub(super) fn load(&self, url: &str, path: &Path, pinned: bool) -> Ended {
+        let mut options = fs_err::OpenOptions::new();
+        let file = options.create(true).read(true).write(true).truncate(false).open(path);
+        let file = file.class(Class::Output)?;
+        let length = file.metadata().class(Class::Output)?.len();
+        let mut growing = Growing { file, length, tag: None, pinned };
+        if !pinned {
+            growing.empty()?;
+        }
+        if length > self.limit.most() {
+            growing.empty()?;
+        }
+        if let Some(local) = address::file(url) {
+            growing.empty()?;
+            return self.copy(Path::new(local), &mut growing);
+        }
+        let mut idle = 0;
+        for _ in 0..ALL_TRIES {
+            let before = growing.length;
+            let (why, silent) = match self.attempt(url, &mut growing)? {
+                Err(Problem::Broken { why, silent }) => (why, silent),
+                ended => return Ok(ended),
+            };
+            idle = if growing.length > before { 0 } else { idle + 1 };
+            if idle >= TRIES {
+                return Ok(Err(self.give_up(url, why, silent)));
+            }
+            self.say(&format!("{}: {why}; trying again", address::shown(url)));
+            self.patience.pause(idle.max(1));
+        }
+        Ok(Err(Problem::Refused(format!("it broke off {ALL_TRIES} times"))))
+    }
+
+    fn give_up(&self, url: &str, why: String, silent: bool) -> Problem {
+        match address::host(url) {
+            Some(host) if silent => {
+                self.hosts.lost(&host, &why);
+                Problem::Unreachable { host, why }
+            }
+            _ => Problem::Refused(why),
+        }
+    }
+
+    fn attempt(&self, url: &str, growing: &mut Growing) -> Ended {
+        if growing.tag.is_none() && !growing.pinned {
+            growing.empty()?;
+        }
+        let wanted = Wanted { from: growing.length, same: growing.tag.as_deref() };
+        let answer = match self.client.get(url, wanted, self.hosts) {
+            Ok(answer) => answer,
+            Err(problem) => return Ok(Err(problem)),
+        };
+        match answer.status {
+            StatusCode::OK => growing.empty()?,
+            StatusCode::PARTIAL_CONTENT if starts_at(&answer) == Some(growing.length) => {}
+            // More is here than there: what is here is of another file.
+            StatusCode::PARTIAL_CONTENT | StatusCode::RANGE_NOT_SATISFIABLE => {
+                growing.empty()?;
+                return Ok(Err(Problem::broken("the server goes on from elsewhere")));
+            }
+            status => return Ok(Err(judge(status))),
+        }
+        if let Some(tag) = answer.header(header::ETAG).filter(|t| t.starts_with('"')) {
+            growing.tag = Some(tag.to_owned());
+        }
+        self.receive(url, answer, growing)
+    }
+
+    fn receive(&self, url: &str, answer: Answer, growing: &mut Growing) -> Ended {
+        let length = answer.header(header::CONTENT_LENGTH).and_then(|l| l.parse::<u64>().ok());
+        let total = length.map(|l| l.saturating_add(growing.length));
+        if let Some(Err(problem)) = total.map(|total| self.limit.check_whole(total)) {
+            return Ok(Err(problem));
+        }
+        let mut progress = Progress::new(self, address::host(url).unwrap_or_default(), total);
+        let mut body = answer.body;
+        let mut buffer = vec![0; 1 << 16];
+        loop {
+            let n = match body.read(&mut buffer) {
+                Ok(0) if total.is_some_and(|t| growing.length < t) => {
+                    return Ok(Err(Problem::broken("the connection broke")));
+                }
+                Ok(0) => return Ok(self.limit.check_whole(growing.length)),
+                Ok(n) => n,
+                Err(e) => return Ok(Err(self.client.read_problem(e))),
+            };
+            if let Err(problem) = self.limit.check(growing.length + n as u64) {
+                growing.empty()?;
+                return Ok(Err(problem));
+            }
+            growing.add(&buffer[..n])?;
+            progress.at(growing.length);
+        }
+    }
+
+    fn copy(&self, from: &Path, growing: &mut Growing) -> Ended {
+        let refused = |e: std::io::Error| Ok(Err(Problem::Refused(e.to_string())));
+        // To open a FIFO would mean to wait for a writer.
+        let size = match fs_err::metadata(from) {
+            Ok(metadata) if metadata.is_file() => metadata.len(),
+            Ok(_) => return Ok(Err(Problem::Refused("it is no file".into()))),
+            Err(e) => return refused(e),
+        };
+        if let Err(problem) = self.limit.check_whole(size) {
+            return Ok(Err(problem));
+        }
+        let mut from = match File::open(from) {
+            Ok(file) => file.take(size),
+            Err(e) => return refused(e),
+        };
+        std::io::copy(&mut from, &mut growing.file).class(Class::Output)?;
+        Ok(Ok(()))
+    }
+
+    fn say(&self, line: &str) {
+        self.reporter.event(&Event::StepOutput { step: self.step, line });
+    }
+}
+
+impl Growing {
+    fn empty(&mut self) -> Result<()> {
+        self.length = 0;
+        self.tag = None;
+        self.file.set_len(0).class(Class::Output)
+    }
+
+    fn add(&mut self, bytes: &[u8]) -> Result<()> {
+        self.file.seek(SeekFrom::Start(self.length)).class(Class::Output)?;
+        self.file.write_all(bytes).class(Class::Output)?;
+        self.length += bytes.len() as u64;
+        Ok(())
+    }
+}
+
+/// The first byte of a partial answer.
+fn starts_at(answer: &Answer) -> Option<u64> {
+    let range = answer.header(header::CONTENT_RANGE)?.strip_prefix("bytes ")?;
+    range.split('-').next()?.trim().parse().ok()
+}
+
+fn judge(status: StatusCode) -> Problem {
+    let why = format!("it answers {status}");
+    let passing = matches!(status, StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS);
+    match status.is_server_error() || passing {
+        true => Problem::broken(why),
+        false => Problem::Refused(why),
+    }
+}
+
+/// Says how far a download has come, now and then.
+struct Progress<'a> {
+    downloads: &'a Downloads<'a>,
+    host: String,
+    total: Option<u64>,
+    last: Instant,
+}
+
+/// Between two lines of progress.
+const OFTEN: Duration = Duration::from_millis(500);
+
+impl<'a> Progress<'a> {
+    fn new(downloads: &'a Downloads<'a>, host: String, total: Option<u64>) -> Self {
+        Self { downloads, host, total, last: Instant::now() }
+    }
+
+    fn at(&mut self, bytes: u64) {
+        if self.last.elapsed() < OFTEN {
+            return;
+        }
+        self.last = Instant::now();
+        let mega = |bytes: u64| bytes as f64 / 1e6;
+        let of = self.total.map(|t| format!(" of {:.1}", mega(t))).unwrap_or_default();
+        self.downloads.say(&format!("{:.1}{of} MB from {}", mega(bytes), self.host));
+    }
+}

@@ -1,0 +1,231 @@
+//! Writes the tree of an archive into a new folder, once a survey has found nothing wrong in it.
+//!
+//! Owners are dropped, permissions are what a fresh checkout would have. Times are kept, since make
+//! goes by their order; what claims to be of the future is set back.
+
+use std::{
+    io::{self, BufReader, Read},
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use fs_err::File;
+use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, utimensat};
+
+use super::{
+    bzip2::Streams,
+    limits::{Limits, Refusal},
+    survey::{Kind, Layout, Metered, NO_TAR_FILE, each},
+};
+use base::failure::{Class, Classify, Failure, Result};
+
+/// A tar file, compressed or not.
+#[derive(Clone, Debug)]
+pub(super) struct TarFile {
+    pub(super) path: PathBuf,
+    /// What it is to the user.
+    pub(super) what: String,
+    /// Whether the one folder that everything is in is taken away.
+    pub(super) strip: bool,
+}
+
+/// For unpacking what xz or lzma has packed: their highest level asks for 65 MiB.
+const XZ_MEMORY: u64 = 512 << 20;
+
+impl TarFile {
+    /// Writes its tree into the folder `into`, which is made if need be, and has to be empty. What
+    /// version control keeps in a tree is left out; the first such thing is handed back.
+    pub(super) fn unpack(&self, into: &Path) -> Result<Option<PathBuf>> {
+        let size = fs_err::metadata(&self.path).class(Class::Source)?.len();
+        self.unpack_within(into, Limits::for_size(size))
+    }
+
+    pub(super) fn unpack_within(&self, into: &Path, limits: Limits) -> Result<Option<PathBuf>> {
+        let layout = self.survey(limits)?;
+        new_folder(into)?;
+        let written = self.write(&layout, limits, into);
+        if written.is_err() {
+            // Nobody is to take half a tree for a whole one.
+            let _ = clear(into);
+        }
+        written.map(|()| layout.left_out)
+    }
+
+    /// Looks through it and writes nothing: whether it is an archive that may be unpacked.
+    pub(super) fn look_through(&self) -> Result<()> {
+        let size = fs_err::metadata(&self.path).class(Class::Source)?.len();
+        self.survey(Limits::for_size(size)).map(|_| ())
+    }
+
+    fn survey(&self, limits: Limits) -> Result<Layout> {
+        let survey = || Layout::of(self.open()?, limits, self.strip);
+        survey().map_err(|refusal| self.refuse(&refusal))
+    }
+
+    /// What is in it, uncompressed.
+    fn open(&self) -> Result<Box<dyn Read>, Refusal> {
+        let mut file = BufReader::with_capacity(1 << 16, File::open(&self.path)?);
+        let mut magic = Vec::new();
+        file.by_ref().take(6).read_to_end(&mut magic)?;
+        let whole = io::Cursor::new(magic.clone()).chain(file);
+        Ok(match magic.as_slice() {
+            [0x1f, 0x8b, ..] => Box::new(flate2::read::MultiGzDecoder::new(whole)),
+            [0xfd, b'7', b'z', b'X', b'Z', 0] => {
+                let flags = liblzma::stream::CONCATENATED;
+                let stream = liblzma::stream::Stream::new_stream_decoder(XZ_MEMORY, flags)
+                    .map_err(io::Error::from)?;
+                Box::new(liblzma::read::XzDecoder::new_stream(whole, stream))
+            }
+            // The usual properties, and a dictionary of 64 KiB or a multiple of it.
+            [0x5d, 0, 0, ..] => {
+                let stream = liblzma::stream::Stream::new_lzma_decoder(XZ_MEMORY)
+                    .map_err(io::Error::from)?;
+                Box::new(liblzma::read::XzDecoder::new_stream(whole, stream))
+            }
+            [b'B', b'Z', b'h', ..] => Box::new(Streams::new(whole)),
+            [b'P', b'K', ..] | [0x28, 0xb5, 0x2f, 0xfd, ..] => {
+                return Err(Refusal(NO_TAR_FILE.into()));
+            }
+            _ => Box::new(whole),
+        })
+    }
+
+    fn write(&self, layout: &Layout, limits: Limits, into: &Path) -> Result<()> {
+        for (path, node) in &layout.nodes {
+            if node.kind == Kind::Dir {
+                fs_err::create_dir(into.join(path)).class(Class::Output)?;
+            }
+        }
+        self.write_files(layout, limits, into)?;
+        for (path, node) in &layout.nodes {
+            let at = into.join(path);
+            match &node.kind {
+                Kind::Link(target) => fs_err::os::unix::fs::symlink(target, at),
+                Kind::Hard(file) => fs_err::hard_link(into.join(file), at),
+                Kind::Dir | Kind::File { .. } => Ok(()),
+            }
+            .class(Class::Output)?;
+        }
+        set_times(layout, into)
+    }
+
+    fn write_files(&self, layout: &Layout, limits: Limits, into: &Path) -> Result<()> {
+        let mut files = layout.nodes.iter().filter_map(|(path, node)| match node.kind {
+            Kind::File { number, executable } => Some((number, (path, executable))),
+            _ => None,
+        });
+        let files: std::collections::HashMap<_, _> = files.by_ref().collect();
+        // A disk that is full must not look like an archive that is damaged.
+        let mut failed = None;
+        let ended = self.open().and_then(|reader| {
+            each(reader, limits, |number, entry| {
+                let Some((path, executable)) = files.get(&number) else { return Ok(()) };
+                write_file(&into.join(path), *executable, entry).map_err(|failure| {
+                    failed = Some(failure);
+                    Refusal(String::new())
+                })
+            })
+        });
+        match (failed, ended) {
+            (Some(failure), _) => Err(failure),
+            (None, ended) => ended.map_err(|refusal| self.refuse(&refusal)),
+        }
+    }
+
+    fn refuse(&self, refusal: &Refusal) -> Failure {
+        let help = match refusal.0 == NO_TAR_FILE {
+            true => "if it is to be taken as it is, write `unpack = false` beside its `url`",
+            false => "nothing was written; look at what was pinned before you trust it",
+        };
+        Failure::new(Class::Source, format!("{} is not unpacked: {}", self.what, refusal.0))
+            .help(help)
+    }
+}
+
+fn write_file(
+    path: &Path,
+    executable: bool,
+    entry: &mut tar::Entry<'_, Metered<'_>>,
+) -> Result<()> {
+    let mut options = fs_err::OpenOptions::new();
+    let mut file = options.write(true).create_new(true).open(path).class(Class::Output)?;
+    let size = entry.size();
+    let copied = io::copy(entry, &mut file).class(Class::Output)?;
+    if copied != size {
+        let message = format!("{} ends too early", path.display());
+        return Err(Failure::new(Class::Source, message));
+    }
+    set_mode(path, executable)
+}
+
+/// The permissions of a file in a fresh checkout, whatever the umask.
+pub(super) fn set_mode(path: &Path, executable: bool) -> Result<()> {
+    let mode = if executable { 0o755 } else { 0o644 };
+    let permissions = std::fs::Permissions::from_mode(mode);
+    fs_err::set_permissions(path, permissions).class(Class::Output)
+}
+
+/// Makes a folder, which has to be new or empty.
+pub(super) fn new_folder(into: &Path) -> Result<()> {
+    fs_err::create_dir_all(into).class(Class::Output)?;
+    match fs_err::read_dir(into).class(Class::Output)?.next() {
+        None => Ok(()),
+        Some(_) => {
+            let message = format!("{} is not empty; sources go into new folders", into.display());
+            Err(Failure::new(Class::Output, message))
+        }
+    }
+}
+
+/// Removes what is in a folder.
+pub(super) fn clear(into: &Path) -> Result<()> {
+    fs_err::remove_dir_all(into).class(Class::Output)?;
+    fs_err::create_dir(into).class(Class::Output)
+}
+
+fn set_times(layout: &Layout, into: &Path) -> Result<()> {
+    let times = Times::of(layout.nodes.values().filter_map(|n| n.time));
+    // Whatever is inside a folder changes its time, so it comes first.
+    for (path, node) in layout.nodes.iter().rev() {
+        let path = into.join(path);
+        if node.kind == Kind::Dir {
+            set_mode(&path, true)?;
+        }
+        set_time(&path, times.settle(node.time), 0)?;
+    }
+    set_mode(into, true)?;
+    set_time(into, times.settle(None), 0)
+}
+
+/// The times of a tree, with none in the future.
+pub(super) struct Times {
+    now: i64,
+    newest: i64,
+}
+
+impl Times {
+    pub(super) fn of(all: impl Iterator<Item = i64>) -> Self {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        let now = now.map_or(i64::MAX, |d| d.as_secs() as i64);
+        Self { now, newest: all.filter(|t| *t <= now).max().unwrap_or(0) }
+    }
+
+    /// The time itself, or the newest that is not in the future: what make finds newer than
+    /// something else stays so, or becomes as new.
+    pub(super) fn settle(&self, time: Option<i64>) -> i64 {
+        time.filter(|t| *t <= self.now).unwrap_or(self.newest)
+    }
+}
+
+/// Sets the time of a file, a folder, or a link itself.
+pub(super) fn set_time(path: &Path, seconds: i64, nanos: i64) -> Result<()> {
+    let time = Timespec { tv_sec: seconds, tv_nsec: nanos };
+    let times = Timestamps { last_access: time, last_modification: time };
+    utimensat(CWD, path, &times, AtFlags::SYMLINK_NOFOLLOW)
+        .map_err(|e| {
+            let error = io::Error::from(e);
+            io::Error::new(error.kind(), format!("{}: {error}", path.display()))
+        })
+        .class(Class::Output)
+}
