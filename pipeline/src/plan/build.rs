@@ -118,7 +118,7 @@ impl<'a> Builder<'a> {
         let there = self.plan.steps.iter().position(|s| matches!(s.work, Work::Tools));
         let index = there.unwrap_or_else(|| {
             let key = KeyBuilder::new("tools", 1).text("identity", &zig.identity).finish();
-            let inputs = vec!["xtask/tools/requirements.txt".into()];
+            let inputs = vec!["builders/tools/requirements.txt".into()];
             self.add(Step { inputs, ..Step::new("tools".into(), key, Work::Tools) })
         });
         (index, zig)
