@@ -44,6 +44,8 @@ fn folders_of_the_program_and_links_that_lead_nowhere_are_refused_before_the_wor
         "target",
         ".",
         "specs/new",
+        "sources/new",
+        "pipeline",
         "link",
         "cache/x",
         "none/../specs/new",

@@ -161,9 +161,14 @@ impl Place {
         })
     }
 
-    /// Gives the former folder a name that no run removes.
+    /// Gives the former folder a name that no run removes, and that nothing has yet.
     fn keep(&self, name: &str) -> Result<Failure> {
-        let kept = self.out.with_extension("kept");
+        let mut prefix = self.out.file_name().unwrap_or_default().to_owned();
+        prefix.push(".kept-");
+        let parent = self.out.parent().unwrap_or(Path::new("/"));
+        let kept =
+            tempfile::Builder::new().prefix(&prefix).tempdir_in(parent).class(Class::Output)?;
+        let kept = kept.keep();
         fs_err::rename(&self.new, &kept).class(Class::Output)?;
         let out = self.out.display();
         let message = format!("`{name}` was put into {out} while it was replaced");
@@ -203,7 +208,20 @@ fn resolve(out: &Path) -> Result<PathBuf> {
 
 /// Runs empty their own folders, and read the checkout's.
 fn refuse_own_folders(out: &Path, workspace: &Workspace) -> Result<()> {
-    let read = ["specs", "containers", "host", "rpm", "xtask", ".git"];
+    let read = [
+        "base",
+        "builders",
+        "containers",
+        "docs",
+        "host",
+        "pipeline",
+        "rpm",
+        "sources",
+        "specs",
+        "tests",
+        "xtask",
+        ".git",
+    ];
     let own = [workspace.state.clone(), workspace.shared()];
     for own in own.into_iter().chain(read.map(|name| workspace.root.join(name))) {
         let own = resolve(&own)?;
