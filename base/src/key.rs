@@ -13,7 +13,10 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 use walkdir::WalkDir;
 
-use crate::failure::{Class, Classify, Failure, Result};
+use crate::{
+    failure::{Class, Classify, Failure, Result},
+    why::{Input, Subject},
+};
 
 /// The identity of a step's result, in lower-case hex.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
@@ -64,17 +67,30 @@ fn is_dangling(error: &walkdir::Error) -> bool {
     is_absent && error.path().is_some_and(Path::is_symlink)
 }
 
+/// A key with all that is known of how it came about.
+#[derive(Clone, Debug)]
+pub struct Identity {
+    /// The key.
+    pub key: Key,
+    /// What it was taken from, by name, for whoever asks why it is another one. Files are named by absolute paths.
+    pub inputs: Vec<Input>,
+    /// What the files looked like then.
+    pub stamps: Stamps,
+}
+
 /// Gathers what goes into a key. Each part is labelled and measured, so that no two different
-/// lists of parts run together into the same bytes.
+/// lists of parts run together into the same bytes. The label of a value is also its name where a plan says
+/// what has changed.
 pub struct KeyBuilder {
     hash: Sha256,
     stamps: Vec<(PathBuf, Option<Stamp>)>,
+    inputs: Vec<Input>,
 }
 
 impl KeyBuilder {
     /// For a step of this kind; `version` changes when the step's own meaning does.
     pub fn new(step: &str, version: u32) -> Self {
-        let mut own = Self { hash: Sha256::new(), stamps: Vec::new() };
+        let mut own = Self { hash: Sha256::new(), stamps: Vec::new(), inputs: Vec::new() };
         own.part("step", step.as_bytes());
         own.part("version", &version.to_be_bytes());
         own
@@ -90,12 +106,35 @@ impl KeyBuilder {
     /// Adds a value.
     pub fn text(mut self, label: &str, value: &str) -> Self {
         self.part(label, value.as_bytes());
+        self.inputs.push(Input::new(Subject::Value, label.to_owned(), value.as_bytes()));
+        self
+    }
+
+    /// Adds a value that says something of the file, folder or link at `path`, and is known by its name.
+    pub fn text_of(mut self, label: &str, value: &str, path: &Path) -> Self {
+        self.part(label, value.as_bytes());
+        let path = path.display().to_string();
+        self.inputs.push(Input::new(Subject::Path, path, value.as_bytes()));
         self
     }
 
     /// Adds the key of another result.
     pub fn key(self, label: &str, key: &Key) -> Self {
         self.text(label, &key.0)
+    }
+
+    /// Adds the key of what the step with this name makes.
+    pub fn step(mut self, label: &str, name: &str, key: &Key) -> Self {
+        self.part(label, key.0.as_bytes());
+        self.inputs.push(Input::new(Subject::Step, name.to_owned(), key.0.as_bytes()));
+        self
+    }
+
+    /// Adds another key, and what that was taken from as inputs of this one.
+    pub fn identity(mut self, label: &str, identity: &Identity) -> Self {
+        self.part(label, identity.key.0.as_bytes());
+        self.inputs.extend(identity.inputs.iter().cloned());
+        self
     }
 
     /// A file's content and whether it may be executed. A missing file counts as such.
@@ -105,6 +144,7 @@ impl KeyBuilder {
             Ok(file) => file,
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
                 self.part(label, b"missing");
+                self.inputs.push(Input::missing(path));
                 return Ok(self);
             }
             Err(e) => return Err(e).class(Class::Source),
@@ -118,8 +158,11 @@ impl KeyBuilder {
                 n => content.update(&buffer[..n]),
             }
         }
-        self.part(label, &content.finalize());
-        self.part("executable", &[u8::from(mode & 0o100 != 0)]);
+        let (content, executable) = (content.finalize(), [u8::from(mode & 0o100 != 0)]);
+        self.part(label, &content);
+        self.part("executable", &executable);
+        let whole = [content.as_slice(), &executable].concat();
+        self.inputs.push(Input::new(Subject::Path, path.display().to_string(), &whole));
         Ok(self)
     }
 
@@ -151,9 +194,10 @@ impl KeyBuilder {
     }
 
     /// The key, and what it was taken from.
-    pub fn finish_with_stamps(mut self) -> (Key, Stamps) {
+    pub fn identify(mut self) -> Identity {
         let stamps = Stamps(std::mem::take(&mut self.stamps));
-        (self.finish(), stamps)
+        let inputs = std::mem::take(&mut self.inputs);
+        Identity { key: self.finish(), inputs, stamps }
     }
 
     /// The key of all that was added.
@@ -172,5 +216,51 @@ mod tests {
         assert_ne!(key("ab", "c"), key("a", "bc"));
         assert_eq!(key("a", "b"), key("a", "b"));
         assert_ne!(KeyBuilder::new("s", 1).finish(), KeyBuilder::new("s", 2).finish());
+    }
+
+    #[test]
+    fn each_part_is_an_input_with_a_name() {
+        let dir = tempfile::tempdir().unwrap();
+        let (file, absent) = (dir.path().join("file"), dir.path().join("absent"));
+        fs_err::write(&file, "text").unwrap();
+        let inner = KeyBuilder::new("inner", 1).file("f", &file).unwrap().identify();
+        let outer = KeyBuilder::new("outer", 1)
+            .text("the version", "1")
+            .identity("inner", &inner)
+            .step("build", "compile x", &inner.key)
+            .file("absent", &absent)
+            .unwrap()
+            .identify();
+        let named: Vec<_> = outer.inputs.iter().map(|i| (i.subject, i.name.as_str())).collect();
+        let path = |path: &Path| path.display().to_string();
+        assert_eq!(
+            named,
+            [
+                (Subject::Value, "the version"),
+                (Subject::Path, path(&file).as_str()),
+                (Subject::Step, "compile x"),
+                (Subject::Path, path(&absent).as_str()),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_tree_is_its_files_without_what_builds_leave() {
+        let dir = tempfile::tempdir().unwrap();
+        for file in ["a", "sub/b", "target/c"] {
+            let path = dir.path().join(file);
+            fs_err::create_dir_all(path.parent().unwrap()).unwrap();
+            fs_err::write(path, file).unwrap();
+        }
+        let tree = || KeyBuilder::new("tree", 1).tree("t", dir.path()).unwrap().identify();
+        let before = tree();
+        assert_eq!(before.inputs.len(), 2);
+        fs_err::write(dir.path().join("target/c"), "other").unwrap();
+        assert_eq!(tree().key, before.key);
+        before.stamps.check().unwrap();
+        fs_err::write(dir.path().join("sub/b"), "other").unwrap();
+        assert_ne!(tree().key, before.key);
+        let failure = before.stamps.check().unwrap_err();
+        assert!(failure.message.contains("sub/b was changed while"), "{failure}");
     }
 }

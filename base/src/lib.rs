@@ -3,7 +3,7 @@
 //! A [`workspace::Workspace`] is the checkout and its folders. Work in it runs programs by [`process::Program`], the one
 //! way to run any; tells what happens as [`events::Event`]s to a [`events::Reporter`], which the command line prints;
 //! and ends well or with a [`failure::Failure`], whose class is the exit code. [`key::Key`]s name the results of steps
-//! by all that went into them, [`step`] has the words for steps, [`disk`] makes files last, and [`report::Report`] is
+//! by all that went into them, [`why`] compares that with what went into the last one, [`step`] has the words for steps, [`disk`] makes files last, and [`report::Report`] is
 //! what a run says at its end. [`interrupt`] ends all of it in order when a signal comes.
 //!
 //! Nothing here knows what a package is made of.
@@ -17,4 +17,5 @@ pub mod process;
 pub mod report;
 pub mod step;
 pub mod stopping;
+pub mod why;
 pub mod workspace;

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
+use crate::why::Why;
+
 /// The outcome of a run.
 #[derive(Debug, Serialize)]
 pub struct Report {
@@ -38,6 +40,9 @@ pub struct Row {
     pub size: Option<u64>,
     /// Steps that were carried out, with their time in milliseconds.
     pub steps: Vec<(String, u128)>,
+    /// Why these steps were carried out, each with its name.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub why: Vec<(String, Why)>,
     /// Why it was held back.
     pub held_back: Option<String>,
     /// Why it failed.

@@ -11,7 +11,7 @@ use el7rpm::cargo_manifest::Manifest;
 use crate::{site::Site, target::Target, toolchain::steers_the_build, tools::Zig};
 use base::{
     failure::{Class, Classify, Failure, Result, Trouble},
-    key::{Key, KeyBuilder, Stamps},
+    key::{Identity, KeyBuilder},
     process::{Process, Program, on_path},
     workspace::Workspace,
 };
@@ -32,11 +32,11 @@ pub struct HostBuild {
 
 impl HostBuild {
     /// Everything that the programs are made from.
-    pub fn key(&self, workspace: &Workspace, rustc: &str, zig: &Zig) -> Result<(Key, Stamps)> {
+    pub fn identity(&self, workspace: &Workspace, rustc: &str, zig: &Zig) -> Result<Identity> {
         let mut key = KeyBuilder::new("compile", VERSION)
-            .text("target", self.target.with_version())
-            .text("rustc", rustc)
-            .text("zig", &zig.identity);
+            .text("the target", self.target.with_version())
+            .text("the compiler", rustc)
+            .text("zig or cargo-zigbuild", &zig.identity);
         for file in ["Cargo.toml", "Cargo.lock", ".cargo/config.toml", "rust-toolchain.toml"] {
             key = key.file(file, &workspace.root.join(file))?;
         }
@@ -46,9 +46,9 @@ impl HostBuild {
             key = key.tree(&dir.to_string_lossy(), &workspace.root.join(&dir))?;
         }
         for program in &self.programs {
-            key = key.text("program", program);
+            key = key.text("the list of programs to make", program);
         }
-        Ok(key.finish_with_stamps())
+        Ok(key.identify())
     }
 
     /// Fetches what the crate depends on, so that compiling needs no network.

@@ -18,7 +18,7 @@ use super::{
 };
 use base::{
     failure::{Class, Classify, Failure, Result},
-    key::{Key, KeyBuilder},
+    key::{Identity, KeyBuilder},
 };
 
 /// What is in a folder.
@@ -119,18 +119,20 @@ impl Folder {
     }
 
     /// What tells it from others, and what it looked like then.
-    pub(super) fn key(&self) -> Result<Key> {
+    pub(super) fn identity(&self) -> Result<Identity> {
         let mut key = KeyBuilder::new("folder", 1);
         for (path, item) in &self.items {
             // No two names look alike when they are quoted.
-            let name = format!("{path:?}");
+            let (name, at) = (format!("{path:?}"), self.root.join(path));
             key = match item {
-                Item::Dir => key.text("folder", &name),
-                Item::File { .. } => key.file(&name, &self.root.join(path))?,
-                Item::Link(target) => key.text("link", &name).text("to", &format!("{target:?}")),
+                Item::Dir => key.text_of("folder", &name, &at),
+                Item::File { .. } => key.file(&name, &at)?,
+                Item::Link(target) => {
+                    key.text_of("link", &name, &at).text_of("to", &format!("{target:?}"), &at)
+                }
             };
         }
-        Ok(key.finish())
+        Ok(key.identify())
     }
 
     /// Copies it into the folder `into`, which is made if need be, and has to be empty.
@@ -201,8 +203,8 @@ mod tests {
         folder.items.keys().map(|p| p.to_str().unwrap()).collect()
     }
 
-    fn key(dir: &tempfile::TempDir) -> Key {
-        Folder::read(dir.path()).unwrap().key().unwrap()
+    fn key(dir: &tempfile::TempDir) -> base::key::Key {
+        Folder::read(dir.path()).unwrap().identity().unwrap().key
     }
 
     #[test]
@@ -244,7 +246,7 @@ mod tests {
         let into = tempfile::tempdir().unwrap();
         read.copy(into.path()).unwrap();
         let copy = Folder::read(into.path()).unwrap();
-        assert_eq!(copy.key().unwrap(), read.key().unwrap());
+        assert_eq!(copy.identity().unwrap().key, read.identity().unwrap().key);
         for path in ["", "a", "b", "b/c", "b/l"].map(Path::new) {
             let time = |dir: &Path| {
                 let meta = fs_err::symlink_metadata(dir.join(path)).unwrap();

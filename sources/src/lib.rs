@@ -47,7 +47,7 @@ pub use store::Store;
 use base::{
     events::{Event, Reporter},
     failure::{Result, Trouble},
-    key::{Key, KeyBuilder},
+    key::{Identity, KeyBuilder},
     workspace::Workspace,
 };
 use folder::Folder;
@@ -159,7 +159,7 @@ impl<'a> Fetcher<'a> {
     fn folder(&self, source: &Source, path: &Path) -> Result<Folder> {
         let own = Folder::read(path)?;
         if let Some(supplied) = self.supplied.get(&source.name)
-            && Folder::read(supplied)?.key()? != own.key()?
+            && Folder::read(supplied)?.identity()?.key != own.identity()?.key
         {
             let why = format!("it differs from {}", self.workspace.relative(path).display());
             return Err(supplied::refused(source, supplied, &why));
@@ -232,21 +232,23 @@ impl Fetched {
 
 /// What tells a source from others: its pin, or the content of its folder, and its patches. Of an archive
 /// without a pin nothing is known but what it is called; it can be planned, and not fetched.
-pub fn identity(source: &Source) -> Result<Key> {
+pub fn identity(source: &Source) -> Result<Identity> {
     let key = KeyBuilder::new("source", 1);
     let mut key = match &source.origin {
-        Origin::Git { commit, .. } => key.text("commit", commit),
-        Origin::Archive { sha256: Some(sha256), .. } => key.text("sha256", sha256),
+        Origin::Git { commit, .. } => key.text(&format!("the commit of {}", source.name), commit),
+        Origin::Archive { sha256: Some(sha256), .. } => {
+            key.text(&format!("the checksum of {}", source.name), sha256)
+        }
         Origin::Archive { sha256: None, .. } => key.text("unpinned", &source.name),
         // A key of its own, which is that of a folder whose source has no more to it.
-        Origin::Folder(path) if source.patches.is_empty() => return Folder::read(path)?.key(),
-        Origin::Folder(path) => key.key("folder", &Folder::read(path)?.key()?),
+        Origin::Folder(path) if source.patches.is_empty() => return Folder::read(path)?.identity(),
+        Origin::Folder(path) => key.identity("folder", &Folder::read(path)?.identity()?),
     };
     if let Origin::Archive { file: Some(name), .. } = &source.origin {
-        key = key.text("file", name);
+        key = key.text(&format!("the file name of {}", source.name), name);
     }
     for patch in &source.patches {
         key = key.file("patch", patch)?;
     }
-    Ok(key.finish())
+    Ok(key.identify())
 }

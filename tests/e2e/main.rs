@@ -42,3 +42,4 @@ mod unreadable;
 mod upstream;
 mod verify;
 mod whereabouts;
+mod why;

@@ -20,7 +20,7 @@ use crate::site::Site;
 use base::{
     events::Event,
     failure::{Class, Classify, Failure, Result, Trouble},
-    key::{Key, KeyBuilder},
+    key::{Identity, Key, KeyBuilder},
     process::{Process, Verdict},
     workspace::Workspace,
 };
@@ -40,7 +40,7 @@ pub struct Image {
     /// The name of its folder.
     pub name: String,
     dir: PathBuf,
-    key: Key,
+    identity: Identity,
     lock: Option<String>,
     args: Vec<String>,
 }
@@ -66,12 +66,24 @@ impl Image {
             }
         }
         let lock = read_lock(&dir)?;
-        Ok(Self { name: name.to_owned(), key: key.finish(), lock, args: args.to_vec(), dir })
+        let (name, identity, args) = (name.to_owned(), key.identify(), args.to_vec());
+        Ok(Self { name, identity, lock, args, dir })
     }
 
     /// Its identity, without the packages that it resolves to.
     pub fn key(&self) -> &Key {
-        &self.key
+        &self.identity.key
+    }
+
+    /// The same, with what it was taken from.
+    pub fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    /// Adds it to the key of what is compiled in it.
+    pub fn add_to(&self, key: KeyBuilder) -> KeyBuilder {
+        let lock = self.lock().unwrap_or_default();
+        key.identity("image", &self.identity).text_of("image.lock", lock, &self.dir.join(LOCK))
     }
 
     /// The packages that it is known to resolve to.
@@ -87,7 +99,7 @@ impl Image {
 
     /// Its name in an engine.
     pub fn reference(&self) -> String {
-        format!("localhost/mesos-calico-builder-{}:{}", self.name, self.key.short())
+        format!("localhost/mesos-calico-builder-{}:{}", self.name, self.key().short())
     }
 
     /// Whether the engine has it.
@@ -112,7 +124,7 @@ impl Image {
             self.build(engine, site, step)?;
         }
         self.check(engine, site, step)?;
-        Ok(BuiltImage { reference: self.reference(), key: self.key.clone() })
+        Ok(BuiltImage { reference: self.reference(), key: self.key().clone() })
     }
 
     fn build(&self, engine: &Engine, site: &Site<'_>, step: &str) -> Result<(), Trouble> {

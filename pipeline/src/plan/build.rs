@@ -16,11 +16,12 @@ use super::{
     Circumstances, ContainerWork, Need, PackageWork, Plan, Shared, Staged, Step, Work, own_code,
     roots, write_options,
 };
-use crate::cache::Cache;
+use crate::{cache::Cache, last::LastInputs};
 use base::{
     failure::{Class, Classify, Failure, Result},
-    key::{Key, KeyBuilder},
+    key::{Identity, Key, KeyBuilder, Stamps},
     step::State,
+    why::Subject,
     workspace::Workspace,
 };
 use builders::{
@@ -81,7 +82,7 @@ impl<'a> Builder<'a> {
                     Made::Programs(self.host(spec, dir.clone())?)
                 }
                 Some(Build::Container(build)) if compiled.remove(&spec.name) => {
-                    Made::Staged(self.container(spec, build)?)
+                    Made::Staged(Box::new(self.container(spec, build)?))
                 }
                 _ => Made::Nothing,
             };
@@ -91,10 +92,25 @@ impl<'a> Builder<'a> {
             }
         }
         self.plan.mark_needless();
+        self.say_why();
         Ok(self.plan)
     }
 
+    /// Compares the inputs of what is to do with those of its last result.
+    fn say_why(&mut self) {
+        let last = LastInputs::of(self.circumstances.workspace);
+        for step in self.plan.steps.iter_mut().filter(|step| step.state == State::ToDo) {
+            step.why = Some(last.why(step.work.kind(), &step.name, &step.made_of));
+        }
+    }
+
     fn add(&mut self, mut step: Step) -> usize {
+        let root = format!("{}/", self.circumstances.workspace.root.display());
+        for input in step.made_of.iter_mut().filter(|input| input.subject == Subject::Path) {
+            if let Some(relative) = input.name.strip_prefix(&root) {
+                input.name = relative.to_owned();
+            }
+        }
         let is_there = match &step.work {
             Work::Tools => self.plan.zig.as_ref().is_some_and(Zig::is_there),
             Work::Fetch(source) => self.circumstances.fetcher.is_there(source),
@@ -117,7 +133,8 @@ impl<'a> Builder<'a> {
             .clone();
         let there = self.plan.steps.iter().position(|s| matches!(s.work, Work::Tools));
         let index = there.unwrap_or_else(|| {
-            let key = KeyBuilder::new("tools", 1).text("identity", &zig.identity).finish();
+            let key =
+                KeyBuilder::new("tools", 1).text("zig or cargo-zigbuild", &zig.identity).identify();
             let inputs = vec!["builders/tools/requirements.txt".into()];
             self.add(Step { inputs, ..Step::new("tools".into(), key, Work::Tools) })
         });
@@ -132,7 +149,7 @@ impl<'a> Builder<'a> {
         let release = self.circumstances.release;
         let target = if release { Target::Musl } else { rust.target() };
         let build = HostBuild { crate_dir, programs, target };
-        let (key, stamps) = build.key(self.circumstances.workspace, &rust.identity, &zig)?;
+        let identity = build.identity(self.circumstances.workspace, &rust.identity, &zig)?;
         let dir = build.crate_dir.display().to_string();
         let mut needs = vec![tools];
         let mut wishes = Vec::new();
@@ -142,8 +159,7 @@ impl<'a> Builder<'a> {
             needs,
             wishes,
             inputs: vec![dir.clone(), "Cargo.lock".into()],
-            stamps,
-            ..Step::new(format!("compile {dir}"), key, Work::Host(build))
+            ..Step::new(format!("compile {dir}"), identity, Work::Host(build))
         }))
     }
 
@@ -167,17 +183,17 @@ impl<'a> Builder<'a> {
         }
         let there = self.plan.steps.iter().position(|s| matches!(s.work, Work::Library));
         Some(there.unwrap_or_else(|| {
-            let key = KeyBuilder::new("library", 1).text("rustc", &rust.identity).finish();
+            let key = KeyBuilder::new("library", 1).text("the compiler", &rust.identity).identify();
             self.add(Step::new(toolchain.how_to_add(Target::Musl), key, Work::Library))
         }))
     }
 
     fn fetch(&mut self, source: &Source) -> Result<usize> {
         let name = format!("fetch {}", source.name);
-        let key = sources::identity(source).map_err(|f| f.in_step(&name, None))?;
+        let identity = sources::identity(source).map_err(|f| f.in_step(&name, None))?;
         let there = self.plan.steps.iter().position(|s| s.name == name);
         match there {
-            Some(index) if self.plan.steps[index].key == key => Ok(index),
+            Some(index) if self.plan.steps[index].key == identity.key => Ok(index),
             Some(_) => Err(Failure::new(
                 Class::Spec,
                 format!("two descriptions call different things the source {}", source.name),
@@ -186,7 +202,7 @@ impl<'a> Builder<'a> {
                 let workspace = self.circumstances.workspace;
                 let relative = |path: &PathBuf| workspace.relative(path).display().to_string();
                 let inputs = source.patches.iter().map(relative).collect();
-                let step = Step::new(name, key, Work::Fetch(source.clone()));
+                let step = Step::new(name, identity, Work::Fetch(source.clone()));
                 Ok(self.add(Step { inputs, ..step }))
             }
         }
@@ -198,7 +214,7 @@ impl<'a> Builder<'a> {
         let there = self.plan.steps.iter().position(|s| s.name == name);
         let index = there.unwrap_or_else(|| {
             let inputs = vec![format!("containers/{}", image.name)];
-            let step = Step::new(name, image.key().clone(), Work::Image(image.clone()));
+            let step = Step::new(name, image.identity().clone(), Work::Image(image.clone()));
             self.add(Step { inputs, ..step })
         });
         self.plan.steps[index].needs_any.push(fetches.to_vec());
@@ -214,7 +230,7 @@ impl<'a> Builder<'a> {
         let image_step = self.image(&image, &fetches);
         let needed: Vec<_> = build.needs.iter().map(|n| (n, &self.compiled[n])).collect();
         let (version, source_date) = dated(spec);
-        let key = self.container_key(spec, build, &image, &fetches);
+        let identity = self.container_identity(spec, build, &image, &fetches);
         let mut needs = fetches.clone();
         needs.push(image_step);
         needs.extend(needed.iter().flat_map(|(_, c)| c.fetches.iter().chain([&c.step])));
@@ -239,7 +255,7 @@ impl<'a> Builder<'a> {
         let step = self.add(Step {
             needs,
             inputs: vec![format!("specs/{}", spec.name)],
-            ..Step::new(format!("compile {}", spec.name), key, Work::Container(Box::new(work)))
+            ..Step::new(format!("compile {}", spec.name), identity, Work::Container(Box::new(work)))
         });
         release.push(Shared { step, packages: Arc::new(spec.packages.clone()) });
         let sources = spec.sources.clone();
@@ -249,30 +265,37 @@ impl<'a> Builder<'a> {
     }
 
     /// Everything that a compile in a container is made from, and how.
-    fn container_key(
+    fn container_identity(
         &self,
         spec: &Spec,
         build: &ContainerBuild,
         image: &Image,
         fetches: &[usize],
-    ) -> Key {
+    ) -> Identity {
         let (version, source_date) = dated(spec);
-        let mut key = KeyBuilder::new("compile in container", VERSION)
-            .key("image", image.key())
-            .text("image.lock", image.lock().unwrap_or_default())
-            .text("name", &spec.name)
-            .text("version", version)
-            .text("source date", &source_date.to_string())
-            .text("farm", if self.circumstances.farm { "yes" } else { "no" })
-            .text("build", &format!("{:?} {:?} {:?}", build.env, build.switches, build.phases));
+        let phases = format!("{:?} {:?} {:?}", build.env, build.switches, build.phases);
+        let mut key = image
+            .add_to(KeyBuilder::new("compile in container", VERSION))
+            .text("the description's name", &spec.name)
+            .text("the version", version)
+            .text("the date of the newest change", &source_date.to_string())
+            .text("--distcc", if self.circumstances.farm { "yes" } else { "no" })
+            .text_of("build", &phases, &spec.path);
         for (source, fetch) in spec.sources.iter().zip(fetches) {
-            key = key.text("source", &source.name).key("content", &self.plan.steps[*fetch].key);
+            let Step { key: content, made_of, .. } = &self.plan.steps[*fetch];
+            let fetched = Identity {
+                key: content.clone(),
+                inputs: made_of.clone(),
+                stamps: Stamps::default(),
+            };
+            let what = format!("the source {}", source.name);
+            key = key.text(&what, &source.name).identity("content", &fetched);
         }
         for name in &build.needs {
-            let step = self.compiled[name].step;
-            key = key.text("needs", name).key("build", &self.plan.steps[step].key);
+            let step = &self.plan.steps[self.compiled[name].step];
+            key = key.text("the compiles that it needs", name).step("build", &step.name, &step.key);
         }
-        key.finish()
+        key.identify()
     }
 
     fn package(&mut self, spec: &Spec, package: &Package, made: &Made) -> Result<usize> {
@@ -289,22 +312,24 @@ impl<'a> Builder<'a> {
             .map_err(|f| f.in_step(&name, Some(&package.name)))?;
         let options = &self.options;
         let mut key = KeyBuilder::new("package", 2)
-            .key("code", &self.own_code)
-            .text("package", &format!("{package:?}"))
-            .text("format", options.compression.format.as_str())
-            .text("level", &options.compression.level.to_string())
-            .text("source date", &format!("{:?}", options.source_date));
+            .key("xtask itself", &self.own_code)
+            .text_of("package", &format!("{package:?}"), &spec.path)
+            .text("the compression", options.compression.format.as_str())
+            .text("the compression", &options.compression.level.to_string())
+            .text("SOURCE_DATE_EPOCH", &format!("{:?}", options.source_date));
         let build = made.step();
         if let Some(build) = build {
-            key = key.key("build", &self.plan.steps[build].key);
+            let step = &self.plan.steps[build];
+            key = key.step("build", &step.name, &step.key);
         }
         let staged = made.staged(spec);
         if let Some(staged) = &staged {
             // What the others take decides whether something is left over or missing.
             for shared in &staged.release {
-                key = key.text("packages", &format!("{:?}", shared.packages));
+                let packages = format!("{:?}", shared.packages);
+                key = key.text("the list of packages that share the files", &packages);
             }
-            key = key.text("discard", &format!("{:?}", staged.discard));
+            key = key.text_of("discard", &format!("{:?}", staged.discard), &spec.path);
             if let Some(table) = &staged.abi {
                 key = key.file("abi", table)?;
             }
@@ -318,9 +343,13 @@ impl<'a> Builder<'a> {
                 Kind::File { .. } => String::new(),
                 other => format!("{other:?}"),
             };
-            key = key.text(&entry.path, &format!("{} {:o}", place(&entry.kind), entry.mode));
+            let text = format!("{} {:o}", place(&entry.kind), entry.mode);
+            key = match &entry.kind {
+                Kind::File { source, .. } => key.text_of(&entry.path, &text, source),
+                _ => key.text(&entry.path, &text),
+            };
         }
-        let (key, stamps) = key.finish_with_stamps();
+        let identity = key.identify();
         let relative = |p: &PathBuf| workspace.relative(p).display().to_string();
         let options = options.clone();
         let work = PackageWork { package: package.clone(), build, staged, options, inputs };
@@ -328,21 +357,21 @@ impl<'a> Builder<'a> {
             package: Some(package.name.clone()),
             needs: made.steps(),
             inputs: files.iter().map(relative).collect(),
-            stamps,
-            ..Step::new(name, key, Work::Package(Box::new(work)))
+            ..Step::new(name, identity, Work::Package(Box::new(work)))
         }))
     }
 
     fn sign(&mut self, package: &Package, of: usize) {
-        let key = KeyBuilder::new("sign", 1)
-            .key("package", &self.plan.steps[of].key)
-            .text("signing key", self.circumstances.signing_key)
-            .finish();
+        let unsigned = &self.plan.steps[of];
+        let identity = KeyBuilder::new("sign", 1)
+            .step("package", &unsigned.name, &unsigned.key)
+            .text("the signing key", self.circumstances.signing_key)
+            .identify();
         let work = Work::Sign { of, file_name: format!("{}.rpm", package.nvra()) };
         self.add(Step {
             package: Some(package.name.clone()),
             needs: vec![of],
-            ..Step::new(format!("sign {}", package.name), key, work)
+            ..Step::new(format!("sign {}", package.name), identity, work)
         });
     }
 }
@@ -367,14 +396,15 @@ fn refuse_own_state(workspace: &Workspace, package: &Package, files: &[PathBuf])
 enum Made {
     Nothing,
     Programs(usize),
-    Staged(Compiled),
+    Staged(Box<Compiled>),
 }
 
 impl Made {
     fn step(&self) -> Option<usize> {
         match self {
             Self::Nothing => None,
-            Self::Programs(step) | Self::Staged(Compiled { step, .. }) => Some(*step),
+            Self::Programs(step) => Some(*step),
+            Self::Staged(compiled) => Some(compiled.step),
         }
     }
 

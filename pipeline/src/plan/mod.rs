@@ -24,8 +24,9 @@ pub use render::{dot, text};
 
 use base::{
     failure::{Class, Classify, Failure, Result},
-    key::{Key, KeyBuilder, Stamps},
+    key::{Identity, Key, KeyBuilder, Stamps},
     step::{Kind, State},
+    why::{Input, Why},
     workspace::Workspace,
 };
 use builders::{
@@ -73,7 +74,13 @@ pub struct Step {
     pub inputs: Vec<String>,
     /// Whether it is to be carried out.
     pub state: State,
-    /// What its key was taken from.
+    /// If it is, which of its inputs are others than those of its last result.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub why: Option<Why>,
+    /// All that its key was taken from, by name.
+    #[serde(skip)]
+    pub made_of: Vec<Input>,
+    /// What the files looked like that its key was taken from.
     #[serde(skip)]
     pub stamps: Stamps,
     /// What to do; machines are told its kind.
@@ -82,7 +89,8 @@ pub struct Step {
 }
 
 impl Step {
-    fn new(name: String, key: Key, work: Work) -> Self {
+    fn new(name: String, identity: Identity, work: Work) -> Self {
+        let Identity { key, inputs: made_of, stamps } = identity;
         Self {
             name,
             package: None,
@@ -92,7 +100,9 @@ impl Step {
             needs_any: Vec::new(),
             inputs: Vec::new(),
             state: State::ToDo,
-            stamps: Stamps::default(),
+            why: None,
+            made_of,
+            stamps,
             work,
         }
     }

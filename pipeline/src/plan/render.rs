@@ -5,11 +5,14 @@ use std::fmt::Write;
 use super::Plan;
 use base::step::State;
 
-/// One block a step: what it is, whether it is done, what it reads.
+/// One block a step: what it is, whether it is done and why not, what it reads.
 pub fn text(plan: &Plan) -> String {
     let mut out = String::new();
     for step in &plan.steps {
         let _ = writeln!(out, "{:<44} {:<10} {}", step.name, step.state, step.key.short());
+        if let Some(why) = &step.why {
+            let _ = writeln!(out, "    why    {why}");
+        }
         for need in &step.needs {
             let _ = writeln!(out, "    after  {}", plan.steps[*need].name);
         }
@@ -35,8 +38,10 @@ pub fn dot(plan: &Plan) -> String {
             State::ToDo => "bold",
             State::NotNeeded => "dashed",
         };
-        let label = step.name.replace('\\', "\\\\").replace('"', "\\\"");
-        let _ = writeln!(out, "  s{i} [label=\"{label}\", style={style}];");
+        let why =
+            step.why.as_ref().map(|why| format!(", tooltip=\"{}\"", quoted(&why.to_string())));
+        let (label, why) = (quoted(&step.name), why.unwrap_or_default());
+        let _ = writeln!(out, "  s{i} [label=\"{label}\", style={style}{why}];");
         for need in &step.needs {
             let _ = writeln!(out, "  s{need} -> s{i};");
         }
@@ -46,4 +51,8 @@ pub fn dot(plan: &Plan) -> String {
     }
     out.push_str("  index -> verify -> publish;\n}\n");
     out
+}
+
+fn quoted(text: &str) -> String {
+    text.replace('\\', "\\\\").replace('"', "\\\"")
 }

@@ -79,7 +79,7 @@ impl Context<'_> {
         let copy = Source { origin, ..source.clone() };
         let name = format!("fetch {}", source.name);
         let fetched = self.plan.steps.iter().find(|step| step.name == name);
-        match fetched.map(|s| &s.key) == Some(&sources::identity(&copy)?) {
+        match fetched.map(|s| &s.key) == Some(&sources::identity(&copy)?.key) {
             true => Ok(()),
             false => Err(Failure::new(
                 Class::Source,

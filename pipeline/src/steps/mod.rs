@@ -15,7 +15,8 @@ pub use package::is_nothing;
 
 use crate::{
     cache::Cache,
-    plan::{Plan, Work},
+    last::LastInputs,
+    plan::{Plan, Step, Work},
     schedule::Done,
 };
 use base::{
@@ -59,14 +60,24 @@ impl Context<'_> {
     /// Carries out the step at `index`, unless its result is there.
     pub fn run(&self, index: usize) -> Result<Done, Trouble> {
         let step = &self.plan.steps[index];
-        match step.state {
-            State::Cached => return Ok(Done::Cached),
+        let done = match step.state {
+            State::Cached => Done::Cached,
             State::NotNeeded => return Ok(Done::NotNeeded),
-            State::ToDo => {}
-        }
+            State::ToDo => {
+                let done = self.carry_out(step);
+                done.map_err(|trouble| trouble.in_step(&step.name, step.package.as_deref()))?;
+                Done::Built
+            }
+        };
+        let last = LastInputs::of(self.workspace);
+        last.note(step.work.kind(), &step.name, &step.made_of, self.reporter);
+        Ok(done)
+    }
+
+    fn carry_out(&self, step: &Step) -> Result<(), Trouble> {
         let Self { workspace, offline, toolchain, reporter, .. } = *self;
         let site = Site { workspace, offline, toolchain, reporter };
-        let done = match &step.work {
+        match &step.work {
             Work::Tools => tools::install(&site, &step.name),
             Work::Library => rust::add_library(&site, &step.name),
             Work::Host(build) => self.compile_on_host(step, build, &site),
@@ -77,9 +88,7 @@ impl Context<'_> {
             Work::Sign { of, file_name } => {
                 self.sign(step, *of, file_name).map_err(Trouble::Failed)
             }
-        };
-        done.map_err(|trouble| trouble.in_step(&step.name, step.package.as_deref()))?;
-        Ok(Done::Built)
+        }
     }
 
     /// The folder with the result of the step at `index`.

@@ -35,6 +35,7 @@ fn everything(workspace: &Workspace) -> Result<usize> {
     let count = Cache::peek(workspace).list()?.len();
     for dir in [
         "cache",
+        "inputs",
         "tmp",
         "logs",
         "tools",

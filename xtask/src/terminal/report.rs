@@ -3,7 +3,10 @@
 
 use std::fmt::Write;
 
-use base::report::{Report, Row};
+use base::{
+    report::{Report, Row},
+    why::{Change, Subject, Why},
+};
 
 /// For people.
 pub(crate) fn text(report: &Report) -> String {
@@ -14,6 +17,9 @@ pub(crate) fn text(report: &Report) -> String {
         let name = row.file.as_deref().unwrap_or(&row.package);
         let size = row.size.map(size).unwrap_or_default();
         let _ = writeln!(out, "  {name:<file$}  {size:>9}  {}", how(row));
+        if let Some(why) = because(row) {
+            let _ = writeln!(out, "  {:<file$}  {:>9}  {why}", "", "");
+        }
     }
     missing(report, &mut out, "held back:", |row| row.held_back.as_deref());
     missing(report, &mut out, "failed:", |row| row.failed.as_deref());
@@ -80,6 +86,33 @@ fn how(row: &Row) -> String {
     }
     let step = |(name, millis): &(String, u128)| format!("{name} {:.1} s", *millis as f64 / 1000.0);
     row.steps.iter().map(step).collect::<Vec<_>>().join(", ")
+}
+
+/// Why there was something to do for it, where more is to be said than that it had never been done.
+fn because(row: &Row) -> Option<String> {
+    let mut changed: Vec<&Change> = Vec::new();
+    let mut gone = Vec::new();
+    for (step, why) in &row.why {
+        match why {
+            // That a step follows another one is no news.
+            Why::Changed { changes } => {
+                changed.extend(changes.iter().filter(|c| c.subject != Subject::Step));
+            }
+            Why::ResultGone => gone.push(step.as_str()),
+            Why::NeverDone | Why::NoNote | Why::OnlyTheEngineKnows => {}
+        }
+    }
+    let mut seen = Vec::new();
+    changed.retain(|change| {
+        let is_new = !seen.contains(change);
+        seen.push(*change);
+        is_new
+    });
+    if !changed.is_empty() {
+        let changes = changed.into_iter().cloned().collect();
+        return Some(format!("because {}", Why::Changed { changes }));
+    }
+    (!gone.is_empty()).then(|| format!("because the result of {} was gone", gone.join(", ")))
 }
 
 fn size(bytes: u64) -> String {

@@ -26,6 +26,7 @@ fn row(name: &str, plan: &Plan, ended: &[Ended], rpm: Option<&SignedRpm>) -> Row
         file: rpm.and_then(file),
         size: rpm.map(|rpm| rpm.size),
         steps: Vec::new(),
+        why: Vec::new(),
         held_back: None,
         failed: None,
         help: None,
@@ -36,6 +37,7 @@ fn row(name: &str, plan: &Plan, ended: &[Ended], rpm: Option<&SignedRpm>) -> Row
     for (i, step) in plan.steps.iter().enumerate() {
         if needed.contains(&i) && ended[i].outcome == Outcome::Built {
             row.steps.push((step.work.kind().name().to_owned(), ended[i].time.as_millis()));
+            row.why.extend(step.why.clone().map(|why| (step.name.clone(), why)));
         }
         if let (true, Some(reason)) = (own(i), &ended[i].reason) {
             let why = Some(reason.message.clone());

@@ -1,0 +1,211 @@
+//! Why a step is to be carried out: which of its inputs are others than those of its last result.
+
+use std::{collections::BTreeMap, fmt, path::Path};
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+/// Changes that a sentence names; a machine is told all of them.
+const NAMED: usize = 3;
+/// Digits of a digest that tell two inputs apart.
+const DIGITS: usize = 16;
+/// The digest of a file that is not there.
+const MISSING: &str = "missing";
+
+/// What an input is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Subject {
+    /// Something with a path.
+    Path,
+    /// A value: what the compiler calls itself, or what a description says.
+    Value,
+    /// The result of another step.
+    Step,
+}
+
+/// One of the things that a key was taken from. It says which, and has a digest of its content: no content is kept.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Input {
+    /// What it is.
+    pub subject: Subject,
+    /// Its path or its name.
+    pub name: String,
+    /// Tells it from others of this name.
+    pub digest: String,
+}
+
+impl Input {
+    /// With this content.
+    pub fn new(subject: Subject, name: String, content: &[u8]) -> Self {
+        Self { subject, name, digest: short_digest(content) }
+    }
+
+    /// A file that is not there.
+    pub fn missing(path: &Path) -> Self {
+        let name = path.display().to_string();
+        Self { subject: Subject::Path, name, digest: MISSING.into() }
+    }
+}
+
+fn short_digest(content: &[u8]) -> String {
+    let digest = Sha256::digest(content);
+    digest.iter().take(DIGITS / 2).map(|b| format!("{b:02x}")).collect()
+}
+
+/// How an input differs from what it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum How {
+    /// It has another content.
+    Changed,
+    /// It was not there.
+    New,
+    /// It is not there any more.
+    Gone,
+}
+
+/// An input that is not what it was.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Change {
+    /// What it is.
+    pub subject: Subject,
+    /// Its path from the checkout, or its name.
+    pub name: String,
+    /// How it differs.
+    pub change: How,
+}
+
+impl fmt::Display for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let how = match self.change {
+            How::Changed => "changed",
+            How::New => "is new",
+            How::Gone => "is gone",
+        };
+        write!(f, "{} {how}", self.name)
+    }
+}
+
+/// Why a step is to be carried out.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "reason", rename_all = "kebab-case")]
+pub enum Why {
+    /// It has not been done in this checkout.
+    NeverDone,
+    /// It has been done, but the note of what it was made from cannot be read.
+    NoNote,
+    /// All is as it was, but its result is not there any more.
+    ResultGone,
+    /// All is as it was; whether the result is there only the container engine knows.
+    OnlyTheEngineKnows,
+    /// Its inputs are others.
+    Changed {
+        /// Those that are.
+        changes: Vec<Change>,
+    },
+}
+
+impl fmt::Display for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let changes = match self {
+            Self::NeverDone => return f.write_str("never done here"),
+            Self::NoNote => return f.write_str("there is no note of its last inputs"),
+            Self::ResultGone => return f.write_str("its result is gone"),
+            Self::OnlyTheEngineKnows => return f.write_str("only the engine knows if it is there"),
+            Self::Changed { changes } => changes,
+        };
+        for (i, change) in changes.iter().take(NAMED).enumerate() {
+            write!(f, "{}{change}", if i == 0 { "" } else { ", " })?;
+        }
+        match changes.len().saturating_sub(NAMED) {
+            0 => Ok(()),
+            more => write!(f, ", and {more} more"),
+        }
+    }
+}
+
+/// The inputs that differ, those of now in their order, then those that are no more. Inputs of the same name, a file
+/// and its place in a package say, count as one.
+pub fn compare(last: &[Input], now: &[Input]) -> Vec<Change> {
+    let (mut last, mut present) = (merged(last), merged(now));
+    let mut changes = Vec::new();
+    for input in now {
+        let id = (input.subject, input.name.as_str());
+        let Some(is) = present.remove(&id) else { continue };
+        let was = last.remove(&id).unwrap_or_else(|| MISSING.into());
+        let how = match (was.as_str(), is.as_str()) {
+            (was, is) if was == is => continue,
+            (MISSING, _) => How::New,
+            (_, MISSING) => How::Gone,
+            _ => How::Changed,
+        };
+        changes.push(Change { subject: input.subject, name: input.name.clone(), change: how });
+    }
+    let gone = last.into_iter().filter(|(_, was)| was != MISSING);
+    let gone = gone.map(|((subject, name), _)| (subject, name.to_owned()));
+    changes.extend(gone.map(|(subject, name)| Change { subject, name, change: How::Gone }));
+    changes
+}
+
+/// One digest for each name.
+fn merged(inputs: &[Input]) -> BTreeMap<(Subject, &str), String> {
+    let mut all: BTreeMap<(Subject, &str), String> = BTreeMap::new();
+    for input in inputs {
+        let digest = all.entry((input.subject, &input.name)).or_default();
+        *digest = match digest.is_empty() {
+            true => input.digest.clone(),
+            false => short_digest(format!("{digest} {}", input.digest).as_bytes()),
+        };
+    }
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(name: &str, content: &str) -> Input {
+        Input::new(Subject::Path, name.into(), content.as_bytes())
+    }
+
+    fn said(last: &[Input], now: &[Input]) -> String {
+        Why::Changed { changes: compare(last, now) }.to_string()
+    }
+
+    #[test]
+    fn each_difference_is_told_with_its_name() {
+        let value =
+            |content: &str| Input::new(Subject::Value, "the compiler".into(), content.as_bytes());
+        assert_eq!(compare(&[file("a", "1"), value("1")], &[file("a", "1"), value("1")]), []);
+        assert_eq!(said(&[file("a", "1"), value("1")], &[file("a", "2"), value("1")]), "a changed");
+        assert_eq!(said(&[value("1")], &[value("2")]), "the compiler changed");
+        assert_eq!(said(&[], &[file("a", "1")]), "a is new");
+        assert_eq!(said(&[file("a", "1")], &[]), "a is gone");
+    }
+
+    #[test]
+    fn a_file_that_is_missing_is_not_there() {
+        let missing = Input::missing(Path::new("a"));
+        let missing = std::slice::from_ref(&missing);
+        assert_eq!(said(missing, &[file("a", "1")]), "a is new");
+        assert_eq!(said(&[file("a", "1")], missing), "a is gone");
+        assert_eq!(compare(&[], missing), []);
+        assert_eq!(compare(missing, &[]), []);
+    }
+
+    #[test]
+    fn what_has_one_name_is_told_once() {
+        let twice = |one: &str, two: &str| [file("a", one), file("a", two)];
+        assert_eq!(said(&twice("1", "2"), &twice("1", "3")), "a changed");
+        assert_eq!(said(&[], &twice("1", "3")), "a is new");
+        assert_eq!(said(&twice("1", "2"), &[]), "a is gone");
+    }
+
+    #[test]
+    fn a_sentence_names_a_few() {
+        let all: Vec<_> = (0..10).map(|i| file(&format!("f{i}"), "1")).collect();
+        assert_eq!(said(&[], &all), "f0 is new, f1 is new, f2 is new, and 7 more");
+        assert_eq!(said(&[], &all[..3]), "f0 is new, f1 is new, f2 is new");
+    }
+}
