@@ -1,10 +1,11 @@
 # Short names for what `cargo xtask` does, as the deployment guide of 2015 knew them.
 
-.PHONY: help rpm builder-rpm test lint bench clean
+.PHONY: help rpm builder-rpm check test lint bench clean
 
 help:
 	@echo 'make rpm          signed RPMs in a signed yum repository: dist/el7'
 	@echo 'make builder-rpm  the same, under its name of 2015'
+	@echo 'make check        formatting, clippy, unit and snapshot tests: what to run while working'
 	@echo 'make test         all tests; installs what they compare with, where it can'
 	@echo 'make lint         formatting, clippy, licences and advisories of dependencies'
 	@echo 'make bench        speed, as ratios against peers'
@@ -13,6 +14,12 @@ help:
 
 rpm builder-rpm:
 	cargo xtask rpm
+
+check:
+	cargo fmt --check
+	cargo clippy --workspace --all-targets -- -D warnings
+	cargo test --workspace --lib --bins
+	cargo test --workspace --doc
 
 test:
 	sh tests/install-tools.sh
