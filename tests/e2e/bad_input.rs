@@ -108,6 +108,10 @@ fn assets_that_are_not_what_they_should_be() {
     linked.write("specs/p/package.toml", format!("[package.p]\n{HEAD}{keys}{LOG}"));
     fs_err::os::unix::fs::symlink("/etc/passwd", linked.path("specs/p/link")).unwrap();
     let outside = failure(&linked);
+    let script = "post_install_script = \"link\"\n";
+    linked.write("specs/p/package.toml", format!("[package.p]\n{HEAD}{script}{LOG}"));
+    let script_outside = failure(&linked);
+    linked.write("specs/p/package.toml", format!("[package.p]\n{HEAD}{keys}{LOG}"));
     fs_err::remove_file(linked.path("specs/p/link")).unwrap();
     crate::support::ok(std::process::Command::new("mkfifo").arg(linked.path("specs/p/link")));
     let below =
@@ -123,6 +127,7 @@ fn assets_that_are_not_what_they_should_be() {
             ("pattern to a file", package("assets = [{ source = \"*\", dest = \"/x\" }]\n")),
             ("below a file", package(below)),
             ("link that leads outside", outside),
+            ("script that leads outside", script_outside),
             ("FIFO", failure(&linked)),
         ],
     );

@@ -246,3 +246,27 @@ fn what_cannot_be_is_refused() {
     let error = debug::refine(&package, root, bench.dir.path()).unwrap_err();
     assert!(error.to_string().contains("no file of the package has debug information"), "{error}");
 }
+
+/// `.debug` is added to the names of files, which may not be installable then.
+#[test]
+fn a_debug_file_with_too_long_a_name_is_refused() {
+    if !support::have("debug files", TOOLS) {
+        return;
+    }
+    let name = "n".repeat(244);
+    let bench = Bench::new(&format!(
+        "[package.p]\nversion = \"1.0\"\narch = \"x86_64\"\nlicense = \"l\"\nsummary = \"s\"\n\
+         debuginfo = true\nassets = [{{ source = \"x\", dest = \"/usr/bin/{name}\", mode = \"755\" }}]"
+    ));
+    bench.write("x", fs_err::read(elf::path("program")).unwrap());
+    let refined = bench.packages().into_iter().map(|package| {
+        let folders = Roots { spec: bench.path(""), workspace: None, crate_dir: None, build: None };
+        let root = StagedRoot::collect(&package, &folders).unwrap();
+        let work = bench.path(&format!("work-{}", package.name));
+        fs_err::create_dir_all(&work).unwrap();
+        debug::refine(&package, root, &work)
+    });
+    let errors: Vec<_> = refined.filter_map(Result::err).map(|e| e.to_string()).collect();
+    assert_eq!(errors.len(), 1, "{errors:?}");
+    assert!(errors[0].contains("is too long a name to be installed"), "{errors:?}");
+}

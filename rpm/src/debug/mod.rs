@@ -20,7 +20,7 @@ use rpm::{FileFlags, FileVerifyFlags};
 use crate::{
     Error, Result,
     spec::{Package, Symbols},
-    stage::{Entry, Kind, StagedRoot, is_of_filesystem},
+    stage::{Entry, Kind, StagedRoot, check, is_of_filesystem},
 };
 
 const ROOT: &str = "/usr/lib/debug";
@@ -42,7 +42,8 @@ pub fn refine(package: &Package, root: StagedRoot, work: &Path) -> Result<Staged
             let found = debug_root(&root, work)?;
             match found.entries.is_empty() && asked {
                 true => Err(nothing(package)),
-                false => Ok(found),
+                // These names are longer than those that were checked when the files were staged.
+                false => check::names(package, &found).map(|()| found),
             }
         }
     }

@@ -228,6 +228,7 @@ pub(super) fn script_text(source: &str, dir: &Path) -> Checked<String> {
     let script = match path {
         // A file that cannot be read is not a script of one word.
         Some(path) if is_there(&path)? => {
+            inside(&path, dir, "script")?;
             input::read_text(&path, input::MAX_TEXT).map_err(|e| e.to_string())?
         }
         _ => source.to_owned(),
@@ -349,6 +350,19 @@ fn bare_path(key: &str, path: &str) -> Checked<String> {
         _ => Err(format!(
             "users: {key}: `{}` may hold letters, digits and `/._@+-` only",
             super::printable(path)
+        )),
+    }
+}
+
+/// Refuses a file that lies outside the folder which names it, behind a link: its content would get into a package
+/// or a build, whatever it is.
+pub(super) fn inside(path: &Path, dir: &Path, key: &str) -> Checked<()> {
+    let real = |path: &Path| fs_err::canonicalize(path).map_err(|e| format!("{key}: {e}"));
+    match real(path)?.starts_with(real(dir)?) {
+        true => Ok(()),
+        false => Err(format!(
+            "{key}: `{}` is a link that leads out of its folder; copy the file into it",
+            super::printable(&path.strip_prefix(dir).unwrap_or(path).to_string_lossy())
         )),
     }
 }

@@ -8,7 +8,7 @@ use std::{
 use super::{
     parse::suggest,
     printable,
-    resolve::{Checked, line, relative},
+    resolve::{Checked, inside, line, relative},
     schema::{RawLocations, RawSource},
 };
 use crate::input;
@@ -135,13 +135,7 @@ fn patch(name: &str, dir: &Path) -> Checked<PathBuf> {
         let guess = suggest(name, &there).unwrap_or_default();
         return Err(format!("patches: there is no file `{}`; {guess}", printable(name)));
     }
-    let real = |path: &Path| fs_err::canonicalize(path).map_err(about);
-    if !real(&path)?.starts_with(real(dir)?) {
-        return Err(format!(
-            "patches: `{}` leads out of the description's folder",
-            printable(name)
-        ));
-    }
+    inside(&path, dir, "patches")?;
     match path.is_file() {
         true => Ok(path),
         false => Err(format!("patches: `{}` is no file", printable(name))),

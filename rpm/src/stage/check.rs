@@ -50,7 +50,7 @@ fn parents(package: &Package, root: &StagedRoot) -> Result<()> {
 }
 
 /// What rpm cannot lay down, it does not say before the middle of an installation.
-fn names(package: &Package, root: &StagedRoot) -> Result<()> {
+pub(crate) fn names(package: &Package, root: &StagedRoot) -> Result<()> {
     for entry in &root.entries {
         if entry.path.contains(char::is_control) {
             return Err(Error::stage_help(

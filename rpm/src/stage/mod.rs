@@ -5,7 +5,7 @@
 //! a description cannot pack what is none of its business.
 
 mod built;
-mod check;
+pub(crate) mod check;
 mod find;
 mod pattern;
 mod places;
