@@ -74,6 +74,8 @@ pub(crate) enum Command {
     Index(IndexArgs),
     /// Say what is missing on this machine, and how to get it.
     Doctor,
+    /// Print the JSON schema of what `--json` prints.
+    Schema,
     /// Measure the main job against peers found on this machine.
     Bench(BenchArgs),
     /// Write one package, for `bench`.

@@ -6,6 +6,7 @@
 mod cli;
 mod commands;
 mod limits;
+mod output;
 mod terminal;
 
 use std::process::ExitCode;

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use crate::{cli::CleanArgs, terminal};
+use crate::{cli::CleanArgs, output::Output, terminal};
 use base::{disk::remove_folder, events::Reporter, failure::Result, workspace::Workspace};
 use builders::container;
 use pipeline::{
@@ -24,7 +24,7 @@ pub(super) fn run(
     container::sweep(workspace);
     let removed = if args.all { everything(workspace)? } else { unused(workspace, reporter)? };
     if json {
-        terminal::json(&serde_json::json!({ "event": "cleaned", "removed": removed }));
+        terminal::json(&Output::Cleaned { removed });
     } else {
         terminal::text(&format!("removed {removed} old results\n"));
     }

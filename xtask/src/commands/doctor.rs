@@ -3,9 +3,11 @@
 use std::{collections::BTreeSet, path::Path};
 
 use el7rpm::spec::{Build, Origin, Source, Spec};
-use serde::Serialize;
 
-use crate::terminal;
+use crate::{
+    output::{Check, CheckState as State, Output},
+    terminal,
+};
 use base::{
     failure::{Class, Failure, Result, Trouble},
     process::on_path,
@@ -21,22 +23,6 @@ use builders::{
 };
 use pipeline::keys;
 
-#[derive(Serialize)]
-struct Check {
-    what: String,
-    state: State,
-    detail: String,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-enum State {
-    Ok,
-    /// The run will see to it, or can do without.
-    Note,
-    Missing,
-}
-
 pub(super) fn run(workspace: &Workspace, json: bool) -> Result<()> {
     let mut checks = vec![
         rust(workspace),
@@ -50,8 +36,10 @@ pub(super) fn run(workspace: &Workspace, json: bool) -> Result<()> {
         git(workspace),
     ];
     checks.extend(builder(workspace));
+    let all = checks.len();
+    let missing = checks.iter().filter(|c| c.state == State::Missing).count();
     if json {
-        terminal::result("doctor", &serde_json::json!({ "checks": checks }));
+        terminal::json(&Output::Doctor { checks });
     } else {
         let line = |c: &Check| {
             let state = match c.state {
@@ -63,9 +51,9 @@ pub(super) fn run(workspace: &Workspace, json: bool) -> Result<()> {
         };
         terminal::text(&checks.iter().map(line).collect::<String>());
     }
-    match checks.iter().filter(|c| c.state == State::Missing).count() {
+    match missing {
         0 => Ok(()),
-        n => Err(Failure::new(Class::Tool, format!("{n} of {} things are missing", checks.len()))
+        n => Err(Failure::new(Class::Tool, format!("{n} of {all} things are missing"))
             .help("the list says how to get each")),
     }
 }

@@ -7,9 +7,12 @@ use std::{
 };
 
 use el7rpm::spec::{Origin, Source, Spec};
-use serde::Serialize;
 
-use crate::{cli::FetchArgs, terminal};
+use crate::{
+    cli::FetchArgs,
+    output::{self, Output},
+    terminal,
+};
 use base::{
     events::{Event, Outcome, Reporter},
     failure::{Class, Failure, Result, Trouble},
@@ -155,31 +158,15 @@ impl Wanted<'_> {
     }
 }
 
-/// What became of a source, for machines.
-#[derive(Serialize)]
-struct Row<'a> {
-    spec: &'a str,
-    source: &'a str,
-    outcome: Outcome,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<&'a Failure>,
-}
-
-#[derive(Serialize)]
-struct Fetched<'a> {
-    event: &'static str,
-    sources: Vec<Row<'a>>,
-}
-
 fn report(wanted: &[Wanted<'_>], ended: &[Ended], json: bool) -> Result<()> {
-    let rows = wanted.iter().zip(ended).map(|(w, e)| Row {
-        spec: &w.spec.name,
-        source: &w.source.name,
-        outcome: e.outcome,
-        reason: e.reason.as_ref(),
+    let rows = wanted.iter().zip(ended).map(|(w, e)| output::Source {
+        spec: w.spec.name.clone(),
+        source: w.source.name.clone(),
+        outcome: e.outcome.into(),
+        reason: e.reason.as_ref().map(Into::into),
     });
     if json {
-        terminal::json(&Fetched { event: "fetched", sources: rows.collect() });
+        terminal::json(&Output::Fetched { sources: rows.collect() });
     } else {
         terminal::text(&table(wanted, ended));
     }

@@ -9,7 +9,7 @@ use el7rpm::{
     verify::{self, Required},
 };
 
-use crate::{cli::IndexArgs, terminal};
+use crate::{cli::IndexArgs, output::Output, terminal};
 use base::{
     disk::{remove_folder, sync, sync_all},
     events::Reporter,
@@ -78,7 +78,7 @@ pub(super) fn run(
     let repository = replace(dir, packages, keys.signer.as_ref())?;
     let count = repository.packages.len();
     if json {
-        terminal::json(&serde_json::json!({ "event": "indexed", "packages": count }));
+        terminal::json(&Output::Indexed { packages: count });
     } else {
         terminal::text(&format!("indexed and signed: {count} packages in {}\n", dir.display()));
     }

@@ -12,7 +12,7 @@ mod verify;
 
 use crate::{
     cli::{CheckoutArgs, Cli, Command, KeyArgs},
-    terminal,
+    output, terminal,
 };
 use base::{events::Reporter, failure::Result, interrupt, workspace::Workspace};
 use pipeline::keys::Passphrase;
@@ -39,6 +39,10 @@ fn carry_out(cli: Cli, passphrase: &Passphrase, reporter: &dyn Reporter) -> Resu
         Command::Rpm(args) => rpm::run(&args, passphrase, &checkout()?, reporter, json),
         Command::Verify(args) => verify::run(&args, checkout, json),
         Command::Index(args) => index::run(&args, passphrase, checkout, reporter, json),
+        Command::Schema => {
+            terminal::text(&format!("{:#}\n", output::schema()));
+            Ok(())
+        }
         Command::Doctor => doctor::run(&checkout()?, json),
         Command::Bench(args) => bench::run(&args, &checkout()?, reporter, json),
         Command::BenchWrite(args) => bench::write(&args),

@@ -1,7 +1,7 @@
 //! `plan`: what `rpm` would do, without doing any of it.
 
 use super::inputs;
-use crate::{cli::PlanArgs, terminal};
+use crate::{cli::PlanArgs, output::Output, terminal};
 use base::{events::Reporter, failure::Result, workspace::Workspace};
 use pipeline::{
     keys,
@@ -28,7 +28,10 @@ pub(super) fn run(
     let plan =
         Plan::of(&specs, &Circumstances::plain(workspace, &args.packages, &signing_key, &fetcher))?;
     if json {
-        terminal::result("plan", &plan);
+        terminal::json(&Output::Plan {
+            steps: plan.steps.iter().map(Into::into).collect(),
+            along: plan.along.iter().map(Into::into).collect(),
+        });
     } else if args.dot {
         terminal::text(&plan::dot(&plan));
     } else {

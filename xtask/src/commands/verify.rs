@@ -7,41 +7,22 @@ use el7rpm::{
     openpgp::Certificate,
     verify::{self, Required},
 };
-use serde::Serialize;
 
-use crate::{cli::VerifyArgs, terminal};
+use crate::{
+    cli::VerifyArgs,
+    output::{Checks, Output},
+    terminal,
+};
 use base::{
     failure::{Class, Classify, Failure, Result},
     workspace::Workspace,
 };
 use pipeline::publish::{Expected, PUBLIC_KEY, verify_repository};
 
-#[derive(Serialize)]
-struct Verified<'a> {
-    event: &'static str,
-    key: String,
-    user_ids: Vec<String>,
-    packages: Vec<String>,
-    checks: Vec<Checks<'a>>,
-    /// Whether the key was given, rather than found beside what it is to vouch for.
-    trusted: bool,
-    /// Files beside an index that no signature covers.
-    uncovered: Vec<String>,
-}
-
-/// What was looked at in one package.
-#[derive(Serialize)]
-struct Checks<'a> {
-    package: &'a str,
-    checked: Vec<String>,
-    /// Digests that the package does not have, and that its writer does not make.
-    not_there: Vec<String>,
-}
-
-impl<'a> Checks<'a> {
-    fn of(report: &'a verify::Report) -> Self {
+impl Checks {
+    fn of(report: &verify::Report) -> Self {
         Self {
-            package: &report.nevra,
+            package: report.nevra.clone(),
             checked: report.passed().map(|check| check.to_string()).collect(),
             not_there: report.not_made().map(|check| check.to_string()).collect(),
         }
@@ -100,8 +81,7 @@ pub(super) fn run(
     let checks: Vec<_> = reports.iter().map(Checks::of).collect();
     let key = certificate.fingerprint();
     if json {
-        terminal::json(&Verified {
-            event: "verified",
+        terminal::json(&Output::Verified {
             key,
             user_ids: certificate.user_ids(),
             packages,

@@ -9,8 +9,7 @@ pub(crate) mod report;
 
 use std::io::{IsTerminal, Write};
 
-use serde::Serialize;
-
+use crate::output::Output;
 use base::{
     events::{Event, Reporter},
     failure::Failure,
@@ -43,33 +42,14 @@ fn plain(text: &str) -> String {
 }
 
 /// Prints a value as one line of JSON.
-pub(crate) fn json(value: &impl Serialize) {
-    let line = serde_json::to_string(value).unwrap_or_default();
-    text(&(line + "\n"));
-}
-
-/// Prints a command's result as one line of JSON: an object that says what it is.
-pub(crate) fn result(event: &str, value: &impl Serialize) {
-    #[derive(Serialize)]
-    struct Named<'a, T> {
-        event: &'a str,
-        #[serde(flatten)]
-        value: &'a T,
-    }
-    json(&Named { event, value });
+pub(crate) fn json(output: &Output) {
+    text(&(output.line() + "\n"));
 }
 
 /// Prints a failure.
 pub(crate) fn failure(failure: &Failure, as_json: bool) {
-    #[derive(Serialize)]
-    struct Failed<'a> {
-        event: &'static str,
-        exit_code: u8,
-        #[serde(flatten)]
-        failure: &'a Failure,
-    }
     if as_json {
-        json(&Failed { event: "failed", exit_code: failure.class.exit_code(), failure });
+        json(&Output::Failed(failure.into()));
     } else {
         let _ = writeln!(std::io::stderr(), "{}", plain(&failure.to_string()));
     }
@@ -80,6 +60,6 @@ struct Json;
 
 impl Reporter for Json {
     fn event(&self, event: &Event<'_>) {
-        json(event);
+        json(&event.into());
     }
 }

@@ -10,10 +10,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use serde::Serialize;
-
 use crate::{
     cli::{BenchArgs, BenchWriteArgs, Benchmark},
+    output::{Measured as Row, Output},
     terminal,
 };
 use base::{
@@ -35,7 +34,7 @@ pub(super) fn run(
         Benchmark::Plugin => return plugin::measure(workspace, reporter, json),
     };
     if json {
-        terminal::result("bench", &serde_json::json!({ "rows": rows }));
+        terminal::json(&Output::Bench { rows: Some(rows), lines: None });
         return Ok(());
     }
     terminal::text(&rows.iter().map(Row::text).collect::<String>());
@@ -45,15 +44,6 @@ pub(super) fn run(
 /// The hidden command behind `bench package`.
 pub(super) fn write(args: &BenchWriteArgs) -> Result<()> {
     package::write(args)
-}
-
-/// One measurement, beside that of a peer that does the same.
-#[derive(Debug, Serialize)]
-struct Row {
-    what: String,
-    seconds: f64,
-    peer: Option<(String, f64)>,
-    note: String,
 }
 
 impl Row {

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::{Scratch, time};
-use crate::{cli::SourceArgs, commands::inputs, terminal};
+use crate::{cli::SourceArgs, commands::inputs, output::Output, terminal};
 use base::{
     events::Reporter,
     failure::{Class, Classify, Failure, Result},
@@ -37,7 +37,7 @@ pub(super) fn measure(workspace: &Workspace, reporter: &dyn Reporter, json: bool
         let output = bench.output().class(Class::Tool)?;
         let said = [output.stdout, output.stderr].concat();
         let lines: Vec<_> = String::from_utf8_lossy(&said).lines().map(str::to_owned).collect();
-        terminal::result("bench", &serde_json::json!({ "lines": lines }));
+        terminal::json(&Output::Bench { rows: None, lines: Some(lines) });
         output.status
     } else {
         bench.on_terminal().class(Class::Tool)?

@@ -1,0 +1,185 @@
+//! All that `--json` prints, in one place: an object a line, each of which says what it is (`event`) and by which
+//! version of this format (`format`). The schema that `cargo xtask schema` prints is made from these types.
+//!
+//! They are apart from the types that the work is done with: a name that changes there changes nothing here.
+
+mod from_run;
+mod rows;
+mod schema;
+mod words;
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+pub(crate) use rows::{Along, Check, Checks, Failed, Finished, Measured, Source, Step};
+pub(crate) use schema::schema;
+pub(crate) use words::{CheckState, Class, Kind, Outcome, State};
+
+/// Raised when something is taken away or comes to mean something else; not for what is added.
+pub(crate) const FORMAT: u32 = 1;
+
+/// One object of standard output.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+pub(crate) enum Output {
+    /// Another run holds the lock; this one waits.
+    Waiting {
+        /// The lock's file.
+        path: String,
+    },
+    /// A stage of a run begins.
+    Started {
+        /// How many steps it has.
+        steps: usize,
+    },
+    /// Something worth knowing that stops nothing.
+    Note {
+        /// A sentence.
+        message: String,
+    },
+    /// A step begins.
+    StepStarted {
+        /// Its name.
+        step: String,
+        /// What it does.
+        kind: Kind,
+    },
+    /// A part of a step begins.
+    Phase {
+        /// The step's name.
+        step: String,
+        /// The phase's.
+        phase: String,
+    },
+    /// A part of a step ended.
+    PhaseEnded {
+        /// The step's name.
+        step: String,
+        /// The phase's.
+        phase: String,
+        /// Lines of its output that are a compiler's warnings.
+        warnings: usize,
+        /// How long it took.
+        millis: u64,
+    },
+    /// A step printed a line.
+    StepOutput {
+        /// The step's name.
+        step: String,
+        /// The line, without its end.
+        line: String,
+    },
+    /// A program that a step runs has printed nothing for some time.
+    Silent {
+        /// The step's name.
+        step: String,
+        /// The program's.
+        program: String,
+        /// For how long.
+        millis: u64,
+        /// What else is known of it.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        detail: Option<String>,
+    },
+    /// A step ended.
+    StepFinished {
+        /// Its name.
+        step: String,
+        /// How it ended.
+        outcome: Outcome,
+        /// How long it took.
+        millis: u64,
+    },
+    /// A package will not be built.
+    HeldBack {
+        /// Its name.
+        package: String,
+        /// Why.
+        reason: String,
+    },
+    /// What is ready is published, before the rest is compiled, which may take long.
+    Published {
+        /// How many packages.
+        packages: usize,
+        /// Names of the descriptions that are compiled now.
+        rest: Vec<String>,
+        /// How long that took when it was last done.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        last_millis: Option<u64>,
+    },
+    /// A signal ends the run.
+    Interrupted {
+        /// Its name, such as `SIGINT`.
+        signal: String,
+    },
+    /// The run ended, and a repository is there; a failure may follow.
+    Finished(Finished),
+    /// The command ends with another code than 0. This is its last object.
+    Failed(Failed),
+    /// The result of `plan`.
+    Plan {
+        /// The steps; those that a step needs come before it.
+        steps: Vec<Step>,
+        /// Packages that nobody asked for, and that are made since others require them.
+        along: Vec<Along>,
+    },
+    /// The result of `fetch`.
+    Fetched {
+        /// What became of each source.
+        sources: Vec<Source>,
+    },
+    /// The result of `verify`, if all holds.
+    Verified {
+        /// Fingerprint of the key.
+        key: String,
+        /// Who it says that it belongs to.
+        user_ids: Vec<String>,
+        /// Name, version and architecture of each package.
+        packages: Vec<String>,
+        /// What was looked at in each.
+        checks: Vec<Checks>,
+        /// Whether the key was given, rather than found beside what it is to vouch for.
+        trusted: bool,
+        /// Files beside an index that no signature covers.
+        uncovered: Vec<String>,
+    },
+    /// The result of `index`.
+    Indexed {
+        /// How many packages.
+        packages: usize,
+    },
+    /// The result of `doctor`.
+    Doctor {
+        /// What was looked for on this machine.
+        checks: Vec<Check>,
+    },
+    /// The result of `clean`.
+    Cleaned {
+        /// How many results were removed.
+        removed: usize,
+    },
+    /// The result of `bench`: rows, or the lines that the plugin's benchmark printed.
+    Bench {
+        /// What was measured.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        rows: Option<Vec<Measured>>,
+        /// What a benchmark of its own printed.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        lines: Option<Vec<String>>,
+    },
+}
+
+/// A value with the version of the format, as it is printed.
+#[derive(Serialize)]
+struct Line<'a> {
+    format: u32,
+    #[serde(flatten)]
+    output: &'a Output,
+}
+
+impl Output {
+    /// One line of JSON.
+    pub(crate) fn line(&self) -> String {
+        serde_json::to_string(&Line { format: FORMAT, output: self }).unwrap_or_default()
+    }
+}

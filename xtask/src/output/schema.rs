@@ -1,0 +1,38 @@
+//! The JSON schema of all that is printed, made from the types.
+
+use schemars::{
+    Schema,
+    generate::SchemaSettings,
+    transform::{Transform, transform_subschemas},
+};
+use serde_json::{Value, json};
+
+use super::{FORMAT, Output};
+
+/// The schema of one line. What it does not name is not printed.
+pub(crate) fn schema() -> Value {
+    let settings = SchemaSettings::draft2020_12().for_serialize().with_transform(Closed);
+    let mut schema = settings.into_generator().into_root_schema_for::<Output>().to_value();
+    let variants = schema.get_mut("oneOf").and_then(Value::as_array_mut);
+    for variant in variants.into_iter().flatten() {
+        // Every line has the version beside its own fields.
+        variant["properties"]["format"] = json!({ "type": "integer", "const": FORMAT });
+        if let Some(required) = variant["required"].as_array_mut() {
+            required.push("format".into());
+        }
+    }
+    schema
+}
+
+/// Objects have no fields but those that are named.
+#[derive(Clone, Debug)]
+struct Closed;
+
+impl Transform for Closed {
+    fn transform(&mut self, schema: &mut Schema) {
+        if schema.get("properties").is_some() {
+            schema.insert("additionalProperties".into(), false.into());
+        }
+        transform_subschemas(self, schema);
+    }
+}

@@ -1,0 +1,57 @@
+//! The words that stand for states and kinds.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+/// An enum of the format with the words of one of the program: one that is added there must be added here.
+macro_rules! words {
+    ($(#[$doc:meta])* $name:ident from $from:path: $($word:ident)+) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+        #[serde(rename_all = "kebab-case")]
+        pub(crate) enum $name { $(#[allow(missing_docs)] $word),+ }
+
+        impl From<$from> for $name {
+            fn from(word: $from) -> Self {
+                use $from as Word;
+                match word { $(Word::$word => Self::$word),+ }
+            }
+        }
+    };
+}
+
+words! {
+    /// What a step does.
+    Kind from base::step::Kind:
+    Tools Library Fetch Image Compile Package Sign
+}
+
+words! {
+    /// What a plan finds of a step.
+    State from base::step::State:
+    Cached ToDo NotNeeded
+}
+
+words! {
+    /// How a step ended.
+    Outcome from base::events::Outcome:
+    Cached NotNeeded Built HeldBack Failed
+}
+
+words! {
+    /// Classes of failure, each of which has an exit code of its own.
+    Class from base::failure::Class:
+    Usage Spec Source Tool Compile Package Key Verify Output HeldBack
+}
+
+/// Whether something is on this machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum CheckState {
+    /// It is.
+    Ok,
+    /// The run will see to it, or can do without.
+    Note,
+    /// It is not.
+    Missing,
+}
