@@ -6,7 +6,7 @@ use std::{collections::BTreeSet, fmt};
 use el7rpm::spec::{Build, Package, Spec};
 use serde::Serialize;
 
-use super::{Plan, Work, relations::Relations};
+use super::{Plan, Step, StepId, Work, relations::Relations};
 use crate::cache::Cache;
 use base::{failure::Result, workspace::Workspace};
 
@@ -80,12 +80,13 @@ pub(super) fn found(specs: &[Spec], plan: &Plan, workspace: &Workspace) -> Resul
 }
 
 /// The step that compiles a description.
-fn compile_step(plan: &Plan, spec: &Spec) -> Option<usize> {
-    plan.steps.iter().position(|step| match (&step.work, &spec.build) {
+fn compile_step(plan: &Plan, spec: &Spec) -> Option<StepId> {
+    let compiles = |step: &Step| match (&step.work, &spec.build) {
         (Work::Container(work), _) => work.spec == spec.name,
         (Work::Host(host), Some(Build::Crate(dir))) => host.crate_dir == *dir,
         _ => false,
-    })
+    };
+    plan.steps.with_ids().find(|(_, step)| compiles(step)).map(|(id, _)| id)
 }
 
 /// Those of the others that meet a requirement which none of those that are made does.

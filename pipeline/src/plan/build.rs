@@ -13,8 +13,8 @@ use el7rpm::{
 };
 
 use super::{
-    Circumstances, ContainerWork, Need, PackageWork, Plan, Shared, Staged, Step, Work, own_code,
-    roots, write_options,
+    Circumstances, ContainerWork, Need, PackageWork, PerStep, Plan, Shared, Staged, Step, StepId,
+    Wanted, Work, own_code, roots, write_options,
 };
 use crate::{cache::Cache, last::LastInputs};
 use base::{
@@ -41,6 +41,11 @@ pub(super) struct Builder<'a> {
     own_code: Key,
     options: WriteOptions,
     plan: Plan,
+    /// Steps that several others need, each made once.
+    tools: Option<StepId>,
+    library: Option<StepId>,
+    fetches: BTreeMap<String, StepId>,
+    images: BTreeMap<String, StepId>,
     /// What has been planned of each description that is compiled in a container.
     compiled: BTreeMap<String, Compiled>,
     rust: Option<Rust>,
@@ -49,9 +54,8 @@ pub(super) struct Builder<'a> {
 /// A planned compile, for those that need it.
 #[derive(Clone)]
 struct Compiled {
-    step: usize,
-    sources: Vec<Source>,
-    fetches: Vec<usize>,
+    step: StepId,
+    sources: Vec<Wanted>,
     image: Image,
     /// All that it needs, and itself: their libraries are there on the host.
     release: Vec<Shared>,
@@ -64,7 +68,16 @@ impl<'a> Builder<'a> {
             cache: Cache::peek(circumstances.workspace),
             own_code: own_code()?,
             options: write_options()?,
-            plan: Plan { steps: Vec::new(), along: Vec::new(), zig: None, compiler: None },
+            plan: Plan {
+                steps: PerStep::new(Vec::new()),
+                along: Vec::new(),
+                zig: None,
+                compiler: None,
+            },
+            tools: None,
+            library: None,
+            fetches: BTreeMap::new(),
+            images: BTreeMap::new(),
             compiled: BTreeMap::new(),
             rust: None,
         })
@@ -104,7 +117,7 @@ impl<'a> Builder<'a> {
         }
     }
 
-    fn add(&mut self, mut step: Step) -> usize {
+    fn add(&mut self, mut step: Step) -> StepId {
         let root = format!("{}/", self.circumstances.workspace.root.display());
         for input in step.made_of.iter_mut().filter(|input| input.subject == Subject::Path) {
             if let Some(relative) = input.name.strip_prefix(&root) {
@@ -119,11 +132,10 @@ impl<'a> Builder<'a> {
             work => self.cache.get(work.kind(), &step.key).is_some(),
         };
         step.state = if is_there { State::Cached } else { State::ToDo };
-        self.plan.steps.push(step);
-        self.plan.steps.len() - 1
+        self.plan.steps.push(step)
     }
 
-    fn tools(&mut self) -> (usize, Zig) {
+    fn tools(&mut self) -> (StepId, Zig) {
         let zig = self
             .plan
             .zig
@@ -131,17 +143,17 @@ impl<'a> Builder<'a> {
                 Zig::locate(self.circumstances.workspace, self.circumstances.release)
             })
             .clone();
-        let there = self.plan.steps.iter().position(|s| matches!(s.work, Work::Tools));
-        let index = there.unwrap_or_else(|| {
+        let index = self.tools.unwrap_or_else(|| {
             let key =
                 KeyBuilder::new("tools", 1).text("zig or cargo-zigbuild", &zig.identity).identify();
             let inputs = vec!["builders/tools/requirements.txt".into()];
             self.add(Step { inputs, ..Step::new("tools".into(), key, Work::Tools) })
         });
+        self.tools = Some(index);
         (index, zig)
     }
 
-    fn host(&mut self, spec: &Spec, crate_dir: PathBuf) -> Result<usize> {
+    fn host(&mut self, spec: &Spec, crate_dir: PathBuf) -> Result<StepId> {
         let (tools, zig) = self.tools();
         let programs =
             spec.packages.iter().flat_map(Package::programs).map(str::to_owned).collect();
@@ -175,25 +187,24 @@ impl<'a> Builder<'a> {
     }
 
     /// The step that gets the library for musl, where it is missing and can be asked for, or must be.
-    fn library(&mut self, rust: &Rust) -> Option<usize> {
+    fn library(&mut self, rust: &Rust) -> Option<StepId> {
         let Circumstances { release, fetcher, toolchain, .. } = self.circumstances;
         let may_ask = !fetcher.offline && rust::has_rustup();
         if rust.has(Target::Musl) || !(may_ask || *release) {
             return None;
         }
-        let there = self.plan.steps.iter().position(|s| matches!(s.work, Work::Library));
-        Some(there.unwrap_or_else(|| {
+        self.library = Some(self.library.unwrap_or_else(|| {
             let key = KeyBuilder::new("library", 1).text("the compiler", &rust.identity).identify();
             self.add(Step::new(toolchain.how_to_add(Target::Musl), key, Work::Library))
-        }))
+        }));
+        self.library
     }
 
-    fn fetch(&mut self, source: &Source) -> Result<usize> {
+    fn fetch(&mut self, source: &Source) -> Result<StepId> {
         let name = format!("fetch {}", source.name);
         let identity = sources::identity(source).map_err(|f| f.in_step(&name, None))?;
-        let there = self.plan.steps.iter().position(|s| s.name == name);
-        match there {
-            Some(index) if self.plan.steps[index].key == identity.key => Ok(index),
+        match self.fetches.get(&source.name) {
+            Some(id) if self.plan.steps[*id].key == identity.key => Ok(*id),
             Some(_) => Err(Failure::new(
                 Class::Spec,
                 format!("two descriptions call different things the source {}", source.name),
@@ -203,20 +214,23 @@ impl<'a> Builder<'a> {
                 let relative = |path: &PathBuf| workspace.relative(path).display().to_string();
                 let inputs = source.patches.iter().map(relative).collect();
                 let step = Step::new(name, identity, Work::Fetch(source.clone()));
-                Ok(self.add(Step { inputs, ..step }))
+                let id = self.add(Step { inputs, ..step });
+                self.fetches.insert(source.name.clone(), id);
+                Ok(id)
             }
         }
     }
 
     /// An image is worth making if one of the builds that want it has its sources.
-    fn image(&mut self, image: &Image, fetches: &[usize]) -> usize {
-        let name = format!("image {}", image.name);
-        let there = self.plan.steps.iter().position(|s| s.name == name);
+    fn image(&mut self, image: &Image, fetches: &[StepId]) -> StepId {
+        let there = self.images.get(&image.name).copied();
         let index = there.unwrap_or_else(|| {
             let inputs = vec![format!("containers/{}", image.name)];
+            let name = format!("image {}", image.name);
             let step = Step::new(name, image.identity().clone(), Work::Image(image.clone()));
             self.add(Step { inputs, ..step })
         });
+        self.images.insert(image.name.clone(), index);
         self.plan.steps[index].needs_any.push(fetches.to_vec());
         index
     }
@@ -225,22 +239,27 @@ impl<'a> Builder<'a> {
         let image =
             Image::load(self.circumstances.workspace, &build.image, self.circumstances.image_args)
                 .map_err(|f| f.in_step(&format!("image {}", build.image), None))?;
-        let fetches: Vec<usize> =
-            spec.sources.iter().map(|s| self.fetch(s)).collect::<Result<_>>()?;
+        let want = |source: &Source| -> Result<Wanted> {
+            Ok(Wanted { fetch: self.fetch(source)?, source: source.clone() })
+        };
+        let sources: Vec<Wanted> = spec.sources.iter().map(want).collect::<Result<_>>()?;
+        let fetches: Vec<StepId> = sources.iter().map(|s| s.fetch).collect();
         let image_step = self.image(&image, &fetches);
         let needed: Vec<_> = build.needs.iter().map(|n| (n, &self.compiled[n])).collect();
         let (version, source_date) = dated(spec);
-        let identity = self.container_identity(spec, build, &image, &fetches);
+        let identity = self.container_identity(spec, build, &image, &sources);
         let mut needs = fetches.clone();
         needs.push(image_step);
-        needs.extend(needed.iter().flat_map(|(_, c)| c.fetches.iter().chain([&c.step])));
+        needs.extend(
+            needed.iter().flat_map(|(_, c)| c.sources.iter().map(|s| s.fetch).chain([c.step])),
+        );
         let mut release: Vec<_> = needed.iter().flat_map(|(_, c)| c.release.clone()).collect();
         let work = ContainerWork {
             spec: spec.name.clone(),
             version: version.to_owned(),
             local: spec.is_local(),
             source_date,
-            sources: spec.sources.clone(),
+            sources: sources.clone(),
             needs: needed
                 .iter()
                 .map(|(name, c)| Need {
@@ -258,8 +277,7 @@ impl<'a> Builder<'a> {
             ..Step::new(format!("compile {}", spec.name), identity, Work::Container(Box::new(work)))
         });
         release.push(Shared { step, packages: Arc::new(spec.packages.clone()) });
-        let sources = spec.sources.clone();
-        let compiled = Compiled { step, sources, fetches, image, release };
+        let compiled = Compiled { step, sources, image, release };
         self.compiled.insert(spec.name.clone(), compiled.clone());
         Ok(compiled)
     }
@@ -270,7 +288,7 @@ impl<'a> Builder<'a> {
         spec: &Spec,
         build: &ContainerBuild,
         image: &Image,
-        fetches: &[usize],
+        sources: &[Wanted],
     ) -> Identity {
         let (version, source_date) = dated(spec);
         let phases = format!("{:?} {:?} {:?}", build.env, build.switches, build.phases);
@@ -281,7 +299,7 @@ impl<'a> Builder<'a> {
             .text("the date of the newest change", &source_date.to_string())
             .text("--distcc", if self.circumstances.farm { "yes" } else { "no" })
             .text_of("build", &phases, &spec.path);
-        for (source, fetch) in spec.sources.iter().zip(fetches) {
+        for Wanted { source, fetch } in sources {
             let Step { key: content, made_of, .. } = &self.plan.steps[*fetch];
             let fetched = Identity {
                 key: content.clone(),
@@ -298,7 +316,7 @@ impl<'a> Builder<'a> {
         key.identify()
     }
 
-    fn package(&mut self, spec: &Spec, package: &Package, made: &Made) -> Result<usize> {
+    fn package(&mut self, spec: &Spec, package: &Package, made: &Made) -> Result<StepId> {
         let workspace = self.circumstances.workspace;
         let roots = roots(workspace, package, None);
         let name = format!("package {}", package.name);
@@ -361,7 +379,7 @@ impl<'a> Builder<'a> {
         }))
     }
 
-    fn sign(&mut self, package: &Package, of: usize) {
+    fn sign(&mut self, package: &Package, of: StepId) {
         let unsigned = &self.plan.steps[of];
         let identity = KeyBuilder::new("sign", 1)
             .step("package", &unsigned.name, &unsigned.key)
@@ -395,12 +413,12 @@ fn refuse_own_state(workspace: &Workspace, package: &Package, files: &[PathBuf])
 /// What a description's build makes.
 enum Made {
     Nothing,
-    Programs(usize),
+    Programs(StepId),
     Staged(Box<Compiled>),
 }
 
 impl Made {
-    fn step(&self) -> Option<usize> {
+    fn step(&self) -> Option<StepId> {
         match self {
             Self::Nothing => None,
             Self::Programs(step) => Some(*step),
@@ -409,7 +427,7 @@ impl Made {
     }
 
     /// Those whose results the package is made from, or judged by.
-    fn steps(&self) -> Vec<usize> {
+    fn steps(&self) -> Vec<StepId> {
         match self {
             Self::Nothing => Vec::new(),
             Self::Programs(step) => vec![*step],

@@ -5,6 +5,7 @@
 
 mod along;
 mod build;
+mod id;
 mod relations;
 mod render;
 
@@ -19,6 +20,7 @@ use el7rpm::{
 use serde::{Serialize, Serializer};
 
 pub use along::{Along, wanted};
+pub use id::{PerStep, StepId};
 pub use relations::Planned;
 pub use render::{dot, text};
 
@@ -41,7 +43,7 @@ use sources::Fetcher;
 #[derive(Debug, Serialize)]
 pub struct Plan {
     /// The steps; those that a step needs come before it.
-    pub steps: Vec<Step>,
+    pub steps: PerStep<Step>,
     /// Packages that nobody asked for, and that are made since others require them.
     pub along: Vec<Along>,
     /// Where the compiler driver is, if something is to be compiled.
@@ -62,14 +64,14 @@ pub struct Step {
     pub package: Option<String>,
     /// Identity of its result.
     pub key: Key,
-    /// Indices of the steps before it.
-    pub needs: Vec<usize>,
+    /// The steps before it.
+    pub needs: Vec<StepId>,
     /// Steps that would make its result better; where they cannot be done, it is made all the same.
     #[serde(skip)]
-    pub wishes: Vec<usize>,
+    pub wishes: Vec<StepId>,
     /// Groups of steps before it, of which one must succeed as a whole for this to be of use.
     #[serde(skip)]
-    pub needs_any: Vec<Vec<usize>>,
+    pub needs_any: Vec<Vec<StepId>>,
     /// What it reads, relative to the checkout.
     pub inputs: Vec<String>,
     /// Whether it is to be carried out.
@@ -132,8 +134,8 @@ pub enum Work {
     Package(Box<PackageWork>),
     /// Sign it.
     Sign {
-        /// Index of the step that writes the RPM.
-        of: usize,
+        /// The step that writes the RPM.
+        of: StepId,
         /// The RPM's file name.
         file_name: String,
     },
@@ -151,7 +153,7 @@ pub struct ContainerWork {
     /// In seconds since 1970.
     pub source_date: u32,
     /// What is compiled.
-    pub sources: Vec<Source>,
+    pub sources: Vec<Wanted>,
     /// Other compiles that it looks into.
     pub needs: Vec<Need>,
     /// The image to compile in.
@@ -160,15 +162,24 @@ pub struct ContainerWork {
     pub build: ContainerBuild,
 }
 
+/// A source that a compile unpacks.
+#[derive(Clone, Debug)]
+pub struct Wanted {
+    /// The source.
+    pub source: Source,
+    /// The step that fetches it.
+    pub fetch: StepId,
+}
+
 /// Another compile whose sources and build tree are looked at.
 #[derive(Debug)]
 pub struct Need {
     /// Name of its description.
     pub name: String,
-    /// Index of its step.
-    pub step: usize,
+    /// Its step.
+    pub step: StepId,
     /// What is compiled.
-    pub sources: Vec<Source>,
+    pub sources: Vec<Wanted>,
 }
 
 /// What a package step works on.
@@ -177,7 +188,7 @@ pub struct PackageWork {
     /// The package.
     pub package: Package,
     /// The compile step whose programs it packs.
-    pub build: Option<usize>,
+    pub build: Option<StepId>,
     /// What is known of the staged root, if that step made one.
     pub staged: Option<Arc<Staged>>,
     /// How the RPM is written.
@@ -190,7 +201,7 @@ pub struct PackageWork {
 #[derive(Clone, Debug)]
 pub struct Shared {
     /// The compile step that made it.
-    pub step: usize,
+    pub step: StepId,
     /// The packages that share it out.
     pub packages: Arc<Vec<Package>>,
 }
@@ -290,15 +301,15 @@ impl Plan {
 
     /// The steps whose results belong to the keys of others: Rust's library for musl, and images whose
     /// packages nobody has written down yet, with what is asked for before them.
-    pub fn before_the_keys(&self) -> Vec<usize> {
+    pub fn before_the_keys(&self) -> Vec<StepId> {
         let open = |step: &Step| match &step.work {
             Work::Library => true,
             Work::Image(image) => image.lock().is_none(),
             _ => false,
         };
-        let mut steps: BTreeSet<usize> = BTreeSet::new();
+        let mut steps: BTreeSet<StepId> = BTreeSet::new();
         for (index, step) in
-            self.steps.iter().enumerate().filter(|(_, s)| s.state == State::ToDo && open(s))
+            self.steps.with_ids().filter(|(_, s)| s.state == State::ToDo && open(s))
         {
             steps.extend(step.needs_any.iter().flatten());
             steps.insert(index);
@@ -312,9 +323,9 @@ impl Plan {
     }
 
     /// The steps that make the packages for which nothing has to be done that takes long, in order of the plan.
-    pub fn ready(&self) -> Vec<usize> {
+    pub fn ready(&self) -> Vec<StepId> {
         let (mut behind, mut steps) = (BTreeSet::new(), BTreeSet::new());
-        for (index, step) in self.steps.iter().enumerate() {
+        for (index, step) in self.steps.with_ids() {
             let waits = || step.needs.iter().any(|n| behind.contains(n));
             if step.is_long() || step.state == State::ToDo && waits() {
                 behind.insert(index);
@@ -322,7 +333,7 @@ impl Plan {
                 steps.insert(index);
             }
         }
-        for (index, step) in self.steps.iter().enumerate().rev() {
+        for (index, step) in self.steps.with_ids().rev() {
             if steps.contains(&index) && step.state == State::ToDo {
                 steps.extend(&step.needs);
             }
@@ -332,17 +343,17 @@ impl Plan {
 
     /// What has compiled the programs in these packages, if any of them holds one that was compiled on the host.
     pub fn compiler_of(&self, signed: &[(Key, SignedRpm)]) -> Option<&str> {
-        let is_signed = |i: usize| {
+        let is_signed = |i: StepId| {
             let step = &self.steps[i];
             matches!(step.work, Work::Sign { .. }) && signed.iter().any(|(key, _)| *key == step.key)
         };
-        let is_compile = |i: &usize| matches!(self.steps[*i].work, Work::Host(_));
+        let is_compile = |i: &StepId| matches!(self.steps[*i].work, Work::Host(_));
         let compiler = self.compiler.as_deref()?;
         self.needed_by(is_signed).iter().any(is_compile).then_some(compiler)
     }
 
     /// The name of the image that a step makes.
-    pub fn image(&self, step: usize) -> Option<&str> {
+    pub fn image(&self, step: StepId) -> Option<&str> {
         match &self.steps[step].work {
             Work::Image(image) => Some(&image.name),
             _ => None,
@@ -350,9 +361,9 @@ impl Plan {
     }
 
     /// All steps behind those for which `own` holds, and these themselves.
-    pub fn needed_by(&self, own: impl Fn(usize) -> bool) -> BTreeSet<usize> {
+    pub fn needed_by(&self, own: impl Fn(StepId) -> bool) -> BTreeSet<StepId> {
         let mut steps = BTreeSet::new();
-        for (index, step) in self.steps.iter().enumerate().rev() {
+        for (index, step) in self.steps.with_ids().rev() {
             if own(index) || steps.contains(&index) {
                 steps.insert(index);
                 steps.extend(&step.needs);
@@ -363,8 +374,8 @@ impl Plan {
 
     /// What is not there, but is asked for by nothing that is still to do, stays undone.
     fn mark_needless(&mut self) {
-        let mut asked: BTreeSet<usize> = BTreeSet::new();
-        for index in (0..self.steps.len()).rev() {
+        let mut asked: BTreeSet<StepId> = BTreeSet::new();
+        for index in self.steps.ids().rev() {
             let step = &mut self.steps[index];
             let is_result = matches!(step.work, Work::Sign { .. });
             if step.state == State::ToDo && !is_result && !asked.contains(&index) {

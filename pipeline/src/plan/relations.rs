@@ -14,7 +14,7 @@ use el7rpm::{
     stage::{StagedRoot, taken},
 };
 
-use super::{Plan, Step, Work, roots};
+use super::{Plan, Step, StepId, Work, roots};
 use crate::cache::Cache;
 use base::{
     failure::{Class, Classify, Result},
@@ -34,7 +34,7 @@ pub struct Relations {
 /// A package of a plan.
 pub struct Planned<'a> {
     /// The step that signs it.
-    pub sign: usize,
+    pub sign: StepId,
     /// The package.
     pub package: &'a Package,
     /// What it requires and offers.
@@ -106,7 +106,7 @@ impl Plan {
     /// [`Class::Output`] for a result that cannot be read.
     pub fn packages(&self, workspace: &Workspace, cache: &Cache) -> Result<Vec<Planned<'_>>> {
         let mut all = Vec::new();
-        for (sign, step) in self.steps.iter().enumerate() {
+        for (sign, step) in self.steps.with_ids() {
             let Work::Sign { of, file_name } = &step.work else { continue };
             let Work::Package(work) = &self.steps[*of].work else { continue };
             let package = &work.package;
@@ -127,7 +127,7 @@ impl Plan {
     }
 
     /// The folder that a package's files are taken from, if the compile step has been carried out.
-    pub(super) fn made(&self, step: usize, cache: &Cache) -> Option<PathBuf> {
+    pub(super) fn made(&self, step: StepId, cache: &Cache) -> Option<PathBuf> {
         let Step { work, key, .. } = &self.steps[step];
         let dir = cache.get(work.kind(), key)?;
         Some(if matches!(work, Work::Container(_)) { dir.join(container::STAGE) } else { dir })

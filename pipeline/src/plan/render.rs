@@ -8,7 +8,7 @@ use base::step::State;
 /// One block a step: what it is, whether it is done and why not, what it reads.
 pub fn text(plan: &Plan) -> String {
     let mut out = String::new();
-    for step in &plan.steps {
+    for step in plan.steps.iter() {
         let _ = writeln!(out, "{:<44} {:<10} {}", step.name, step.state, step.key.short());
         if let Some(why) = &step.why {
             let _ = writeln!(out, "    why    {why}");
@@ -32,7 +32,8 @@ pub fn text(plan: &Plan) -> String {
 /// The steps as a directed graph; what is to do is drawn bold, and what nobody needs dashed.
 pub fn dot(plan: &Plan) -> String {
     let mut out = String::from("digraph plan {\n  rankdir=LR;\n  node [shape=box];\n");
-    for (i, step) in plan.steps.iter().enumerate() {
+    for (id, step) in plan.steps.with_ids() {
+        let i = id.place();
         let style = match step.state {
             State::Cached => "solid",
             State::ToDo => "bold",
@@ -43,9 +44,9 @@ pub fn dot(plan: &Plan) -> String {
         let (label, why) = (quoted(&step.name), why.unwrap_or_default());
         let _ = writeln!(out, "  s{i} [label=\"{label}\", style={style}{why}];");
         for need in &step.needs {
-            let _ = writeln!(out, "  s{need} -> s{i};");
+            let _ = writeln!(out, "  s{} -> s{i};", need.place());
         }
-        if plan.steps.iter().all(|s| !s.needs.contains(&i)) {
+        if plan.steps.iter().all(|s| !s.needs.contains(&id)) {
             let _ = writeln!(out, "  s{i} -> index;");
         }
     }

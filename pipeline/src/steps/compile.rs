@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use el7rpm::spec::{Origin, Source};
 
 use super::Context;
-use crate::plan::{ContainerWork, Step};
+use crate::plan::{ContainerWork, Step, Wanted};
 use base::{
     failure::{Class, Classify, Failure, Result, Trouble},
     step::Kind,
@@ -41,8 +41,8 @@ impl Context<'_> {
     ) -> Result<(), Trouble> {
         let (engine, image) = self.images.get(&work.image, site, &step.name)?;
         let scratch = self.cache.scratch()?;
-        let unpacked = |sources: &[Source]| -> Result<Vec<(String, PathBuf)>, Trouble> {
-            let unpack = |s: &Source| Ok((s.name.clone(), self.unpack(s, scratch.path(), step)?));
+        let unpacked = |sources: &[Wanted]| -> Result<Vec<(String, PathBuf)>, Trouble> {
+            let unpack = |w: &Wanted| Ok((w.source.name.clone(), self.unpack(w, scratch.path())?));
             sources.iter().map(unpack).collect()
         };
         let mut needs = Vec::new();
@@ -70,16 +70,15 @@ impl Context<'_> {
 
     /// Fails if a folder or a patch is not what it was when the keys were taken: it is read again to be
     /// copied.
-    fn check_copy(&self, source: &Source, tree: &Path) -> Result<()> {
+    fn check_copy(&self, wanted: &Wanted, tree: &Path) -> Result<()> {
+        let Wanted { source, fetch } = wanted;
         let (origin, what) = match &source.origin {
             Origin::Folder(path) => (Origin::Folder(tree.to_owned()), path.display().to_string()),
             _ if source.patches.is_empty() => return Ok(()),
             other => (other.clone(), format!("a patch of `{}`", source.name)),
         };
         let copy = Source { origin, ..source.clone() };
-        let name = format!("fetch {}", source.name);
-        let fetched = self.plan.steps.iter().find(|step| step.name == name);
-        match fetched.map(|s| &s.key) == Some(&sources::identity(&copy)?.key) {
+        match self.plan.steps[*fetch].key == sources::identity(&copy)?.key {
             true => Ok(()),
             false => Err(Failure::new(
                 Class::Source,
@@ -90,13 +89,13 @@ impl Context<'_> {
     }
 
     /// The tree of a source below `scratch`. It has been fetched, so this asks no network.
-    fn unpack(&self, source: &Source, scratch: &Path, step: &Step) -> Result<PathBuf, Trouble> {
-        let tree = scratch.join(&source.name);
+    fn unpack(&self, wanted: &Wanted, scratch: &Path) -> Result<PathBuf, Trouble> {
+        let tree = scratch.join(&wanted.source.name);
         if !tree.exists() {
             fs_err::create_dir(&tree).class(Class::Output)?;
-            let fetched = self.fetcher.fetch(source, &step.name)?;
+            let fetched = self.fetch(&self.plan.steps[wanted.fetch], &wanted.source)?;
             fetched.lay_down(&tree, self.reporter)?;
-            self.check_copy(source, &tree)?;
+            self.check_copy(wanted, &tree)?;
             fetched.patch(&tree)?;
         }
         Ok(tree)

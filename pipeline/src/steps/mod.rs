@@ -2,21 +2,23 @@
 
 mod budget;
 mod compile;
+mod fetched;
 mod images;
 mod package;
 
 use std::path::PathBuf;
 
-use el7rpm::openpgp::Signer;
+use el7rpm::{openpgp::Signer, spec::Source};
 
 pub use budget::Budget;
+pub use fetched::FetchedSources;
 pub use images::Images;
 pub use package::is_nothing;
 
 use crate::{
     cache::Cache,
     last::LastInputs,
-    plan::{Plan, Step, Work},
+    plan::{Plan, Step, StepId, Work},
     schedule::Done,
 };
 use base::{
@@ -26,7 +28,7 @@ use base::{
     workspace::Workspace,
 };
 use builders::{container::Options, rust, site::Site, toolchain::Toolchain, tools};
-use sources::Fetcher;
+use sources::{Fetched, Fetcher};
 
 /// What all steps share.
 pub struct Context<'a> {
@@ -50,6 +52,8 @@ pub struct Context<'a> {
     pub budget: Budget,
     /// Gets sources.
     pub fetcher: &'a Fetcher<'a>,
+    /// Those that the run has got.
+    pub fetched: &'a FetchedSources,
     /// The engine and the images, as far as they are known.
     pub images: &'a Images,
     /// How to compile in containers.
@@ -57,9 +61,9 @@ pub struct Context<'a> {
 }
 
 impl Context<'_> {
-    /// Carries out the step at `index`, unless its result is there.
-    pub fn run(&self, index: usize) -> Result<Done, Trouble> {
-        let step = &self.plan.steps[index];
+    /// Carries out this step, unless its result is there.
+    pub fn run(&self, id: StepId) -> Result<Done, Trouble> {
+        let step = &self.plan.steps[id];
         let done = match step.state {
             State::Cached => Done::Cached,
             State::NotNeeded => return Ok(Done::NotNeeded),
@@ -81,7 +85,7 @@ impl Context<'_> {
             Work::Tools => tools::install(&site, &step.name),
             Work::Library => rust::add_library(&site, &step.name),
             Work::Host(build) => self.compile_on_host(step, build, &site),
-            Work::Fetch(source) => self.fetcher.fetch(source, &step.name).map(|_| ()),
+            Work::Fetch(source) => self.fetch(step, source).map(|_| ()),
             Work::Image(image) => self.images.get(image, &site, &step.name).map(|_| ()),
             Work::Container(work) => self.compile_in_container(step, work, &site),
             Work::Package(work) => self.package(step, work).map_err(Trouble::Failed),
@@ -91,9 +95,14 @@ impl Context<'_> {
         }
     }
 
-    /// The folder with the result of the step at `index`.
-    fn result(&self, index: usize) -> Result<PathBuf> {
-        let step = &self.plan.steps[index];
+    /// A source, from the step that fetches it.
+    fn fetch(&self, step: &Step, source: &Source) -> Result<Fetched, Trouble> {
+        self.fetched.get(&step.key, || self.fetcher.fetch(source, &step.name))
+    }
+
+    /// The folder with the result of this step.
+    fn result(&self, id: StepId) -> Result<PathBuf> {
+        let step = &self.plan.steps[id];
         self.cache.get(step.work.kind(), &step.key).ok_or_else(|| {
             Failure::new(
                 Class::Output,

@@ -13,7 +13,7 @@ use el7rpm::{
 };
 
 use super::Context;
-use crate::plan::{self, PackageWork, Shared, Staged, Step, Work};
+use crate::plan::{self, PackageWork, Shared, Staged, Step, StepId, Work};
 use base::{
     failure::{Class, Classify, Failure, Result},
     step::Kind,
@@ -68,7 +68,7 @@ impl Context<'_> {
         Ok(())
     }
 
-    pub(super) fn sign(&self, step: &Step, of: usize, file_name: &str) -> Result<()> {
+    pub(super) fn sign(&self, step: &Step, of: StepId, file_name: &str) -> Result<()> {
         let unsigned = self.result(of)?;
         if is_nothing(&unsigned)? {
             self.cache.make(Kind::Sign, &step.key, |_| Ok::<_, Failure>(()))?;
@@ -95,7 +95,7 @@ impl Context<'_> {
                 places.in_any = vec![container::STAGE_ROOT.into()];
                 places.in_text.push(format!("{}/{}", container::BUILD_ROOT, work.spec));
                 let source = |name: &str| format!("{}/{name}", container::SOURCE_ROOT);
-                places.in_text.extend(work.sources.iter().map(|s| source(&s.name)));
+                places.in_text.extend(work.sources.iter().map(|w| source(&w.source.name)));
             }
         }
         places

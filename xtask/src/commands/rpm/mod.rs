@@ -31,7 +31,7 @@ use builders::{
 use pipeline::{
     keys::{self, Passphrase},
     lock::Lock,
-    plan::{self, Plan, Work},
+    plan::{self, PerStep, Plan, Work},
     publish::{DEFAULT_BASE_URL, Place},
     schedule::Ended,
     steps::is_nothing,
@@ -129,11 +129,11 @@ fn no_release_key() -> Failure {
 /// Packages that could not be made here, with the reason.
 fn held_back<'a>(
     plan: &'a Plan,
-    ended: &'a [Ended],
+    ended: &'a PerStep<Ended>,
     reporter: &dyn Reporter,
 ) -> Vec<(&'a str, &'a Failure)> {
     let mut out = Vec::new();
-    for (step, ended) in plan.steps.iter().zip(ended) {
+    for (step, ended) in plan.steps.iter().zip(ended.iter()) {
         if let (Work::Sign { .. }, Some(package), Some(reason), Outcome::HeldBack) =
             (&step.work, &step.package, &ended.reason, ended.outcome)
         {
@@ -163,12 +163,16 @@ fn refuse(held_back: &[(&str, &Failure)]) -> Failure {
 }
 
 /// Before anything is published: what cannot be built twice is not worth trusting once.
-fn check_reproducible(session: &Session<'_>, plan: &Plan, ended: &[Ended]) -> Result<String> {
+fn check_reproducible(
+    session: &Session<'_>,
+    plan: &Plan,
+    ended: &PerStep<Ended>,
+) -> Result<String> {
     session
         .reporter
         .event(&Event::Note { message: "building everything a second time, elsewhere" });
     let mut first = Vec::new();
-    for (step, ended) in plan.steps.iter().zip(ended) {
+    for (step, ended) in plan.steps.iter().zip(ended.iter()) {
         if let (Work::Package(work), Outcome::Cached | Outcome::Built) = (&step.work, ended.outcome)
             && let Some(dir) = session.cache.get(Kind::Package, &step.key)
             && !is_nothing(&dir)?
@@ -177,7 +181,7 @@ fn check_reproducible(session: &Session<'_>, plan: &Plan, ended: &[Ended]) -> Re
         }
     }
     let is_made = |kind: fn(&Work) -> bool| {
-        let steps = plan.steps.iter().zip(ended);
+        let steps = plan.steps.iter().zip(ended.iter());
         steps.filter(|(_, ended)| ended.reason.is_none()).any(|(step, _)| kind(&step.work))
     };
     let elsewhere = Elsewhere::find(

@@ -13,7 +13,7 @@ use base::{
 };
 use pipeline::{
     cache::Cache,
-    plan::{Plan, Planned, Work},
+    plan::{PerStep, Plan, Planned, Work},
     publish,
     schedule::Ended,
     steps::is_nothing,
@@ -26,7 +26,7 @@ use pipeline::{
 /// [`Class::Output`] for a result that cannot be read.
 pub(super) fn leave_out(
     plan: &Plan,
-    ended: &mut [Ended],
+    ended: &mut PerStep<Ended>,
     workspace: &Workspace,
     cache: &Cache,
 ) -> Result<()> {
@@ -59,13 +59,13 @@ fn for_lack_of(name: &str, trouble: Trouble) -> Trouble {
 }
 
 /// The failure of the first step of the plan that failed.
-pub(super) fn first_failure(ended: &[Ended]) -> Option<Failure> {
+pub(super) fn first_failure(ended: &PerStep<Ended>) -> Option<Failure> {
     ended.iter().find(|e| e.outcome == Outcome::Failed)?.reason.clone()
 }
 
 /// Names of the packages that failed.
-pub(super) fn failed<'a>(plan: &'a Plan, ended: &[Ended]) -> Vec<&'a str> {
-    let failed = plan.steps.iter().zip(ended).filter(|(step, ended)| {
+pub(super) fn failed<'a>(plan: &'a Plan, ended: &PerStep<Ended>) -> Vec<&'a str> {
+    let failed = plan.steps.iter().zip(ended.iter()).filter(|(step, ended)| {
         matches!(step.work, Work::Sign { .. }) && ended.outcome == Outcome::Failed
     });
     failed.filter_map(|(step, _)| step.package.as_deref()).collect()
@@ -77,12 +77,12 @@ pub(super) type Signed = Vec<(Key, SignedRpm)>;
 /// The signed RPMs, in order of the plan.
 pub(super) fn signed_rpms(
     plan: &Plan,
-    ended: &[Ended],
+    ended: &PerStep<Ended>,
     cache: &Cache,
     key: &str,
 ) -> Result<Signed> {
     let mut out = Vec::new();
-    for (step, ended) in plan.steps.iter().zip(ended) {
+    for (step, ended) in plan.steps.iter().zip(ended.iter()) {
         let Work::Sign { file_name, .. } = &step.work else { continue };
         if ended.reason.is_some() {
             continue;

@@ -4,11 +4,11 @@ use el7rpm::signature::SignedRpm;
 
 use base::{events::Outcome, key::Key, report::Row};
 use pipeline::{
-    plan::{Plan, Work},
+    plan::{PerStep, Plan, StepId, Work},
     schedule::Ended,
 };
 
-pub(super) fn rows(plan: &Plan, ended: &[Ended], ready: &[(Key, SignedRpm)]) -> Vec<Row> {
+pub(super) fn rows(plan: &Plan, ended: &PerStep<Ended>, ready: &[(Key, SignedRpm)]) -> Vec<Row> {
     let signed = plan.steps.iter().filter(|s| matches!(s.work, Work::Sign { .. }));
     let names = signed.filter_map(|s| Some((s.package.as_deref()?, &s.key)));
     let rpm = |key: &Key| ready.iter().find(|(k, _)| k == key).map(|(_, rpm)| rpm);
@@ -19,7 +19,7 @@ pub(super) fn rows(plan: &Plan, ended: &[Ended], ready: &[(Key, SignedRpm)]) -> 
     rows.filter(has_state).collect()
 }
 
-fn row(name: &str, plan: &Plan, ended: &[Ended], rpm: Option<&SignedRpm>) -> Row {
+fn row(name: &str, plan: &Plan, ended: &PerStep<Ended>, rpm: Option<&SignedRpm>) -> Row {
     let file = |rpm: &SignedRpm| Some(rpm.path.file_name()?.to_string_lossy().into_owned());
     let mut row = Row {
         package: name.to_owned(),
@@ -32,9 +32,9 @@ fn row(name: &str, plan: &Plan, ended: &[Ended], rpm: Option<&SignedRpm>) -> Row
         help: None,
         log: None,
     };
-    let own = |i: usize| plan.steps[i].package.as_deref() == Some(name);
+    let own = |i: StepId| plan.steps[i].package.as_deref() == Some(name);
     let needed = plan.needed_by(own);
-    for (i, step) in plan.steps.iter().enumerate() {
+    for (i, step) in plan.steps.with_ids() {
         if needed.contains(&i) && ended[i].outcome == Outcome::Built {
             row.steps.push((step.work.kind().name().to_owned(), ended[i].time.as_millis()));
             row.why.extend(step.why.clone().map(|why| (step.name.clone(), why)));

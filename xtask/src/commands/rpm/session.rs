@@ -24,9 +24,9 @@ use pipeline::{
     cache::Cache,
     durations::Durations,
     keys::Keys,
-    plan::{Along, Circumstances, Plan, Step, Work},
+    plan::{Along, Circumstances, PerStep, Plan, Step, StepId, Work},
     schedule::{self, Done, Ended, OnFailure, Task},
-    steps::{Budget, Context, Images},
+    steps::{Budget, Context, FetchedSources, Images},
 };
 use sources::{Fetcher, Store};
 
@@ -40,6 +40,7 @@ pub(super) struct Session<'a> {
     pub(super) cache: Cache,
     store: Store,
     images: Images,
+    fetched: FetchedSources,
     compile_options: Options,
     durations: Durations,
 }
@@ -51,7 +52,7 @@ type Earlier = BTreeMap<String, Ended>;
 pub(super) struct Ready<'a> {
     pub(super) plan: &'a Plan,
     /// How each step has ended; those that are still to come are held back.
-    pub(super) ended: Vec<Ended>,
+    pub(super) ended: PerStep<Ended>,
     /// Names of the descriptions that are still to be compiled.
     pub(super) rest: Vec<&'a str>,
     /// How long that took last time.
@@ -80,6 +81,7 @@ impl<'a> Session<'a> {
             cache: Cache::open(workspace)?,
             store: Store::open(workspace)?,
             images: Images::new(builder.builder),
+            fetched: FetchedSources::default(),
             compile_options: Options {
                 jobs: builder.compile_jobs,
                 farm: builder.distcc.clone(),
@@ -96,7 +98,7 @@ impl<'a> Session<'a> {
         &self,
         specs: &[Spec],
         early: &mut dyn FnMut(Ready<'_>) -> Result<()>,
-    ) -> Result<(Plan, Vec<Ended>)> {
+    ) -> Result<(Plan, PerStep<Ended>)> {
         let mut fetcher = Fetcher::new(&self.store, self.workspace, self.reporter);
         fetcher.offline = self.args.offline;
         fetcher.supplied = self.args.sources.supplied.iter().cloned().collect();
@@ -132,10 +134,10 @@ impl<'a> Session<'a> {
             early(self.ready(&plan, &earlier, &rest))?;
         }
         loop {
-            let all: Vec<_> = (0..plan.steps.len()).collect();
+            let all: Vec<_> = plan.steps.ids().collect();
             let ended = self.carry_out(&plan, &all, &fetcher, &mut earlier)?;
             let Some(larger) = self.larger(specs, &circumstances, &plan)? else {
-                return Ok((plan, ended));
+                return Ok((plan, PerStep::new(ended)));
             };
             plan = larger;
         }
@@ -177,7 +179,7 @@ impl<'a> Session<'a> {
             self.reporter.event(&Event::Note { message });
         }
         let built = |step: &Step| ended(step).is_some_and(|e| e.outcome == Outcome::Built);
-        let mut made = (0..plan.steps.len()).filter(|i| built(&plan.steps[*i]));
+        let mut made = plan.steps.ids().filter(|i| built(&plan.steps[*i]));
         match made.find_map(|i| plan.image(i)) {
             Some(image) if self.args.release => Err(no_lock(image)),
             _ => Ok(()),
@@ -212,7 +214,7 @@ impl<'a> Session<'a> {
         };
         Ready {
             plan,
-            ended: ended.collect(),
+            ended: PerStep::new(ended.collect()),
             rest: rest.iter().filter_map(spec).collect(),
             last_time: self.durations.of(rest.iter().map(|step| step.name.as_str())),
         }
@@ -226,7 +228,7 @@ impl<'a> Session<'a> {
     fn carry_out(
         &self,
         plan: &Plan,
-        steps: &[usize],
+        steps: &[StepId],
         fetcher: &Fetcher<'_>,
         earlier: &mut Earlier,
     ) -> Result<Vec<Ended>> {
@@ -243,13 +245,14 @@ impl<'a> Session<'a> {
             toolchain: self.toolchain,
             budget: Budget::new(jobs as u32),
             fetcher,
+            fetched: &self.fetched,
             images: &self.images,
             compile_options: &self.compile_options,
         };
-        let place = |needs: &[usize]| -> Vec<usize> {
+        let place = |needs: &[StepId]| -> Vec<usize> {
             needs.iter().filter_map(|n| steps.iter().position(|s| s == n)).collect()
         };
-        let task = |index: &usize| {
+        let task = |index: &StepId| {
             let (context, index) = (&context, *index);
             let step = &plan.steps[index];
             Task {

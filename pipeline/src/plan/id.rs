@@ -1,0 +1,95 @@
+//! Which step of a plan: a number that cannot be taken for another one, and lists that have one entry for each step.
+
+use std::ops::{Index, IndexMut};
+
+use serde::Serialize;
+
+/// A step of the plan that has given it out. Plans that are made anew number their steps anew.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(transparent)]
+pub struct StepId(usize);
+
+impl StepId {
+    /// Its place in the plan, from 0.
+    pub fn place(self) -> usize {
+        self.0
+    }
+}
+
+/// One value for each step of a plan, in its order.
+#[derive(Clone, Debug, Serialize)]
+#[serde(transparent)]
+pub struct PerStep<T>(Vec<T>);
+
+impl<T> PerStep<T> {
+    /// Of these values, in order of the plan.
+    pub fn new(values: Vec<T>) -> Self {
+        Self(values)
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// All values.
+    pub fn iter(&self) -> std::slice::Iter<'_, T> {
+        self.0.iter()
+    }
+
+    /// All steps, in order of the plan.
+    pub fn ids(&self) -> impl DoubleEndedIterator<Item = StepId> + ExactSizeIterator + use<T> {
+        (0..self.0.len()).map(StepId)
+    }
+
+    /// All steps, each with its value.
+    pub fn with_ids(&self) -> impl DoubleEndedIterator<Item = (StepId, &T)> {
+        self.ids().zip(&self.0)
+    }
+
+    pub(super) fn iter_mut(&mut self) -> std::slice::IterMut<'_, T> {
+        self.0.iter_mut()
+    }
+
+    pub(super) fn push(&mut self, value: T) -> StepId {
+        self.0.push(value);
+        StepId(self.0.len() - 1)
+    }
+}
+
+impl<T> Index<StepId> for PerStep<T> {
+    type Output = T;
+
+    fn index(&self, id: StepId) -> &T {
+        &self.0[id.0]
+    }
+}
+
+impl<T> IndexMut<StepId> for PerStep<T> {
+    fn index_mut(&mut self, id: StepId) -> &mut T {
+        &mut self.0[id.0]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_step_is_found_by_what_pushing_it_gave() {
+        let mut list = PerStep::new(vec!["a"]);
+        let id = list.push("b");
+        assert_eq!((list[id], id.place(), list.len()), ("b", 1, 2));
+        list[id] = "c";
+        assert_eq!(
+            list.with_ids().map(|(id, v)| (id.place(), *v)).collect::<Vec<_>>(),
+            [(0, "a"), (1, "c")]
+        );
+        assert_eq!(serde_json::to_string(&id).unwrap(), "1");
+    }
+}
