@@ -6,6 +6,7 @@
 mod from_run;
 mod rows;
 mod schema;
+mod why;
 mod words;
 
 use schemars::JsonSchema;
@@ -13,7 +14,8 @@ use serde::Serialize;
 
 pub(crate) use rows::{Along, Check, Checks, Failed, Finished, Measured, Source, Step};
 pub(crate) use schema::schema;
-pub(crate) use words::{CheckState, Class, Kind, Outcome, State};
+pub(crate) use why::Why;
+pub(crate) use words::{CheckState, Class, How, Kind, Outcome, State, Subject};
 
 /// Raised when something is taken away or comes to mean something else; not for what is added.
 pub(crate) const FORMAT: u32 = 1;

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{CheckState, Class, Kind, Outcome, State};
+use super::{CheckState, Class, Kind, Outcome, State, Why};
 use base::{
     failure::Failure,
     report::{Report, Row},
@@ -60,6 +60,9 @@ struct Rpm {
     size: Option<u64>,
     /// Steps that were carried out, each with its time in milliseconds.
     steps: Vec<(String, u64)>,
+    /// Why each of its steps was to be carried out.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    why: Vec<(String, Why)>,
     /// Why it was held back.
     held_back: Option<String>,
     /// Why it failed.
@@ -77,6 +80,7 @@ impl From<&Row> for Rpm {
             file: row.file.clone(),
             size: row.size,
             steps: row.steps.iter().map(|(name, millis)| (name.clone(), *millis as u64)).collect(),
+            why: row.why.iter().map(|(step, why)| (step.clone(), Why::from(why))).collect(),
             held_back: row.held_back.clone(),
             failed: row.failed.clone(),
             help: row.help.clone(),
@@ -153,6 +157,9 @@ pub(crate) struct Step {
     pub(crate) state: State,
     /// What it does.
     pub(crate) kind: Kind,
+    /// Why it is to be carried out, if it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) why: Option<Why>,
 }
 
 impl From<&plan::Step> for Step {
@@ -161,10 +168,11 @@ impl From<&plan::Step> for Step {
             name: step.name.clone(),
             package: step.package.clone(),
             key: step.key.to_string(),
-            needs: step.needs.clone(),
+            needs: step.needs.iter().map(|need| need.place()).collect(),
             inputs: step.inputs.clone(),
             state: step.state.into(),
             kind: step.work.kind().into(),
+            why: step.why.as_ref().map(Why::from),
         }
     }
 }

@@ -39,6 +39,18 @@ words! {
 }
 
 words! {
+    /// What an input is.
+    Subject from base::why::Subject:
+    Path Value Step
+}
+
+words! {
+    /// How an input differs from what it was.
+    How from base::why::How:
+    Changed New Gone
+}
+
+words! {
     /// Classes of failure, each of which has an exit code of its own.
     Class from base::failure::Class:
     Usage Spec Source Tool Compile Package Key Verify Output HeldBack
