@@ -33,6 +33,7 @@ mod publishing;
 mod readme;
 mod release_rust;
 mod runs;
+mod schema;
 mod silent;
 mod sources;
 mod stand_in;

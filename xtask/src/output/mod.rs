@@ -21,6 +21,7 @@ pub(crate) use words::{CheckState, Class, How, Kind, Outcome, State, Subject};
 pub(crate) const FORMAT: u32 = 1;
 
 /// One object of standard output.
+#[allow(clippy::enum_variant_names, reason = "the names are those of the format")]
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(tag = "event", rename_all = "kebab-case")]
 pub(crate) enum Output {
