@@ -72,7 +72,7 @@ impl Rust {
     }
 }
 
-/// Whether there is somebody to ask for the library that is missing.
+/// Whether rustup is on PATH: it could add the library that is missing.
 pub fn has_rustup() -> bool {
     on_path("rustup").is_some()
 }

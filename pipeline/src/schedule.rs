@@ -27,8 +27,8 @@ pub struct Task<'a> {
     pub earlier: Option<Ended>,
     /// Indices of the tasks whose results it needs.
     pub needs: Vec<usize>,
-    /// Groups of tasks that it serves the next step of: it is of use if one of them ends well as a
-    /// whole.
+    /// Skip this task unless all tasks of at least one of these groups end well: an image is built only if some
+    /// compile that wants it has its sources.
     pub needs_any: Vec<Vec<usize>>,
     /// Does it.
     pub run: Box<dyn FnOnce() -> Result<Done, Trouble> + Send + 'a>,

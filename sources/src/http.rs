@@ -1,4 +1,4 @@
-//! One GET: through the user's proxy, trusting whom the machine trusts, following few redirects
+//! One GET: through the user's proxy, with the system's certificates, following few redirects
 //! and none from https to http.
 
 use std::io::Read;
