@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use el7rpm::cargo_manifest::Manifest;
+use el7rpm::spec::cargo_manifest::Manifest;
 
 use crate::{site::Site, target::Target, toolchain::steers_the_build, tools::Zig};
 use base::{

@@ -10,7 +10,6 @@
 //! The limits of CentOS 7's rpm are in [`limits`], with their sources.
 
 pub mod abi;
-pub mod cargo_manifest;
 pub mod debug;
 pub mod deps;
 pub mod error;

@@ -15,12 +15,14 @@ use rpm::{Lead, PackageMetadata};
 use crate::{
     Error, Result,
     deps::{self, FileFacts},
-    header::{self, Dependencies, Parts},
+    header::{
+        self, Dependencies, Parts,
+        signature::{Digests, unsigned_header},
+    },
     limits,
     payload::{self, Compression, Inodes, PayloadFacts},
     read,
     scriptlet::Scriptlets,
-    signature::{self, Digests},
     spec::Package,
     stage::StagedRoot,
 };
@@ -207,7 +209,7 @@ impl<'a> Prepared<'a> {
         let package = self.package;
         PackageMetadata {
             lead: Lead::new(&format!("{}-{}", package.name, package.evr())),
-            signature: signature::unsigned_header(digests, archive_size),
+            signature: unsigned_header(digests, archive_size),
             header: self.main_header(payload),
         }
     }

@@ -1,16 +1,4 @@
-//! The signature header: sizes, digests, and the two RSA signatures that CentOS 7 checks.
-//!
-//! | tag | content | covers |
-//! |---|---|---|
-//! | 268 RSA | signature | header |
-//! | 269 SHA1, 273 SHA256 | digest | header |
-//! | 1000 SIZE | bytes | header and payload |
-//! | 1002 PGP | signature | header and payload |
-//! | 1004 MD5 | digest | header and payload |
-//! | 1007 PAYLOADSIZE | bytes | archive before compression |
-//!
-//! rpm 4.11.3 knows no digest of the payload alone. Without 1002 and 1004, which newer writers
-//! leave out, its `rpm -K` says nothing about the payload at all.
+//! Signs a package: its two RSA signatures go into the signature header ([`crate::header::signature`]).
 
 use std::{
     io::{self, BufReader, Read, Seek, SeekFrom, Write},
@@ -18,70 +6,15 @@ use std::{
 };
 
 use rpm::{Header, HeaderEntry, IndexData, IndexSignatureTag as Tag, PackageMetadata};
-use sha1::Sha1;
-use sha2::{Digest, Sha256};
 
 use crate::{
-    Error, Result, limits,
+    Error, Result,
+    header::signature::entry,
+    limits,
     openpgp::Signer,
     package::UnsignedRpm,
-    payload::hex,
     read::{Rpm, check_lengths},
 };
-
-/// Sizes and digests of a package whose header and payload are complete.
-#[derive(Clone, Debug)]
-pub struct Digests {
-    sha1: String,
-    sha256: String,
-    md5: [u8; 16],
-    /// Header and payload together.
-    size: u64,
-}
-
-impl Default for Digests {
-    /// Stand-ins as wide as the real ones.
-    fn default() -> Self {
-        Self { sha1: "0".repeat(40), sha256: "0".repeat(64), md5: [0; 16], size: 0 }
-    }
-}
-
-impl Digests {
-    pub(crate) fn take(header: &[u8], md5: [u8; 16], payload_size: u64) -> Self {
-        Self {
-            sha1: hex(&Sha1::digest(header)),
-            sha256: hex(&Sha256::digest(header)),
-            md5,
-            size: header.len() as u64 + payload_size,
-        }
-    }
-}
-
-/// Archives beyond this take the 64 bit size tags. It lies below 4 GiB so that header and payload
-/// together, whose size is known only at the end, cannot change the choice.
-const LARGE: u64 = u32::MAX as u64 - (256 << 20);
-
-/// The signature header of a package without signatures.
-pub(crate) fn unsigned_header(digests: &Digests, archive_size: u64) -> Header<Tag> {
-    let mut entries = vec![
-        entry(Tag::RPMSIGTAG_SHA1, IndexData::StringTag(digests.sha1.clone())),
-        entry(Tag::RPMSIGTAG_SHA256, IndexData::StringTag(digests.sha256.clone())),
-        entry(Tag::RPMSIGTAG_MD5, IndexData::Bin(digests.md5.to_vec())),
-    ];
-    if archive_size > LARGE {
-        entries.push(entry(Tag::RPMSIGTAG_LONGSIZE, IndexData::Int64(vec![digests.size])));
-        entries.push(entry(Tag::RPMSIGTAG_LONGARCHIVESIZE, IndexData::Int64(vec![archive_size])));
-    } else {
-        entries.push(entry(Tag::RPMSIGTAG_SIZE, IndexData::Int32(vec![digests.size as u32])));
-        entries
-            .push(entry(Tag::RPMSIGTAG_PAYLOADSIZE, IndexData::Int32(vec![archive_size as u32])));
-    }
-    Header::from_entries(entries, Tag::HEADER_SIGNATURES)
-}
-
-fn entry(tag: Tag, data: IndexData) -> HeaderEntry {
-    HeaderEntry::new(tag as u32, data)
-}
 
 /// A signed RPM. Only these get into a repository.
 #[derive(Clone, Debug, PartialEq, Eq)]

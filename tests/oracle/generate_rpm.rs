@@ -9,10 +9,9 @@ use std::{
 };
 
 use el7rpm::{
-    cargo_manifest::Manifest,
     package::{Prepared, WriteOptions},
     read::Rpm,
-    spec::Spec,
+    spec::{Spec, cargo_manifest::Manifest},
     stage::{Roots, StagedRoot},
 };
 use rpm::IndexTag as T;

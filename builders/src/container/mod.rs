@@ -17,6 +17,7 @@ mod jobs;
 mod lease;
 mod mount;
 mod mounts;
+mod roots;
 mod user;
 
 /// The build tree in the folder of a compile's result.
@@ -24,12 +25,6 @@ pub const BUILD: &str = "build";
 /// The staged root in it.
 pub const STAGE: &str = "stage";
 
-/// Where a container has its build trees.
-pub const BUILD_ROOT: &str = "/build";
-/// Where it has its sources.
-pub const SOURCE_ROOT: &str = "/src";
-/// Where it has the staged root.
-pub const STAGE_ROOT: &str = "/stage";
 /// All three: no path below them means anything on a host.
 pub const ROOTS: [&str; 3] = [BUILD_ROOT, SOURCE_ROOT, STAGE_ROOT];
 
@@ -39,3 +34,4 @@ pub use distcc::Farm;
 pub use engine::{BuiltImage, Engine, EngineKind};
 pub use image::Image;
 pub use lease::sweep;
+pub use roots::{BUILD_ROOT, SOURCE_ROOT, STAGE_ROOT};

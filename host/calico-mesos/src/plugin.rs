@@ -76,7 +76,7 @@ fn serve() -> Result<Outcome> {
     let request = request::parse(&input)?;
     let settings = Settings::from_environment()?;
     // Its connections end with the process, when the answer is out already.
-    let client = Box::leak(Box::new(Client::new(&settings, deadline)?));
+    let client = Box::leak(Box::new(Client::new(&settings.etcd(), deadline)?));
     carry_out(client, &settings, host::name()?, request)
 }
 

@@ -5,7 +5,10 @@ use std::time::Duration;
 
 use crate::{
     error::{Error, Result},
-    etcd::address::{self, Address},
+    etcd::{
+        Config, TlsFiles,
+        address::{self, Address},
+    },
 };
 
 /// Every variable that the program reads.
@@ -40,15 +43,6 @@ pub enum Gateway {
     Host,
     /// 169.254.1.1, for which Felix' `proxy_arp` answers; the rule of later versions.
     LinkLocal,
-}
-
-/// The TLS files for https (facts 1.6).
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct TlsFiles {
-    /// Certificates of the authorities that are trusted.
-    pub ca: Option<String>,
-    /// The client's own certificate and key: both or neither.
-    pub client: Option<(String, String)>,
 }
 
 /// The two time limits of a request.
@@ -107,6 +101,16 @@ impl Settings {
             )?,
             limits: limits(&get)?,
         })
+    }
+
+    /// The part of them that a client of etcd needs.
+    pub fn etcd(&self) -> Config {
+        Config {
+            addresses: self.addresses.clone(),
+            defaulted: self.defaulted,
+            tls: self.tls.clone(),
+            call: self.limits.call,
+        }
     }
 }
 

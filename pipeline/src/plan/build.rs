@@ -14,7 +14,8 @@ use el7rpm::{
 
 use super::{
     Circumstances, ContainerWork, Need, PackageWork, PerStep, Plan, Shared, Staged, Step, StepId,
-    Wanted, Work, own_code, roots, write_options,
+    Wanted, Work,
+    inputs::{needed_specs, own_code, roots, write_options},
 };
 use crate::{cache::Cache, last::LastInputs};
 use base::{
@@ -87,7 +88,7 @@ impl<'a> Builder<'a> {
     /// needs.
     pub(super) fn all(mut self, specs: &[Spec], wanted: &BTreeSet<String>) -> Result<Plan> {
         let is_wanted = |p: &&Package| wanted.is_empty() || wanted.contains(&p.name);
-        let mut compiled = super::needed_specs(specs, |s| s.packages.iter().any(|p| is_wanted(&p)));
+        let mut compiled = needed_specs(specs, |s| s.packages.iter().any(|p| is_wanted(&p)));
         for spec in specs {
             let packages: Vec<_> = spec.packages.iter().filter(is_wanted).collect();
             let made = match &spec.build {

@@ -6,6 +6,7 @@
 mod along;
 mod build;
 mod id;
+mod inputs;
 mod relations;
 mod render;
 
@@ -14,19 +15,20 @@ use std::{collections::BTreeSet, path::PathBuf, sync::Arc};
 use el7rpm::{
     package::WriteOptions,
     signature::SignedRpm,
-    spec::{Build, ContainerBuild, Package, Source, Spec},
-    stage::{Roots, StagedRoot},
+    spec::{ContainerBuild, Package, Source, Spec},
+    stage::StagedRoot,
 };
 use serde::{Serialize, Serializer};
 
 pub use along::{Along, wanted};
 pub use id::{PerStep, StepId};
+pub use inputs::roots;
 pub use relations::Planned;
 pub use render::{dot, text};
 
 use base::{
-    failure::{Class, Classify, Failure, Result},
-    key::{Identity, Key, KeyBuilder, Stamps},
+    failure::{Class, Failure, Result},
+    key::{Identity, Key, Stamps},
     step::{Kind, State},
     why::{Input, Why},
     workspace::Workspace,
@@ -388,41 +390,6 @@ impl Plan {
     }
 }
 
-/// Names of the descriptions of `specs` that are compiled: those that are `wanted`, and those that
-/// they need.
-fn needed_specs(specs: &[Spec], wanted: impl Fn(&Spec) -> bool) -> BTreeSet<String> {
-    let mut names = BTreeSet::new();
-    for spec in specs.iter().rev() {
-        if wanted(spec) || names.contains(&spec.name) {
-            names.insert(spec.name.clone());
-            if let Some(Build::Container(build)) = &spec.build {
-                names.extend(build.needs.iter().cloned());
-            }
-        }
-    }
-    names
-}
-
-/// SOURCE_DATE_EPOCH is honoured, as everywhere in the field.
-fn write_options() -> Result<WriteOptions> {
-    let source_date = match std::env::var("SOURCE_DATE_EPOCH") {
-        Err(_) => None,
-        Ok(text) => Some(text.parse().map_err(|_| {
-            Failure::new(
-                Class::Usage,
-                format!("SOURCE_DATE_EPOCH is `{text}`, not a number of seconds since 1970"),
-            )
-        })?),
-    };
-    Ok(WriteOptions { source_date, ..WriteOptions::default() })
-}
-
-/// The code that writes packages is itself an input of what it writes.
-fn own_code() -> Result<Key> {
-    let program = std::env::current_exe().class(Class::Source)?;
-    Ok(KeyBuilder::new("xtask", 1).file("program", &program)?.finish())
-}
-
 fn check_names(specs: &[Spec], wanted: &[String]) -> Result<()> {
     let mut known: Vec<(&str, &Spec)> = Vec::new();
     for (name, spec) in
@@ -444,15 +411,5 @@ fn check_names(specs: &[Spec], wanted: &[String]) -> Result<()> {
                 .help(format!("packages are: {}", names.join(", "))))
         }
         None => Ok(()),
-    }
-}
-
-/// Where a package's assets come from, given what its compile step made.
-pub fn roots(workspace: &Workspace, package: &Package, build: Option<PathBuf>) -> Roots {
-    Roots {
-        spec: package.spec_dir.clone(),
-        workspace: Some(workspace.root.clone()),
-        crate_dir: package.crate_dir.as_ref().map(|dir| workspace.root.join(dir)),
-        build,
     }
 }

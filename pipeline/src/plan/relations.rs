@@ -14,7 +14,7 @@ use el7rpm::{
     stage::{StagedRoot, taken},
 };
 
-use super::{Plan, Step, StepId, Work, roots};
+use super::{Plan, Step, StepId, Work, inputs::roots};
 use crate::cache::Cache;
 use base::{
     failure::{Class, Classify, Result},

@@ -5,6 +5,7 @@
 
 mod check;
 mod list;
+mod names;
 mod place;
 mod release;
 mod repo_file;
@@ -25,6 +26,8 @@ use serde::{Deserialize, Serialize};
 
 pub use check::{Expected, rpms_in, verify_repository};
 use list::files_below;
+pub use names::PUBLIC_KEY;
+use names::{RELEASE, REPO_FILE, SUMS, sums_signature};
 pub use place::{Place, swap};
 pub use release::{Published, Release, read_release};
 
@@ -36,12 +39,6 @@ use base::{
     workspace::Workspace,
 };
 
-/// Name of the public key in the repository.
-pub const PUBLIC_KEY: &str = "RPM-GPG-KEY-mesos-calico";
-/// Name of yum's description of the repository.
-const REPO_FILE: &str = "mesos-calico.repo";
-const RELEASE: &str = "release.json";
-const SUMS: &str = "SHA256SUMS";
 /// Where hosts look for the repository unless it is published under another address.
 pub const DEFAULT_BASE_URL: &str = "file:///srv/mesos-calico/el7";
 
@@ -219,11 +216,6 @@ pub fn for_all_to_read(dir: &Path) -> Result<()> {
             .class(Class::Output)?;
     }
     Ok(())
-}
-
-/// Name of the list's signature.
-fn sums_signature() -> String {
-    format!("{SUMS}.asc")
 }
 
 /// The signed RPM in a folder of the cache.

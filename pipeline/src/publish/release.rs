@@ -5,7 +5,7 @@ use std::path::Path;
 use el7rpm::{input, repodata::IndexedRpm};
 use serde::{Deserialize, Serialize};
 
-use super::{RELEASE, SUMS, sums_signature};
+use super::names::{RELEASE, SUMS, sums_signature};
 use base::failure::{Class, Classify, Failure, Result};
 
 /// Largest release.json that is read: room for a hundred thousand packages.

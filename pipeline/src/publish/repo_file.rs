@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::PUBLIC_KEY;
+use super::names::PUBLIC_KEY;
 use base::failure::{Class, Failure, Result};
 
 const SECTION: &str = "[mesos-calico]";

@@ -13,9 +13,10 @@ use el7rpm::{
 };
 
 use super::{
-    PUBLIC_KEY, RELEASE, REPO_FILE, SUMS,
     list::{Entry, Kind},
-    read_release, repo_file, sums_signature,
+    names::{PUBLIC_KEY, RELEASE, REPO_FILE, SUMS, sums_signature},
+    release::read_release,
+    repo_file,
 };
 use base::failure::{Class, Classify, Result};
 

@@ -247,7 +247,7 @@ impl Elf {
     /// linker have it.
     pub(crate) fn name<'a>(&'a self, path: &'a str) -> Option<&'a str> {
         let is_library = self.is_dynamic_object && !self.has_debug_tag && !self.is_debug_file;
-        let of_file = is_library.then(|| super::basename(path));
+        let of_file = is_library.then(|| super::names::basename(path));
         self.soname.as_deref().or(of_file)
     }
 

@@ -6,6 +6,7 @@
 mod class;
 mod elf;
 mod exclude;
+mod names;
 mod pkgconfig;
 mod script;
 
@@ -22,6 +23,7 @@ pub(crate) use elf::is_debug_file;
 pub use elf::{Elf, Needed, name_of, symbols_of};
 
 use exclude::Filter;
+use names::basename;
 
 use crate::{
     Result,
@@ -102,8 +104,4 @@ fn facts(entry: &Entry) -> Result<FileFacts> {
         }
     }
     Ok(facts)
-}
-
-fn basename(path: &str) -> &str {
-    path.rsplit('/').next().unwrap_or(path)
 }

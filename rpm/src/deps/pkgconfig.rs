@@ -16,7 +16,7 @@ pub(super) fn is_one(path: &str) -> bool {
 pub(super) fn dependencies(path: &str, source: &Path, facts: &mut FileFacts) -> Result<()> {
     let text = String::from_utf8_lossy(&fs_err::read(source)?).into_owned();
     let fields = parse(&text);
-    let name = super::basename(path).trim_end_matches(".pc");
+    let name = super::names::basename(path).trim_end_matches(".pc");
     let provided = format!("pkgconfig({name})");
     match fields.get("Version").filter(|v| !v.is_empty()) {
         Some(version) => facts.provides.push(Dependency::exact(

@@ -2,11 +2,14 @@
 
 use rpm::{FileFlags, FileVerifyFlags, IndexTag as T};
 
-use super::{Parts, SHA256, Tags};
+use super::{Parts, Tags};
 use crate::{
     payload::full_mode,
     stage::{Entry, Kind},
 };
+
+/// `PGPHASHALGO_SHA256` of RFC 4880, which FILEDIGESTALGO and its kin use.
+pub(super) const SHA256: u32 = 8;
 
 /// Writes the tags of all files; a package without files has but their total size and algorithm.
 pub(super) fn write(tags: &mut Tags, parts: &Parts<'_>) {

@@ -5,6 +5,7 @@
 
 mod dependencies;
 mod files;
+pub(crate) mod signature;
 mod weight;
 
 use rpm::{Header, HeaderEntry, IndexData, IndexTag};
@@ -153,15 +154,12 @@ fn changelog(tags: &mut Tags, package: &Package) {
     }
 }
 
-/// `PGPHASHALGO_SHA256` of RFC 4880, which FILEDIGESTALGO and its kin use.
-const SHA256: u32 = 8;
-
 fn payload(tags: &mut Tags, parts: &Parts<'_>) {
     use IndexTag as T;
     tags.string(T::RPMTAG_PAYLOADFORMAT, "cpio");
     tags.string(T::RPMTAG_PAYLOADCOMPRESSOR, parts.compression.format.as_str());
     tags.string(T::RPMTAG_PAYLOADFLAGS, parts.compression.level.to_string());
     tags.strings(T::RPMTAG_PAYLOADSHA256, [&parts.payload.digest]);
-    tags.int(T::RPMTAG_PAYLOADSHA256ALGO, SHA256);
+    tags.int(T::RPMTAG_PAYLOADSHA256ALGO, files::SHA256);
     tags.strings(T::RPMTAG_PAYLOADSHA256ALT, [&parts.payload.archive_digest]);
 }

@@ -6,7 +6,6 @@
 
 use std::{collections::BTreeSet, io::Read, ops::Range};
 
-use super::fill;
 use crate::limits::{self, HeaderLimits, SIGNATURE};
 
 type Checked<T> = Result<T, String>;
@@ -23,6 +22,16 @@ const STRING: u32 = 6;
 const BIN: u32 = 7;
 const STRING_ARRAY: u32 = 8;
 const I18N_STRING: u32 = 9;
+
+/// Appends `bytes` bytes of `input`.
+pub(super) fn fill(input: &mut impl Read, into: &mut Vec<u8>, bytes: usize) -> Checked<()> {
+    // `take` rather than a buffer of that size: memory grows only with what is really there.
+    match input.take(bytes as u64).read_to_end(into) {
+        Ok(n) if n == bytes => Ok(()),
+        Ok(_) => Err("is truncated: the file ends inside its headers".into()),
+        Err(e) => Err(e.to_string()),
+    }
+}
 
 /// Appends one header of `input` to `front`, and says where it lies.
 pub(super) fn read(

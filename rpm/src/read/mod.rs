@@ -19,6 +19,7 @@ use crate::{
     limits::{self, LEAD},
 };
 
+use blob::fill;
 pub(crate) use blob::{check_lengths, entries};
 
 const LEAD_MAGIC: [u8; 4] = [0xed, 0xab, 0xee, 0xdb];
@@ -174,19 +175,5 @@ fn check_lead(lead: &[u8]) -> std::result::Result<(), &'static str> {
     match limits::LEAD_MAJOR.contains(&lead[4]) {
         true => Ok(()),
         false => Err("is of a version of the RPM format that CentOS 7 does not know"),
-    }
-}
-
-/// Appends `bytes` bytes of `input`.
-fn fill(
-    input: &mut impl Read,
-    into: &mut Vec<u8>,
-    bytes: usize,
-) -> std::result::Result<(), String> {
-    // `take` rather than a buffer of that size: memory grows only with what is really there.
-    match input.take(bytes as u64).read_to_end(into) {
-        Ok(n) if n == bytes => Ok(()),
-        Ok(_) => Err("is truncated: the file ends inside its headers".into()),
-        Err(e) => Err(e.to_string()),
     }
 }

@@ -8,7 +8,7 @@ mod package_xml;
 mod repomd;
 mod revision;
 
-use std::{io::Write, path::Path};
+use std::path::Path;
 
 pub use package_xml::IndexedRpm;
 pub use repomd::{Problem, Verified, verify};
@@ -63,17 +63,10 @@ pub fn write_indexed(
     }
     let repomd = repomd::xml(&files, revision)?;
     let signature = signer.sign(&mut &repomd[..], revision)?;
-    put(&repodata.join("repomd.xml"), &repomd)?;
-    put(&repodata.join("repomd.xml.asc"), openpgp::armor(&signature)?.as_bytes())?;
+    repomd::put(&repodata.join("repomd.xml"), &repomd)?;
+    repomd::put(&repodata.join("repomd.xml.asc"), openpgp::armor(&signature)?.as_bytes())?;
     fs_err::File::open(&repodata)?.sync_all()?;
     Ok(Repository { packages, revision })
-}
-
-/// A new file that is on the disk before anything refers to it.
-fn put(path: &Path, content: &[u8]) -> Result<()> {
-    let mut file = fs_err::File::create_new(path)?;
-    file.write_all(content)?;
-    Ok(file.sync_all()?)
 }
 
 /// SHA-256 of a file in hex, as the metadata states it.

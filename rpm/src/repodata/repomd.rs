@@ -40,7 +40,7 @@ pub(super) fn store(dir: &Path, kind: &'static str, xml: &[u8]) -> Result<DataFi
     let compressed = gzip.finish()?;
     let checksum = hex(&Sha256::digest(&compressed));
     let file_name = format!("{checksum}-{kind}.xml.gz");
-    super::put(&dir.join(&file_name), &compressed)?;
+    put(&dir.join(&file_name), &compressed)?;
     Ok(DataFile {
         kind,
         file_name,
@@ -49,6 +49,13 @@ pub(super) fn store(dir: &Path, kind: &'static str, xml: &[u8]) -> Result<DataFi
         open_checksum: hex(&Sha256::digest(xml)),
         open_size: xml.len() as u64,
     })
+}
+
+/// A new file that is on the disk before anything refers to it.
+pub(super) fn put(path: &Path, content: &[u8]) -> Result<()> {
+    let mut file = fs_err::File::create_new(path)?;
+    file.write_all(content)?;
+    Ok(file.sync_all()?)
 }
 
 pub(super) fn xml(files: &[DataFile], revision: u32) -> Result<Vec<u8>> {

@@ -4,10 +4,10 @@ use rpm::{FileFlags, FileVerifyFlags};
 
 use super::{
     build::staged_pattern,
+    check::{Checked, account, destination, line, relative},
     package::{Asset, Base, Content},
     parse::suggest,
     printable,
-    resolve::{Checked, account, destination, line, relative},
     schema::{RawAsset, RawConfig},
 };
 

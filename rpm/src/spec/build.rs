@@ -7,9 +7,9 @@ use std::{
 
 use super::{
     Source,
+    check::{Checked, line, relative, script_text},
     parse::suggest,
     printable,
-    resolve::{Checked, line, relative, script_text},
     schema::{RawBuild, RawPhase},
     source::folder_name,
 };

@@ -7,12 +7,14 @@ use std::{
 };
 
 use super::{
-    dir_of,
-    resolve::{RELEASE, relative, script_text},
+    cargo_manifest::Manifest,
+    check::{relative, script_text},
+    defaults::RELEASE,
+    parse::dir_of,
     schema::{RawAsset, RawPackage, RawSpec},
     siblings::Siblings,
 };
-use crate::{Result, cargo_manifest::Manifest, error::SpecError};
+use crate::{Result, error::SpecError};
 
 /// The mark of what was built from something else than its pinned source. It orders before the
 /// release itself, so that the real one replaces it.

@@ -6,7 +6,10 @@
 
 mod asset;
 mod build;
+pub mod cargo_manifest;
 mod changelog;
+mod check;
+mod defaults;
 mod dependency;
 mod layers;
 mod needs;
@@ -14,6 +17,7 @@ mod package;
 mod parse;
 mod resolve;
 mod schema;
+mod scripts;
 mod siblings;
 mod source;
 mod waiver;
@@ -26,15 +30,13 @@ use std::{
 
 pub use build::{Build, ContainerBuild, Phase};
 pub use dependency::Dependency;
-pub use package::{
-    Arch, Asset, Base, ChangelogEntry, Content, Excludes, Package, Script, Scripts, Symbols, User,
-};
+pub use package::{Arch, Asset, Base, ChangelogEntry, Content, Excludes, Package, Symbols, User};
 pub use rpm::{DependencyFlags, FileFlags, FileVerifyFlags};
+pub use scripts::{Script, Scripts};
 pub use source::{Origin, Source, UpstreamSignature};
 pub use waiver::{Check, Waiver};
 
 pub(crate) use parse::{from_str, printable};
-pub(crate) use schema::RawPackage;
 
 use crate::{Result, error::SpecError, input};
 use layers::Layered;
@@ -86,7 +88,7 @@ impl Spec {
     pub fn source(text: &str, path: &Path, name: &str) -> Result<Option<Source>> {
         let mut raw: schema::RawSpec = parse::from_str(text, path)?;
         let Some(raw) = raw.source.remove(name) else { return Ok(None) };
-        let source = source::source(name, raw, dir_of(path));
+        let source = source::source(name, raw, parse::dir_of(path));
         Ok(Some(source.map_err(|e| SpecError::new(path, format!("source.{name}: {e}")))?))
     }
 
@@ -110,9 +112,4 @@ impl Spec {
         }
         needs::resolve_all(needs::in_order(all)?, local)
     }
-}
-
-/// The folder of `path`, which its relative paths start from.
-fn dir_of(path: &Path) -> &Path {
-    path.parent().unwrap_or(Path::new("."))
 }

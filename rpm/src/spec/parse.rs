@@ -11,6 +11,11 @@ pub(crate) fn from_str<T: DeserializeOwned>(text: &str, path: &Path) -> Result<T
     toml::from_str(text).map_err(|e| explain(&e, text, path))
 }
 
+/// The folder of `path`, which its relative paths start from.
+pub(super) fn dir_of(path: &Path) -> &Path {
+    path.parent().unwrap_or(Path::new("."))
+}
+
 fn explain(error: &toml::de::Error, text: &str, path: &Path) -> SpecError {
     let place = error.span().map(|span| position(text, span.start));
     let line = place.and_then(|(line, _)| text.lines().nth(line - 1)).map(printable);

@@ -1,6 +1,6 @@
 //! From the keys as written to checked [`Package`]s.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use regex::Regex;
 
@@ -8,25 +8,28 @@ use super::{
     Spec,
     asset::asset,
     build::{Build, build},
-    changelog, dependency, dir_of,
+    changelog,
+    check::{Checked, account, destination, line, script_text, text},
+    defaults::RELEASE,
+    dependency,
     layers::{Layered, Layers, is_empty},
-    package::{
-        Arch, Asset, Base, ChangelogEntry, Excludes, Package, Script, Scripts, Symbols, User,
-    },
+    package::{Arch, Asset, Base, ChangelogEntry, Excludes, Package, Symbols, User},
+    parse::{self, printable},
     schema::{RawAsset, RawPackage, RawUser, ScriptSource},
+    scripts::{Script, Scripts},
     siblings::Siblings,
     source::source,
     waiver::waiver,
     words::{self, version},
 };
-use crate::{Result, error::SpecError, input};
+use crate::{Result, error::SpecError};
 
 /// Checks everything that can be checked without looking at the packages' files. `known` has the
 /// versions that `=` may stand for.
 pub(super) fn resolve(layered: Layered, known: &Siblings) -> Result<Spec> {
     let Layered { path, name, raw, packages: layers, siblings: _, notes } = layered;
     let at = |e: String| SpecError::new(&path, e);
-    let dir = dir_of(&path);
+    let dir = parse::dir_of(&path);
     let changelog = changelog::resolve(&raw.changelog).map_err(at)?;
     let check_source = |(name, raw): (String, _)| {
         source(&name, raw, dir).map_err(|e| at(format!("source.{name}: {e}")))
@@ -54,11 +57,6 @@ struct Context<'a> {
     build: Option<&'a Build>,
     siblings: &'a Siblings,
 }
-
-/// The release of a package that names none.
-pub(super) const RELEASE: &str = "1.el7";
-
-pub(super) type Checked<T> = std::result::Result<T, String>;
 
 impl Context<'_> {
     fn package(&self, layers: Layers, changelog: &[ChangelogEntry]) -> Checked<Package> {
@@ -219,23 +217,6 @@ fn auto_req(value: Option<&str>) -> Checked<bool> {
     }
 }
 
-/// As in cargo-generate-rpm, the value is the script or names a file that holds it. Only what
-/// looks like a path inside `dir` is tried as one.
-pub(super) fn script_text(source: &str, dir: &Path) -> Checked<String> {
-    let path = relative(source, "script").ok().filter(|_| !source.contains(char::is_whitespace));
-    let path = path.map(|path| dir.join(path));
-    let is_there = |path: &PathBuf| input::is_there(path).map_err(|e| e.to_string());
-    let script = match path {
-        // A file that cannot be read is not a script of one word.
-        Some(path) if is_there(&path)? => {
-            inside(&path, dir, "script")?;
-            input::read_text(&path, input::MAX_TEXT).map_err(|e| e.to_string())?
-        }
-        _ => source.to_owned(),
-    };
-    text("script", script)
-}
-
 /// `asked`: whether `debuginfo = true` stands in the package's own table, and is not for others.
 fn symbols(raw: &RawPackage, asked: bool) -> Checked<Symbols> {
     let can = raw.arch.as_deref() != Some("noarch") && raw.strip != Some(false);
@@ -277,31 +258,6 @@ fn package_name(key: &str, written: Option<&str>) -> Checked<String> {
     Ok(key.to_owned())
 }
 
-pub(super) fn line(key: &str, value: String) -> Checked<String> {
-    if value.trim().is_empty() || value.chars().any(char::is_control) {
-        return Err(format!("{key}: must be one line of text"));
-    }
-    Ok(value)
-}
-
-fn text(key: &str, value: String) -> Checked<String> {
-    if value.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\t')) {
-        return Err(format!("{key}: holds control characters"));
-    }
-    Ok(value.trim_end().to_owned())
-}
-
-pub(super) fn account(value: String) -> Checked<String> {
-    let legal = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "_-".contains(c);
-    if !value.starts_with(|c: char| c.is_ascii_lowercase() || c == '_')
-        || !value.chars().all(legal)
-        || value.len() > 31
-    {
-        return Err(format!("`{value}` is not the name of a user or group"));
-    }
-    Ok(value)
-}
-
 fn user(raw: RawUser) -> Checked<User> {
     let plain = |key: &str, value: String| {
         let value = line(key, value)?;
@@ -328,20 +284,6 @@ fn unit(name: String) -> Checked<String> {
     Ok(name)
 }
 
-/// An absolute path without anything that could make it mean another one.
-pub(super) fn destination(path: &str) -> Checked<String> {
-    let inner =
-        path.strip_prefix('/').ok_or_else(|| format!("`{path}` is not an absolute path"))?;
-    let inner = inner.strip_suffix('/').unwrap_or(inner);
-    let sane = |part: &str| {
-        !part.is_empty() && part != "." && part != ".." && !part.chars().any(char::is_control)
-    };
-    if !inner.split('/').all(sane) || path.len() > crate::limits::PATH {
-        return Err(format!("`{}` is not a plain absolute path", super::printable(path)));
-    }
-    Ok(path.to_owned())
-}
-
 /// An absolute path of which no shell makes anything else, for scriptlets.
 fn bare_path(key: &str, path: &str) -> Checked<String> {
     let legal = |c: char| c.is_ascii_alphanumeric() || "/._@+-".contains(c);
@@ -349,32 +291,7 @@ fn bare_path(key: &str, path: &str) -> Checked<String> {
         Ok(path) if path.chars().all(legal) => Ok(path),
         _ => Err(format!(
             "users: {key}: `{}` may hold letters, digits and `/._@+-` only",
-            super::printable(path)
+            printable(path)
         )),
     }
-}
-
-/// Refuses a file that lies outside the folder which names it, behind a link: its content would get into a package
-/// or a build, whatever it is.
-pub(super) fn inside(path: &Path, dir: &Path, key: &str) -> Checked<()> {
-    let real = |path: &Path| fs_err::canonicalize(path).map_err(|e| format!("{key}: {e}"));
-    match real(path)?.starts_with(real(dir)?) {
-        true => Ok(()),
-        false => Err(format!(
-            "{key}: `{}` is a link that leads out of its folder; copy the file into it",
-            super::printable(&path.strip_prefix(dir).unwrap_or(path).to_string_lossy())
-        )),
-    }
-}
-
-/// A path that stays below the folder it starts from, by its spelling.
-pub(super) fn relative(path: &str, key: &str) -> Checked<PathBuf> {
-    let sane = |part: &str| !part.is_empty() && part != ".." && !part.chars().any(char::is_control);
-    if !path.split('/').all(sane) {
-        return Err(format!(
-            "{key}: `{}` must be a relative path that stays inside its folder",
-            super::printable(path)
-        ));
-    }
-    Ok(PathBuf::from(path))
 }

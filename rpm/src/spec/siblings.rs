@@ -7,12 +7,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{
-    parse::suggest,
-    printable,
-    resolve::{Checked, RELEASE},
-    schema::RawPackage,
-};
+use super::{check::Checked, defaults::RELEASE, parse::suggest, printable, schema::RawPackage};
 
 const ISA: &str = "(x86-64)";
 

@@ -6,9 +6,9 @@ use std::{
 };
 
 use super::{
+    check::{Checked, inside, line, relative},
     parse::suggest,
     printable,
-    resolve::{Checked, inside, line, relative},
     schema::{RawLocations, RawSource},
 };
 use crate::input;

@@ -4,11 +4,11 @@
 use globset::{GlobBuilder, GlobMatcher};
 
 use super::{
-    Scripts,
+    check::{Checked, line},
     parse::suggest,
     printable,
-    resolve::{Checked, line},
     schema::RawWaiver,
+    scripts::Scripts,
 };
 
 /// A rule of [`crate::lint`], by the name that a waiver calls it.

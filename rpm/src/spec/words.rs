@@ -6,7 +6,7 @@
 //! take, and what cannot be meant, is refused as well: empty parts of a version, macros, which nothing expands
 //! here, and a comparison inside a name.
 
-use super::{printable, resolve::Checked};
+use super::{check::Checked, printable};
 
 /// The name of a package.
 pub(super) fn package_name(key: &str) -> Checked<()> {

@@ -9,7 +9,7 @@ use std::{
 use globset::GlobSet;
 use walkdir::WalkDir;
 
-use super::{Kind, is_of_filesystem, is_pattern, pattern, regular};
+use super::{Kind, file::regular, find::is_pattern, pattern, places::is_of_filesystem};
 use crate::{
     Error, Result,
     spec::{Content, Package, printable},

@@ -12,11 +12,16 @@ use std::{
 use globset::GlobSet;
 use walkdir::WalkDir;
 
-use super::{Kind, Roots, nothing_built, pattern, regular};
+use super::{Kind, Roots, file::regular, pattern};
 use crate::{
     Error, Result, input,
     spec::{Base, Package, printable},
 };
+
+/// Why nothing can be looked up in a build.
+pub(super) fn nothing_built(package: &Package) -> Error {
+    Error::stage(&package.name, "an asset is taken from a build, but nothing is built")
+}
 
 /// Something that an asset's `source` names.
 pub(super) struct Found {

@@ -6,24 +6,24 @@
 
 mod built;
 pub(crate) mod check;
+mod file;
 mod find;
 mod pattern;
 mod places;
 
 use std::{
     collections::BTreeMap,
-    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
 };
 
 use rpm::{FileFlags, FileVerifyFlags};
 
 pub use built::{leftover, taken};
-use find::{Finder, Found, Source, is_pattern};
+use find::{Finder, Found, Source, nothing_built};
 pub use places::is_of_filesystem;
 
 use crate::{
-    Error, Result, limits,
+    Error, Result,
     spec::{Asset, Base, Content, Package, printable},
 };
 
@@ -253,10 +253,6 @@ fn of_tree(
     Laid { has_mode: mode.is_some(), ..lay(path, kind, mode.unwrap_or(own), is_dir) }
 }
 
-fn nothing_built(package: &Package) -> Error {
-    Error::stage(&package.name, "an asset is taken from a build, but nothing is built")
-}
-
 /// What rpmbuild makes of the flags (`addFile` of its `files.c`): a directory is neither
 /// configuration nor documentation, and what lies in a documentation folder is.
 fn file_flags(own: FileFlags, path: &str, kind: &Kind) -> FileFlags {
@@ -285,32 +281,6 @@ fn folder_of<'a>(package: &Package, asset: &'a Asset) -> Result<&'a str> {
             format!("write `{}/`", asset.dest),
         )
     })
-}
-
-/// A file that an RPM can hold.
-fn regular(package: &Package, path: &Path, meta: &std::fs::Metadata) -> Result<Kind> {
-    let name = path.display();
-    if !meta.is_file() {
-        // Opening a FIFO would wait for ever, and a device is not content.
-        return Err(Error::source(
-            &package.name,
-            format!("{name} is not a regular file"),
-            "a package is made of files; leave devices, sockets and FIFOs out",
-        ));
-    }
-    if meta.len() > limits::FILE {
-        return Err(Error::stage_help(
-            &package.name,
-            format!(
-                "{name} has {} bytes; rpm 4.11 of CentOS 7 holds at most {} per file",
-                meta.len(),
-                limits::FILE
-            ),
-            "split or strip the file",
-        ));
-    }
-    let inode = (meta.nlink() > 1).then(|| (meta.dev(), meta.ino()));
-    Ok(Kind::File { source: path.to_owned(), size: meta.len(), inode })
 }
 
 #[cfg(test)]

@@ -1,6 +1,11 @@
 //! Is etcd there, does it serve v2, are Calico's keys in it?
 
-use super::{agent::Environment, hosts, pools, report::Finding, skipped, survey};
+use super::{
+    agent::Environment,
+    hosts, pools,
+    report::{Finding, skipped},
+    survey,
+};
 use crate::{deadline::Deadline, etcd::Client, host, settings::Settings};
 
 const START_NODE: &str =
@@ -55,7 +60,7 @@ pub fn findings(environment: &Environment) -> Vec<Finding> {
         Err(error) => return failed(error.to_string(), "correct it; see calico_mesos(8)"),
     };
     let deadline = Deadline::after(settings.limits.total);
-    let client = match Client::new(&settings, deadline) {
+    let client = match Client::new(&settings.etcd(), deadline) {
         Ok(client) => client,
         Err(error) => return failed(error.to_string(), "see calico_mesos(8) about TLS"),
     };

@@ -17,7 +17,7 @@ mod survey;
 
 use std::process::ExitCode;
 
-use self::report::{Finding, Report};
+use self::report::Report;
 
 /// Asks everything and prints the answers.
 pub fn run(json: bool) -> ExitCode {
@@ -33,9 +33,4 @@ pub fn run(json: bool) -> ExitCode {
     let text = if json { report.json() } else { report.text() };
     let status = if report.is_ready() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
     crate::cli::print(&text, status)
-}
-
-/// A finding for a question that another's answer makes pointless.
-fn skipped(name: &'static str, why: &str) -> Finding {
-    Finding::skip(name, format!("not asked: {why}"))
 }

@@ -7,8 +7,7 @@ use serde_json::Value;
 
 use super::{
     agent::{Agent, Environment},
-    report::Finding,
-    skipped,
+    report::{Finding, skipped},
 };
 use crate::files;
 

@@ -4,7 +4,11 @@
 
 use std::{net::IpAddr, time::Duration};
 
-use super::{agent::Environment, command, report::Finding, skipped};
+use super::{
+    agent::Environment,
+    command,
+    report::{Finding, skipped},
+};
 use crate::{host, netns::rtnl::Rtnl};
 
 /// Everything about names.

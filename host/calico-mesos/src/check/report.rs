@@ -56,6 +56,11 @@ impl Finding {
     }
 }
 
+/// A finding for a question that another's answer makes pointless.
+pub(super) fn skipped(name: &'static str, why: &str) -> Finding {
+    Finding::skip(name, format!("not asked: {why}"))
+}
+
 /// All answers.
 #[derive(Debug, Default, Serialize)]
 pub struct Report {

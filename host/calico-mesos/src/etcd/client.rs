@@ -14,7 +14,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, de::DeserializeOwned};
 
 use super::{
-    Error,
+    Config, Error,
     address::Address,
     http::{Answer, Exchange, Method},
     node::{ANSWER_MAX, Folder, Found, KeyOnly, LIST_MAX, Node},
@@ -22,7 +22,7 @@ use super::{
     tls,
     traffic::{Fault, Ticket, Traffic},
 };
-use crate::{deadline::Deadline, log, random, settings::Settings};
+use crate::{deadline::Deadline, log, random};
 
 /// How keys are read.
 const QUORUM: &str = "?quorum=true";
@@ -125,15 +125,15 @@ struct Begun {
 
 impl Client {
     /// Makes a client; nothing is sent yet.
-    pub fn new(settings: &Settings, deadline: Deadline) -> Result<Self, Error> {
-        let encrypts = settings.addresses.iter().any(Address::is_https);
-        let tls = if encrypts { Some(tls::config(&settings.tls)?) } else { None };
-        let addresses = settings.addresses.iter().cloned();
+    pub fn new(config: &Config, deadline: Deadline) -> Result<Self, Error> {
+        let encrypts = config.addresses.iter().any(Address::is_https);
+        let tls = if encrypts { Some(tls::config(&config.tls)?) } else { None };
+        let addresses = config.addresses.iter().cloned();
         let servers = addresses.map(|address| Server::new(address, tls.as_ref()).map(Rc::new));
         Ok(Self {
             servers: servers.collect::<Result<_, _>>()?,
-            defaulted: settings.defaulted,
-            call: settings.limits.call,
+            defaulted: config.defaulted,
+            call: config.call,
             deadline: Cell::new(deadline),
             patient: Cell::new(false),
             current: Cell::new(0),

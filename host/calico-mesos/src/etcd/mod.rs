@@ -7,6 +7,7 @@
 pub mod address;
 pub mod cas;
 pub mod client;
+mod config;
 mod connection;
 mod error;
 mod http;
@@ -16,5 +17,6 @@ mod tls;
 mod traffic;
 
 pub use client::{Client, Cond, WriteError};
+pub use config::{Config, TlsFiles};
 pub use error::Error;
 pub use node::Node;

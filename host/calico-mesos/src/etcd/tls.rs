@@ -9,8 +9,8 @@ use rustls::{
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
 };
 
-use super::Error;
-use crate::{files, settings::TlsFiles};
+use super::{Error, TlsFiles};
+use crate::files;
 
 /// Builds the TLS settings of the connections.
 pub(super) fn config(files: &TlsFiles) -> Result<Arc<ClientConfig>, Error> {

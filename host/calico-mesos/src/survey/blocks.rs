@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Fault, Remedy, Topic, read_each};
+use super::{Fault, Remedy, Topic, read::read_each};
 use crate::{
     error::Result,
     etcd::{Client, Node},

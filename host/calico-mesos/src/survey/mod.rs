@@ -3,6 +3,9 @@
 
 mod blocks;
 mod profiles;
+mod read;
+
+pub use read::read_each;
 
 use std::{fmt, time::Duration};
 
@@ -10,7 +13,7 @@ use crate::{
     deadline::Deadline,
     error::Result,
     etcd::{
-        Client, Node,
+        Client,
         cas::{self, Change},
     },
     ipam::{Ipam, block, block::Block, cidr::Cidr},
@@ -20,9 +23,6 @@ use crate::{
 
 /// Thousands of keys are read.
 const TIME: Duration = Duration::from_secs(60);
-
-/// How many keys are read at once.
-const AT_ONCE: usize = 8;
 
 /// What a fault is about, which is the name of its check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -112,7 +112,7 @@ fn correct(client: &Client, cidr: Cidr) -> Result<bool> {
 
 /// A client that has the time for a survey.
 pub fn client(settings: &Settings) -> Result<Client> {
-    Ok(Client::new(settings, Deadline::after(TIME))?)
+    Ok(Client::new(&settings.etcd(), Deadline::after(TIME))?)
 }
 
 /// The faults of one topic.
@@ -122,19 +122,4 @@ pub fn faults(client: &Client, topic: Topic) -> Result<Vec<Fault>> {
         Topic::Affinities => blocks::affinities(client),
         Topic::Blocks => blocks::faults(client),
     }
-}
-
-/// Reads keys, several at once.
-pub fn read_each<T>(
-    client: &Client,
-    keys: &[(T, String)],
-    mut each: impl FnMut(&T, Option<Node>),
-) -> Result<()> {
-    for some in keys.chunks(AT_ONCE) {
-        client.read_ahead(some.iter().map(|(_, key)| key.clone()));
-        for (item, key) in some {
-            each(item, client.get(key)?);
-        }
-    }
-    Ok(())
 }

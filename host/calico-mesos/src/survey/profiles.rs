@@ -4,7 +4,7 @@ mod refused;
 
 use serde_json::Value;
 
-use super::{Fault, Remedy, Topic, read_each};
+use super::{Fault, Remedy, Topic, read::read_each};
 use crate::{
     error::Result,
     etcd::Client,

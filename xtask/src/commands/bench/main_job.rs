@@ -2,7 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Row, Scratch, fastest, time};
+use super::{
+    Row, Scratch,
+    clock::{fastest, time},
+};
 use base::{
     failure::{Class, Classify, Result},
     process::{Program, on_path},

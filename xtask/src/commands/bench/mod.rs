@@ -1,14 +1,12 @@
 //! `bench`: how fast this is, as ratios against peers found on this machine, all measured in one
 //! run. Seconds differ from machine to machine; ratios hold.
 
+mod clock;
 mod main_job;
 mod package;
 mod plugin;
 
-use std::{
-    path::PathBuf,
-    time::{Duration, Instant},
-};
+use std::path::PathBuf;
 
 use crate::{
     cli::{BenchArgs, BenchWriteArgs, Benchmark},
@@ -17,8 +15,7 @@ use crate::{
 };
 use base::{
     events::Reporter,
-    failure::{Class, Classify, Failure, Result},
-    process::Program,
+    failure::{Class, Classify, Result},
     workspace::Workspace,
 };
 
@@ -83,30 +80,4 @@ impl Drop for Scratch {
     fn drop(&mut self) {
         let _ = fs_err::remove_dir_all(&self.dir);
     }
-}
-
-/// The fastest of `runs`: everything else that happens on the machine only ever adds to it.
-fn fastest(runs: u16, mut one: impl FnMut() -> Result<Duration>) -> Result<f64> {
-    let mut best = Duration::MAX;
-    for _ in 0..runs {
-        best = best.min(one()?);
-    }
-    Ok(best.as_secs_f64())
-}
-
-/// How long a command takes that must succeed.
-fn time(command: &mut Program) -> Result<Duration> {
-    let start = Instant::now();
-    let failed = |e| Failure::new(Class::Tool, format!("{}: {e}", command.shown()));
-    let output = command.output().map_err(failed)?;
-    let took = start.elapsed();
-    if output.status.success() {
-        return Ok(took);
-    }
-    let message = format!("{} failed", command.path().display());
-    let mut failure = Failure::new(Class::Tool, message);
-    failure.command = Some(command.shown());
-    failure.last_lines =
-        String::from_utf8_lossy(&output.stderr).lines().map(str::to_owned).collect();
-    Err(failure)
 }

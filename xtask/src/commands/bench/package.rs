@@ -20,7 +20,10 @@ use el7rpm::{
     stage::{Roots, StagedRoot},
 };
 
-use super::{Row, Scratch, fastest, time};
+use super::{
+    Row, Scratch,
+    clock::{fastest, time},
+};
 use crate::cli::BenchWriteArgs;
 use base::{
     events::Reporter,

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{Scratch, time};
+use super::{Scratch, clock::time};
 use crate::{cli::SourceArgs, commands::inputs, output::Output, terminal};
 use base::{
     events::Reporter,

@@ -8,12 +8,11 @@ use std::{
 
 use toml::{Table, Value};
 
-use crate::{
-    Result,
-    error::SpecError,
-    input,
-    spec::{RawPackage, from_str, printable},
+use super::{
+    parse::{from_str, printable},
+    schema::RawPackage,
 };
+use crate::{Result, error::SpecError, input};
 
 /// A crate's manifest beside that of its workspace.
 pub struct Manifest {

@@ -1,0 +1,32 @@
+//! Which files of a disk an RPM can hold.
+
+use std::{os::unix::fs::MetadataExt, path::Path};
+
+use super::Kind;
+use crate::{Error, Result, limits, spec::Package};
+
+/// A file that an RPM can hold.
+pub(super) fn regular(package: &Package, path: &Path, meta: &std::fs::Metadata) -> Result<Kind> {
+    let name = path.display();
+    if !meta.is_file() {
+        // Opening a FIFO would wait for ever, and a device is not content.
+        return Err(Error::source(
+            &package.name,
+            format!("{name} is not a regular file"),
+            "a package is made of files; leave devices, sockets and FIFOs out",
+        ));
+    }
+    if meta.len() > limits::FILE {
+        return Err(Error::stage_help(
+            &package.name,
+            format!(
+                "{name} has {} bytes; rpm 4.11 of CentOS 7 holds at most {} per file",
+                meta.len(),
+                limits::FILE
+            ),
+            "split or strip the file",
+        ));
+    }
+    let inode = (meta.nlink() > 1).then(|| (meta.dev(), meta.ino()));
+    Ok(Kind::File { source: path.to_owned(), size: meta.len(), inode })
+}
