@@ -347,7 +347,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_nobodys_fault() {
+    fn network_errors_are_unavailable() {
         assert!(is_out_of_reach("Error: dial tcp: lookup registry: no such host"));
         assert!(is_out_of_reach("Could not resolve host: vault.centos.org; Unknown error"));
         assert!(!is_out_of_reach("No package gcc-c+++ available."));

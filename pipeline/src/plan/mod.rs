@@ -71,7 +71,7 @@ pub struct Step {
     /// Steps that would make its result better; where they cannot be done, it is made all the same.
     #[serde(skip)]
     pub wishes: Vec<StepId>,
-    /// Groups of steps before it, of which one must succeed as a whole for this to be of use.
+    /// Skip this step unless all steps of at least one of these groups succeed.
     #[serde(skip)]
     pub needs_any: Vec<Vec<StepId>>,
     /// What it reads, relative to the checkout.

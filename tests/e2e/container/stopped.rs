@@ -84,7 +84,7 @@ fn ctrl_c_takes_the_container_down_and_leaves_the_caches_whole() {
 }
 
 #[test]
-fn so_does_a_polite_kill() {
+fn sigterm_removes_the_container() {
     if have("SIGTERM", &["kill"]) {
         stopped_by("-TERM", 143);
     }
@@ -203,7 +203,7 @@ fn a_polite_kill_ends_the_second_build_too() {
 /// The terminal sends Ctrl-C to all that runs in it. A second build that got it as well as the
 /// run's own signal would take that for the impatient second Ctrl-C, and leave its container.
 #[test]
-fn so_does_ctrl_c_at_a_terminal() {
+fn ctrl_c_at_a_terminal_removes_the_container() {
     if have("Ctrl-C in a second build", &["kill", "sh"]) {
         second_build_stopped_by("-INT", |run| format!("-{run}"), 130);
     }
