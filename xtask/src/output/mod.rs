@@ -12,13 +12,12 @@ mod words;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use words::FORMAT;
+
 pub(crate) use rows::{Along, Check, Checks, Failed, Finished, Measured, Source, Step};
 pub(crate) use schema::schema;
 pub(crate) use why::Why;
 pub(crate) use words::{CheckState, Class, How, Kind, Outcome, State, Subject};
-
-/// Raised when something is taken away or comes to mean something else; not for what is added.
-pub(crate) const FORMAT: u32 = 1;
 
 /// One object of standard output.
 #[allow(clippy::enum_variant_names, reason = "the names are those of the format")]

@@ -7,7 +7,7 @@ use schemars::{
 };
 use serde_json::{Value, json};
 
-use super::{FORMAT, Output};
+use super::{Output, words::FORMAT};
 
 /// The schema of one line. What it does not name is not printed.
 pub(crate) fn schema() -> Value {

@@ -3,6 +3,9 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
+/// Raised when something is taken away or comes to mean something else; not for what is added.
+pub(super) const FORMAT: u32 = 1;
+
 /// An enum of the format with the words of one of the program: one that is added there must be added here.
 macro_rules! words {
     ($(#[$doc:meta])* $name:ident from $from:path: $($word:ident)+) => {
