@@ -65,8 +65,14 @@ impl Reporter for Bars {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         match event {
             Event::Started { steps } => {
+                // A run has several stages.
+                if let Some(former) = state.total.take() {
+                    former.finish_and_clear();
+                }
                 let bar = self.all.add(ProgressBar::new(*steps as u64));
                 bar.set_style(style("{bar:24} {pos}/{len} steps  {elapsed}"));
+                // It is seen before the first step ends.
+                bar.tick();
                 state.total = Some(bar);
             }
             Event::StepStarted { step, .. } => {
