@@ -2,13 +2,10 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use serde::{Serialize, Serializer};
-
 use crate::step::Kind;
 
 /// Something happened.
-#[derive(Debug, Serialize)]
-#[serde(tag = "event", rename_all = "kebab-case")]
+#[derive(Debug)]
 pub enum Event<'a> {
     /// Another run holds the lock.
     Waiting {
@@ -47,8 +44,7 @@ pub enum Event<'a> {
         phase: &'a str,
         /// Lines of it that are a compiler's warnings.
         warnings: usize,
-        /// How long, in milliseconds in JSON.
-        #[serde(serialize_with = "millis", rename = "millis")]
+        /// How long it took, or has lasted.
         time: Duration,
     },
     /// A step printed a line.
@@ -64,11 +60,9 @@ pub enum Event<'a> {
         step: &'a str,
         /// The program's name.
         program: &'a str,
-        /// How long, in milliseconds in JSON.
-        #[serde(serialize_with = "millis", rename = "millis")]
+        /// How long it took, or has lasted.
         time: Duration,
         /// What else is known of it.
-        #[serde(skip_serializing_if = "Option::is_none")]
         detail: Option<&'a str>,
     },
     /// A step ended.
@@ -77,8 +71,7 @@ pub enum Event<'a> {
         step: &'a str,
         /// How it ended.
         outcome: Outcome,
-        /// How long, in milliseconds in JSON.
-        #[serde(serialize_with = "millis", rename = "millis")]
+        /// How long it took, or has lasted.
         time: Duration,
     },
     /// A package will not be built.
@@ -95,11 +88,6 @@ pub enum Event<'a> {
         /// Names of the descriptions that are compiled now.
         rest: &'a [&'a str],
         /// How long that took when it was last done.
-        #[serde(
-            serialize_with = "some_millis",
-            rename = "last_millis",
-            skip_serializing_if = "Option::is_none"
-        )]
         last_time: Option<Duration>,
     },
     /// A signal ends the run; what it has going is being taken down.
@@ -112,8 +100,7 @@ pub enum Event<'a> {
 }
 
 /// How a step ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// Its result was there already.
     Cached,
@@ -125,14 +112,6 @@ pub enum Outcome {
     HeldBack,
     /// It failed.
     Failed,
-}
-
-fn millis<S: Serializer>(time: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_u64(time.as_millis() as u64)
-}
-
-fn some_millis<S: Serializer>(time: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
-    time.as_ref().map(Duration::as_millis).serialize(serializer)
 }
 
 /// Takes events, from any thread.

@@ -7,14 +7,11 @@ use std::{
     path::PathBuf,
 };
 
-use serde::Serialize;
-
 /// A result whose failure is ours.
 pub type Result<T, E = Failure> = std::result::Result<T, E>;
 
 /// Classes of failure; each has an exit code of its own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Class {
     /// The request makes no sense.
     Usage,
@@ -74,37 +71,29 @@ impl Class {
 }
 
 /// A failure, with all that is known about it. Boxed, since it travels in every result.
-#[derive(Clone, Debug, Serialize)]
-#[serde(transparent)]
+#[derive(Clone, Debug)]
 pub struct Failure(Box<Details>);
 
 /// What is known about a failure.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug)]
 pub struct Details {
     /// What kind of failure, and so the exit code.
     pub class: Class,
     /// What happened, in a sentence without a full stop.
     pub message: String,
     /// The package that cannot be made.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub package: Option<String>,
     /// The step of the plan.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub step: Option<String>,
     /// The program with its arguments, as one would type it.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub command: Option<String>,
     /// How the program ended.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub status: Option<String>,
     /// What matters of the output.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub last_lines: Vec<String>,
     /// The file with the whole output.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub log: Option<PathBuf>,
     /// What to do next.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub help: Option<String>,
 }
 

@@ -9,7 +9,6 @@ use std::{
 };
 
 use el7rpm::input;
-use serde::Serialize;
 use sha2::{Digest, Sha256};
 use walkdir::WalkDir;
 
@@ -19,7 +18,7 @@ use crate::{
 };
 
 /// The identity of a step's result, in lower-case hex.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Key(String);
 
 impl Key {

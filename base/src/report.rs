@@ -2,12 +2,10 @@
 
 use std::path::PathBuf;
 
-use serde::Serialize;
-
 use crate::why::Why;
 
 /// The outcome of a run.
-#[derive(Debug, Serialize)]
+#[derive(Debug)]
 pub struct Report {
     /// One row an RPM.
     pub packages: Vec<Row>,
@@ -16,21 +14,19 @@ pub struct Report {
     /// Whether it was written, or was there already.
     pub written: bool,
     /// Packages for whose sake the former repository was left as it is: it has them, and they failed.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub kept_for: Vec<String>,
     /// Fingerprint of the signing key.
     pub signed_by: String,
     /// Whether that is the development key.
     pub development: bool,
     /// What was varied in a second build that gave the same bytes.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub reproducible: Option<String>,
     /// The whole run, in milliseconds.
     pub millis: u128,
 }
 
 /// What became of one RPM.
-#[derive(Debug, Serialize)]
+#[derive(Debug)]
 pub struct Row {
     /// Name of the package.
     pub package: String,
@@ -41,7 +37,6 @@ pub struct Row {
     /// Steps that were carried out, with their time in milliseconds.
     pub steps: Vec<(String, u128)>,
     /// Why these steps were carried out, each with its name.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub why: Vec<(String, Why)>,
     /// Why it was held back.
     pub held_back: Option<String>,

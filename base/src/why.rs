@@ -54,8 +54,7 @@ fn short_digest(content: &[u8]) -> String {
 }
 
 /// How an input differs from what it was.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum How {
     /// It has another content.
     Changed,
@@ -66,7 +65,7 @@ pub enum How {
 }
 
 /// An input that is not what it was.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
     /// What it is.
     pub subject: Subject,
@@ -88,8 +87,7 @@ impl fmt::Display for Change {
 }
 
 /// Why a step is to be carried out.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(tag = "reason", rename_all = "kebab-case")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Why {
     /// It has not been done in this checkout.
     NeverDone,

@@ -102,3 +102,42 @@ fn what_a_killed_run_left_running_is_ended_by_the_next() {
         assert_eq!(fs_err::read_dir(notes).unwrap().count(), 0);
     }
 }
+
+/// The stand-ins note what they find: the variable, and an open descriptor of the file.
+#[test]
+fn no_program_gets_the_variable_or_the_descriptor_with_the_passphrase() {
+    if !support::have("passphrases and programs", &["git", "gpg", "sh", "mkfifo"]) {
+        return;
+    }
+    for way in [["--passphrase-env", "PASS"], ["--passphrase-fd", "5"]] {
+        let tools = Tools::new();
+        let checkout = of_all_kinds(&tools);
+        let key = crate::keys::protected_key(checkout.dir.path(), "geheim");
+        tools.write("passphrase", "geheim\n");
+        let run = tools.xtask(&checkout, &["rpm", "--key", key.to_str().unwrap(), way[0], way[1]]);
+        // The shell opens the descriptor that is named, as a user's does.
+        let mut shell = Command::new("/bin/sh");
+        shell.args(["-c", "exec 5<\"$0\"; exec \"$@\""]).arg(tools.path("passphrase"));
+        shell.arg(run.get_program()).args(run.get_args()).current_dir(checkout.dir.path());
+        for (name, value) in run.get_envs() {
+            match value {
+                Some(value) => shell.env(name, value),
+                None => shell.env_remove(name),
+            };
+        }
+        if way[0] == "--passphrase-env" {
+            shell.env("PASS", "geheim");
+        }
+        support::ok(&mut shell);
+        let calls = tools.calls();
+        for program in ["rustc -vV", "cargo fetch", "cargo-zigbuild ", "git ", "podman run"] {
+            assert!(calls.contains(program), "{program} was not run: {calls}");
+        }
+        let told = match way[0] {
+            "--passphrase-env" => "sees the variable",
+            _ => "holds the file",
+        };
+        let got: Vec<_> = calls.lines().filter(|line| line.contains(told)).collect();
+        assert_eq!(got, [""; 0], "{way:?}");
+    }
+}

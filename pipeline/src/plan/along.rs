@@ -3,15 +3,13 @@
 
 use std::{collections::BTreeSet, fmt};
 
-use el7rpm::spec::{Build, Package, Spec};
-use serde::Serialize;
-
 use super::{Plan, Step, StepId, Work, relations::Relations};
 use crate::cache::Cache;
 use base::{failure::Result, workspace::Workspace};
+use el7rpm::spec::{Build, Package, Spec};
 
 /// A package that is made, too, and why.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Along {
     /// The package that is taken along.
     pub package: String,

@@ -12,15 +12,13 @@ mod render;
 
 use std::{collections::BTreeSet, path::PathBuf, sync::Arc};
 
+pub use along::{Along, wanted};
 use el7rpm::{
     package::WriteOptions,
     signature::SignedRpm,
     spec::{ContainerBuild, Package, Source, Spec},
     stage::StagedRoot,
 };
-use serde::{Serialize, Serializer};
-
-pub use along::{Along, wanted};
 pub use id::{PerStep, StepId};
 pub use inputs::roots;
 pub use relations::Planned;
@@ -42,53 +40,44 @@ use builders::{
 use sources::Fetcher;
 
 /// Everything that is to be done.
-#[derive(Debug, Serialize)]
+#[derive(Debug)]
 pub struct Plan {
     /// The steps; those that a step needs come before it.
     pub steps: PerStep<Step>,
     /// Packages that nobody asked for, and that are made since others require them.
     pub along: Vec<Along>,
     /// Where the compiler driver is, if something is to be compiled.
-    #[serde(skip)]
     pub zig: Option<Zig>,
     /// What the compiler calls itself, if a crate is to be compiled.
-    #[serde(skip)]
     compiler: Option<String>,
 }
 
 /// One step.
-#[derive(Debug, Serialize)]
+#[derive(Debug)]
 pub struct Step {
     /// Unique in the plan: kind and object.
     pub name: String,
     /// The RPM that it makes, if it makes one.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub package: Option<String>,
     /// Identity of its result.
     pub key: Key,
     /// The steps before it.
     pub needs: Vec<StepId>,
     /// Steps that would make its result better; where they cannot be done, it is made all the same.
-    #[serde(skip)]
     pub wishes: Vec<StepId>,
     /// Skip this step unless all steps of at least one of these groups succeed.
-    #[serde(skip)]
     pub needs_any: Vec<Vec<StepId>>,
     /// What it reads, relative to the checkout.
     pub inputs: Vec<String>,
     /// Whether it is to be carried out.
     pub state: State,
     /// If it is, which of its inputs are others than those of its last result.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub why: Option<Why>,
     /// All that its key was taken from, by name.
-    #[serde(skip)]
     pub made_of: Vec<Input>,
     /// What the files looked like that its key was taken from.
-    #[serde(skip)]
     pub stamps: Stamps,
     /// What to do; machines are told its kind.
-    #[serde(rename = "kind", serialize_with = "kind_of")]
     pub work: Work,
 }
 
@@ -232,10 +221,6 @@ impl Work {
             Self::Sign { .. } => Kind::Sign,
         }
     }
-}
-
-fn kind_of<S: Serializer>(work: &Work, serializer: S) -> Result<S::Ok, S::Error> {
-    work.kind().serialize(serializer)
 }
 
 /// What the plan depends on beside the descriptions.
