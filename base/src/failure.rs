@@ -175,7 +175,6 @@ impl fmt::Display for Failure {
     }
 }
 
-/// The class that an error of the library has when nothing closer is known.
 /// A step did not end well.
 #[derive(Clone, Debug)]
 pub enum Trouble {
@@ -201,6 +200,7 @@ impl From<Failure> for Trouble {
     }
 }
 
+// The class that an error of the library has when nothing closer is known.
 impl From<el7rpm::Error> for Failure {
     fn from(error: el7rpm::Error) -> Self {
         use el7rpm::Error as E;

@@ -14,7 +14,7 @@ use super::{
     git,
     links::leading_out,
     metadata,
-    unpack::{Times, clear, new_folder, set_mode, set_time},
+    unpack::{Times, fill_new_folder, set_mode, set_time},
 };
 use base::{
     failure::{Class, Classify, Failure, Result},
@@ -137,12 +137,7 @@ impl Folder {
 
     /// Copies it into the folder `into`, which is made if need be, and has to be empty.
     pub(super) fn copy(&self, into: &Path) -> Result<()> {
-        new_folder(into)?;
-        let copied = self.copy_items(into);
-        if copied.is_err() {
-            let _ = clear(into);
-        }
-        copied
+        fill_new_folder(into, || self.copy_items(into))
     }
 
     fn copy_items(&self, into: &Path) -> Result<()> {

@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::unpack::{clear, new_folder, set_mode, set_time};
+use super::unpack::{fill_new_folder, set_mode, set_time};
 use base::failure::{Class, Classify, Failure, Result};
 
 /// A file in the store, and the name that it has in the source's folder.
@@ -23,12 +23,7 @@ const HEAD: u64 = 512;
 impl PlainFile {
     /// Puts it into the folder `into`. Its time is the same always, as nobody has said another one.
     pub(super) fn put(&self, into: &Path) -> Result<()> {
-        new_folder(into)?;
-        let written = self.write(into);
-        if written.is_err() {
-            let _ = clear(into);
-        }
-        written
+        fill_new_folder(into, || self.write(into))
     }
 
     fn write(&self, into: &Path) -> Result<()> {

@@ -43,13 +43,8 @@ impl TarFile {
 
     pub(super) fn unpack_within(&self, into: &Path, limits: Limits) -> Result<Option<PathBuf>> {
         let layout = self.survey(limits)?;
-        new_folder(into)?;
-        let written = self.write(&layout, limits, into);
-        if written.is_err() {
-            // Nobody is to take half a tree for a whole one.
-            let _ = clear(into);
-        }
-        written.map(|()| layout.left_out)
+        fill_new_folder(into, || self.write(&layout, limits, into))?;
+        Ok(layout.left_out)
     }
 
     /// Looks through it and writes nothing: whether it is an archive that may be unpacked.
@@ -166,8 +161,16 @@ pub(super) fn set_mode(path: &Path, executable: bool) -> Result<()> {
     fs_err::set_permissions(path, permissions).class(Class::Output)
 }
 
-/// Makes a folder, which has to be new or empty.
-pub(super) fn new_folder(into: &Path) -> Result<()> {
+/// Fills a folder, which has to be new or empty. If that fails it is empty again: nobody is to take half a tree for a
+/// whole one.
+pub(super) fn fill_new_folder(into: &Path, fill: impl FnOnce() -> Result<()>) -> Result<()> {
+    new_folder(into)?;
+    fill().inspect_err(|_| {
+        let _ = clear(into);
+    })
+}
+
+fn new_folder(into: &Path) -> Result<()> {
     fs_err::create_dir_all(into).class(Class::Output)?;
     match fs_err::read_dir(into).class(Class::Output)?.next() {
         None => Ok(()),
