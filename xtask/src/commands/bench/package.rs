@@ -6,7 +6,7 @@
 
 use std::{
     ffi::OsStr,
-    os::unix::fs::MetadataExt as _,
+    os::unix::fs::{MetadataExt as _, PermissionsExt},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -129,7 +129,10 @@ impl Bench {
             }
             let to = self.path("tree").join(name.trim_start_matches('/'));
             fs_err::create_dir_all(to.parent().unwrap_or(Path::new("/"))).class(Class::Output)?;
-            fs_err::copy(entry.path(), to).class(Class::Output)?;
+            fs_err::copy(entry.path(), &to).class(Class::Output)?;
+            // Packages take no set-id files unasked.
+            let mode = PermissionsExt::from_mode(meta.mode() & 0o755);
+            fs_err::set_permissions(&to, mode).class(Class::Output)?;
             bytes += meta.len();
             files += 1;
             if bytes >= BYTES || files >= FILES {
