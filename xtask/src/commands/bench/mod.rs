@@ -70,7 +70,8 @@ struct Scratch {
 
 impl Scratch {
     fn new(workspace: &Workspace) -> Result<Self> {
-        let dir = workspace.state.join(format!("bench-{}", std::process::id()));
+        // Beside the program's own folder, into which nothing is published.
+        let dir = workspace.state.with_file_name(format!("bench-{}", std::process::id()));
         fs_err::create_dir_all(&dir).class(Class::Output)?;
         Ok(Self { dir })
     }
