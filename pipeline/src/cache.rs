@@ -98,3 +98,111 @@ fn children(dir: &Path) -> Result<Vec<PathBuf>> {
 fn name(path: &Path) -> String {
     path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::Checkout;
+
+    fn key(text: &str) -> Key {
+        base::key::KeyBuilder::new("test", 1).text("text", text).finish()
+    }
+
+    fn put(text: &'static str) -> impl FnOnce(&Path) -> Result<()> {
+        move |dir| fs_err::write(dir.join("file"), text).class(Class::Output)
+    }
+
+    fn leftovers(cache: &Cache) -> usize {
+        fs_err::read_dir(&cache.tmp).unwrap().count()
+    }
+
+    #[test]
+    fn a_result_is_found_by_its_kind_and_key_alone() {
+        let checkout = Checkout::new();
+        let cache = Cache::open(&checkout.workspace).unwrap();
+        assert_eq!(cache.get(Kind::Package, &key("a")), None);
+        let made = cache.make(Kind::Package, &key("a"), put("text")).unwrap();
+        assert_eq!(cache.get(Kind::Package, &key("a")).as_ref(), Some(&made));
+        assert_eq!(fs_err::read_to_string(made.join("file")).unwrap(), "text");
+        assert_eq!(cache.get(Kind::Sign, &key("a")), None);
+        assert_eq!(cache.get(Kind::Package, &key("b")), None);
+        assert_eq!(leftovers(&cache), 0);
+    }
+
+    #[test]
+    fn a_failed_step_leaves_no_result_and_can_be_repeated() {
+        let checkout = Checkout::new();
+        let cache = Cache::open(&checkout.workspace).unwrap();
+        let half = |dir: &Path| {
+            put("half")(dir)?;
+            Err(Failure::new(Class::Compile, "no"))
+        };
+        let failure = cache.make(Kind::Compile, &key("a"), half).unwrap_err();
+        assert_eq!((failure.class, failure.message.as_str()), (Class::Compile, "no"));
+        assert_eq!((cache.get(Kind::Compile, &key("a")), leftovers(&cache)), (None, 0));
+        cache.make(Kind::Compile, &key("a"), put("whole")).unwrap();
+        assert!(cache.get(Kind::Compile, &key("a")).is_some());
+    }
+
+    #[test]
+    fn a_killed_run_leaves_no_result_and_the_next_run_removes_its_files() {
+        let checkout = Checkout::new();
+        let cache = Cache::open(&checkout.workspace).unwrap();
+        // As `make` begins: a run that is killed does not come to the renaming.
+        let half = cache.tmp.join(format!("compile-{}", key("a").short()));
+        fs_err::create_dir(&half).unwrap();
+        put("half")(&half).unwrap();
+        assert_eq!(Cache::peek(&checkout.workspace).get(Kind::Compile, &key("a")), None);
+        assert!(half.exists(), "a plan must remove nothing");
+        let cache = Cache::open(&checkout.workspace).unwrap();
+        assert_eq!(leftovers(&cache), 0);
+        cache.make(Kind::Compile, &key("a"), put("whole")).unwrap();
+    }
+
+    #[test]
+    fn an_opened_cache_keeps_the_results_of_former_runs() {
+        let checkout = Checkout::new();
+        let cache = Cache::open(&checkout.workspace).unwrap();
+        cache.make(Kind::Sign, &key("a"), put("text")).unwrap();
+        let again = Cache::open(&checkout.workspace).unwrap();
+        assert_eq!(again.get(Kind::Sign, &key("a")), cache.get(Kind::Sign, &key("a")));
+    }
+
+    #[test]
+    fn a_file_with_the_name_of_a_result_is_no_result() {
+        let checkout = Checkout::new();
+        let cache = Cache::open(&checkout.workspace).unwrap();
+        fs_err::create_dir(cache.dir.join("sign")).unwrap();
+        fs_err::write(cache.path(Kind::Sign, &key("a")), "").unwrap();
+        assert_eq!(cache.get(Kind::Sign, &key("a")), None);
+    }
+
+    #[test]
+    fn the_list_has_every_result_and_fails_if_a_folder_cannot_be_read() {
+        let checkout = Checkout::new();
+        let cache = Cache::peek(&checkout.workspace);
+        assert!(cache.list().unwrap().is_empty());
+        let cache = Cache::open(&checkout.workspace).unwrap();
+        for kind in [Kind::Package, Kind::Sign] {
+            cache.make(kind, &key("a"), put("text")).unwrap();
+        }
+        let mut list = cache.list().unwrap();
+        list.sort();
+        let of = |kind: Kind| {
+            (kind.name().to_owned(), key("a").to_string(), cache.get(kind, &key("a")).unwrap())
+        };
+        assert_eq!(list, [of(Kind::Package), of(Kind::Sign)]);
+        fs_err::write(cache.dir.join("stray"), "").unwrap();
+        assert_eq!(cache.list().unwrap_err().class, Class::Output);
+    }
+
+    #[test]
+    fn a_scratch_folder_goes_with_its_value() {
+        let checkout = Checkout::new();
+        let cache = Cache::open(&checkout.workspace).unwrap();
+        let scratch = cache.scratch().unwrap();
+        assert_eq!(leftovers(&cache), 1);
+        drop(scratch);
+        assert_eq!(leftovers(&cache), 0);
+    }
+}

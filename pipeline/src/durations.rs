@@ -69,3 +69,51 @@ fn read(path: &std::path::Path) -> Result<BTreeMap<String, u64>, String> {
     let text = input::read_text(path, input::MAX_TEXT).map_err(|e| e.to_string())?;
     serde_json::from_str(&text).map_err(|e| e.to_string())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::{Checkout, Recorder};
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn the_next_run_knows_how_long_steps_took() {
+        let checkout = Checkout::new();
+        fs_err::create_dir_all(&checkout.workspace.state).unwrap();
+        let recorder = Recorder::default();
+        let first = Durations::open(&checkout.workspace, &recorder);
+        first.note("compile a", SECOND, &recorder);
+        first.note("compile b", SECOND, &recorder);
+        first.note("compile b", 2 * SECOND, &recorder);
+        let next = Durations::open(&checkout.workspace, &recorder);
+        assert_eq!(next.of(["compile a", "compile b"].into_iter()), Some(3 * SECOND));
+        assert_eq!(next.of(["compile a", "compile c"].into_iter()), None);
+        assert!(recorder.take().is_empty());
+    }
+
+    #[test]
+    fn an_unreadable_file_is_a_note_and_no_failure() {
+        let checkout = Checkout::new();
+        for text in ["", "{", "[]", "{\"compile a\":-1}"] {
+            checkout.write("target/xtask/durations.json", text);
+            let recorder = Recorder::default();
+            let durations = Durations::open(&checkout.workspace, &recorder);
+            let notes = recorder.take();
+            assert!(notes.len() == 1 && notes[0].contains("durations.json"), "{text}: {notes:?}");
+            assert_eq!(durations.of(["compile a"].into_iter()), None);
+        }
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_written_is_a_note_and_no_failure() {
+        let checkout = Checkout::new();
+        checkout.write("target/xtask", "a file where the folder should be");
+        let recorder = Recorder::default();
+        let durations = Durations::open(&checkout.workspace, &recorder);
+        recorder.take();
+        durations.note("compile a", SECOND, &recorder);
+        assert!(recorder.take().concat().contains("compile a"));
+        assert_eq!(durations.of(["compile a"].into_iter()), Some(SECOND));
+    }
+}

@@ -14,6 +14,8 @@
 
 pub mod cache;
 pub mod durations;
+#[cfg(test)]
+mod fixture;
 pub mod keys;
 pub mod last;
 pub mod lock;

@@ -49,3 +49,62 @@ impl Lock {
         Ok(Self { _file: file })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{sync::mpsc, time::Duration};
+
+    use super::*;
+    use crate::fixture::{Checkout, Recorder, SILENT};
+
+    /// Hands on that there is a lock to wait for.
+    struct Waits(mpsc::SyncSender<PathBuf>);
+    impl Reporter for Waits {
+        fn event(&self, event: &Event<'_>) {
+            if let Event::Waiting { path } = event {
+                self.0.send(path.clone()).unwrap();
+            }
+        }
+    }
+
+    #[test]
+    fn a_second_run_says_that_it_waits_and_goes_on_when_the_first_one_ends() {
+        let checkout = Checkout::new();
+        let first = Lock::take(&checkout.workspace, &SILENT).unwrap();
+        let (send, receive) = mpsc::sync_channel(1);
+        std::thread::scope(|scope| {
+            let second = scope.spawn(|| Lock::take(&checkout.workspace, &Waits(send)).map(drop));
+            let path = receive.recv_timeout(Duration::from_secs(20)).unwrap();
+            assert_eq!(path, checkout.workspace.state.join("lock"));
+            assert!(!second.is_finished());
+            drop(first);
+            second.join().unwrap().unwrap();
+        });
+    }
+
+    #[test]
+    fn a_free_lock_is_taken_without_a_word() {
+        let checkout = Checkout::new();
+        let recorder = Recorder::default();
+        drop(Lock::take(&checkout.workspace, &recorder).unwrap());
+        drop(Lock::take(&checkout.workspace, &recorder).unwrap());
+        assert!(recorder.take().is_empty());
+    }
+
+    #[test]
+    fn the_lock_of_a_folder_leaves_no_file_and_refuses_a_pipe_without_waiting() {
+        let checkout = Checkout::new();
+        let root = &checkout.workspace.root;
+        drop(Lock::of_folder(root, &SILENT).unwrap());
+        assert_eq!(fs_err::read_dir(root).unwrap().count(), 0);
+        rustix::fs::mkfifoat(rustix::fs::CWD, root.join("pipe"), 0o600.into()).unwrap();
+        // With another end to it, a pipe can be opened at once, also by a program that would wait.
+        let _other_end =
+            fs_err::OpenOptions::new().read(true).write(true).open(root.join("pipe")).unwrap();
+        checkout.write("file", "");
+        for name in ["pipe", "file", "absent"] {
+            let failure = Lock::of_folder(&root.join(name), &SILENT).err().unwrap();
+            assert_eq!(failure.class, Class::Output, "{name}");
+        }
+    }
+}

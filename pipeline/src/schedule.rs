@@ -30,8 +30,17 @@ pub struct Task<'a> {
     /// Skip this task unless all tasks of at least one of these groups end well: an image is built only if some
     /// compile that wants it has its sources.
     pub needs_any: Vec<Vec<usize>>,
+    /// What it uses alone while it is carried out. Until that is free, the worker takes another task.
+    pub resource: Option<Resource>,
     /// Does it.
     pub run: Box<dyn FnOnce() -> Result<Done, Trouble> + Send + 'a>,
+}
+
+/// Something that one task at a time can use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Resource {
+    /// All cores of the machine, and the memory that a compiler on each of them needs.
+    AllCores,
 }
 
 /// A step ended well.
@@ -98,6 +107,7 @@ pub enum OnFailure {
 struct Progress<'a> {
     waiting: Vec<Option<Task<'a>>>,
     ended: Vec<Option<Ended>>,
+    in_use: Vec<Resource>,
     failure: Option<Failure>,
 }
 
@@ -115,6 +125,7 @@ pub fn run(
     let state = Mutex::new(Progress {
         waiting: tasks.into_iter().map(Some).collect(),
         ended: vec![None; count],
+        in_use: Vec::new(),
         failure: None,
     });
     let changed = Condvar::new();
@@ -141,15 +152,22 @@ fn work(
         if guard.failure.is_some() || guard.waiting.iter().all(Option::is_none) {
             return;
         }
-        let Some((index, mut task)) = guard.next() else {
+        let Some((index, task)) = guard.next() else {
             guard = changed.wait(guard).unwrap_or_else(PoisonError::into_inner);
             continue;
         };
-        let trouble = guard.trouble_before(&task);
-        drop(guard);
-        let ended = task.earlier.take().or_else(|| trouble.map(Ended::without));
-        let ended = ended.unwrap_or_else(|| carry_out(task, reporter));
-        guard = state.lock().unwrap_or_else(PoisonError::into_inner);
+        let ended = match guard.ended_without_work(&task) {
+            Some(ended) => ended,
+            None => {
+                let resource = task.resource;
+                guard.in_use.extend(resource);
+                drop(guard);
+                let ended = carry_out(task, reporter);
+                guard = state.lock().unwrap_or_else(PoisonError::into_inner);
+                guard.in_use.retain(|used| Some(*used) != resource);
+                ended
+            }
+        };
         if (on_failure, ended.outcome) == (OnFailure::Stop, Outcome::Failed) {
             guard.failure = guard.failure.take().or_else(|| ended.reason.clone());
         }
@@ -159,15 +177,26 @@ fn work(
 }
 
 impl<'a> Progress<'a> {
-    /// Takes the first task whose needs are there.
+    /// Takes the first task whose needs have ended, and whose resource is free.
     fn next(&mut self) -> Option<(usize, Task<'a>)> {
-        let ready = |t: &Option<Task<'_>>| {
-            t.as_ref().is_some_and(|t| {
-                t.needs.iter().chain(t.needs_any.iter().flatten()).all(|n| self.ended[*n].is_some())
-            })
+        let can_begin = |task: &Task<'_>| {
+            let mut needs = task.needs.iter().chain(task.needs_any.iter().flatten());
+            needs.all(|need| self.ended[*need].is_some())
+                && self.resource_of(task).is_none_or(|resource| !self.in_use.contains(&resource))
         };
-        let index = self.waiting.iter().position(ready)?;
+        let index = self.waiting.iter().position(|t| t.as_ref().is_some_and(can_begin))?;
         Some((index, self.waiting[index].take()?))
+    }
+
+    /// The resource that the task needs, if there is something to do.
+    fn resource_of(&self, task: &Task<'_>) -> Option<Resource> {
+        let works = task.state == State::ToDo && self.ended_without_work(task).is_none();
+        task.resource.filter(|_| works)
+    }
+
+    /// How the task has ended, if it is not to be carried out.
+    fn ended_without_work(&self, task: &Task<'_>) -> Option<Ended> {
+        task.earlier.clone().or_else(|| self.trouble_before(task).map(Ended::without))
     }
 
     /// Why the task cannot be begun.
@@ -199,142 +228,4 @@ fn carry_out(task: Task<'_>, reporter: &dyn Reporter) -> Ended {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    struct Silent;
-    impl Reporter for Silent {
-        fn event(&self, _: &Event<'_>) {}
-    }
-
-    fn task<'a>(
-        needs: &[usize],
-        run: impl FnOnce() -> Result<Done, Trouble> + Send + 'a,
-    ) -> Task<'a> {
-        let (needs, needs_any) = (needs.to_vec(), Vec::new());
-        let (name, kind, state) = ("t".into(), Kind::Compile, State::ToDo);
-        Task { name, kind, state, earlier: None, needs, needs_any, run: Box::new(run) }
-    }
-
-    fn fail() -> Result<Done, Trouble> {
-        Err(Trouble::Failed(Failure::new(Class::Compile, "no")))
-    }
-
-    #[test]
-    fn needs_come_first() {
-        let order = Mutex::new(Vec::new());
-        let log = |i| {
-            let order = &order;
-            move || {
-                order.lock().unwrap().push(i);
-                Ok(Done::Built)
-            }
-        };
-        let tasks = vec![task(&[2], log(0)), task(&[0], log(1)), task(&[], log(2))];
-        assert_eq!(run(tasks, 4, OnFailure::Stop, &Silent).unwrap().len(), 3);
-        assert_eq!(*order.lock().unwrap(), [2, 0, 1]);
-    }
-
-    #[test]
-    fn what_is_unavailable_holds_back_all_that_needs_it() {
-        let unavailable = || Err(Trouble::Unavailable(Failure::new(Class::Tool, "no zig")));
-        let tasks = vec![
-            task(&[], unavailable),
-            task(&[0], || unreachable!()),
-            task(&[1], || unreachable!()),
-            task(&[], || Ok(Done::Cached)),
-        ];
-        let ended = run(tasks, 2, OnFailure::Stop, &Silent).unwrap();
-        assert_eq!(ended[2].reason.as_ref().unwrap().message, "no zig");
-        assert_eq!(ended[3].outcome, Outcome::Cached);
-    }
-
-    #[test]
-    fn what_serves_several_is_held_back_with_the_last_of_them() {
-        let unavailable = || Err(Trouble::Unavailable(Failure::new(Class::Source, "no host")));
-        let serves = |groups: &[&[usize]], there: bool| {
-            let needs_any = groups.iter().map(|g| g.to_vec()).collect();
-            let run = move || {
-                assert!(there);
-                Ok(Done::Built)
-            };
-            Task { needs_any, ..task(&[], run) }
-        };
-        let tasks = vec![
-            task(&[], unavailable),
-            task(&[], || Ok(Done::Built)),
-            serves(&[&[0, 1], &[1]], true),
-            serves(&[&[0, 1], &[0]], false),
-            serves(&[&[]], true),
-        ];
-        let ended = run(tasks, 2, OnFailure::Stop, &Silent).unwrap();
-        let outcomes: Vec<_> = ended.iter().skip(2).map(|e| e.outcome).collect();
-        assert_eq!(outcomes, [Outcome::Built, Outcome::HeldBack, Outcome::Built]);
-    }
-
-    #[test]
-    fn what_has_ended_earlier_is_not_begun_again() {
-        let earlier = |trouble: Option<Trouble>| {
-            let built =
-                Ended { outcome: Outcome::Built, time: Duration::from_secs(9), reason: None };
-            Task {
-                earlier: Some(trouble.map_or(built, Ended::without)),
-                ..task(&[], || unreachable!())
-            }
-        };
-        let failed = Trouble::Failed(Failure::new(Class::Compile, "no"));
-        let tasks = vec![
-            earlier(None),
-            earlier(Some(failed)),
-            task(&[0], || Ok(Done::Cached)),
-            task(&[1], || unreachable!()),
-        ];
-        let ended = run(tasks, 2, OnFailure::GoOn, &Silent).unwrap();
-        let outcomes: Vec<_> = ended.iter().map(|e| e.outcome).collect();
-        use Outcome::{Built, Cached, Failed};
-        assert_eq!(outcomes, [Built, Failed, Cached, Failed]);
-        assert_eq!(ended[0].time, Duration::from_secs(9));
-    }
-
-    #[test]
-    fn a_failure_stops_the_run() {
-        let tasks =
-            vec![task(&[], fail), task(&[0], || unreachable!()), task(&[], || unreachable!())];
-        let failure = run(tasks, 1, OnFailure::Stop, &Silent).unwrap_err();
-        assert_eq!((failure.message.as_str(), failure.step.as_deref()), ("no", Some("t")));
-    }
-
-    #[test]
-    fn what_does_not_need_the_failed_step_goes_on() {
-        let unavailable = || Err(Trouble::Unavailable(Failure::new(Class::Tool, "no engine")));
-        let any = |groups: &[&[usize]]| {
-            let needs_any = groups.iter().map(|g| g.to_vec()).collect();
-            Task { needs_any, ..task(&[], || Ok(Done::Built)) }
-        };
-        let tasks = vec![
-            task(&[], fail),
-            task(&[0], || unreachable!()),
-            task(&[1], || unreachable!()),
-            task(&[], || Ok(Done::Built)),
-            task(&[3], || Ok(Done::Cached)),
-            task(&[], unavailable),
-            any(&[&[1], &[3]]),
-            any(&[&[1, 3], &[0]]),
-            task(&[5], || unreachable!()),
-            task(&[], || panic!("a fault")),
-            task(&[9], || unreachable!()),
-        ];
-        let ended = run(tasks, 3, OnFailure::GoOn, &Silent).unwrap();
-        let outcomes: Vec<_> = ended.iter().map(|e| e.outcome).collect();
-        use Outcome::{Built, Cached, Failed, HeldBack};
-        assert_eq!(
-            outcomes,
-            [
-                Failed, Failed, Failed, Built, Cached, HeldBack, Built, Failed, HeldBack, Failed,
-                Failed
-            ]
-        );
-        let reason = ended[2].reason.as_ref().unwrap();
-        assert_eq!((reason.message.as_str(), reason.class), ("no", Class::Compile));
-    }
-}
+mod tests;

@@ -40,7 +40,8 @@ impl Store {
         Self::at(workspace.shared().join("sources"))
     }
 
-    pub(super) fn at(dir: PathBuf) -> Result<Self> {
+    /// Opens the store in the folder `dir`.
+    pub fn at(dir: PathBuf) -> Result<Self> {
         for part in ["archives", "commits", "partial", "scratch", "locks"] {
             fs_err::create_dir_all(dir.join(part)).class(Class::Output)?;
         }

@@ -7,7 +7,6 @@ use std::{
     collections::BTreeSet,
     io::IsTerminal,
     path::{Path, PathBuf},
-    sync::{Mutex, PoisonError},
     time::Instant,
 };
 
@@ -76,10 +75,9 @@ pub struct Options {
     pub own_ccache: bool,
 }
 
-static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
-
 impl Compile<'_> {
-    /// Runs all phases; leaves the build tree in `out/build` and the staged root in `out/stage`.
+    /// Runs all phases; leaves the build tree in `out/build` and the staged root in `out/stage`. It takes all cores,
+    /// and all the memory that compilers on them need: the caller runs one compile at a time.
     pub fn run(
         &self,
         engine: &Engine,
@@ -88,8 +86,6 @@ impl Compile<'_> {
         step: &str,
         out: &Path,
     ) -> Result<(), Trouble> {
-        // Each takes all cores, and all the memory that they need.
-        let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
         let user = User::of(engine);
         let scratch = tempfile::tempdir_in(site.workspace.tmp()).class(Class::Output)?;
         let (build, stage) = (out.join("build"), out.join("stage"));

@@ -152,3 +152,6 @@ fn store(path: &Path, text: &str) -> Result<()> {
     fs_err::rename(&tmp, path).class(Class::Key)?;
     sync(dir)
 }
+
+#[cfg(test)]
+mod tests;

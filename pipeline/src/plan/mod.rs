@@ -24,6 +24,7 @@ pub use inputs::roots;
 pub use relations::Planned;
 pub use render::{dot, text};
 
+use crate::schedule::Resource;
 use base::{
     failure::{Class, Failure, Result},
     key::{Identity, Key, Stamps},
@@ -219,6 +220,20 @@ impl Work {
             Self::Image(_) => Kind::Image,
             Self::Package(_) => Kind::Package,
             Self::Sign { .. } => Kind::Sign,
+        }
+    }
+
+    /// What no other step may use while this one is carried out.
+    pub fn resource(&self) -> Option<Resource> {
+        match self {
+            Self::Container(_) => Some(Resource::AllCores),
+            Self::Tools
+            | Self::Library
+            | Self::Host(_)
+            | Self::Fetch(_)
+            | Self::Image(_)
+            | Self::Package(_)
+            | Self::Sign { .. } => None,
         }
     }
 }

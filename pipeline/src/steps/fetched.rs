@@ -37,39 +37,29 @@ impl FetchedSources {
 
 #[cfg(test)]
 mod tests {
-    use base::{
-        events::{Event, Reporter},
-        failure::{Class, Failure},
-        workspace::Workspace,
-    };
+    use base::failure::{Class, Failure};
     use el7rpm::spec::{Origin, Source};
     use sources::{Fetcher, Store};
 
     use super::*;
-
-    struct Silent;
-    impl Reporter for Silent {
-        fn event(&self, _: &Event<'_>) {}
-    }
+    use crate::fixture::{Checkout, SILENT};
 
     #[test]
-    fn a_source_is_fetched_once_and_a_failure_is_no_source() {
-        let dir = tempfile::tempdir().unwrap();
-        let root = dir.path().to_owned();
-        fs_err::create_dir(root.join("src")).unwrap();
-        fs_err::write(root.join("src/file"), "text").unwrap();
-        let workspace = Workspace { state: root.join("target/xtask"), root };
+    fn a_source_is_fetched_once_and_a_failure_is_not_kept() {
+        let checkout = Checkout::new();
+        let workspace = &checkout.workspace;
+        checkout.write("src/file", "text");
         let origin = Origin::Folder(workspace.root.join("src"));
         let source = Source { name: "x".into(), origin, patches: Vec::new() };
         let identity = sources::identity(&source).unwrap().key;
-        let store = Store::open(&workspace).unwrap();
-        let fetcher = Fetcher::new(&store, &workspace, &Silent);
+        let store = Store::at(workspace.root.join("store")).unwrap();
+        let fetcher = Fetcher::new(&store, workspace, &SILENT);
         let all = FetchedSources::default();
         let fail = || Err(Trouble::Failed(Failure::new(Class::Source, "no")));
         assert!(all.get(&identity, fail).is_err());
         all.get(&identity, || fetcher.fetch(&source, "fetch x")).unwrap();
         let again = all.get(&identity, || unreachable!()).unwrap();
-        again.lay_down(&workspace.root.join("tree"), &Silent).unwrap();
+        again.lay_down(&workspace.root.join("tree"), &SILENT).unwrap();
         assert!(workspace.root.join("tree/file").exists());
     }
 }

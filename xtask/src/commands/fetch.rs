@@ -51,6 +51,7 @@ pub(super) fn run(
         earlier: None,
         needs: Vec::new(),
         needs_any: Vec::new(),
+        resource: None,
         run: Box::new({
             let fetcher = &fetcher;
             move || wanted.fetch(fetcher, args)

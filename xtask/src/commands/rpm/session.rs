@@ -262,6 +262,7 @@ impl<'a> Session<'a> {
                 earlier: earlier.get(&step.name).cloned(),
                 needs: place(&step.needs),
                 needs_any: step.needs_any.iter().map(|group| place(group)).collect(),
+                resource: step.work.resource(),
                 run: Box::new(move || self.timed(step, || context.run(index))),
             }
         };
