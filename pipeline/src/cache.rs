@@ -102,11 +102,7 @@ fn name(path: &Path) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fixture::Checkout;
-
-    fn key(text: &str) -> Key {
-        base::key::KeyBuilder::new("test", 1).text("text", text).finish()
-    }
+    use crate::fixture::{Checkout, key_of as key};
 
     fn put(text: &'static str) -> impl FnOnce(&Path) -> Result<()> {
         move |dir| fs_err::write(dir.join("file"), text).class(Class::Output)

@@ -1,11 +1,23 @@
 //! What the unit tests of this crate share: reporters, and a checkout in a temporary folder.
 
-use std::sync::Mutex;
+use std::{collections::BTreeSet, path::Path, sync::Mutex};
 
+use el7rpm::package::WriteOptions;
+
+use crate::{
+    cache::Cache,
+    circumstances::Circumstances,
+    last::LastInputs,
+    plan::{Plan, Step},
+};
 use base::{
     events::{Event, Reporter},
+    failure::{Failure, Result},
+    key::{Key, KeyBuilder},
     workspace::Workspace,
 };
+use builders::toolchain;
+use sources::{Fetcher, Store};
 
 /// A secret key without a passphrase, of the year 2020.
 pub(crate) const KEY: &str = include_str!("fixture/key.asc");
@@ -59,4 +71,104 @@ impl Checkout {
         fs_err::create_dir_all(path.parent().unwrap()).unwrap();
         fs_err::write(path, content).unwrap();
     }
+}
+
+impl Checkout {
+    /// The description of a package NAME with one file, specs/NAME/file.
+    pub(crate) fn data(&self, name: &str, more: &str) {
+        let toml = format!(
+            "[package.{name}]\nversion = \"1\"\narch = \"x86_64\"\nsummary = \"S\"\nlicense = \"MIT\"\n\
+             assets = [{{ source = \"file\", dest = \"/usr/share/{name}\" }}]\n{more}\n{CHANGELOG}"
+        );
+        self.write(&format!("specs/{name}/package.toml"), &toml);
+        self.write(&format!("specs/{name}/file"), "text\n");
+    }
+
+    /// The description of a package NAME that is compiled from the folder specs/NAME/src in the image `test`. `build`
+    /// is added to its table `[build]`.
+    pub(crate) fn compiled(&self, name: &str, build: &str) {
+        self.write("containers/test/Containerfile", "FROM scratch\n");
+        self.write("containers/test/image.lock", "gcc 4.8.5\n");
+        let toml = format!(
+            "[source.{name}]\npath = \"src\"\n\n[build]\nimage = \"test\"\n{build}\n\n\
+             [[build.phase]]\nname = \"make\"\nrun = \"make\"\n\n\
+             [package.{name}]\nversion = \"1\"\narch = \"noarch\"\nsummary = \"S\"\nlicense = \"MIT\"\n\
+             assets = [{{ staged = \"/usr/share/{name}\" }}]\n{CHANGELOG}"
+        );
+        self.write(&format!("specs/{name}/package.toml"), &toml);
+        self.write(&format!("specs/{name}/src/main.c"), "int main() { return 0; }\n");
+    }
+
+    /// Replaces a part of a file, which has it once.
+    pub(crate) fn replace(&self, name: &str, from: &str, to: &str) {
+        let text = fs_err::read_to_string(self.workspace.root.join(name)).unwrap();
+        assert_eq!(text.matches(from).count(), 1, "{from} in {name}");
+        self.write(name, &text.replace(from, to));
+    }
+
+    /// The plan for these packages, all if none is named.
+    pub(crate) fn plan(&self, wanted: &[&str]) -> Plan {
+        self.plan_in(wanted, |_| {}).unwrap()
+    }
+
+    /// The plan in other circumstances than those of a run without options.
+    pub(crate) fn plan_in(
+        &self,
+        wanted: &[&str],
+        change: impl FnOnce(&mut Circumstances<'_>),
+    ) -> Result<Plan> {
+        let store = Store::at(self.workspace.root.join("store"))?;
+        let fetcher = Fetcher::new(&store, &self.workspace, &SILENT);
+        let wanted: Vec<_> = wanted.iter().map(|name| (*name).to_owned()).collect();
+        let mut circumstances = self.circumstances(&wanted, &fetcher);
+        change(&mut circumstances);
+        Plan::of(&self.workspace.specs(&BTreeSet::new())?, &circumstances)
+    }
+
+    /// The circumstances of a run without options, by a program and with a signing key that are always the same.
+    pub(crate) fn circumstances<'a>(
+        &'a self,
+        wanted: &'a [String],
+        fetcher: &'a Fetcher<'a>,
+    ) -> Circumstances<'a> {
+        Circumstances {
+            workspace: &self.workspace,
+            wanted,
+            signing_key: "0123",
+            release: false,
+            toolchain: &toolchain::PRESENT,
+            farm: false,
+            image_args: &[],
+            xtask: key_of("xtask"),
+            write_options: WriteOptions::default(),
+            fetcher,
+        }
+    }
+
+    /// Puts a result into the cache, as if this step of the plan had been carried out.
+    pub(crate) fn keep(&self, plan: &Plan, name: &str, fill: impl FnOnce(&Path)) {
+        let step = step(plan, name);
+        let cache = Cache::open(&self.workspace).unwrap();
+        let fill = |dir: &Path| {
+            fill(dir);
+            Ok::<_, Failure>(())
+        };
+        cache.make(step.work.kind(), &step.key, fill).unwrap();
+        LastInputs::of(&self.workspace).note(step.work.kind(), name, &step.made_of, &SILENT);
+    }
+}
+
+const CHANGELOG: &str =
+    "[[changelog]]\ndate = 2026-11-22\nauthor = \"A <a@localhost> - 1-1\"\ntext = [\"First\"]\n";
+
+/// The step of this name.
+pub(crate) fn step<'a>(plan: &'a Plan, name: &str) -> &'a Step {
+    let names: Vec<_> = plan.steps.iter().map(|step| &step.name).collect();
+    let step = plan.steps.iter().find(|step| step.name == name);
+    step.unwrap_or_else(|| panic!("no step {name} among {names:?}"))
+}
+
+/// A key that stands for anything.
+pub(crate) fn key_of(text: &str) -> Key {
+    KeyBuilder::new("test", 1).text("text", text).finish()
 }

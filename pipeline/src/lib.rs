@@ -13,6 +13,7 @@
 //! long steps took, and [`last`] what their results were made from.
 
 pub mod cache;
+pub mod circumstances;
 pub mod durations;
 #[cfg(test)]
 mod fixture;

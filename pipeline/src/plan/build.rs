@@ -7,20 +7,18 @@ use std::{
 };
 
 use el7rpm::{
-    package::WriteOptions,
     spec::{Build, ContainerBuild, Package, Source, Spec},
     stage::{Kind, StagedRoot},
 };
 
 use super::{
-    Circumstances, ContainerWork, Need, PackageWork, PerStep, Plan, Shared, Staged, Step, StepId,
-    Wanted, Work,
-    inputs::{needed_specs, own_code, roots, write_options},
+    ContainerWork, Need, PackageWork, PerStep, Plan, Shared, Staged, Step, StepId, Wanted, Work,
+    inputs::{needed_specs, roots},
 };
-use crate::{cache::Cache, last::LastInputs};
+use crate::{cache::Cache, circumstances::Circumstances, last::LastInputs};
 use base::{
     failure::{Class, Classify, Failure, Result},
-    key::{Identity, Key, KeyBuilder, Stamps},
+    key::{Identity, KeyBuilder, Stamps},
     step::State,
     why::Subject,
     workspace::Workspace,
@@ -39,8 +37,6 @@ const VERSION: u32 = 2;
 pub(super) struct Builder<'a> {
     circumstances: &'a Circumstances<'a>,
     cache: Cache,
-    own_code: Key,
-    options: WriteOptions,
     plan: Plan,
     /// Steps that several others need, each made once.
     tools: Option<StepId>,
@@ -63,12 +59,10 @@ struct Compiled {
 }
 
 impl<'a> Builder<'a> {
-    pub(super) fn new(circumstances: &'a Circumstances<'a>) -> Result<Self> {
-        Ok(Self {
+    pub(super) fn new(circumstances: &'a Circumstances<'a>) -> Self {
+        Self {
             circumstances,
             cache: Cache::peek(circumstances.workspace),
-            own_code: own_code()?,
-            options: write_options()?,
             plan: Plan {
                 steps: PerStep::new(Vec::new()),
                 along: Vec::new(),
@@ -81,7 +75,7 @@ impl<'a> Builder<'a> {
             images: BTreeMap::new(),
             compiled: BTreeMap::new(),
             rust: None,
-        })
+        }
     }
 
     /// Plans the wanted packages of `specs`, all if none is named; a description comes after those that it
@@ -329,9 +323,9 @@ impl<'a> Builder<'a> {
         files.dedup();
         refuse_own_state(workspace, package, &files)
             .map_err(|f| f.in_step(&name, Some(&package.name)))?;
-        let options = &self.options;
+        let options = &self.circumstances.write_options;
         let mut key = KeyBuilder::new("package", 2)
-            .key("xtask itself", &self.own_code)
+            .key("xtask itself", &self.circumstances.xtask)
             .text_of("package", &format!("{package:?}"), &spec.path)
             .text("the compression", options.compression.format.as_str())
             .text("the compression", &options.compression.level.to_string())

@@ -3,16 +3,11 @@
 use std::{collections::BTreeSet, path::PathBuf};
 
 use el7rpm::{
-    package::WriteOptions,
     spec::{Build, Package, Spec},
     stage::Roots,
 };
 
-use base::{
-    failure::{Class, Classify, Failure, Result},
-    key::{Key, KeyBuilder},
-    workspace::Workspace,
-};
+use base::workspace::Workspace;
 
 /// Names of the descriptions of `specs` that are compiled: those that are `wanted`, and those that
 /// they need.
@@ -27,26 +22,6 @@ pub(super) fn needed_specs(specs: &[Spec], wanted: impl Fn(&Spec) -> bool) -> BT
         }
     }
     names
-}
-
-/// SOURCE_DATE_EPOCH is honoured, as everywhere in the field.
-pub(super) fn write_options() -> Result<WriteOptions> {
-    let source_date = match std::env::var("SOURCE_DATE_EPOCH") {
-        Err(_) => None,
-        Ok(text) => Some(text.parse().map_err(|_| {
-            Failure::new(
-                Class::Usage,
-                format!("SOURCE_DATE_EPOCH is `{text}`, not a number of seconds since 1970"),
-            )
-        })?),
-    };
-    Ok(WriteOptions { source_date, ..WriteOptions::default() })
-}
-
-/// The code that writes packages is itself an input of what it writes.
-pub(super) fn own_code() -> Result<Key> {
-    let program = std::env::current_exe().class(Class::Source)?;
-    Ok(KeyBuilder::new("xtask", 1).file("program", &program)?.finish())
 }
 
 /// Where a package's assets come from, given what its compile step made.

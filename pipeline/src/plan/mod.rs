@@ -24,21 +24,14 @@ pub use inputs::roots;
 pub use relations::Planned;
 pub use render::{dot, text};
 
-use crate::schedule::Resource;
+use crate::{circumstances::Circumstances, schedule::Resource};
 use base::{
     failure::{Class, Failure, Result},
     key::{Identity, Key, Stamps},
     step::{Kind, State},
     why::{Input, Why},
-    workspace::Workspace,
 };
-use builders::{
-    container::Image,
-    host_builder::HostBuild,
-    toolchain::{self, Toolchain},
-    tools::Zig,
-};
-use sources::Fetcher;
+use builders::{container::Image, host_builder::HostBuild, tools::Zig};
 
 /// Everything that is to be done.
 #[derive(Debug)]
@@ -238,47 +231,6 @@ impl Work {
     }
 }
 
-/// What the plan depends on beside the descriptions.
-pub struct Circumstances<'a> {
-    /// The checkout.
-    pub workspace: &'a Workspace,
-    /// Names of the packages to make; all if empty.
-    pub wanted: &'a [String],
-    /// Fingerprint of the signing key.
-    pub signing_key: &'a str,
-    /// Whether only the pinned compiler driver will do.
-    pub release: bool,
-    /// What crates are compiled with.
-    pub toolchain: &'a Toolchain,
-    /// Whether other machines compile along: nobody has pinned their compilers.
-    pub farm: bool,
-    /// Build arguments of images.
-    pub image_args: &'a [String],
-    /// Knows which sources are there.
-    pub fetcher: &'a Fetcher<'a>,
-}
-
-impl<'a> Circumstances<'a> {
-    /// Those of a run without options.
-    pub fn plain(
-        workspace: &'a Workspace,
-        wanted: &'a [String],
-        signing_key: &'a str,
-        fetcher: &'a Fetcher<'a>,
-    ) -> Self {
-        Self {
-            workspace,
-            wanted,
-            signing_key,
-            release: false,
-            toolchain: &toolchain::PRESENT,
-            farm: false,
-            image_args: &[],
-            fetcher,
-        }
-    }
-}
-
 impl Plan {
     /// Resolves the descriptions into steps. What has been compiled already tells more of what packages
     /// require, so after a run the plan of a few may have more in it than before.
@@ -288,7 +240,7 @@ impl Plan {
         loop {
             let more = along.iter().map(|a: &Along| &a.package);
             let wanted: BTreeSet<_> = circumstances.wanted.iter().chain(more).cloned().collect();
-            let mut plan = build::Builder::new(circumstances)?.all(specs, &wanted)?;
+            let mut plan = build::Builder::new(circumstances).all(specs, &wanted)?;
             let more = match wanted.is_empty() {
                 true => Vec::new(),
                 false => along::found(specs, &plan, circumstances.workspace)?,
@@ -413,3 +365,8 @@ fn check_names(specs: &[Spec], wanted: &[String]) -> Result<()> {
         None => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod key_tests;
+#[cfg(test)]
+mod tests;

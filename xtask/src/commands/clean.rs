@@ -5,12 +5,7 @@ use std::collections::{BTreeSet, HashSet};
 use crate::{cli::CleanArgs, output::Output, terminal};
 use base::{disk::remove_folder, events::Reporter, failure::Result, workspace::Workspace};
 use builders::container;
-use pipeline::{
-    cache::Cache,
-    keys,
-    lock::Lock,
-    plan::{Circumstances, Plan},
-};
+use pipeline::{cache::Cache, circumstances::Circumstances, keys, lock::Lock, plan::Plan};
 use sources::{Fetcher, Store};
 
 pub(super) fn run(
@@ -57,7 +52,7 @@ fn unused(workspace: &Workspace, reporter: &dyn Reporter) -> Result<usize> {
     let specs = workspace.specs(&BTreeSet::new())?;
     let store = Store::open(workspace)?;
     let fetcher = Fetcher::new(&store, workspace, reporter);
-    let plan = Plan::of(&specs, &Circumstances::plain(workspace, &[], &fingerprint, &fetcher))?;
+    let plan = Plan::of(&specs, &Circumstances::plain(workspace, &[], &fingerprint, &fetcher)?)?;
     let used: HashSet<_> =
         plan.steps.iter().map(|s| (s.work.kind().name().to_owned(), s.key.to_string())).collect();
     let mut removed = 0;

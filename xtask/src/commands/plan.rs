@@ -4,8 +4,9 @@ use super::inputs;
 use crate::{cli::PlanArgs, output::Output, terminal};
 use base::{events::Reporter, failure::Result, workspace::Workspace};
 use pipeline::{
+    circumstances::Circumstances,
     keys,
-    plan::{self, Circumstances, Plan},
+    plan::{self, Plan},
 };
 use sources::{Fetcher, Store};
 
@@ -25,8 +26,10 @@ pub(super) fn run(
     }
     let store = Store::open(workspace)?;
     let fetcher = Fetcher::new(&store, workspace, reporter);
-    let plan =
-        Plan::of(&specs, &Circumstances::plain(workspace, &args.packages, &signing_key, &fetcher))?;
+    let plan = Plan::of(
+        &specs,
+        &Circumstances::plain(workspace, &args.packages, &signing_key, &fetcher)?,
+    )?;
     if json {
         terminal::json(&Output::Plan {
             steps: plan.steps.iter().map(Into::into).collect(),

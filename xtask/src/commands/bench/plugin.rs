@@ -12,7 +12,8 @@ use base::{
 };
 use pipeline::{
     cache::Cache,
-    plan::{Circumstances, Plan, Work},
+    circumstances::Circumstances,
+    plan::{Plan, Work},
 };
 use sources::{Fetcher, Store};
 
@@ -60,7 +61,7 @@ fn shipped(workspace: &Workspace, reporter: &dyn Reporter) -> Result<PathBuf> {
     let store = Store::open(workspace)?;
     let fetcher = Fetcher::new(&store, workspace, reporter);
     let wanted = [PACKAGE.to_owned()];
-    let plan = Plan::of(&specs, &Circumstances::plain(workspace, &wanted, "", &fetcher))?;
+    let plan = Plan::of(&specs, &Circumstances::plain(workspace, &wanted, "", &fetcher)?)?;
     let cache = Cache::peek(workspace);
     let compiled = plan.steps.iter().find(|step| matches!(step.work, Work::Host(_)));
     let dir = compiled.and_then(|step| cache.get(step.work.kind(), &step.key));

@@ -22,9 +22,10 @@ use builders::{
 };
 use pipeline::{
     cache::Cache,
+    circumstances::Circumstances,
     durations::Durations,
     keys::Keys,
-    plan::{Along, Circumstances, PerStep, Plan, Step, StepId, Work},
+    plan::{Along, PerStep, Plan, Step, StepId, Work},
     schedule::{self, Done, Ended, OnFailure, Task},
     steps::{Budget, Context, FetchedSources, Images},
 };
@@ -104,14 +105,11 @@ impl<'a> Session<'a> {
         fetcher.supplied = self.args.sources.supplied.iter().cloned().collect();
         let fingerprint = self.keys.signer.certificate().fingerprint();
         let circumstances = Circumstances {
-            workspace: self.workspace,
-            wanted: &self.args.packages,
-            signing_key: &fingerprint,
             release: self.args.release,
             toolchain: self.toolchain,
             farm: self.args.builder.distcc.is_some(),
             image_args: &self.args.builder.image_args,
-            fetcher: &fetcher,
+            ..Circumstances::plain(self.workspace, &self.args.packages, &fingerprint, &fetcher)?
         };
         let mut plan = Plan::of(specs, &circumstances)?;
         let mut earlier = Earlier::new();

@@ -1,0 +1,257 @@
+//! What changes the keys of which steps, and what must not: a key too many costs an hour, and one too few a wrong
+//! package.
+
+use std::os::unix::fs::PermissionsExt;
+
+use el7rpm::package::WriteOptions;
+
+use sources::{Fetcher, Store};
+
+use super::*;
+use crate::fixture::{Checkout, SILENT, key_of, step};
+
+/// The steps whose keys differ between the two plans, which have the same steps.
+fn differing(before: &Plan, after: &Plan) -> Vec<String> {
+    let names = |plan: &Plan| plan.steps.iter().map(|s| s.name.clone()).collect::<Vec<_>>();
+    assert_eq!(names(before), names(after));
+    let differs = |name: &String| step(before, name).key != step(after, name).key;
+    names(before).into_iter().filter(differs).collect()
+}
+
+/// The steps whose keys differ after a change of the checkout.
+fn after(checkout: &Checkout, change: impl FnOnce(&Checkout)) -> Vec<String> {
+    let before = checkout.plan(&[]);
+    change(checkout);
+    differing(&before, &checkout.plan(&[]))
+}
+
+/// The steps whose keys differ in other circumstances.
+fn within(checkout: &Checkout, change: impl FnOnce(&mut Circumstances<'_>)) -> Vec<String> {
+    differing(&checkout.plan(&[]), &checkout.plan_in(&[], change).unwrap())
+}
+
+/// A data package, which nothing but its own files and description is to change.
+fn notes() -> Checkout {
+    let checkout = Checkout::new();
+    checkout.data("notes", "");
+    checkout.data("others", "");
+    checkout
+}
+
+const NOTES: [&str; 2] = ["package notes", "sign notes"];
+
+/// A package `tool` that is compiled, and a package `plugin` whose build needs that of the tool.
+fn tool() -> Checkout {
+    let checkout = Checkout::new();
+    checkout.compiled("tool", "");
+    checkout.compiled("plugin", "needs = [\"tool\"]");
+    checkout
+}
+
+/// All steps of [`tool`] from the compiles on.
+const COMPILES: [&str; 6] = [
+    "compile tool",
+    "package tool",
+    "sign tool",
+    "compile plugin",
+    "package plugin",
+    "sign plugin",
+];
+
+const PACKAGES: [&str; 4] = ["package tool", "sign tool", "package plugin", "sign plugin"];
+
+#[test]
+fn nothing_changed_keeps_all_keys() {
+    assert!(after(&notes(), |_| {}).is_empty());
+    assert!(after(&tool(), |_| {}).is_empty());
+}
+
+#[test]
+fn a_changed_file_changes_its_package_alone() {
+    let change = |checkout: &Checkout| checkout.write("specs/notes/file", "other text\n");
+    assert_eq!(after(&notes(), change), NOTES);
+}
+
+#[test]
+fn a_file_that_may_be_executed_changes_its_package() {
+    let checkout = notes();
+    let path = checkout.workspace.root.join("specs/notes/file");
+    fs_err::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
+    let change = |_: &Checkout| {
+        fs_err::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    };
+    assert_eq!(after(&checkout, change), NOTES);
+}
+
+#[test]
+fn a_file_written_again_with_the_same_content_keeps_all_keys() {
+    let change = |checkout: &Checkout| {
+        let path = checkout.workspace.root.join("specs/notes/file");
+        fs_err::remove_file(&path).unwrap();
+        checkout.write("specs/notes/file", "text\n");
+        let long_ago = std::time::SystemTime::UNIX_EPOCH;
+        fs_err::File::open(&path).unwrap().file().set_modified(long_ago).unwrap();
+    };
+    assert!(after(&notes(), change).is_empty());
+}
+
+#[test]
+fn a_file_that_no_asset_takes_keeps_all_keys() {
+    let change = |checkout: &Checkout| checkout.write("specs/notes/draft", "text\n");
+    assert!(after(&notes(), change).is_empty());
+}
+
+#[test]
+fn a_comment_in_a_package_toml_keeps_all_keys() {
+    let change = |checkout: &Checkout| {
+        checkout.replace("specs/notes/package.toml", "[package", "# A comment\n[package");
+    };
+    assert!(after(&notes(), change).is_empty());
+}
+
+#[test]
+fn a_changed_summary_changes_its_package_alone() {
+    let change = |checkout: &Checkout| {
+        checkout.replace("specs/notes/package.toml", "summary = \"S\"", "summary = \"T\"");
+    };
+    assert_eq!(after(&notes(), change), NOTES);
+}
+
+#[test]
+fn a_link_that_leads_elsewhere_changes_its_package() {
+    let checkout = Checkout::new();
+    checkout.data("notes", "");
+    checkout.replace(
+        "specs/notes/package.toml",
+        "assets = [",
+        "assets = [{ dest = \"/usr/share/link\", link = \"notes\" }, ",
+    );
+    let change = |checkout: &Checkout| {
+        checkout.replace("specs/notes/package.toml", "link = \"notes\"", "link = \"other\"");
+    };
+    assert_eq!(after(&checkout, change), NOTES);
+}
+
+#[test]
+fn another_signing_key_changes_the_signing_alone() {
+    let signs = ["sign notes", "sign others"];
+    assert_eq!(within(&notes(), |c| c.signing_key = "4567"), signs);
+}
+
+#[test]
+fn another_xtask_changes_packages_and_compiles_nothing_again() {
+    assert_eq!(within(&tool(), |c| c.xtask = key_of("another xtask")), PACKAGES);
+}
+
+#[test]
+fn another_source_date_epoch_or_compression_changes_packages_and_compiles_nothing_again() {
+    let dated = WriteOptions { source_date: Some(1), ..WriteOptions::default() };
+    assert_eq!(within(&tool(), |c| c.write_options = dated), PACKAGES);
+    let mut fast = WriteOptions::default();
+    fast.compression.level = 1;
+    assert_eq!(within(&tool(), |c| c.write_options = fast), PACKAGES);
+}
+
+#[test]
+fn the_number_of_threads_that_compress_keeps_all_keys() {
+    let mut parallel = WriteOptions::default();
+    parallel.compression.threads += 7;
+    assert!(within(&tool(), |c| c.write_options = parallel).is_empty());
+}
+
+#[test]
+fn a_changed_source_changes_its_fetch_and_all_that_is_compiled_with_it() {
+    let change = |checkout: &Checkout| checkout.write("specs/tool/src/main.c", "int x;\n");
+    assert_eq!(after(&tool(), change), [&["fetch tool"][..], &COMPILES].concat());
+    let change = |checkout: &Checkout| checkout.write("specs/plugin/src/main.c", "int x;\n");
+    let plugin = ["fetch plugin", "compile plugin", "package plugin", "sign plugin"];
+    assert_eq!(after(&tool(), change), plugin);
+}
+
+#[test]
+fn a_changed_image_changes_all_that_is_compiled_in_it() {
+    let change = |checkout: &Checkout| checkout.write("containers/test/Containerfile", "FROM x\n");
+    assert_eq!(after(&tool(), change), [&["image test"][..], &COMPILES].concat());
+}
+
+#[test]
+fn other_packages_in_image_lock_change_the_compiles_but_not_the_image() {
+    let change = |checkout: &Checkout| checkout.write("containers/test/image.lock", "gcc 5\n");
+    assert_eq!(after(&tool(), change), COMPILES);
+}
+
+#[test]
+fn a_line_in_abi_toml_changes_packages_and_compiles_nothing_again() {
+    let change = |checkout: &Checkout| checkout.write("containers/test/abi.toml", "");
+    assert_eq!(after(&tool(), change), PACKAGES);
+}
+
+#[test]
+fn image_arguments_keep_all_keys() {
+    let args = ["BASE=elsewhere".to_owned()];
+    let checkout = tool();
+    let store = Store::at(checkout.workspace.root.join("store")).unwrap();
+    let fetcher = Fetcher::new(&store, &checkout.workspace, &SILENT);
+    let circumstances =
+        Circumstances { image_args: &args, ..checkout.circumstances(&[], &fetcher) };
+    let specs = checkout.workspace.specs(&BTreeSet::new()).unwrap();
+    let with_args = Plan::of(&specs, &circumstances).unwrap();
+    assert!(differing(&checkout.plan(&[]), &with_args).is_empty());
+}
+
+#[test]
+fn machines_that_compile_along_change_the_compiles() {
+    assert_eq!(within(&tool(), |c| c.farm = true), COMPILES);
+}
+
+#[test]
+fn a_changed_phase_or_variable_changes_its_compile_and_those_that_need_it() {
+    for (from, to) in
+        [("run = \"make\"", "run = \"make -s\""), ("[build]\n", "[build]\nenv = { A = \"b\" }\n")]
+    {
+        let change = |checkout: &Checkout| checkout.replace("specs/tool/package.toml", from, to);
+        assert_eq!(after(&tool(), change), COMPILES, "{to}");
+    }
+}
+
+#[test]
+fn discard_and_the_files_of_a_package_change_packages_and_compile_nothing_again() {
+    let discard = |checkout: &Checkout| {
+        let to = "[build]\ndiscard = [\"/usr/share/doc\"]\n";
+        checkout.replace("specs/tool/package.toml", "[build]\n", to);
+    };
+    assert_eq!(after(&tool(), discard), ["package tool", "sign tool"]);
+    let files = |checkout: &Checkout| {
+        let (from, to) = ("\"/usr/share/tool\"", "\"/usr/share/tools\"");
+        checkout.replace("specs/tool/package.toml", from, to);
+    };
+    // The gate of the plugin asks which libraries the tool brings.
+    assert_eq!(after(&tool(), files), PACKAGES);
+}
+
+#[test]
+fn a_patch_changes_the_fetch_and_what_is_compiled() {
+    let checkout = tool();
+    let patched = "[source.tool]\npatches = [\"a.patch\"]\n";
+    checkout.replace("specs/tool/package.toml", "[source.tool]\n", patched);
+    checkout.write("specs/tool/a.patch", "one\n");
+    let change = |checkout: &Checkout| checkout.write("specs/tool/a.patch", "two\n");
+    assert_eq!(after(&checkout, change), [&["fetch tool"][..], &COMPILES].concat());
+}
+
+#[test]
+fn the_addresses_of_an_archive_keep_all_keys_and_its_checksum_does_not() {
+    let checkout = Checkout::new();
+    checkout.compiled("tool", "");
+    let archive = format!("url = \"https://a.example/x.tar.gz\"\nsha256 = \"{}\"", "0".repeat(64));
+    checkout.replace("specs/tool/package.toml", "path = \"src\"", &archive);
+    let moved = |checkout: &Checkout| {
+        checkout.replace("specs/tool/package.toml", "a.example", "b.example");
+    };
+    assert!(after(&checkout, moved).is_empty());
+    let other = |checkout: &Checkout| {
+        checkout.replace("specs/tool/package.toml", &"0".repeat(64), &"1".repeat(64));
+    };
+    let all = ["fetch tool", "compile tool", "package tool", "sign tool"];
+    assert_eq!(after(&checkout, other), all);
+}
