@@ -1,6 +1,6 @@
 //! The command line: names, help, and how its faults are told.
 
-use std::path::PathBuf;
+use std::{ffi::OsString, path::PathBuf};
 
 use clap::{
     Args, Parser, Subcommand,
@@ -34,7 +34,12 @@ impl Cli {
     /// Reads the command line. Help ends the process, and so does a fault in it, unless it is to be
     /// told as JSON.
     pub(crate) fn read(json: bool) -> Result<Self> {
-        match Self::try_parse() {
+        Self::read_from(std::env::args_os(), json)
+    }
+
+    /// Reads these words.
+    pub(crate) fn read_from(words: impl IntoIterator<Item = OsString>, json: bool) -> Result<Self> {
+        match Self::try_parse_from(words) {
             Ok(cli) => Ok(cli),
             Err(fault) if json && fault.use_stderr() => Err(unknown(&fault)),
             Err(other) => other.exit(),

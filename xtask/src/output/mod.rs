@@ -185,3 +185,6 @@ impl Output {
         serde_json::to_string(&Line { format: FORMAT, output: self }).unwrap_or_default()
     }
 }
+
+#[cfg(test)]
+mod tests;
