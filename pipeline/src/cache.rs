@@ -84,6 +84,12 @@ impl Cache {
     }
 }
 
+/// Adds what to do about a result that is not what its step has left there.
+pub fn changed(failure: Failure, result: &Path) -> Failure {
+    let help = format!("something else has changed it: remove {}, and run again", result.display());
+    failure.help(help)
+}
+
 fn children(dir: &Path) -> Result<Vec<PathBuf>> {
     match fs_err::read_dir(dir) {
         Ok(entries) => entries

@@ -4,7 +4,8 @@
 //!
 //! [`spec::Package`] (what the author wrote, checked) → [`stage::StagedRoot`] (which files go
 //! where) → [`package::UnsignedRpm`] → [`signature::SignedRpm`] → [`repodata`]. [`verify`] reads
-//! it all back and trusts nothing.
+//! it all back and trusts nothing. Nobody outside can make one of these types from a path: a file that was written
+//! before is opened, which checks that it is what the type says.
 //!
 //! The crate runs no program, opens no connection, prints nothing and knows no package by name.
 //! The limits of CentOS 7's rpm are in [`limits`], with their sources.

@@ -17,11 +17,11 @@ use crate::{
     deps::{self, FileFacts},
     header::{
         self, Dependencies, Parts,
-        signature::{Digests, unsigned_header},
+        signature::{Digests, is_signed, unsigned_header},
     },
     limits,
     payload::{self, Compression, Inodes, PayloadFacts},
-    read,
+    read::{self, Rpm},
     scriptlet::Scriptlets,
     spec::Package,
     stage::StagedRoot,
@@ -48,13 +48,38 @@ impl Default for WriteOptions {
     }
 }
 
-/// An RPM with all digests and no signature.
+/// An RPM with all digests and no signature. [`Prepared::write`] makes one; [`UnsignedRpm::open`] finds one
+/// that was written before.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnsignedRpm {
+    path: PathBuf,
+    size: u64,
+}
+
+impl UnsignedRpm {
+    /// Opens an RPM that was written before. Its headers are read and checked, it must be as long as they
+    /// state, and nobody must have signed it. The payload is not read, so this takes the same short time
+    /// for a package of any size. [`crate::verify`] checks the payload.
+    ///
+    /// # Errors
+    /// [`Error::Format`] if the file is not such an RPM, or an I/O error.
+    pub fn open(path: &Path) -> Result<Self> {
+        let rpm = Rpm::open(path)?;
+        if is_signed(&rpm.metadata.signature) {
+            return Err(Error::format(path, "is signed already"));
+        }
+        Ok(Self { path: path.to_owned(), size: rpm.whole_size()? })
+    }
+
     /// The file.
-    pub path: PathBuf,
-    /// Its size in bytes.
-    pub size: u64,
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Size of the file in bytes.
+    pub fn size(&self) -> u64 {
+        self.size
+    }
 }
 
 /// A package with everything about it found out, ready to be written.

@@ -11,20 +11,76 @@ use crate::{
     Error, Result,
     header::signature::entry,
     limits,
-    openpgp::Signer,
+    openpgp::{Certificate, Signer},
     package::UnsignedRpm,
     read::{Rpm, check_lengths},
 };
 
 /// A signed RPM. Only these get into a repository.
+///
+/// There are three ways to one: [`sign`] makes it, [`SignedRpm::open`] finds one that was signed before, and
+/// [`crate::verify::Report::signed`] gives it for a file from elsewhere that was verified in full.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SignedRpm {
+    path: PathBuf,
+    size: u64,
+    signed_by: String,
+}
+
+impl SignedRpm {
+    /// Opens an RPM that was signed before, by this key. Its headers are read and checked, the signature of
+    /// the header must hold, there must be one of header and payload, and the file must be as long as the headers
+    /// state. The payload is not read, so this takes the same short time for a package of any size.
+    /// [`crate::verify`] checks the payload: do so before a repository is published.
+    ///
+    /// # Errors
+    /// [`Error::Format`] if the file is not such an RPM, or an I/O error.
+    pub fn open(path: &Path, certificate: &Certificate) -> Result<Self> {
+        let rpm = Rpm::open(path)?;
+        let signature = &rpm.metadata.signature;
+        let binary = |tag| {
+            let missing = |_| Error::format(path, "is not signed");
+            signature.get_entry_data_as_binary(tag).map_err(missing)
+        };
+        binary(Tag::RPMSIGTAG_PGP)?;
+        let of_header = binary(Tag::RPMSIGTAG_RSA)?;
+        certificate
+            .verify(of_header, rpm.header_bytes())
+            .map_err(|mismatch| Error::format(path, format!("header signature {mismatch}")))?;
+        Ok(Self::checked(path, rpm.whole_size()?, certificate))
+    }
+
+    /// For files whose signatures this crate has made or checked.
+    pub(crate) fn checked(path: &Path, size: u64, certificate: &Certificate) -> Self {
+        Self { path: path.to_owned(), size, signed_by: certificate.fingerprint() }
+    }
+
+    /// Copies the file into `folder`, under the same name. A file of that name is replaced.
+    ///
+    /// # Errors
+    /// [`Error::Format`] if the file has another size by now, or an I/O error that names the file.
+    pub fn copy_into(&self, folder: &Path) -> Result<Self> {
+        let copy = folder.join(self.path.file_name().unwrap_or_default());
+        match fs_err::copy(&self.path, &copy)? == self.size {
+            true => Ok(Self { path: copy, ..self.clone() }),
+            false => Err(Error::format(&self.path, "was changed after it was signed")),
+        }
+    }
+
     /// The file.
-    pub path: PathBuf,
-    /// Its size in bytes.
-    pub size: u64,
-    /// Fingerprint of the key, lower-case hex.
-    pub key: String,
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Size of the file in bytes.
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// Fingerprint of the key that signed it, in lower-case hex.
+    pub fn signed_by(&self) -> &str {
+        &self.signed_by
+    }
 }
 
 /// Signs `unsigned` and writes the result to `path`, which must not exist. What is left there
@@ -36,7 +92,7 @@ pub struct SignedRpm {
 /// # Errors
 /// [`Error::Sign`], [`Error::Format`] for a damaged package, or an I/O error.
 pub fn sign(unsigned: &UnsignedRpm, signer: &dyn Signer, path: &Path) -> Result<SignedRpm> {
-    let rpm = Rpm::open(&unsigned.path)?;
+    let rpm = Rpm::open(unsigned.path())?;
     let header = rpm.header_bytes();
     let time = rpm.build_time();
     let of_header = signer.sign(&mut &header[..], time)?;
@@ -44,15 +100,10 @@ pub fn sign(unsigned: &UnsignedRpm, signer: &dyn Signer, path: &Path) -> Result<
         signer.sign(&mut header.chain(BufReader::with_capacity(1 << 18, rpm.payload()?)), time)?;
 
     let kept = rpm.metadata.signature.get_all_entries();
-    let kept = kept.map_err(|e| Error::format(&unsigned.path, e.to_string()))?;
-    let is_own = |tag: u32| {
-        [Tag::RPMSIGTAG_RSA, Tag::RPMSIGTAG_PGP, Tag::HEADER_SIGNATURES]
-            .iter()
-            .any(|t| *t as u32 == tag)
-    };
+    let kept = kept.map_err(|e| Error::format(unsigned.path(), e.to_string()))?;
     let mut entries: Vec<_> = kept
         .into_iter()
-        .filter(|(tag, _)| !is_own(*tag))
+        .filter(|(tag, _)| *tag != Tag::HEADER_SIGNATURES as u32)
         .map(|(tag, data)| HeaderEntry::new(tag, data))
         .collect();
     entries.push(entry(Tag::RPMSIGTAG_RSA, IndexData::Bin(of_header)));
@@ -63,7 +114,7 @@ pub fn sign(unsigned: &UnsignedRpm, signer: &dyn Signer, path: &Path) -> Result<
         header: rpm.metadata.header.clone(),
     };
     let size = write_with(&metadata, &rpm, path)?;
-    Ok(SignedRpm { path: path.to_owned(), size, key: signer.certificate().fingerprint() })
+    Ok(SignedRpm::checked(path, size, signer.certificate()))
 }
 
 /// A new head before the old payload, which is copied without being looked at.

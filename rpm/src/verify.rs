@@ -17,10 +17,11 @@ use sha2::Sha256;
 
 use crate::{
     Result, fitness,
-    header::RPM_VERSION,
+    header::{RPM_VERSION, signature::OTHER_SIGNATURES},
     openpgp::{Certificate, Mismatch},
     payload::hex,
     read::Rpm,
+    signature::SignedRpm,
 };
 
 /// What was found out about one file.
@@ -34,9 +35,16 @@ pub struct Report {
     pub checks: Vec<(Check, Outcome)>,
     /// Why CentOS 7's rpm could not install it, whole or not.
     pub unfit: Vec<String>,
+    signed: Option<SignedRpm>,
 }
 
 impl Report {
+    /// The file as one that may go into a repository, if nothing speaks against it: this is how an RPM that somebody
+    /// else wrote and signed gets into one.
+    pub fn signed(&self) -> Option<&SignedRpm> {
+        self.signed.as_ref()
+    }
+
     /// Whether no check failed, and CentOS 7's rpm can install the package.
     pub fn is_good(&self) -> bool {
         self.failures().next().is_none() && self.unfit.is_empty()
@@ -224,7 +232,14 @@ pub fn verify(path: &Path, certificate: &Certificate, required: Required) -> Res
     if others(&rpm) {
         checks.push((Check::OtherSignatures, Outcome::Signature(Mismatch::Unusable)));
     }
-    Ok(Report { path: path.to_owned(), nevra: rpm.nevra(), checks, unfit: fitness::faults(&rpm)? })
+    let unfit = fitness::faults(&rpm)?;
+    let mut report =
+        Report { path: path.to_owned(), nevra: rpm.nevra(), checks, unfit, signed: None };
+    if report.is_good() {
+        let size = rpm.header_range().start as u64 + size;
+        report.signed = Some(SignedRpm::checked(path, size, certificate));
+    }
+    Ok(report)
 }
 
 /// What must be there.
@@ -254,10 +269,7 @@ impl Demands {
 /// Whether there are signatures of kinds that are not checked here. rpm checks them, and refuses the package
 /// where it cannot.
 fn others(rpm: &Rpm) -> bool {
-    const DSA: u32 = 267;
-    const GPG: u32 = 1005;
-    const PGP5: u32 = 1006;
-    [DSA, GPG, PGP5].iter().any(|tag| rpm.metadata.signature.entry_is_present(*tag))
+    OTHER_SIGNATURES.iter().any(|tag| rpm.metadata.signature.entry_is_present(*tag))
 }
 
 /// A digest in hex. rpm takes no list of one text for a text there.

@@ -12,10 +12,15 @@ const REAL: [&str; 3] = ["calico-mesos", "mesos-calico-firewalld", "mesos-init-w
 
 /// Builds the real packages, signed by the test key, for this address.
 pub fn real_packages(base_url: &str, out: &std::path::Path) {
+    real_packages_signed_by("a", base_url, out);
+}
+
+/// As [`real_packages`], signed by this test key.
+pub fn real_packages_signed_by(key: &str, base_url: &str, out: &std::path::Path) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
     command.arg("--root").arg(repository()).arg("rpm").args(REAL);
     command.args(["--base-url", base_url, "--out"]).arg(out);
-    command.arg("--key").arg(support::key_file("a")).env_remove("SOURCE_DATE_EPOCH");
+    command.arg("--key").arg(support::key_file(key)).env_remove("SOURCE_DATE_EPOCH");
     support::ok(&mut command);
 }
 

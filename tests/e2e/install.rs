@@ -7,9 +7,13 @@ use std::{
     process::{Command, Output},
 };
 
-use el7rpm::{repodata, signature};
+use el7rpm::{openpgp::Signer, repodata, signature::SignedRpm};
 
-use crate::{checkout::walk, host_program::real_packages, stand_in, support};
+use crate::{
+    checkout::walk,
+    host_program::{real_packages, real_packages_signed_by},
+    stand_in, support,
+};
 
 /// A root with a repository of ours, and a stand-in for CentOS 7's own.
 struct Scratch {
@@ -178,6 +182,15 @@ fn the_files_of_the_folder_install_by_name_as_the_guide_says() {
     scratch.dnf_ok(&args);
 }
 
+/// Writes the metadata of a repository again, signed by the key `by`; each package has been signed by `of` it.
+fn index_again(out: &Path, by: &str, of: impl Fn(&str) -> &'static str) {
+    let rpms = walk(out).into_iter().filter(|f| f.ends_with(".rpm"));
+    let open = |f: String| SignedRpm::open(&out.join(&f), support::key(of(&f)).certificate());
+    let rpms: Vec<_> = rpms.map(|f| open(f).unwrap()).collect();
+    fs_err::remove_dir_all(out.join("repodata")).unwrap();
+    repodata::write(out, &rpms, 0, &support::key(by)).unwrap();
+}
+
 #[test]
 fn a_repository_that_another_key_signed_is_refused() {
     if !support::have_as_root("dnf refuses", TOOLS) {
@@ -186,11 +199,7 @@ fn a_repository_that_another_key_signed_is_refused() {
     let scratch = Scratch::new();
     let out = scratch.publish();
     // The metadata is signed again by somebody else; the key that hosts trust stays what it was.
-    let rpms: Vec<_> = walk(&out).into_iter().filter(|f| f.ends_with(".rpm")).collect();
-    let indexed: Vec<_> =
-        rpms.iter().map(|f| repodata::IndexedRpm::read(&out.join(f)).unwrap()).collect();
-    fs_err::remove_dir_all(out.join("repodata")).unwrap();
-    repodata::write_indexed(&out, indexed, 0, &support::key("b")).unwrap();
+    index_again(&out, "b", |_| "a");
     let output = scratch.dnf(&["install", "mesos-calico-firewalld"]);
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(!output.status.success(), "{text}");
@@ -206,18 +215,11 @@ fn a_package_that_another_key_signed_is_refused() {
     let scratch = Scratch::new();
     let out = scratch.publish();
     let rpm = walk(&out).into_iter().find(|f| f.starts_with("mesos-calico-firewalld")).unwrap();
-    let path = out.join(&rpm);
-    let again = scratch.path("again.rpm");
-    let size = fs_err::metadata(&path).unwrap().len();
-    let unsigned = el7rpm::package::UnsignedRpm { path: path.clone(), size };
-    signature::sign(&unsigned, &support::key("b"), &again).unwrap();
-    fs_err::rename(&again, &path).unwrap();
+    let strangers = scratch.path("strangers");
+    real_packages_signed_by("b", "file:///srv/x", &strangers);
+    fs_err::copy(strangers.join(&rpm), out.join(&rpm)).unwrap();
     // The metadata is right and signed by the trusted key: only the package is not.
-    let rpms: Vec<_> = walk(&out).into_iter().filter(|f| f.ends_with(".rpm")).collect();
-    let indexed: Vec<_> =
-        rpms.iter().map(|f| repodata::IndexedRpm::read(&out.join(f)).unwrap()).collect();
-    fs_err::remove_dir_all(out.join("repodata")).unwrap();
-    repodata::write_indexed(&out, indexed, 0, &support::key("a")).unwrap();
+    index_again(&out, "a", |file| if file == rpm { "b" } else { "a" });
     scratch.dnf_ok(&["install", "stand-in-for-centos-7"]);
     let output = scratch.dnf(&["install", "mesos-calico-firewalld"]);
     assert!(!output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));

@@ -34,9 +34,8 @@ pub fn write(base: &Path, table: &Path, more: &[&str], assets: &str) {
     let unsigned =
         Prepared::new(package, &root, &options).unwrap().write(&base.join("unsigned")).unwrap();
     let key = support::key("a");
-    let signed =
-        signature::sign(&unsigned, &key, &base.join(format!("{}.rpm", package.nvra()))).unwrap();
-    repodata::write(base, &[signed], &key).unwrap();
+    let signed = signature::sign(&unsigned, &key, &base.join(package.file_name())).unwrap();
+    repodata::write(base, &[signed], 0, &key).unwrap();
 }
 
 /// What the table's libraries provide, and what no table has.

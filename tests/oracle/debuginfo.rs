@@ -63,7 +63,7 @@ fn sources(root: &StagedRoot) -> BTreeMap<String, PathBuf> {
         Kind::File { source, .. } => Some((e.path.clone(), source.clone())),
         _ => None,
     };
-    root.entries.iter().filter_map(source).collect()
+    root.entries().iter().filter_map(source).collect()
 }
 
 /// What a program does, given a folder to look for libraries in.
@@ -161,7 +161,7 @@ fn debuggers_find_lines_by_build_id() {
     let root = scratch::Scratch::new();
     assert_eq!(split.packages[1].name, "p-debuginfo");
     for (package, staged) in split.packages.iter().zip(&split.roots) {
-        let path = split.bench.path(&format!("{}.rpm", package.nvra()));
+        let path = split.bench.path(&package.file_name());
         let options = WriteOptions::default();
         Prepared::new(package, staged, &options).unwrap().write(&path).unwrap();
         root.change(&["-i", "--nodeps"], Some(&path));

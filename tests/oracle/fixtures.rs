@@ -52,9 +52,8 @@ impl Bench {
         let key = support::key("a");
         let sign = |p: &Package| {
             let unsigned = self.unsigned(p, out);
-            let signed =
-                signature::sign(&unsigned, &key, &out.join(format!("{}.rpm", p.nvra()))).unwrap();
-            fs_err::remove_file(unsigned.path).unwrap();
+            let signed = signature::sign(&unsigned, &key, &out.join(p.file_name())).unwrap();
+            fs_err::remove_file(unsigned.path()).unwrap();
             signed
         };
         self.packages().iter().map(sign).collect()

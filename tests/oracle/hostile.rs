@@ -103,9 +103,9 @@ fn damaged_packages() {
     let out = tempfile::tempdir().unwrap();
     let key = support::key("a");
     for signed in fixtures::varied().signed(out.path()) {
-        let whole = fs_err::read(&signed.path).unwrap();
+        let whole = fs_err::read(signed.path()).unwrap();
         // Most of the file is payload, where nothing is parsed: damage the headers.
-        let front = Rpm::open(&signed.path).unwrap().payload_offset() as usize;
+        let front = Rpm::open(signed.path()).unwrap().payload_offset() as usize;
         let path = out.path().join("damaged.rpm");
         tries(1500, |damages| {
             let mut bytes = damaged(&whole[..front], &damages);
@@ -124,8 +124,8 @@ fn damaged_packages() {
 fn headers_that_claim_more_than_there_is() {
     let out = tempfile::tempdir().unwrap();
     let signed = fixtures::varied().signed(out.path()).remove(0);
-    let whole = fs_err::read(&signed.path).unwrap();
-    let start = Rpm::open(&signed.path).unwrap().header_range().start;
+    let whole = fs_err::read(signed.path()).unwrap();
+    let start = Rpm::open(signed.path()).unwrap().header_range().start;
     for (at, value) in [
         (start + 8, u32::MAX),
         (start + 8, 0xffff),
@@ -147,8 +147,8 @@ fn headers_that_claim_more_than_there_is() {
 fn entries_that_share_their_data_are_refused() {
     let out = tempfile::tempdir().unwrap();
     let signed = fixtures::varied().signed(out.path()).remove(0);
-    let mut bytes = fs_err::read(&signed.path).unwrap();
-    let index = Rpm::open(&signed.path).unwrap().header_range().start + 16;
+    let mut bytes = fs_err::read(signed.path()).unwrap();
+    let index = Rpm::open(signed.path()).unwrap().header_range().start + 16;
     // The third entry gets the place of the second's data.
     let (second, third) = (index + 16 + 8, index + 2 * 16 + 8);
     bytes.copy_within(second..second + 4, third);
@@ -189,7 +189,8 @@ fn damaged_archives() {
 fn damaged_elf_files() {
     let out = tempfile::tempdir().unwrap();
     let path = out.path().join("elf");
-    let package = fixtures::varied().packages().remove(0);
+    let package = "[package.p]\nversion = \"1\"\narch = \"x86_64\"\nsummary = \"s\"\nlicense = \"l\"\nassets = []";
+    let package = fixtures::Bench::new(package).packages().remove(0);
     let table = AbiTable::el7().unwrap();
     let mut elf = include_bytes!("../../rpm/fuzz/seeds/elf/library").to_vec();
     for whole in [elf.clone(), {
@@ -209,7 +210,7 @@ fn damaged_elf_files() {
                 caps: None,
                 unverified: el7rpm::spec::FileVerifyFlags::empty(),
             };
-            let root = StagedRoot { entries: vec![entry] };
+            let root = StagedRoot::of(&package, vec![entry]).unwrap();
             let facts = deps::discover(&package, &root).unwrap();
             table.check(Arch::X86_64, &root, &facts, &BTreeSet::new()).unwrap();
         });

@@ -40,15 +40,15 @@ fn write(
     package.description = "long text ".repeat(description / 10);
     let roots =
         Roots { spec: bench.dir.path().into(), workspace: None, crate_dir: None, build: None };
-    let mut root = StagedRoot::collect(&package, &roots)?;
-    let entry = root.entries[0].clone();
-    root.entries = (0..files)
+    let entry = StagedRoot::collect(&package, &roots)?.entries()[0].clone();
+    let entries = (0..files)
         .map(|i| Entry {
             path: format!("/opt/large/folder/file-{i:07}"),
             kind: Kind::Ghost,
             ..entry.clone()
         })
         .collect();
+    let root = StagedRoot::of(&package, entries)?;
     let options = WriteOptions::default();
     Prepared::new(&package, &root, &options)?.write(&bench.path("large.unsigned"))
 }

@@ -19,7 +19,7 @@ fn createrepo_c_agrees() {
     let out = tempfile::tempdir().unwrap();
     let key = support::key("a");
     let signed = fixtures::varied().signed(out.path());
-    repodata::write(out.path(), &signed, &key).unwrap();
+    repodata::write(out.path(), &signed, 0, &key).unwrap();
     let ours = facts(&out.path().join("repodata"));
     let theirs = tempfile::tempdir().unwrap();
     let mut createrepo = Command::new("createrepo_c");
@@ -38,7 +38,7 @@ fn the_same_packages_give_the_same_bytes() {
     let key = support::key("a");
     let write = || {
         let out = tempfile::tempdir().unwrap();
-        repodata::write(out.path(), &bench.signed(out.path()), &key).unwrap();
+        repodata::write(out.path(), &bench.signed(out.path()), 0, &key).unwrap();
         let mut files = BTreeMap::new();
         for entry in fs_err::read_dir(out.path().join("repodata")).unwrap() {
             let entry = entry.unwrap();
@@ -55,7 +55,7 @@ fn verification_finds_what_was_changed() {
     let out = tempfile::tempdir().unwrap();
     let key = support::key("a");
     let signed = fixtures::varied().signed(out.path());
-    repodata::write(out.path(), &signed, &key).unwrap();
+    repodata::write(out.path(), &signed, 0, &key).unwrap();
     let problems = || repodata::verify(out.path(), key.certificate()).unwrap().problems;
     assert_eq!(problems(), []);
     for entry in fs_err::read_dir(out.path().join("repodata")).unwrap() {
@@ -68,7 +68,7 @@ fn verification_finds_what_was_changed() {
         assert_ne!(problems(), [], "{}", path.display());
         fs_err::write(&path, whole).unwrap();
     }
-    fs_err::remove_file(&signed[0].path).unwrap();
+    fs_err::remove_file(signed[0].path()).unwrap();
     assert_eq!(problems()[0].message, "is listed but missing");
     let other = support::key("b").certificate().clone();
     let problems = repodata::verify(out.path(), &other).unwrap().problems;

@@ -59,7 +59,7 @@ fn a_digest_cannot_be_taken_out_of_a_package_of_ours() {
     let out = tempfile::tempdir().unwrap();
     let key = support::key("a");
     let signed = fixtures::varied().signed(out.path()).remove(0);
-    let rpm = Rpm::open(&signed.path).unwrap();
+    let rpm = Rpm::open(signed.path()).unwrap();
     let path = out.path().join("stripped.rpm");
     for (tag, check) in [
         (SigTag::RPMSIGTAG_SHA1, Check::HeaderSha1),
@@ -87,7 +87,7 @@ fn a_digest_cannot_be_taken_out_of_a_package_of_ours() {
 fn a_header_only_signature_gets_the_remedy_that_helps() {
     let out = tempfile::tempdir().unwrap();
     let signed = fixtures::varied().signed(out.path()).remove(0);
-    let rpm = Rpm::open(&signed.path).unwrap();
+    let rpm = Rpm::open(signed.path()).unwrap();
     let path = out.path().join("header-only.rpm");
     let pgp = SigTag::RPMSIGTAG_PGP as u32;
     resigned(&rpm, |tag, data| (tag != pgp).then_some(data), &path);
@@ -100,7 +100,7 @@ fn a_header_only_signature_gets_the_remedy_that_helps() {
 fn features_that_centos_7_lacks_are_named() {
     let out = tempfile::tempdir().unwrap();
     let signed = fixtures::varied().signed(out.path()).remove(0);
-    let rpm = Rpm::open(&signed.path).unwrap();
+    let rpm = Rpm::open(signed.path()).unwrap();
     let path = out.path().join("newer.rpm");
     let entries = rpm.metadata.header.get_all_entries().unwrap().into_iter();
     let changed = entries.filter(|(tag, _)| *tag != 63).map(|(tag, data)| {
@@ -147,7 +147,7 @@ fn files_whose_names_no_host_could_ask_for_are_not_indexed() {
         ("a%41.rpm", false),
     ] {
         let path = out.path().join(name);
-        fs_err::copy(&signed.path, &path).unwrap();
+        fs_err::copy(signed.path(), &path).unwrap();
         assert_eq!(IndexedRpm::read(&path).is_ok(), good, "{name:?}");
     }
 }
@@ -201,7 +201,7 @@ fn signatures_with_digests_that_rpm_does_not_know_are_refused() {
     let old = el7::Root::new("digests of signatures for rpm 4.11.3");
     assert!(old.as_ref().is_none_or(|root| root.import(&key)));
     let signed = fixtures::varied().signed(out.path()).remove(0);
-    let rpm = Rpm::open(&signed.path).unwrap();
+    let rpm = Rpm::open(signed.path()).unwrap();
     for (digest, good) in [
         ("SHA1", true),
         ("SHA224", true),

@@ -5,7 +5,9 @@ use std::{path::Path, process::Command};
 
 use el7rpm::{
     openpgp::Signer,
+    package::UnsignedRpm,
     read::Rpm,
+    signature::SignedRpm,
     verify::{self, Required},
 };
 
@@ -29,7 +31,7 @@ fn rpm_finds_all_digests_and_signatures_and_they_hold() {
     let out = tempfile::tempdir().unwrap();
     with_imported_key(&out.path().join("db"));
     for signed in fixtures::varied().signed(out.path()) {
-        let text = support::ok(rpm(&out.path().join("db")).arg("-Kv").arg(&signed.path));
+        let text = support::ok(rpm(&out.path().join("db")).arg("-Kv").arg(signed.path()));
         let lines: Vec<_> = text.lines().skip(1).map(str::trim).collect();
         assert_eq!(lines.len(), 6, "{text}");
         assert!(lines.iter().all(|l| l.ends_with(": OK")), "{text}");
@@ -70,7 +72,7 @@ fn the_payload_is_signed_even_where_the_header_signature_is_masked() {
     with_imported_key(&db);
     let signed = fixtures::varied().signed(out.path()).remove(0);
     let masked = out.path().join("masked.rpm");
-    without_header_signature(&signed.path, &masked);
+    without_header_signature(signed.path(), &masked);
     let text = support::ok(rpm(&db).arg("-Kv").arg(&masked));
     let lines: Vec<_> = text.lines().skip(1).map(str::trim).collect();
     assert!(
@@ -94,10 +96,10 @@ fn the_payload_is_signed_even_where_the_header_signature_is_masked() {
 fn every_flipped_byte_of_header_or_payload_is_noticed() {
     let out = tempfile::tempdir().unwrap();
     let signed = fixtures::varied().signed(out.path()).pop().unwrap();
-    let whole = fs_err::read(&signed.path).unwrap();
-    let start = Rpm::open(&signed.path).unwrap().header_range().start;
+    let whole = fs_err::read(signed.path()).unwrap();
+    let start = Rpm::open(signed.path()).unwrap().header_range().start;
     let certificate = support::key("a").certificate().clone();
-    assert!(verify::verify(&signed.path, &certificate, Required::All).unwrap().is_good());
+    assert!(verify::verify(signed.path(), &certificate, Required::All).unwrap().is_good());
 
     let mut broken = Vec::new();
     for at in start..whole.len() {
@@ -129,9 +131,67 @@ fn another_key_is_refused() {
     let out = tempfile::tempdir().unwrap();
     let signed = fixtures::varied().signed(out.path()).pop().unwrap();
     let other = support::key("b").certificate().clone();
-    let report = verify::verify(&signed.path, &other, Required::All).unwrap();
+    let report = verify::verify(signed.path(), &other, Required::All).unwrap();
     let failed: Vec<_> =
         report.failures().map(|(check, outcome)| format!("{check} {outcome}")).collect();
     assert_eq!(failed.len(), 2, "{failed:?}");
     assert!(failed.iter().all(|f| f.contains("was made by another key")), "{failed:?}");
+}
+
+/// Reading a file back gives what writing it gave; of anything else it says what is wrong.
+#[test]
+fn an_rpm_is_opened_only_as_what_it_is() {
+    let bench = fixtures::varied();
+    let package = bench.packages().remove(0);
+    let unsigned = bench.unsigned(&package, bench.dir.path());
+    let signed = bench.signed(&bench.path("etc")).remove(0);
+    let (ours, other) = (support::key("a"), support::key("b"));
+    let (ours, other) = (ours.certificate(), other.certificate());
+    assert_eq!(UnsignedRpm::open(unsigned.path()).unwrap(), unsigned);
+    assert_eq!(SignedRpm::open(signed.path(), ours).unwrap(), signed);
+    let report = verify::verify(signed.path(), ours, Required::AsWritten).unwrap();
+    assert_eq!(report.signed(), Some(&signed));
+    assert!(verify::verify(unsigned.path(), ours, Required::AsWritten).unwrap().signed().is_none());
+
+    let whole = fs_err::read(signed.path()).unwrap();
+    let changed = |change: &dyn Fn(&mut Vec<u8>)| {
+        let mut bytes = whole.clone();
+        change(&mut bytes);
+        fs_err::write(bench.path("changed.rpm"), bytes).unwrap();
+        let error = SignedRpm::open(&bench.path("changed.rpm"), ours);
+        error.map_err(|e| e.to_string().rsplit("changed.rpm: ").next().unwrap().to_owned())
+    };
+    let summary = whole.windows(7).position(|bytes| bytes == b"Summary").unwrap();
+    assert_eq!(
+        changed(&|bytes| bytes.truncate(bytes.len() - 1)).unwrap_err(),
+        "does not have the size that it states"
+    );
+    assert_eq!(
+        changed(&|bytes| bytes[summary] ^= 1).unwrap_err(),
+        "header signature does not match"
+    );
+    // What only reading the payload can show is left to those who read it.
+    let damaged = changed(&|bytes| *bytes.last_mut().unwrap() ^= 1).unwrap();
+    let report = verify::verify(damaged.path(), ours, Required::AsWritten).unwrap();
+    assert!(report.signed().is_none());
+
+    let said = |error: el7rpm::Error| error.to_string();
+    let error = said(UnsignedRpm::open(signed.path()).unwrap_err());
+    assert!(error.ends_with("is signed already"), "{error}");
+    let error = said(SignedRpm::open(unsigned.path(), ours).unwrap_err());
+    assert!(error.ends_with("is not signed"), "{error}");
+    let error = said(SignedRpm::open(signed.path(), other).unwrap_err());
+    assert!(error.contains("header signature was made by another key"), "{error}");
+}
+
+#[test]
+fn a_copy_is_refused_if_the_file_has_another_size_by_then() {
+    let (out, folder) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let signed = fixtures::varied().signed(out.path()).remove(0);
+    let copy = signed.copy_into(folder.path()).unwrap();
+    assert_eq!(copy.path(), folder.path().join(signed.path().file_name().unwrap()));
+    assert_eq!(fs_err::read(copy.path()).unwrap(), fs_err::read(signed.path()).unwrap());
+    fs_err::write(signed.path(), "another file").unwrap();
+    let error = signed.copy_into(folder.path()).unwrap_err().to_string();
+    assert!(error.ends_with("was changed after it was signed"), "{error}");
 }

@@ -194,7 +194,7 @@ assets = [{ source = "a", dest = "/opt/a" }]
 "#,
     );
     bench.write("a", "a\n");
-    let path = bench.signed(folder).remove(0).path;
+    let path = bench.signed(folder).remove(0).path().to_owned();
     let rpm = Rpm::open(&path).unwrap();
     let bytes = fs_err::read(&path).unwrap();
     let places = places(&bytes, rpm.header_range());

@@ -351,7 +351,7 @@ impl<'a> Builder<'a> {
             key = key.file(&path.to_string_lossy(), path)?;
         }
         // Links and empty folders have no content that could tell them.
-        for entry in &inputs.entries {
+        for entry in inputs.entries() {
             let place = |kind: &Kind| match kind {
                 Kind::File { .. } => String::new(),
                 other => format!("{other:?}"),
@@ -380,7 +380,7 @@ impl<'a> Builder<'a> {
             .step("package", &unsigned.name, &unsigned.key)
             .text("the signing key", self.circumstances.signing_key)
             .identify();
-        let work = Work::Sign { of, file_name: format!("{}.rpm", package.nvra()) };
+        let work = Work::Sign { of, file_name: package.file_name() };
         self.add(Step {
             package: Some(package.name.clone()),
             needs: vec![of],

@@ -76,7 +76,7 @@ fn of_files(package: &Package, workspace: &Workspace, build: Option<PathBuf>) ->
     let found = deps::discover(package, &root).unwrap_or_default();
     let found = found.into_iter().flat_map(|f| f.provides).map(|p| p.name);
     programs.extend(found.filter(|_| package.auto_req));
-    programs.extend(root.entries.iter().map(|e| e.path.clone()));
+    programs.extend(root.entries().iter().map(|e| e.path.clone()));
     // As much of a staged root as can be told where an asset is wrong.
     if let Some(build) = &roots.build {
         let files = taken(build, std::slice::from_ref(package)).unwrap_or_default();

@@ -17,9 +17,9 @@ use std::{
 };
 
 use el7rpm::{
-    openpgp,
+    openpgp::{self, Certificate},
     read::Rpm,
-    repodata::{self, IndexedRpm},
+    repodata,
     signature::SignedRpm,
 };
 use serde::{Deserialize, Serialize};
@@ -31,7 +31,7 @@ use names::{RELEASE, REPO_FILE, SUMS, sums_signature};
 pub use place::{Place, swap};
 pub use release::{Published, Release, read_release};
 
-use crate::keys::Keys;
+use crate::{cache::changed, keys::Keys};
 use base::{
     events::Reporter,
     failure::{Class, Classify, Result},
@@ -117,7 +117,7 @@ impl Publication<'_> {
     /// signed by the same key.
     pub fn has_all_of_the_present(&self) -> Result<bool> {
         let Some(present) = read_release(&self.place.out)? else { return Ok(true) };
-        let own = self.rpms.iter().map(|(_, rpm)| Rpm::open(&rpm.path));
+        let own = self.rpms.iter().map(|(_, rpm)| Rpm::open(rpm.path()));
         let own = own.collect::<el7rpm::Result<Vec<_>>>()?;
         let has = |published: &Published| {
             let there = Rpm::open(&self.place.out.join(&published.file));
@@ -155,26 +155,21 @@ impl Publication<'_> {
     fn fill(&self, dir: &Path, not_before: u32) -> Result<Release> {
         let signer = self.keys.signer.as_ref();
         let certificate = signer.certificate();
-        let mut indexed = Vec::new();
-        for (_, rpm) in self.rpms {
-            let copy = dir.join(rpm.path.file_name().unwrap_or_default());
-            // A copy, not a link: nobody who changes a published file must reach the cache.
-            fs_err::copy(&rpm.path, &copy).class(Class::Output)?;
-            indexed.push(IndexedRpm::read(&copy)?);
-        }
-        let repository =
-            repodata::write_indexed(dir, indexed, not_before, signer).class(Class::Output)?;
+        // Copies, not links: nobody who changes a published file must reach the cache.
+        let copies = self.rpms.iter().map(|(_, rpm)| rpm.copy_into(dir));
+        let copies = copies.collect::<el7rpm::Result<Vec<_>>>().class(Class::Output)?;
+        let repository = repodata::write(dir, &copies, not_before, signer).class(Class::Output)?;
         let put =
             |name: &str, content: &str| fs_err::write(dir.join(name), content).class(Class::Output);
         put(PUBLIC_KEY, &certificate.to_armored()?)?;
         put(REPO_FILE, &repo_file::write(self.base_url))?;
         let release = Release {
             version: env!("CARGO_PKG_VERSION").into(),
-            revision: repository.revision,
+            revision: repository.revision(),
             signed_by: certificate.fingerprint(),
             development: self.keys.development,
             compiler: self.compiler.map(str::to_owned),
-            packages: repository.packages.iter().map(Published::from).collect(),
+            packages: repository.packages().iter().map(Published::from).collect(),
             files: Vec::new(),
         };
         let release = self.seal(dir, release)?;
@@ -218,9 +213,12 @@ pub fn for_all_to_read(dir: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The signed RPM in a folder of the cache.
-pub fn signed(dir: &Path, file_name: &str, key: &str) -> Result<SignedRpm> {
-    let path = dir.join(file_name);
-    let size = fs_err::metadata(&path).class(Class::Output)?.len();
-    Ok(SignedRpm { path, size, key: key.to_owned() })
+/// The RPM of this name that this key has signed, in a folder of the cache. Its headers alone are read and checked
+/// ([`SignedRpm::open`]); the rest of it is checked before it is published.
+///
+/// # Errors
+/// [`Class::Output`] if it is not there, or is not what was put there.
+pub fn signed(dir: &Path, file_name: &str, certificate: &Certificate) -> Result<SignedRpm> {
+    let signed = SignedRpm::open(&dir.join(file_name), certificate).class(Class::Output);
+    signed.map_err(|failure| changed(failure, dir))
 }

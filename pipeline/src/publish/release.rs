@@ -59,9 +59,9 @@ impl From<&IndexedRpm> for Published {
     fn from(rpm: &IndexedRpm) -> Self {
         Self {
             name: rpm.name().to_owned(),
-            file: rpm.file_name.clone(),
-            size: rpm.size,
-            sha256: rpm.checksum.clone(),
+            file: rpm.file_name().to_owned(),
+            size: rpm.size(),
+            sha256: rpm.checksum().to_owned(),
         }
     }
 }

@@ -13,7 +13,10 @@ use el7rpm::{
 };
 
 use super::Context;
-use crate::plan::{self, PackageWork, Shared, Staged, Step, StepId, Work};
+use crate::{
+    cache::changed,
+    plan::{self, PackageWork, Shared, Staged, Step, StepId, Work},
+};
 use base::{
     failure::{Class, Classify, Failure, Result},
     step::Kind,
@@ -47,7 +50,7 @@ impl Context<'_> {
         }
         let stripped = self.cache.scratch()?;
         let root = debug::refine(package, root, stripped.path()).class(Class::Source)?;
-        if root.entries.is_empty() && matches!(package.symbols, Symbols::DebugInfo { .. }) {
+        if root.entries().is_empty() && matches!(package.symbols, Symbols::DebugInfo { .. }) {
             self.cache.make(Kind::Package, &step.key, |_| step.stamps.check())?;
             return Ok(());
         }
@@ -62,7 +65,7 @@ impl Context<'_> {
             lint_gate(lint::check(package, &root, prepared.facts(), &places)?)?;
         }
         self.cache.make(Kind::Package, &step.key, |out| {
-            prepared.write(&out.join(format!("{}.rpm", package.nvra()))).class(Class::Output)?;
+            prepared.write(&out.join(package.file_name())).class(Class::Output)?;
             step.stamps.check()
         })?;
         Ok(())
@@ -74,9 +77,8 @@ impl Context<'_> {
             self.cache.make(Kind::Sign, &step.key, |_| Ok::<_, Failure>(()))?;
             return Ok(());
         }
-        let path = unsigned.join(file_name);
-        let size = fs_err::metadata(&path).class(Class::Output)?.len();
-        let unsigned = UnsignedRpm { path, size };
+        let opened = UnsignedRpm::open(&unsigned.join(file_name)).class(Class::Output);
+        let unsigned = opened.map_err(|f| changed(f, &unsigned))?;
         self.cache.make(Kind::Sign, &step.key, |out| {
             signature::sign(&unsigned, self.signer, &out.join(file_name)).class(Class::Output)?;
             Ok::<_, Failure>(())

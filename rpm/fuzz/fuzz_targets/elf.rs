@@ -32,5 +32,6 @@ fuzz_target!(|data: &[u8]| {
         unverified: el7rpm::spec::FileVerifyFlags::empty(),
     };
     let entries = vec![entry("/usr/lib64/libx.so.1"), entry("/usr/lib64/pkgconfig/x.pc")];
-    let _ = deps::discover(&PACKAGE, &StagedRoot { entries });
+    let root = StagedRoot::of(&PACKAGE, entries).expect("a root");
+    let _ = deps::discover(&PACKAGE, &root);
 });

@@ -18,6 +18,15 @@ use sha2::{Digest, Sha256};
 
 use crate::payload::hex;
 
+/// Signatures of kinds that are neither written nor checked here: DSA, GPG, PGP5.
+pub(crate) const OTHER_SIGNATURES: [u32; 3] = [267, 1005, 1006];
+
+/// Whether the package bears a signature of any kind.
+pub(crate) fn is_signed(header: &Header<Tag>) -> bool {
+    let ours = [Tag::RPMSIGTAG_RSA, Tag::RPMSIGTAG_PGP].map(|tag| tag as u32);
+    ours.into_iter().chain(OTHER_SIGNATURES).any(|tag| header.entry_is_present(tag))
+}
+
 /// Sizes and digests of a package whose header and payload are complete.
 #[derive(Clone, Debug)]
 pub(crate) struct Digests {

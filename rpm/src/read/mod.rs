@@ -12,7 +12,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use rpm::{IndexTag, PackageMetadata};
+use rpm::{IndexSignatureTag as SigTag, IndexTag, PackageMetadata};
 
 use crate::{
     Error, Result, input,
@@ -97,6 +97,20 @@ impl Rpm {
         let mut file = input::open(&self.path)?;
         file.seek(SeekFrom::Start(self.payload_offset()))?;
         Ok(file)
+    }
+
+    /// Size of the file in bytes, which must be what SIZE or LONGSIZE of the signature header states of header
+    /// and payload: a file that was cut off is none of this size.
+    pub(crate) fn whole_size(&self) -> Result<u64> {
+        let signature = &self.metadata.signature;
+        let short = signature.get_entry_data_as_u32(SigTag::RPMSIGTAG_SIZE).map(u64::from);
+        let stated =
+            short.or_else(|_| signature.get_entry_data_as_u64(SigTag::RPMSIGTAG_LONGSIZE)).ok();
+        let size = input::open(&self.path)?.metadata()?.len();
+        match stated.and_then(|stated| stated.checked_add(self.header.start as u64)) {
+            Some(whole) if whole == size => Ok(size),
+            _ => Err(Error::format(&self.path, "does not have the size that it states")),
+        }
     }
 
     /// BUILDTIME, in seconds since 1970; 0 where there is none.

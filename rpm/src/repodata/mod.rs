@@ -23,35 +23,41 @@ use crate::{
 /// A written `repodata/`.
 #[derive(Clone, Debug)]
 pub struct Repository {
+    packages: Vec<IndexedRpm>,
+    revision: u32,
+}
+
+impl Repository {
     /// The packages, in order of their file names.
-    pub packages: Vec<IndexedRpm>,
+    pub fn packages(&self) -> &[IndexedRpm] {
+        &self.packages
+    }
+
     /// The `revision` of repomd.xml: the newest build time, in seconds since 1970, or that of the
     /// repository it replaces, if that is later.
-    pub revision: u32,
+    pub fn revision(&self) -> u32 {
+        self.revision
+    }
 }
 
-/// Indexes `packages`, whose files lie directly in `dir`, into `dir/repodata`, which must not
-/// exist.
+/// Indexes and signs a repository: writes `dir/repodata`, which must not exist. The metadata names the
+/// packages by their file names alone: their files lie directly in `dir`, or in the folder that this
+/// `repodata` will be moved to. Each file is read once, for its SHA-256.
+///
+/// `not_before` is the revision of the repository that this one replaces, or 0: yum keeps what it has if it is
+/// offered something older.
 ///
 /// # Errors
-/// [`crate::Error::Format`] for a file that is no RPM, a failure to sign, or an I/O error.
-pub fn write(dir: &Path, packages: &[SignedRpm], signer: &dyn Signer) -> Result<Repository> {
-    let indexed: Vec<_> =
-        packages.iter().map(|p| IndexedRpm::read(&p.path)).collect::<Result<_>>()?;
-    write_indexed(dir, indexed, 0, signer)
-}
-
-/// As [`write()`], for packages that have been read already. `not_before` is the revision of the
-/// repository that this one replaces: yum keeps what it has if it is offered something older.
-///
-/// # Errors
-/// As [`write()`].
-pub fn write_indexed(
+/// [`crate::Error::Format`] for a source package or a file name that no address can hold, a failure to sign, or
+/// an I/O error.
+pub fn write(
     dir: &Path,
-    mut packages: Vec<IndexedRpm>,
+    packages: &[SignedRpm],
     not_before: u32,
     signer: &dyn Signer,
 ) -> Result<Repository> {
+    let mut packages: Vec<_> =
+        packages.iter().map(|p| IndexedRpm::read(p.path())).collect::<Result<_>>()?;
     packages.sort_by(|a, b| a.file_name.cmp(&b.file_name));
     let newest = packages.iter().map(|p| p.build_time).max().unwrap_or(0);
     let revision = newest.max(not_before);

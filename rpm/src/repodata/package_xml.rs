@@ -14,17 +14,14 @@ use rpm::{DependencyFlags as F, FileFlags, IndexSignatureTag as SigTag, IndexTag
 use super::repomd::digest_of;
 use crate::{Error, Result, read::Rpm, spec::printable};
 
-/// A package as the metadata describes it.
+/// A package as the metadata describes it. That may be any binary RPM; only signed ones get into the
+/// metadata of a repository ([`super::write`]).
 #[derive(Clone, Debug)]
 pub struct IndexedRpm {
-    /// File name, without any folder.
-    pub file_name: String,
-    /// SHA-256 of the whole file, in hex; the package's id in the metadata.
-    pub checksum: String,
-    /// Size of the file in bytes.
-    pub size: u64,
-    /// BUILDTIME, in seconds since 1970.
-    pub build_time: u32,
+    pub(super) file_name: String,
+    checksum: String,
+    size: u64,
+    pub(super) build_time: u32,
     name: String,
     arch: String,
     version: Version,
@@ -74,7 +71,8 @@ struct File {
 type Out = Writer<Vec<u8>>;
 
 impl IndexedRpm {
-    /// Reads everything that the metadata says of the RPM at `path`.
+    /// Reads everything that the metadata says of the RPM at `path`: its headers, and the whole file once for its
+    /// SHA-256.
     ///
     /// # Errors
     /// [`Error::Format`] for what is no binary RPM, or an I/O error.
@@ -116,10 +114,19 @@ impl IndexedRpm {
         })
     }
 
-    /// `name-version-release.arch`
-    pub fn nvra(&self) -> String {
-        let Version { version, release, .. } = &self.version;
-        format!("{}-{version}-{release}.{}", self.name, self.arch)
+    /// Name of the file, without any folder.
+    pub fn file_name(&self) -> &str {
+        &self.file_name
+    }
+
+    /// SHA-256 of the whole file, in lower-case hex; the package's id in the metadata.
+    pub fn checksum(&self) -> &str {
+        &self.checksum
+    }
+
+    /// Size of the file in bytes.
+    pub fn size(&self) -> u64 {
+        self.size
     }
 
     /// Name of the package.

@@ -82,9 +82,14 @@ impl Package {
         format!("{epoch}{}-{}", self.version, self.release)
     }
 
-    /// `name-version-release.arch`: the file's name without its ending.
+    /// `name-version-release.arch`, which has no epoch.
     pub fn nvra(&self) -> String {
         format!("{}-{}-{}.{}", self.name, self.version, self.release, self.arch.as_str())
+    }
+
+    /// Name of the RPM's file: `name-version-release.arch.rpm`, as rpmbuild names it.
+    pub fn file_name(&self) -> String {
+        format!("{}.rpm", self.nvra())
     }
 
     /// The package `NAME-debuginfo` beside this one, as rpm 4.11's `%debug_package` describes it.

@@ -30,8 +30,7 @@ use crate::{
 /// Everything that an RPM will hold, in the order in which rpm stores it: by path, bytewise.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StagedRoot {
-    /// The entries; paths are unique.
-    pub entries: Vec<Entry>,
+    pub(crate) entries: Vec<Entry>,
 }
 
 /// One path in a package.
@@ -123,6 +122,21 @@ impl StagedRoot {
         Ok(root)
     }
 
+    /// A root of entries that the caller lists instead of assets.
+    ///
+    /// # Errors
+    /// [`Error::Stage`] for two entries with one path, and for what an RPM cannot hold.
+    pub fn of(package: &Package, mut entries: Vec<Entry>) -> Result<Self> {
+        entries.sort_by(|a, b| a.path.cmp(&b.path));
+        if let Some(two) = entries.windows(2).find(|two| two[0].path == two[1].path) {
+            let path = printable(&two[0].path);
+            return Err(Error::stage(&package.name, format!("{path} is listed twice")));
+        }
+        let root = Self { entries };
+        check::all(package, &root)?;
+        Ok(root)
+    }
+
     /// What is there before anything is built: all but the build's own output.
     ///
     /// # Errors
@@ -136,6 +150,11 @@ impl StagedRoot {
             entries.extend(resolve(package, asset, roots)?.into_iter().map(|l| l.entry));
         }
         Ok(Self { entries })
+    }
+
+    /// The entries, sorted by path. Those of [`StagedRoot::collect`] and [`StagedRoot::of`] have different paths.
+    pub fn entries(&self) -> &[Entry] {
+        &self.entries
     }
 
     /// The source files that this root is read from.

@@ -5,7 +5,8 @@ use std::path::Path;
 use el7rpm::{
     input,
     openpgp::Signer,
-    repodata::{self, IndexedRpm},
+    repodata,
+    signature::SignedRpm,
     verify::{self, Required},
 };
 
@@ -67,16 +68,16 @@ pub(super) fn run(
     let mut refused = Vec::new();
     for rpm in &rpms {
         let report = verify::verify(rpm, certificate, Required::AsWritten).class(Class::Verify)?;
-        match report.is_good() {
-            true => packages.push(IndexedRpm::read(rpm)?),
-            false => refused.push(report),
+        match report.signed() {
+            Some(signed) => packages.push(signed.clone()),
+            None => refused.push(report),
         }
     }
     if !refused.is_empty() {
         return Err(refusal(&refused));
     }
-    let repository = replace(dir, packages, keys.signer.as_ref())?;
-    let count = repository.packages.len();
+    let repository = replace(dir, &packages, keys.signer.as_ref())?;
+    let count = repository.packages().len();
     if json {
         terminal::json(&Output::Indexed { packages: count });
     } else {
@@ -110,7 +111,7 @@ fn refusal(refused: &[verify::Report]) -> Failure {
 /// The new repodata is complete before the old one goes.
 fn replace(
     dir: &Path,
-    packages: Vec<IndexedRpm>,
+    packages: &[SignedRpm],
     signer: &dyn Signer,
 ) -> Result<repodata::Repository> {
     let staging = dir.join(".repodata.new");
@@ -124,12 +125,11 @@ fn replace(
 fn fill(
     dir: &Path,
     staging: &Path,
-    packages: Vec<IndexedRpm>,
+    packages: &[SignedRpm],
     signer: &dyn Signer,
 ) -> Result<repodata::Repository> {
     let before = repodata::revision(dir).class(Class::Output)?.unwrap_or(0);
-    let repository =
-        repodata::write_indexed(staging, packages, before, signer).class(Class::Output)?;
+    let repository = repodata::write(staging, packages, before, signer).class(Class::Output)?;
     let (new, place) = (staging.join("repodata"), dir.join("repodata"));
     publish::for_all_to_read(&new)?;
     sync_all(&new)?;

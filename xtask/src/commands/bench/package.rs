@@ -264,7 +264,7 @@ impl Bench {
     fn verify(&self, key: &SecretKey, own: &Made, runs: u16, rows: &mut Vec<Row>) -> Result<()> {
         let what = "verify (goal: 0.67 at most)";
         let signed = self.path("signed.rpm");
-        let unsigned = UnsignedRpm { path: own.path.clone(), size: own.size };
+        let unsigned = UnsignedRpm::open(&own.path)?;
         signature::sign(&unsigned, key, &signed)?;
         let public = self.path("key.asc");
         fs_err::write(&public, key.certificate().to_armored()?).class(Class::Output)?;

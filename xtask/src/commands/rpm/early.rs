@@ -30,8 +30,8 @@ impl Publisher<'_> {
     pub(super) fn early(&self, session: &Session<'_>, now: Ready<'_>) -> Result<bool> {
         let Ready { plan, mut ended, rest, last_time } = now;
         ready::leave_out(plan, &mut ended, self.workspace, &session.cache)?;
-        let fingerprint = self.keys.signer.certificate().fingerprint();
-        let rpms = ready::signed_rpms(plan, &ended, &session.cache, &fingerprint)?;
+        let certificate = self.keys.signer.certificate();
+        let rpms = ready::signed_rpms(plan, &ended, &session.cache, certificate)?;
         let publication = self.of(plan, &rpms);
         if rpms.is_empty() || !publication.has_all_of_the_present()? {
             return Ok(false);

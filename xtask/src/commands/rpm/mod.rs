@@ -78,7 +78,7 @@ pub(super) fn run(
         return Err(refuse(&held_back));
     }
     let fingerprint = keys.signer.certificate().fingerprint();
-    let rpms = ready::signed_rpms(&plan, &ended, &session.cache, &fingerprint)?;
+    let rpms = ready::signed_rpms(&plan, &ended, &session.cache, keys.signer.certificate())?;
     if rpms.is_empty() {
         return Err(failure.unwrap_or_else(|| nothing_left(&held_back)));
     }
@@ -177,7 +177,7 @@ fn check_reproducible(
             && let Some(dir) = session.cache.get(Kind::Package, &step.key)
             && !is_nothing(&dir)?
         {
-            first.push(dir.join(format!("{}.rpm", work.package.nvra())));
+            first.push(dir.join(work.package.file_name()));
         }
     }
     let is_made = |kind: fn(&Work) -> bool| {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use el7rpm::signature::SignedRpm;
+use el7rpm::{openpgp::Certificate, signature::SignedRpm};
 
 use base::{
     events::Outcome,
@@ -79,7 +79,7 @@ pub(super) fn signed_rpms(
     plan: &Plan,
     ended: &PerStep<Ended>,
     cache: &Cache,
-    key: &str,
+    certificate: &Certificate,
 ) -> Result<Signed> {
     let mut out = Vec::new();
     for (step, ended) in plan.steps.iter().zip(ended.iter()) {
@@ -94,7 +94,7 @@ pub(super) fn signed_rpms(
         if is_nothing(&dir)? {
             continue;
         }
-        out.push((step.key.clone(), publish::signed(&dir, file_name, key)?));
+        out.push((step.key.clone(), publish::signed(&dir, file_name, certificate)?));
     }
     Ok(out)
 }

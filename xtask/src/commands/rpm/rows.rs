@@ -20,11 +20,11 @@ pub(super) fn rows(plan: &Plan, ended: &PerStep<Ended>, ready: &[(Key, SignedRpm
 }
 
 fn row(name: &str, plan: &Plan, ended: &PerStep<Ended>, rpm: Option<&SignedRpm>) -> Row {
-    let file = |rpm: &SignedRpm| Some(rpm.path.file_name()?.to_string_lossy().into_owned());
+    let file = |rpm: &SignedRpm| Some(rpm.path().file_name()?.to_string_lossy().into_owned());
     let mut row = Row {
         package: name.to_owned(),
         file: rpm.and_then(file),
-        size: rpm.map(|rpm| rpm.size),
+        size: rpm.map(|rpm| rpm.size()),
         steps: Vec::new(),
         why: Vec::new(),
         held_back: None,
