@@ -12,7 +12,7 @@ use crate::{Result, limits, read::Rpm, spec::printable};
 ///
 /// # Errors
 /// An I/O error.
-pub fn faults(rpm: &Rpm) -> Result<Vec<String>> {
+pub(crate) fn faults(rpm: &Rpm) -> Result<Vec<String>> {
     let mut faults: Vec<_> = unknown_features(rpm)
         .map(|name| format!("requires rpmlib({}), which rpm 4.11.3 does not have", printable(name)))
         .collect();

@@ -1,5 +1,6 @@
-//! RPM packages exact for CentOS 7: described in TOML, written, signed, indexed and verified.
+#![doc = include_str!("../README.md")]
 //!
+//! ## How data flows
 //! Data flows one way, and each type says what has been done:
 //!
 //! [`spec::Package`] (what the author wrote, checked) → [`stage::StagedRoot`] (which files go
@@ -14,8 +15,8 @@ pub mod abi;
 pub mod debug;
 pub mod deps;
 pub mod error;
-pub mod fitness;
-pub mod header;
+mod fitness;
+mod header;
 pub mod input;
 pub mod limits;
 pub mod lint;
@@ -24,7 +25,7 @@ pub mod package;
 pub mod payload;
 pub mod read;
 pub mod repodata;
-pub mod scriptlet;
+mod scriptlet;
 pub mod signature;
 pub mod spec;
 pub mod stage;

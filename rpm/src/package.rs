@@ -116,11 +116,6 @@ impl<'a> Prepared<'a> {
         &self.facts
     }
 
-    /// What the package needs and offers.
-    pub fn dependencies(&self) -> &Dependencies {
-        &self.dependencies
-    }
-
     /// Writes the RPM to `path`, which must not exist. What is left there after an error is
     /// not an RPM; the caller removes it. Nothing is synced to the disk: the caller does that, once
     /// for all that it keeps.

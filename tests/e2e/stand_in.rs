@@ -28,7 +28,7 @@ pub fn write(base: &Path, table: &Path, more: &[&str], assets: &str) {
     );
     let spec = Spec::parse(&toml, &base.join("package.toml"), base).unwrap();
     let package = &spec.packages[0];
-    let roots = Roots { spec: base.into(), workspace: None, crate_dir: None, build: None };
+    let roots = Roots::of_folder(base);
     let root = StagedRoot::collect(package, &roots).unwrap();
     let options = WriteOptions::default();
     let unsigned =

@@ -48,7 +48,7 @@ fn split(keys: &str) -> el7rpm::Result<Split> {
     let packages = bench.packages();
     let mut roots = Vec::new();
     for package in &packages {
-        let folders = Roots { spec: bench.path(""), workspace: None, crate_dir: None, build: None };
+        let folders = Roots::of_folder(bench.path(""));
         let root = StagedRoot::collect(package, &folders)?;
         let work = bench.path(&format!("work-{}", package.name));
         fs_err::create_dir_all(&work)?;
@@ -208,7 +208,7 @@ fn a_large_program_survives() {
     );
     fs_err::copy(std::env::current_exe().unwrap(), bench.path("large")).unwrap();
     let package = bench.packages().remove(0);
-    let folders = Roots { spec: bench.path(""), workspace: None, crate_dir: None, build: None };
+    let folders = Roots::of_folder(bench.path(""));
     let root = StagedRoot::collect(&package, &folders).unwrap();
     let root = debug::refine(&package, root, dir.path()).unwrap();
     let stripped = &sources(&root)["/usr/bin/large"];
@@ -241,7 +241,7 @@ fn what_cannot_be_is_refused() {
     );
     bench.write("x", "#!/bin/sh\n");
     let package = bench.packages().pop().unwrap();
-    let folders = Roots { spec: bench.path(""), workspace: None, crate_dir: None, build: None };
+    let folders = Roots::of_folder(bench.path(""));
     let root = StagedRoot::collect(&package, &folders).unwrap();
     let error = debug::refine(&package, root, bench.dir.path()).unwrap_err();
     assert!(error.to_string().contains("no file of the package has debug information"), "{error}");
@@ -260,7 +260,7 @@ fn a_debug_file_with_too_long_a_name_is_refused() {
     ));
     bench.write("x", fs_err::read(elf::path("program")).unwrap());
     let refined = bench.packages().into_iter().map(|package| {
-        let folders = Roots { spec: bench.path(""), workspace: None, crate_dir: None, build: None };
+        let folders = Roots::of_folder(bench.path(""));
         let root = StagedRoot::collect(&package, &folders).unwrap();
         let work = bench.path(&format!("work-{}", package.name));
         fs_err::create_dir_all(&work).unwrap();

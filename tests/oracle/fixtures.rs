@@ -39,8 +39,7 @@ impl Bench {
     }
 
     pub fn unsigned(&self, package: &Package, out: &Path) -> UnsignedRpm {
-        let roots =
-            Roots { spec: self.dir.path().into(), workspace: None, crate_dir: None, build: None };
+        let roots = Roots::of_folder(self.dir.path());
         let root = StagedRoot::collect(package, &roots).unwrap();
         let options = WriteOptions::default();
         let prepared = Prepared::new(package, &root, &options).unwrap();

@@ -10,11 +10,10 @@ use std::{
 
 use el7rpm::{
     package::{Prepared, WriteOptions},
-    read::Rpm,
     spec::{Spec, cargo_manifest::Manifest},
     stage::{Roots, StagedRoot},
 };
-use rpm::IndexTag as T;
+use rpm::{Header, IndexTag as T, PackageMetadata};
 
 use crate::support;
 
@@ -125,9 +124,30 @@ fn ours(workspace: &Path, crate_dir: &str, target: &Path, out: &Path) -> PathBuf
     path
 }
 
+/// The main header of a package.
+struct Main(Header<T>);
+
+impl Main {
+    fn string(&self, tag: T) -> Option<&str> {
+        self.0.get_entry_data_as_string(tag).ok()
+    }
+
+    fn int(&self, tag: T) -> Option<u32> {
+        self.0.get_entry_data_as_u32(tag).ok()
+    }
+
+    fn strings(&self, tag: T) -> Vec<&str> {
+        self.0.get_entry_data_as_string_array(tag).unwrap_or_default()
+    }
+
+    fn ints(&self, tag: T) -> Vec<u32> {
+        self.0.get_entry_data_as_u32_array(tag).unwrap_or_default()
+    }
+}
+
 /// What a package says of its files, dependencies and scriptlets, one line each.
 fn facts(path: &Path) -> BTreeSet<String> {
-    let rpm = Rpm::open(path).unwrap();
+    let rpm = Main(PackageMetadata::open(path).unwrap().header);
     let mut out = files(&rpm);
     for (what, names, flags, versions) in [
         ("requires", T::RPMTAG_REQUIRENAME, T::RPMTAG_REQUIREFLAGS, T::RPMTAG_REQUIREVERSION),
@@ -168,10 +188,10 @@ fn facts(path: &Path) -> BTreeSet<String> {
     out
 }
 
-fn files(rpm: &Rpm) -> BTreeSet<String> {
+fn files(rpm: &Main) -> BTreeSet<String> {
     let names = rpm.strings(T::RPMTAG_BASENAMES);
     let (folders, folder_of) = (rpm.strings(T::RPMTAG_DIRNAMES), rpm.ints(T::RPMTAG_DIRINDEXES));
-    let modes = rpm.metadata.header.get_entry_data_as_u16_array(T::RPMTAG_FILEMODES).unwrap();
+    let modes = rpm.0.get_entry_data_as_u16_array(T::RPMTAG_FILEMODES).unwrap();
     let texts = [
         T::RPMTAG_FILEUSERNAME,
         T::RPMTAG_FILEGROUPNAME,

@@ -200,16 +200,8 @@ fn damaged_elf_files() {
         tries(1500, |damages| {
             fs_err::write(&path, damaged(&whole, &damages)).unwrap();
             let size = fs_err::metadata(&path).unwrap().len();
-            let entry = Entry {
-                path: "/usr/lib64/libx.so".into(),
-                kind: Kind::File { source: path.clone(), size, inode: None },
-                mode: 0o755,
-                user: "root".into(),
-                group: "root".into(),
-                flags: el7rpm::spec::FileFlags::empty(),
-                caps: None,
-                unverified: el7rpm::spec::FileVerifyFlags::empty(),
-            };
+            let kind = Kind::File { source: path.clone(), size, inode: None };
+            let entry = Entry::new("/usr/lib64/libx.so", kind, 0o755);
             let root = StagedRoot::of(&package, vec![entry]).unwrap();
             let facts = deps::discover(&package, &root).unwrap();
             table.check(Arch::X86_64, &root, &facts, &BTreeSet::new()).unwrap();

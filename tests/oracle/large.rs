@@ -6,7 +6,6 @@ use std::process::Command;
 use el7rpm::{
     package::{Prepared, WriteOptions},
     payload::{Compression, Format},
-    read::Rpm,
     stage::{Roots, StagedRoot},
 };
 
@@ -36,18 +35,15 @@ fn bench(sizes: &[u64]) -> Bench {
 fn packages_past_4_gib_have_64_bit_sizes() {
     let bench = bench(&[2_200_000_000, 2_200_000_000]);
     let package = bench.packages().remove(0);
-    let roots =
-        Roots { spec: bench.dir.path().into(), workspace: None, crate_dir: None, build: None };
+    let roots = Roots::of_folder(bench.dir.path());
     let root = StagedRoot::collect(&package, &roots).unwrap();
     let compression = Compression { format: Format::Gzip, level: 1, threads: 2 };
     let options = WriteOptions { compression, ..WriteOptions::default() };
     let path = bench.path("large.rpm");
     Prepared::new(&package, &root, &options).unwrap().write(&path).unwrap();
-    let rpm = Rpm::open(&path).unwrap();
-    let archive = rpm
-        .metadata
-        .signature
-        .get_entry_data_as_u64(rpm::IndexSignatureTag::RPMSIGTAG_LONGARCHIVESIZE);
+    let signature = rpm::PackageMetadata::open(&path).unwrap().signature;
+    let archive =
+        signature.get_entry_data_as_u64(rpm::IndexSignatureTag::RPMSIGTAG_LONGARCHIVESIZE);
     assert!(archive.unwrap() > 4_400_000_000);
     if support::have("packages past 4 GiB", &["rpm"]) {
         let format = "%{LONGSIZE} %{SIZE} [%{FILESIZES} ]";
@@ -61,8 +57,7 @@ fn packages_past_4_gib_have_64_bit_sizes() {
 fn a_file_past_4_gib_is_refused() {
     let bench = bench(&[4_300_000_000]);
     let package = bench.packages().remove(0);
-    let roots =
-        Roots { spec: bench.dir.path().into(), workspace: None, crate_dir: None, build: None };
+    let roots = Roots::of_folder(bench.dir.path());
     let error = StagedRoot::collect(&package, &roots).unwrap_err().to_string();
     assert!(error.contains("rpm 4.11 of CentOS 7 holds at most 4294967294 per file"), "{error}");
 }

@@ -9,7 +9,7 @@ use el7rpm::{
     package::{Prepared, WriteOptions},
     read::Rpm,
     signature,
-    stage::{Entry, Kind, Roots, StagedRoot},
+    stage::{Entry, Kind, StagedRoot},
 };
 
 use crate::{fixtures::Bench, support};
@@ -38,16 +38,8 @@ fn write(
 ) -> el7rpm::Result<el7rpm::package::UnsignedRpm> {
     let mut package = bench.packages().remove(0);
     package.description = "long text ".repeat(description / 10);
-    let roots =
-        Roots { spec: bench.dir.path().into(), workspace: None, crate_dir: None, build: None };
-    let entry = StagedRoot::collect(&package, &roots)?.entries()[0].clone();
-    let entries = (0..files)
-        .map(|i| Entry {
-            path: format!("/opt/large/folder/file-{i:07}"),
-            kind: Kind::Ghost,
-            ..entry.clone()
-        })
-        .collect();
+    let entry = |i| Entry::new(format!("/opt/large/folder/file-{i:07}"), Kind::Ghost, 0o644);
+    let entries = (0..files).map(entry).collect();
     let root = StagedRoot::of(&package, entries)?;
     let options = WriteOptions::default();
     Prepared::new(&package, &root, &options)?.write(&bench.path("large.unsigned"))

@@ -17,8 +17,7 @@ const WORKER: &str = "/usr/lib/rpm/check-rpaths-worker";
 /// What is found in the package of a bench.
 fn findings(bench: &Bench) -> Vec<Finding> {
     let package = bench.packages().remove(0);
-    let roots =
-        Roots { spec: bench.dir.path().into(), workspace: None, crate_dir: None, build: None };
+    let roots = Roots::of_folder(bench.dir.path());
     let root = StagedRoot::collect(&package, &roots).unwrap();
     let options = WriteOptions::default();
     let prepared = Prepared::new(&package, &root, &options).unwrap();
@@ -219,8 +218,7 @@ fn the_abi_gate_knows_libraries_without_a_soname() {
         fs_err::copy(elf::path("nosoname-user"), bench.path("user")).unwrap();
         fs_err::copy(elf::path("libnosoname.so"), bench.path("lib")).unwrap();
         let package = bench.packages().remove(0);
-        let roots =
-            Roots { spec: bench.dir.path().into(), workspace: None, crate_dir: None, build: None };
+        let roots = Roots::of_folder(bench.dir.path());
         let root = StagedRoot::collect(&package, &roots).unwrap();
         let facts = deps::discover(&package, &root).unwrap();
         let table = AbiTable::el7().unwrap();

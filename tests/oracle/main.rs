@@ -13,6 +13,7 @@
 mod support;
 
 mod debuginfo;
+mod examples;
 mod fixtures;
 mod generate_rpm;
 mod hostile;

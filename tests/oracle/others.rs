@@ -39,14 +39,15 @@ fn genuine_packages_of_centos_7_verify() {
 
 /// Changes a signed package's signature header.
 fn resigned(rpm: &Rpm, change: impl Fn(u32, IndexData) -> Option<IndexData>, to: &std::path::Path) {
-    let kept = rpm.metadata.signature.get_all_entries().unwrap().into_iter();
+    let metadata = PackageMetadata::open(rpm.path()).unwrap();
+    let kept = metadata.signature.get_all_entries().unwrap().into_iter();
     let entries = kept
         .filter(|(tag, _)| *tag != SigTag::HEADER_SIGNATURES as u32)
         .filter_map(|(tag, data)| Some(HeaderEntry::new(tag, change(tag, data)?)));
     let mut bytes = Vec::new();
     PackageMetadata {
         signature: Header::from_entries(entries, SigTag::HEADER_SIGNATURES),
-        ..rpm.metadata.clone()
+        ..metadata
     }
     .write(&mut bytes)
     .unwrap();
@@ -100,9 +101,9 @@ fn a_header_only_signature_gets_the_remedy_that_helps() {
 fn features_that_centos_7_lacks_are_named() {
     let out = tempfile::tempdir().unwrap();
     let signed = fixtures::varied().signed(out.path()).remove(0);
-    let rpm = Rpm::open(signed.path()).unwrap();
     let path = out.path().join("newer.rpm");
-    let entries = rpm.metadata.header.get_all_entries().unwrap().into_iter();
+    let metadata = PackageMetadata::open(signed.path()).unwrap();
+    let entries = metadata.header.get_all_entries().unwrap().into_iter();
     let changed = entries.filter(|(tag, _)| *tag != 63).map(|(tag, data)| {
         let data = match data {
             IndexData::StringArray(mut names) if tag == IndexTag::RPMTAG_REQUIRENAME as u32 => {
@@ -119,7 +120,7 @@ fn features_that_centos_7_lacks_are_named() {
     });
     let header = Header::from_entries(changed, IndexTag::RPMTAG_HEADERIMMUTABLE);
     let mut bytes = Vec::new();
-    PackageMetadata { header, ..rpm.metadata.clone() }.write(&mut bytes).unwrap();
+    PackageMetadata { header, ..metadata }.write(&mut bytes).unwrap();
     fs_err::write(&path, bytes).unwrap();
     let report =
         verify::verify(&path, support::key("a").certificate(), Required::AsWritten).unwrap();

@@ -21,15 +21,10 @@ fuzz_target!(|data: &[u8]| {
     if file.write_all(data).is_err() {
         return;
     }
-    let entry = |path: &str| Entry {
-        path: path.into(),
-        kind: Kind::File { source: file.path().into(), size: data.len() as u64, inode: None },
-        mode: 0o755,
-        user: "root".into(),
-        group: "root".into(),
-        flags: el7rpm::spec::FileFlags::empty(),
-        caps: None,
-        unverified: el7rpm::spec::FileVerifyFlags::empty(),
+    let entry = |path: &str| {
+        let kind =
+            Kind::File { source: file.path().into(), size: data.len() as u64, inode: None };
+        Entry::new(path, kind, 0o755)
     };
     let entries = vec![entry("/usr/lib64/libx.so.1"), entry("/usr/lib64/pkgconfig/x.pc")];
     let root = StagedRoot::of(&PACKAGE, entries).expect("a root");

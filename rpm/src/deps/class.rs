@@ -4,9 +4,9 @@
 use super::Elf;
 
 /// Color of 32 bit ELF files.
-pub const COLOR_32: u32 = 1;
+pub(crate) const COLOR_32: u32 = 1;
 /// Color of 64 bit ELF files.
-pub const COLOR_64: u32 = 2;
+pub(crate) const COLOR_64: u32 = 2;
 
 pub(crate) const EM_X86_64: u16 = 62;
 

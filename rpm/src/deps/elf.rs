@@ -27,34 +27,34 @@ pub struct Needed {
 
 /// What the dynamic section says.
 #[derive(Clone, Debug, Default)]
-pub struct Elf {
+pub(crate) struct Elf {
     /// 64 bit class.
-    pub is_64: bool,
+    pub(crate) is_64: bool,
     /// `e_type` is ET_DYN: a library or a position independent program.
-    pub is_dynamic_object: bool,
+    pub(crate) is_dynamic_object: bool,
     /// `e_type` is ET_EXEC or ET_DYN.
-    pub is_linked: bool,
+    pub(crate) is_linked: bool,
     /// It is a separate debug file: what its program asks for and offers is in the program.
-    pub is_debug_file: bool,
+    pub(crate) is_debug_file: bool,
     /// `e_machine`.
-    pub machine: u16,
+    pub(crate) machine: u16,
     /// DT_SONAME.
-    pub soname: Option<String>,
+    pub(crate) soname: Option<String>,
     /// DT_NEEDED, in order.
-    pub needed: Vec<String>,
+    pub(crate) needed: Vec<String>,
     /// DT_RPATH and DT_RUNPATH: lists of folders in which the dynamic linker looks for `needed`.
-    pub rpaths: Vec<String>,
+    pub(crate) rpaths: Vec<String>,
     /// Symbol versions asked for.
-    pub versions_needed: Vec<Needed>,
+    pub(crate) versions_needed: Vec<Needed>,
     /// Symbol versions offered.
-    pub versions_defined: Vec<String>,
+    pub(crate) versions_defined: Vec<String>,
     /// The program interpreter: the dynamic linker.
-    pub interpreter: Option<String>,
+    pub(crate) interpreter: Option<String>,
     /// Whether what the dynamic linker reads is described by sections as well. Dependencies are
     /// read from those alone, as rpm does.
-    pub is_described: bool,
+    pub(crate) is_described: bool,
     /// Whether it holds a symbol table that strip would remove.
-    pub has_symbols: bool,
+    pub(crate) has_symbols: bool,
     has_debug_tag: bool,
     has_hash: bool,
     has_gnu_hash: bool,
@@ -206,7 +206,7 @@ fn text(bytes: &[u8]) -> Option<String> {
 ///
 /// # Errors
 /// An I/O error that names the file.
-pub fn name_of(path: &Path) -> std::io::Result<Option<String>> {
+pub(crate) fn name_of(path: &Path) -> std::io::Result<Option<String>> {
     let elf = read(fs_err::File::open(path)?);
     let path = path.to_string_lossy();
     Ok(elf.and_then(|elf| elf.name(&path).map(str::to_owned)))
@@ -217,7 +217,7 @@ pub fn name_of(path: &Path) -> std::io::Result<Option<String>> {
 ///
 /// # Errors
 /// An I/O error that names the file.
-pub fn symbols_of(path: &Path, need: &Needed) -> std::io::Result<Vec<String>> {
+pub(crate) fn symbols_of(path: &Path, need: &Needed) -> std::io::Result<Vec<String>> {
     let file = fs_err::File::open(path)?;
     let cache = ReadCache::new(file.into_parts().0);
     Ok(versioned_symbols(&cache, need).unwrap_or_default())

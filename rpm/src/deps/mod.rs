@@ -18,9 +18,8 @@ use std::{
 use rpm::DependencyFlags;
 
 pub(crate) use class::EM_X86_64;
-pub use class::{COLOR_32, COLOR_64};
-pub(crate) use elf::is_debug_file;
-pub use elf::{Elf, Needed, name_of, symbols_of};
+pub use elf::Needed;
+pub(crate) use elf::{Elf, is_debug_file, name_of, symbols_of};
 
 use exclude::Filter;
 use names::basename;
@@ -39,13 +38,13 @@ pub struct FileFacts {
     /// What it offers.
     pub provides: Vec<Dependency>,
     /// A description in the manner of file(1), for FILECLASS.
-    pub class: String,
-    /// 0 for files without machine code, else [`COLOR_32`] or [`COLOR_64`].
-    pub color: u32,
+    pub(crate) class: String,
+    /// FILECOLORS: 0 for files without machine code, 1 for 32 bit, 2 for 64 bit.
+    pub(crate) color: u32,
     /// The ELF file behind the dependencies, for the ABI gate.
-    pub elf: Option<Elf>,
+    pub(crate) elf: Option<Elf>,
     /// Whether it calls itself ELF; without `elf`, it could not be read as such.
-    pub looks_like_elf: bool,
+    pub(crate) looks_like_elf: bool,
 }
 
 impl FileFacts {

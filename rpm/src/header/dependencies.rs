@@ -14,20 +14,20 @@ use crate::{
 
 /// All dependencies of a package: sorted, without repetition.
 #[derive(Clone, Debug, Default)]
-pub struct Dependencies {
+pub(crate) struct Dependencies {
     /// Requires.
-    pub requires: Vec<Dependency>,
+    pub(crate) requires: Vec<Dependency>,
     /// Provides.
-    pub provides: Vec<Dependency>,
+    pub(crate) provides: Vec<Dependency>,
     /// Conflicts.
-    pub conflicts: Vec<Dependency>,
+    pub(crate) conflicts: Vec<Dependency>,
     /// Obsoletes.
-    pub obsoletes: Vec<Dependency>,
+    pub(crate) obsoletes: Vec<Dependency>,
 }
 
 impl Dependencies {
     /// Brings together what the author wrote, what the files say, and what follows from both.
-    pub fn of(
+    pub(crate) fn of(
         package: &Package,
         root: &StagedRoot,
         facts: &[FileFacts],

@@ -10,7 +10,7 @@ mod weight;
 
 use rpm::{Header, HeaderEntry, IndexData, IndexTag};
 
-pub use dependencies::Dependencies;
+pub(crate) use dependencies::Dependencies;
 pub(crate) use weight::weight;
 
 use crate::{

@@ -21,32 +21,32 @@ use crate::{
 
 /// What was learnt while the payload was written.
 #[derive(Clone, Debug, Default)]
-pub struct PayloadFacts {
+pub(crate) struct PayloadFacts {
     /// SHA-256 of each entry's content, in hex; empty for all that is no regular file.
-    pub file_digests: Vec<String>,
+    pub(crate) file_digests: Vec<String>,
     /// SHA-256 of the compressed payload, in hex.
-    pub digest: String,
+    pub(crate) digest: String,
     /// SHA-256 of the archive before compression, in hex.
-    pub archive_digest: String,
+    pub(crate) archive_digest: String,
     /// Bytes after compression.
-    pub size: u64,
+    pub(crate) size: u64,
 }
 
 /// Inode numbers and link counts, as rpm invents them: numbered from 1 in order of the entries,
 /// names of one file sharing the number of the first.
 #[derive(Clone, Debug)]
-pub struct Inodes {
+pub(crate) struct Inodes {
     /// For each entry, its inode number.
-    pub numbers: Vec<u32>,
+    pub(crate) numbers: Vec<u32>,
     /// For each entry, how many entries share its number.
-    pub links: Vec<u32>,
+    pub(crate) links: Vec<u32>,
     /// For each entry, whether it is the last of its number. The archive holds the content there.
-    pub last: Vec<bool>,
+    pub(crate) last: Vec<bool>,
 }
 
 impl Inodes {
     /// Numbers the entries of `root`.
-    pub fn of(root: &StagedRoot) -> Self {
+    pub(crate) fn of(root: &StagedRoot) -> Self {
         let mut first = std::collections::HashMap::new();
         let mut numbers = Vec::with_capacity(root.entries.len());
         for (i, entry) in root.entries.iter().enumerate() {
@@ -74,7 +74,7 @@ impl Inodes {
 
     /// The entries in the order in which the archive holds them: all that have one name, then each
     /// file of several names with these together, as rpm's `iterWriteArchiveNext` has it.
-    pub fn archive_order(&self) -> Vec<usize> {
+    pub(crate) fn archive_order(&self) -> Vec<usize> {
         let count = self.numbers.len();
         let mut order: Vec<_> = (0..count).filter(|i| self.links[*i] < 2).collect();
         let mut names: Vec<_> = (0..count).filter(|i| self.links[*i] > 1).collect();
@@ -86,7 +86,7 @@ impl Inodes {
 }
 
 /// Size in bytes of the archive before compression, known before anything is read.
-pub fn archive_size(root: &StagedRoot, inodes: &Inodes) -> u64 {
+pub(crate) fn archive_size(root: &StagedRoot, inodes: &Inodes) -> u64 {
     let members = root.entries.iter().enumerate().filter(|(_, e)| e.is_shipped());
     let size =
         |(i, e): (usize, &Entry)| cpio::member_size(&e.path, content_size(e, inodes.last[i]));
@@ -105,7 +105,7 @@ fn content_size(entry: &Entry, last: bool) -> u64 {
 ///
 /// # Errors
 /// An I/O error that names the file, or [`Error::Stage`] if a file changed since it was staged.
-pub fn write(
+pub(crate) fn write(
     package: &str,
     root: &StagedRoot,
     inodes: &Inodes,
@@ -162,7 +162,7 @@ fn share_digests(inodes: &Inodes, digests: &mut [String]) {
 }
 
 /// Permission bits and file type, as in `st_mode`.
-pub fn full_mode(entry: &Entry) -> u16 {
+pub(crate) fn full_mode(entry: &Entry) -> u16 {
     entry.mode
         | match entry.kind {
             Kind::File { .. } | Kind::Ghost => 0o100_000,

@@ -12,7 +12,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use rpm::{IndexSignatureTag as SigTag, IndexTag, PackageMetadata};
+use rpm::{IndexData, IndexSignatureTag as SigTag, IndexTag, PackageMetadata};
 
 use crate::{
     Error, Result, input,
@@ -24,21 +24,11 @@ pub(crate) use blob::{check_lengths, entries};
 
 const LEAD_MAGIC: [u8; 4] = [0xed, 0xab, 0xee, 0xdb];
 
-/// Tags, for those who read headers without knowing the crate `rpm`.
-pub mod tag {
-    use rpm::IndexTag;
-
-    /// Names of the files, without their folders.
-    pub const BASENAMES: IndexTag = IndexTag::RPMTAG_BASENAMES;
-    /// Digests of the files' content.
-    pub const FILEDIGESTS: IndexTag = IndexTag::RPMTAG_FILEDIGESTS;
-}
-
 /// An RPM whose headers have been read.
 pub struct Rpm {
     path: PathBuf,
     /// Lead and headers.
-    pub metadata: PackageMetadata,
+    pub(crate) metadata: PackageMetadata,
     front: Vec<u8>,
     header: Range<usize>,
 }
@@ -79,7 +69,7 @@ impl Rpm {
         &self.front[self.header.clone()]
     }
 
-    /// Where the main header lies in the file.
+    /// Which bytes of the file are the main header.
     pub fn header_range(&self) -> Range<usize> {
         self.header.clone()
     }
@@ -119,22 +109,22 @@ impl Rpm {
     }
 
     /// A text of the header.
-    pub fn string(&self, tag: IndexTag) -> Option<&str> {
+    pub(crate) fn string(&self, tag: IndexTag) -> Option<&str> {
         self.metadata.header.get_entry_data_as_string(tag).ok()
     }
 
     /// A number of the header.
-    pub fn int(&self, tag: IndexTag) -> Option<u32> {
+    pub(crate) fn int(&self, tag: IndexTag) -> Option<u32> {
         self.metadata.header.get_entry_data_as_u32(tag).ok()
     }
 
     /// A list of texts; empty where there is none.
-    pub fn strings(&self, tag: IndexTag) -> Vec<&str> {
+    pub(crate) fn strings(&self, tag: IndexTag) -> Vec<&str> {
         self.metadata.header.get_entry_data_as_string_array(tag).unwrap_or_default()
     }
 
     /// A list of numbers; empty where there is none.
-    pub fn ints(&self, tag: IndexTag) -> Vec<u32> {
+    pub(crate) fn ints(&self, tag: IndexTag) -> Vec<u32> {
         self.metadata.header.get_entry_data_as_u32_array(tag).unwrap_or_default()
     }
 
@@ -162,6 +152,21 @@ impl Rpm {
         let names = self.strings(IndexTag::RPMTAG_BASENAMES);
         let folder = |index: u32| folders.get(index as usize).copied().unwrap_or_default();
         names.iter().zip(of).map(|(name, index)| format!("{}{name}", folder(index))).collect()
+    }
+
+    /// The digests of its files, in the order of [`Rpm::paths`], in hex; empty for what has no content.
+    pub fn file_digests(&self) -> Vec<&str> {
+        self.strings(IndexTag::RPMTAG_FILEDIGESTS)
+    }
+
+    /// The numbers of the tags in its main header whose data `other` does not have.
+    pub fn tags_that_differ(&self, other: &Self) -> Vec<u32> {
+        let entries = |rpm: &Self| rpm.metadata.header.get_all_entries().unwrap_or_default();
+        let there = entries(other);
+        let has = |(tag, data): &(u32, IndexData)| {
+            there.iter().any(|(other, value)| other == tag && value == data)
+        };
+        entries(self).into_iter().filter(|entry| !has(entry)).map(|(tag, _)| tag).collect()
     }
 
     /// `name-[epoch:]version-release.arch`

@@ -23,24 +23,24 @@ use firewalld::Reload;
 
 /// The tags of one kind of scriptlet.
 #[derive(Clone, Copy, Debug)]
-pub struct Tags {
+pub(crate) struct Tags {
     /// Its text.
-    pub body: IndexTag,
+    pub(crate) body: IndexTag,
     /// Its interpreter.
-    pub program: IndexTag,
+    pub(crate) program: IndexTag,
     /// Its flags.
-    pub flags: IndexTag,
+    pub(crate) flags: IndexTag,
     /// Marks requirements that must hold when it runs.
-    pub origin: DependencyFlags,
+    pub(crate) origin: DependencyFlags,
 }
 
 /// Everything that runs when the package comes or goes.
 #[derive(Clone, Debug, Default)]
-pub struct Scriptlets {
+pub(crate) struct Scriptlets {
     /// The author's and the generated ones, joined.
-    pub scripts: Scripts,
+    pub(crate) scripts: Scripts,
     /// What must be installed for them to run.
-    pub requires: Vec<Dependency>,
+    pub(crate) requires: Vec<Dependency>,
 }
 
 impl Scriptlets {
@@ -49,7 +49,7 @@ impl Scriptlets {
     /// # Errors
     /// [`Error::Stage`] if text must be added to a scriptlet of the author's that is no shell, or if
     /// definitions for firewalld are missing or cannot be read.
-    pub fn of(package: &Package, root: &StagedRoot) -> Result<Self> {
+    pub(crate) fn of(package: &Package, root: &StagedRoot) -> Result<Self> {
         let own = &package.scripts;
         let parts = Parts::of(package, root)?;
         let join = |name, own: &Option<Script>, generated: Vec<String>| {
@@ -72,7 +72,7 @@ impl Scriptlets {
     }
 
     /// The scriptlets that exist, each with its tags.
-    pub fn iter(&self) -> impl Iterator<Item = (Tags, &Script)> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (Tags, &Script)> {
         use IndexTag as T;
         let s = &self.scripts;
         let all = [
@@ -281,8 +281,7 @@ mod tests {
         );
         fs_err::write(&path, text).unwrap();
         let spec = Spec::load(&path, dir.path())?;
-        let roots =
-            Roots { spec: dir.path().into(), workspace: None, crate_dir: None, build: None };
+        let roots = Roots::of_folder(dir.path());
         let root = StagedRoot::collect(&spec.packages[0], &roots)?;
         Scriptlets::of(&spec.packages[0], &root)
     }

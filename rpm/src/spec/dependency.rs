@@ -12,19 +12,19 @@ pub struct Dependency {
     /// A package name, a path, or a capability such as `libc.so.6()(64bit)`.
     pub name: String,
     /// Comparison (`LESS`, `GREATER`, `EQUAL`) and the origin bits of rpm's `rpmds.h`.
-    pub flags: DependencyFlags,
+    pub(crate) flags: DependencyFlags,
     /// `[epoch:]version[-release]`, empty where there is no comparison.
     pub version: String,
 }
 
 impl Dependency {
     /// A dependency on any version.
-    pub fn any(name: impl Into<String>, origin: DependencyFlags) -> Self {
+    pub(crate) fn any(name: impl Into<String>, origin: DependencyFlags) -> Self {
         Self { name: name.into(), flags: origin, version: String::new() }
     }
 
     /// A dependency on exactly this version.
-    pub fn exact(name: impl Into<String>, version: &str, origin: DependencyFlags) -> Self {
+    pub(crate) fn exact(name: impl Into<String>, version: &str, origin: DependencyFlags) -> Self {
         Self {
             name: name.into(),
             flags: origin | DependencyFlags::EQUAL,

@@ -31,7 +31,6 @@ use std::{
 pub use build::{Build, ContainerBuild, Phase};
 pub use dependency::Dependency;
 pub use package::{Arch, Asset, Base, ChangelogEntry, Content, Excludes, Package, Symbols, User};
-pub use rpm::{DependencyFlags, FileFlags, FileVerifyFlags};
 pub use scripts::{Script, Scripts};
 pub use source::{Origin, Source, UpstreamSignature};
 pub use waiver::{Check, Waiver};

@@ -230,11 +230,11 @@ pub struct Asset {
     /// Group.
     pub group: String,
     /// `%config`, `%doc`, ...
-    pub flags: FileFlags,
+    pub(crate) flags: FileFlags,
     /// File capabilities in libcap's notation.
     pub caps: Option<String>,
     /// What `rpm -V` does not look at.
-    pub unverified: FileVerifyFlags,
+    pub(crate) unverified: FileVerifyFlags,
 }
 
 /// What an asset puts into the package.

@@ -47,14 +47,28 @@ pub struct Entry {
     /// Group.
     pub group: String,
     /// `%config`, `%doc`, ...
-    pub flags: FileFlags,
+    pub(crate) flags: FileFlags,
     /// File capabilities in libcap's notation.
     pub caps: Option<String>,
     /// What `rpm -V` does not look at.
-    pub unverified: FileVerifyFlags,
+    pub(crate) unverified: FileVerifyFlags,
 }
 
 impl Entry {
+    /// An entry for `path` of root's, with these permission bits and without any attribute.
+    pub fn new(path: impl Into<String>, kind: Kind, mode: u16) -> Self {
+        Self {
+            path: path.into(),
+            flags: if kind == Kind::Ghost { FileFlags::GHOST } else { FileFlags::empty() },
+            kind,
+            mode,
+            user: "root".into(),
+            group: "root".into(),
+            caps: None,
+            unverified: FileVerifyFlags::empty(),
+        }
+    }
+
     /// Whether the payload holds it: all but ghosts.
     pub fn is_shipped(&self) -> bool {
         !self.flags.contains(FileFlags::GHOST)
@@ -96,6 +110,13 @@ pub struct Roots {
     pub crate_dir: Option<PathBuf>,
     /// What the compile step produced: programs of a crate, or a whole staged root.
     pub build: Option<PathBuf>,
+}
+
+impl Roots {
+    /// For a package whose files lie in the folder of its package.toml, and nowhere else.
+    pub fn of_folder(folder: impl Into<PathBuf>) -> Self {
+        Self { spec: folder.into(), workspace: None, crate_dir: None, build: None }
+    }
 }
 
 impl StagedRoot {
@@ -316,8 +337,7 @@ mod tests {
              assets = [{asset}]\n[[changelog]]\ndate = 2015-10-21\nauthor = \"a\"\ntext = [\"t\"]\n"
         );
         let spec = Spec::parse(&text, &dir.path().join("package.toml"), dir.path())?;
-        let roots =
-            Roots { spec: dir.path().into(), workspace: None, crate_dir: None, build: None };
+        let roots = Roots::of_folder(dir.path());
         StagedRoot::collect(&spec.packages[0], &roots)
     }
 

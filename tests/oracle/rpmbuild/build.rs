@@ -56,7 +56,7 @@ fn ours(case: &Case, dir: &Path) -> PathBuf {
     fs_err::write(&description, describe::package_toml(case)).unwrap();
     let spec = Spec::load(&description, dir).unwrap_or_else(|e| panic!("{}: {e}", case.name));
     let package = &spec.packages[0];
-    let roots = Roots { spec: dir.into(), workspace: None, crate_dir: None, build: None };
+    let roots = Roots::of_folder(dir);
     let root = StagedRoot::collect(package, &roots).unwrap();
     let mut options = WriteOptions::default();
     if case.gzip {

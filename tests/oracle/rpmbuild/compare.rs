@@ -10,7 +10,7 @@ use el7rpm::{
     payload::{Member, Reader},
     read::Rpm,
 };
-use rpm::IndexData;
+use rpm::{CompressionType, IndexData, PackageMetadata};
 use sha2::{Digest, Sha256};
 
 use super::differences::{Difference, TABLE};
@@ -36,9 +36,9 @@ pub struct Differing<'a> {
 
 /// Both headers of a package.
 pub fn headers(path: &Path) -> (Tags, Tags) {
-    let rpm = Rpm::open(path).unwrap();
-    let signature = rpm.metadata.signature.get_all_entries().unwrap();
-    let main = rpm.metadata.header.get_all_entries().unwrap();
+    let metadata = PackageMetadata::open(path).unwrap();
+    let signature = metadata.signature.get_all_entries().unwrap();
+    let main = metadata.header.get_all_entries().unwrap();
     (signature.into_iter().collect(), main.into_iter().collect())
 }
 
@@ -102,8 +102,9 @@ fn sides(ours: Option<&IndexData>, theirs: Option<&IndexData>) -> String {
 fn members(path: &Path) -> Vec<(Member, Vec<u8>)> {
     let rpm = Rpm::open(path).unwrap();
     let payload = rpm.payload().unwrap();
-    let stream: Box<dyn Read> = match rpm.string(rpm::IndexTag::RPMTAG_PAYLOADCOMPRESSOR) {
-        Some("gzip") => Box::new(flate2::read::GzDecoder::new(payload)),
+    let stream: Box<dyn Read> = match PackageMetadata::open(path).unwrap().get_payload_compressor()
+    {
+        Ok(CompressionType::Gzip) => Box::new(flate2::read::GzDecoder::new(payload)),
         _ => Box::new(liblzma::read::XzDecoder::new(payload)),
     };
     let mut reader = Reader::new(stream);

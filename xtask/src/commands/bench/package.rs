@@ -41,7 +41,7 @@ const NAME: &str = "bench";
 pub(super) fn write(args: &BenchWriteArgs) -> Result<()> {
     let spec = Spec::load(&args.dir.join("package.toml"), &args.dir)?;
     let package = &spec.packages[0];
-    let roots = Roots { spec: args.dir.clone(), workspace: None, crate_dir: None, build: None };
+    let roots = Roots::of_folder(args.dir.clone());
     let root = StagedRoot::collect(package, &roots)?;
     let format = if args.gzip { Format::Gzip } else { Format::Xz };
     let compression = Compression { format, level: args.level, threads: args.threads };

@@ -7,7 +7,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use el7rpm::read::{Rpm, tag};
+use el7rpm::read::Rpm;
 
 use super::{elsewhere::Elsewhere, session::Session};
 use base::{
@@ -146,21 +146,14 @@ fn compare(first: &Path, again: &Path) -> Result<Vec<String>> {
         return Ok(Vec::new());
     }
     let (a, b) = (Rpm::open(first)?, Rpm::open(again)?);
-    let entries = |rpm: &Rpm| rpm.metadata.header.get_all_entries().unwrap_or_default();
-    let (tags_a, tags_b) = (entries(&a), entries(&b));
     let name = a.nevra();
-    let other = tags_a
-        .iter()
-        .filter(|(tag, data)| tags_b.iter().find(|(t, _)| t == tag).is_none_or(|(_, d)| d != data));
-    let mut lines: Vec<_> =
-        other.map(|(tag, _)| format!("{name}: header tag {tag} differs")).collect();
-    let files = |rpm: &Rpm| {
-        rpm.strings(tag::FILEDIGESTS).into_iter().map(str::to_owned).collect::<Vec<_>>()
-    };
-    let names = a.strings(tag::BASENAMES);
-    for (i, (x, y)) in files(&a).iter().zip(files(&b)).enumerate() {
-        if *x != y {
-            lines.push(format!("{name}: the file {} differs", names.get(i).unwrap_or(&"?")));
+    let tags = a.tags_that_differ(&b).into_iter();
+    let mut lines: Vec<_> = tags.map(|tag| format!("{name}: header tag {tag} differs")).collect();
+    let digests = a.file_digests().into_iter().zip(b.file_digests());
+    for (path, (first, again)) in a.paths().iter().zip(digests) {
+        if first != again {
+            let file = path.rsplit('/').next().unwrap_or(path);
+            lines.push(format!("{name}: the file {file} differs"));
         }
     }
     if lines.is_empty() {
