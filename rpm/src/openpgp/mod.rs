@@ -4,20 +4,17 @@
 //! key only: a signature by a subkey is that of an unknown key to it. Keys that would produce
 //! such signatures are refused before anything is signed.
 
+mod armored;
 mod own;
 mod packet;
 pub mod upstream;
 
-use std::{
-    fmt,
-    io::{self, Read},
-    time::SystemTime,
-};
+use std::{fmt, io::Read, time::SystemTime};
 
 use pgp::{
     composed::{
-        ArmorOptions, Deserializable, DetachedSignature, KeyType, SecretKeyParamsBuilder,
-        SignedPublicKey, SignedSecretKey,
+        ArmorOptions, DetachedSignature, KeyType, SecretKeyParamsBuilder, SignedPublicKey,
+        SignedSecretKey,
     },
     crypto::hash::HashAlgorithm,
     packet::{
@@ -93,7 +90,7 @@ impl SecretKey {
         text: &str,
         passphrase: impl FnOnce() -> Result<Zeroizing<String>>,
     ) -> Result<Self> {
-        let (key, _) = SignedSecretKey::from_string(text).map_err(|e| {
+        let key: SignedSecretKey = armored::first(text.as_bytes()).map_err(|e| {
             Error::key(
                 format!("this is not an armored OpenPGP secret key: {e}"),
                 "export one with `gpg --armor --export-secret-keys ID`",
@@ -194,7 +191,7 @@ impl Certificate {
     /// # Errors
     /// [`Error::Key`] for what is no such key, or one that rpm 4.11 cannot use.
     pub fn from_armored(text: &str) -> Result<Self> {
-        let (key, _) = SignedPublicKey::from_string(text).map_err(|e| {
+        let key: SignedPublicKey = armored::first(text.as_bytes()).map_err(|e| {
             Error::key(
                 format!("this is not an armored OpenPGP public key: {e}"),
                 "export one with `gpg --armor --export ID`",
@@ -219,7 +216,7 @@ impl Certificate {
 
     /// How many keys stand in the first block of an armored text, readable or not.
     pub fn count(text: &str) -> usize {
-        SignedPublicKey::from_string_many(text).map_or(0, |(keys, _)| keys.count())
+        armored::all::<SignedPublicKey>(text.as_bytes()).map_or(0, |keys| keys.len())
     }
 
     /// The certificate as CentOS 7's rpm wants it for import: armored, RSA primary key.
@@ -350,7 +347,7 @@ fn parse_signature(packet: &[u8]) -> std::result::Result<(Signature, Option<KeyI
     if !is_rsa || !packet::HASHES.contains(&facts.hash) {
         return Err(Mismatch::Unusable);
     }
-    match PacketParser::new(io::Cursor::new(packet)).next() {
+    match PacketParser::new(packet).next() {
         Some(Ok(Packet::Signature(signature))) => Ok((signature, facts.issuer.map(KeyId::from))),
         _ => Err(Mismatch::Unusable),
     }
@@ -361,8 +358,7 @@ fn parse_signature(packet: &[u8]) -> std::result::Result<(Signature, Option<KeyI
 /// # Errors
 /// [`Mismatch::Unusable`] for anything else.
 pub fn packet_from_armor(text: &[u8]) -> std::result::Result<Vec<u8>, Mismatch> {
-    let (signature, _) =
-        DetachedSignature::from_armor_single(text).map_err(|_| Mismatch::Unusable)?;
+    let signature: DetachedSignature = armored::first(text).map_err(|_| Mismatch::Unusable)?;
     let mut packet = Vec::new();
     signature.signature.to_writer_with_header(&mut packet).map_err(|_| Mismatch::Unusable)?;
     Ok(packet)

@@ -10,13 +10,14 @@ use std::{
 };
 
 use pgp::{
-    composed::{Deserializable, DetachedSignature, SignedPublicKey, SignedPublicSubKey},
+    composed::{DetachedSignature, SignedPublicKey, SignedPublicSubKey},
     crypto::hash::HashAlgorithm,
+    errors::Result as Parsed,
     packet::{Signature, SignatureType},
     types::KeyDetails,
 };
 
-use super::own;
+use super::{armored, own};
 use crate::{Error, Result};
 
 /// Keys that may have signed an archive.
@@ -81,10 +82,8 @@ impl Keyring {
     pub fn read(bytes: &[u8]) -> Result<Self> {
         let text = String::from_utf8_lossy(bytes);
         let keys: Vec<_> = match text.contains(BEGIN) {
-            true => text.split(BEGIN).skip(1).flat_map(armored).collect(),
-            false => SignedPublicKey::from_bytes_many(bytes)
-                .map(|keys| keys.filter_map(std::result::Result::ok).collect())
-                .unwrap_or_default(),
+            true => text.split(BEGIN).skip(1).flat_map(block).collect(),
+            false => readable(armored::binary(bytes)),
         };
         match keys.is_empty() {
             true => Err(Error::key("it holds no OpenPGP public key that can be read", "")),
@@ -150,21 +149,20 @@ const BEGIN: &str = "-----BEGIN PGP PUBLIC KEY BLOCK-----";
 const END: &str = "-----END PGP PUBLIC KEY BLOCK-----";
 
 /// The keys of one armored block, whose first line has been taken off.
-fn armored(rest: &str) -> Vec<SignedPublicKey> {
+fn block(rest: &str) -> Vec<SignedPublicKey> {
     let body = rest.split(END).next().unwrap_or_default();
-    let block = format!("{BEGIN}{body}{END}\n");
-    let keys = SignedPublicKey::from_string_many(&block);
-    keys.map(|(keys, _)| keys.filter_map(std::result::Result::ok).collect()).unwrap_or_default()
+    readable(armored::all(format!("{BEGIN}{body}{END}\n").as_bytes()))
 }
 
 fn signatures(bytes: &[u8]) -> Vec<Signature> {
-    let found: Vec<_> = match DetachedSignature::from_armor_many(bytes) {
-        Ok((signatures, _)) => signatures.filter_map(std::result::Result::ok).collect(),
-        Err(_) => DetachedSignature::from_bytes_many(bytes)
-            .map(|s| s.filter_map(std::result::Result::ok).collect())
-            .unwrap_or_default(),
-    };
+    let found: Vec<DetachedSignature> =
+        readable(armored::all(bytes).or_else(|_| armored::binary(bytes)));
     found.into_iter().map(|s| s.signature).collect()
+}
+
+/// Those that can be read; none if the whole cannot.
+fn readable<T>(all: Parsed<Vec<Parsed<T>>>) -> Vec<T> {
+    all.unwrap_or_default().into_iter().filter_map(Parsed::ok).collect()
 }
 
 fn is_by(signature: &Signature, key: &impl KeyDetails) -> bool {
