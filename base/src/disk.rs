@@ -1,13 +1,13 @@
-//! What has been written lasts through a loss of power, and what is in the way is removed.
+//! Syncs files to the disk, and removes folders.
 
 use std::{io::ErrorKind, path::Path};
 
 use crate::failure::{Class, Classify, Result};
 
-/// Above this number of files, telling the file system once is cheaper than telling it of each.
+/// From this number of files on, one sync of the whole file system is faster than one of each file.
 const FEW: usize = 100;
 
-/// Makes all files below `dir` last through a loss of power.
+/// Syncs all files below `dir`, so that they survive a loss of power.
 pub fn sync_all(dir: &Path) -> Result<()> {
     let mut few = Vec::new();
     for entry in walkdir::WalkDir::new(dir).contents_first(true) {
@@ -21,17 +21,17 @@ pub fn sync_all(dir: &Path) -> Result<()> {
     few.iter().filter(|e| has_content(e)).try_for_each(|e| sync(e.path()))
 }
 
-/// To open a pipe is to wait for its other end, and a socket cannot be opened.
+/// Whether the entry can be opened and synced. Opening a pipe would wait for its other end, and a socket cannot be opened.
 fn has_content(entry: &walkdir::DirEntry) -> bool {
     entry.file_type().is_file() || entry.file_type().is_dir()
 }
 
-/// Makes a rename last through a loss of power.
+/// Syncs a folder, so that renames in it survive a loss of power.
 pub fn sync(dir: &Path) -> Result<()> {
     fs_err::File::open(dir).and_then(|d| d.sync_all()).class(Class::Output)
 }
 
-/// Removes a folder with everything in it, if it is there.
+/// Removes a folder with everything in it, if it exists.
 pub fn remove_folder(dir: &Path) -> Result<()> {
     match fs_err::remove_dir_all(dir) {
         Err(e) if e.kind() != ErrorKind::NotFound => Err(e).class(Class::Output),

@@ -1,10 +1,10 @@
-//! What happens during a run, as values. Reporters turn them into bars, lines or JSON.
+//! The events of a run. Reporters show them as bars, lines or JSON.
 
 use std::{path::PathBuf, time::Duration};
 
 use crate::step::Kind;
 
-/// Something happened.
+/// An event of a run.
 #[derive(Debug)]
 pub enum Event<'a> {
     /// Another run holds the lock.
@@ -12,12 +12,12 @@ pub enum Event<'a> {
         /// The lock's file.
         path: PathBuf,
     },
-    /// The run begins.
+    /// The run begins with its first step.
     Started {
-        /// How many there are.
+        /// Number of steps.
         steps: usize,
     },
-    /// Something worth knowing that stops nothing.
+    /// A remark for the user that is no error.
     Note {
         /// A sentence.
         message: &'a str,
@@ -26,23 +26,23 @@ pub enum Event<'a> {
     StepStarted {
         /// Its name.
         step: &'a str,
-        /// What it does, in a word.
+        /// Its kind.
         kind: Kind,
     },
-    /// A part of a step begins.
+    /// A phase of a step begins.
     Phase {
         /// The step's name.
         step: &'a str,
-        /// The phase's.
+        /// The phase's name.
         phase: &'a str,
     },
-    /// A part of a step ended.
+    /// A phase of a step ended.
     PhaseEnded {
         /// The step's name.
         step: &'a str,
         /// The phase's name.
         phase: &'a str,
-        /// Lines of it that are a compiler's warnings.
+        /// Number of its lines that are a compiler's warnings.
         warnings: usize,
         /// How long it took, or has lasted.
         time: Duration,
@@ -54,7 +54,7 @@ pub enum Event<'a> {
         /// The line, without its end.
         line: &'a str,
     },
-    /// A program that a step runs has printed nothing for so long.
+    /// A program that a step runs has printed nothing for some time.
     Silent {
         /// The step's name.
         step: &'a str,
@@ -62,7 +62,7 @@ pub enum Event<'a> {
         program: &'a str,
         /// How long it took, or has lasted.
         time: Duration,
-        /// What else is known of it.
+        /// More about the program, if anything is known.
         detail: Option<&'a str>,
     },
     /// A step ended.
@@ -81,45 +81,45 @@ pub enum Event<'a> {
         /// Why.
         reason: &'a str,
     },
-    /// What is ready is published, before the rest is compiled, which may take long.
+    /// The packages that need no long compile are published, before the others are compiled.
     Published {
-        /// How many.
+        /// Number of packages.
         packages: usize,
         /// Names of the descriptions that are compiled now.
         rest: &'a [&'a str],
-        /// How long that took when it was last done.
+        /// How long these compiles took last time.
         last_time: Option<Duration>,
     },
-    /// A signal ends the run; what it has going is being taken down.
+    /// A signal ends the run. Its programs and containers are being stopped.
     Interrupted {
         /// Its name, such as `SIGINT`.
         signal: &'a str,
     },
-    /// The run ended, and a repository is there; a failure may follow.
+    /// The run ended, and the repository exists. A failure may follow.
     Finished(&'a crate::report::Report),
 }
 
 /// How a step ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// Its result was there already.
+    /// Its result was in the cache.
     Cached,
-    /// It was not, but nothing asked for it.
+    /// Its result was not in the cache, but no step needed it.
     NotNeeded,
     /// It was carried out.
     Built,
-    /// It could not be carried out here.
+    /// It could not be carried out on this machine.
     HeldBack,
     /// It failed.
     Failed,
 }
 
-/// Takes events, from any thread.
+/// Shows events. It is called from any thread.
 pub trait Reporter: Sync {
-    /// Takes one.
+    /// Shows one event.
     fn event(&self, event: &Event<'_>);
 
-    /// Leaves the terminal to `work`, which talks to the user itself.
+    /// Runs `work`, which uses the terminal itself. Meanwhile nothing else is shown.
     fn aside(&self, work: &mut dyn FnMut()) {
         work();
     }

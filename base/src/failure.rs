@@ -1,5 +1,5 @@
-//! Why a command failed, in the terms that a user can act on: class, package, step, command, how
-//! it ended, its last words, the whole log, and what to do next.
+//! Why a command failed, with everything that helps a user: class, package, step, command, how
+//! the command ended, its last lines, the whole log, and what to do next.
 
 use std::{
     fmt::{self, Write},
@@ -7,19 +7,19 @@ use std::{
     path::PathBuf,
 };
 
-/// A result whose failure is ours.
+/// A result with a [`Failure`].
 pub type Result<T, E = Failure> = std::result::Result<T, E>;
 
 /// Classes of failure; each has an exit code of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Class {
-    /// The request makes no sense.
+    /// The command line or the environment is wrong.
     Usage,
     /// A package description is wrong.
     Spec,
     /// Something that a package is made from is missing or unreadable.
     Source,
-    /// A tool is missing or cannot be installed, a builder image above all.
+    /// A tool or a builder image is missing, and cannot be made.
     Tool,
     /// Compiling failed.
     Compile,
@@ -31,7 +31,7 @@ pub enum Class {
     Verify,
     /// The result cannot be written.
     Output,
-    /// `--release`, and something would have to be held back.
+    /// With `--release`, a package would have to be held back.
     HeldBack,
 }
 
@@ -70,14 +70,14 @@ impl Class {
     }
 }
 
-/// A failure, with all that is known about it. Boxed, since it travels in every result.
+/// A failure, with everything that is known about it. Its content is boxed, because every result has room for it.
 #[derive(Clone, Debug)]
 pub struct Failure(Box<Details>);
 
-/// What is known about a failure.
+/// The content of a [`Failure`].
 #[derive(Clone, Debug)]
 pub struct Details {
-    /// What kind of failure, and so the exit code.
+    /// Its class, which has the exit code.
     pub class: Class,
     /// What happened, in a sentence without a full stop.
     pub message: String,
@@ -89,7 +89,7 @@ pub struct Details {
     pub command: Option<String>,
     /// How the program ended.
     pub status: Option<String>,
-    /// What matters of the output.
+    /// The important lines of the output.
     pub last_lines: Vec<String>,
     /// The file with the whole output.
     pub log: Option<PathBuf>,
@@ -98,7 +98,7 @@ pub struct Details {
 }
 
 impl Failure {
-    /// A failure with nothing but its message.
+    /// A failure with a class and a message.
     pub fn new(class: Class, message: impl Into<String>) -> Self {
         Self(Box::new(Details {
             class,
@@ -119,7 +119,7 @@ impl Failure {
         self
     }
 
-    /// Names the step, unless a closer one has been named already.
+    /// Adds step and package, if none have been added before.
     pub fn in_step(mut self, step: &str, package: Option<&str>) -> Self {
         self.step.get_or_insert_with(|| step.to_owned());
         if let Some(package) = package {
@@ -175,17 +175,17 @@ impl fmt::Display for Failure {
     }
 }
 
-/// A step did not end well.
+/// Why a step has no result.
 #[derive(Clone, Debug)]
 pub enum Trouble {
-    /// It cannot be done here; what needs it is held back for this reason.
+    /// It cannot be done on this machine. Packages that need it are held back for this reason.
     Unavailable(Failure),
     /// It failed.
     Failed(Failure),
 }
 
 impl Trouble {
-    /// Names the step, unless a closer one has been named already.
+    /// Adds step and package, if none have been added before.
     pub fn in_step(self, step: &str, package: Option<&str>) -> Self {
         match self {
             Self::Unavailable(failure) => Self::Unavailable(failure.in_step(step, package)),
@@ -200,7 +200,7 @@ impl From<Failure> for Trouble {
     }
 }
 
-// The class that an error of the library has when nothing closer is known.
+// The class of an error of the library, if the caller does not give one.
 impl From<el7rpm::Error> for Failure {
     fn from(error: el7rpm::Error) -> Self {
         use el7rpm::Error as E;
@@ -225,7 +225,7 @@ impl From<el7rpm::Error> for Failure {
     }
 }
 
-/// For I/O: the class depends on what was being done, which only the caller knows.
+/// Gives errors a class. For an I/O error, only the caller knows what was being done.
 pub trait Classify<T> {
     /// Turns an error into a failure of this class.
     fn class(self, class: Class) -> Result<T>;

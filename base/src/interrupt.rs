@@ -1,8 +1,8 @@
-//! Ctrl-C and its kin: what a run has going outside its own process is taken down first.
+//! Handles SIGINT (Ctrl-C), SIGTERM and SIGHUP: stops the programs and containers of the run before the process ends.
 //!
-//! The signal's handler ends all programs that are running, with all that they have started. Containers do not
-//! end with the program that asked for them: whoever starts one leaves word here how to get rid of it, and the
-//! handler does so before it ends the run. A second signal ends it at once.
+//! The signal's handler ends all running programs, with all that they have started. Containers do not
+//! end with the program that started them. Code that starts one registers here how to remove it, and the
+//! handler does so before it ends the run. A second signal ends the process at once.
 
 use std::{
     sync::{Arc, Mutex, PoisonError, atomic::AtomicBool},
@@ -21,16 +21,17 @@ use crate::{
     process, stopping,
 };
 
-/// Takes something down; must not fail and may be called when it is gone already.
+/// Removes something, such as a container. It must not fail, and may be called if the thing is gone already.
 type TakeDown = Arc<dyn Fn() + Send + Sync>;
 
 static GOING: Mutex<Vec<(u64, TakeDown)>> = Mutex::new(Vec::new());
 
-/// Something that would go on without this process.
+/// Something outside of this process, such as a container, that must be removed if a signal ends the run. It is registered
+/// for as long as this value exists.
 pub struct Going(u64);
 
 impl Going {
-    /// Leaves word how to take it down.
+    /// Registers how to remove it.
     pub fn note(take_down: impl Fn() + Send + Sync + 'static) -> Self {
         let mut going = GOING.lock().unwrap_or_else(PoisonError::into_inner);
         let id = going.iter().map(|(id, _)| id + 1).max().unwrap_or(0);
@@ -45,11 +46,11 @@ impl Drop for Going {
     }
 }
 
-/// Runs `work`; signals that come meanwhile end the process in order.
+/// Runs `work`. Signals that arrive meanwhile end the process in an orderly way.
 pub fn guarded<T>(reporter: &dyn Reporter, work: impl FnOnce() -> Result<T>) -> Result<T> {
     let second = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM, SIGHUP] {
-        // In this order: the first signal sets the flag, the second finds it set.
+        // The order matters: the first signal sets the flag, and a second one finds it set.
         flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&second))
             .class(Class::Tool)?;
         flag::register(signal, Arc::clone(&second)).class(Class::Tool)?;
@@ -67,7 +68,7 @@ pub fn guarded<T>(reporter: &dyn Reporter, work: impl FnOnce() -> Result<T>) -> 
     })
 }
 
-/// Ends the watching of signals, also when the work panics.
+/// Ends the handling of signals, also if the work panics.
 struct Close(Handle);
 
 impl Drop for Close {
@@ -76,7 +77,7 @@ impl Drop for Close {
     }
 }
 
-/// The shell's convention: 128 and the signal's number.
+/// Ends the process. Its exit code is 128 plus the signal's number, as in shells.
 fn end(signal: i32, reporter: &dyn Reporter) -> ! {
     stopping::begin();
     let name = match signal {

@@ -1,5 +1,5 @@
-//! Step keys: the SHA-256 of everything that can change a step's output. Two runs with the same
-//! key give the same result, so the second does nothing.
+//! Keys of steps: the SHA-256 of everything that can change a step's result. With the same
+//! key the result is the same, so the step is not carried out again.
 
 use std::{
     fmt,
@@ -17,12 +17,12 @@ use crate::{
     why::{Input, Subject},
 };
 
-/// The identity of a step's result, in lower-case hex.
+/// A key: 64 lower-case hex digits.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Key(String);
 
 impl Key {
-    /// Enough of it for people to tell two apart.
+    /// The first digits, for people.
     pub fn short(&self) -> &str {
         &self.0[..12]
     }
@@ -34,12 +34,12 @@ impl fmt::Display for Key {
     }
 }
 
-/// What the files behind a key looked like when they were read: whoever edits one while the step
-/// runs would otherwise get the new content under the old key.
+/// Sizes, inodes and times of a key's files when they were read. If one is edited while the step runs, the result
+/// would otherwise have the new content and the old key.
 #[derive(Clone, Debug, Default)]
 pub struct Stamps(Vec<(PathBuf, Option<Stamp>)>);
 
-/// Size, inode, and the times of the last change of content and of attributes.
+/// Size, inode, and the times of the last changes of content and of attributes.
 type Stamp = (u64, u64, (i64, i64), (i64, i64));
 
 fn stamp(path: &Path) -> Option<Stamp> {
@@ -48,7 +48,7 @@ fn stamp(path: &Path) -> Option<Stamp> {
 }
 
 impl Stamps {
-    /// Fails if one of the files has changed since its key was taken.
+    /// Fails if one of the files has changed since the key was computed.
     pub fn check(&self) -> Result<()> {
         match self.0.iter().find(|(path, then)| stamp(path) != *then) {
             None => Ok(()),
@@ -66,20 +66,20 @@ fn is_dangling(error: &walkdir::Error) -> bool {
     is_absent && error.path().is_some_and(Path::is_symlink)
 }
 
-/// A key with all that is known of how it came about.
+/// A key with the inputs that it was computed from.
 #[derive(Clone, Debug)]
 pub struct Identity {
     /// The key.
     pub key: Key,
-    /// What it was taken from, by name, for whoever asks why it is another one. Files are named by absolute paths.
+    /// The inputs, by name, so that a plan can say which of them has changed. Files have absolute paths.
     pub inputs: Vec<Input>,
-    /// What the files looked like then.
+    /// Sizes, inodes and times of the files.
     pub stamps: Stamps,
 }
 
-/// Gathers what goes into a key. Each part is labelled and measured, so that no two different
-/// lists of parts run together into the same bytes. The label of a value is also its name where a plan says
-/// what has changed.
+/// Collects the parts of a key. Each part is hashed with its label and its length, so that two different
+/// lists of parts never give the same bytes. A plan that says which input has changed uses the label as
+/// its name.
 pub struct KeyBuilder {
     hash: Sha256,
     stamps: Vec<(PathBuf, Option<Stamp>)>,
@@ -87,7 +87,7 @@ pub struct KeyBuilder {
 }
 
 impl KeyBuilder {
-    /// For a step of this kind; `version` changes when the step's own meaning does.
+    /// For a step of this kind. `version` must be changed if the step begins to work differently.
     pub fn new(step: &str, version: u32) -> Self {
         let mut own = Self { hash: Sha256::new(), stamps: Vec::new(), inputs: Vec::new() };
         own.part("step", step.as_bytes());
@@ -109,7 +109,7 @@ impl KeyBuilder {
         self
     }
 
-    /// Adds a value that says something of the file, folder or link at `path`, and is known by its name.
+    /// Adds a value that belongs to the file, folder or link `path`. A plan names the path if the value has changed.
     pub fn text_of(mut self, label: &str, value: &str, path: &Path) -> Self {
         self.part(label, value.as_bytes());
         let path = path.display().to_string();
@@ -122,21 +122,21 @@ impl KeyBuilder {
         self.text(label, &key.0)
     }
 
-    /// Adds the key of what the step with this name makes.
+    /// Adds the key of the step with this name.
     pub fn step(mut self, label: &str, name: &str, key: &Key) -> Self {
         self.part(label, key.0.as_bytes());
         self.inputs.push(Input::new(Subject::Step, name.to_owned(), key.0.as_bytes()));
         self
     }
 
-    /// Adds another key, and what that was taken from as inputs of this one.
+    /// Adds another key. Its inputs become inputs of this key, too.
     pub fn identity(mut self, label: &str, identity: &Identity) -> Self {
         self.part(label, identity.key.0.as_bytes());
         self.inputs.extend(identity.inputs.iter().cloned());
         self
     }
 
-    /// A file's content and whether it may be executed. A missing file counts as such.
+    /// Adds a file's content, and whether it is executable. A missing file is a value of its own.
     pub fn file(mut self, label: &str, path: &Path) -> Result<Self> {
         self.stamps.push((path.to_owned(), stamp(path)));
         let mut file = match input::open(path) {
@@ -165,7 +165,7 @@ impl KeyBuilder {
         Ok(self)
     }
 
-    /// All files below `dir`, in order of their names, without what builds leave there.
+    /// Adds all files below `dir`, sorted by name, without the folders that builds leave there.
     pub fn tree(mut self, label: &str, dir: &Path) -> Result<Self> {
         self.part(label, b"tree");
         let visit = |e: &walkdir::DirEntry| e.depth() == 0 || e.file_name() != "target";
@@ -173,12 +173,12 @@ impl KeyBuilder {
         for entry in entries.filter_entry(visit) {
             let entry = match entry {
                 Ok(entry) => entry,
-                // A link that leads nowhere, with which editors lock files: nothing is read there.
+                // A link to a missing file, with which editors lock files. There is nothing to read.
                 Err(e) if is_dangling(&e) => continue,
                 Err(e) => return Err(std::io::Error::from(e)).class(Class::Source),
             };
             if entry.file_type().is_dir() {
-                // A file that comes or goes changes its folder.
+                // A new or removed file changes the stamp of its folder.
                 self.stamps.push((entry.path().to_owned(), stamp(entry.path())));
                 continue;
             }
@@ -192,14 +192,14 @@ impl KeyBuilder {
         Ok(self)
     }
 
-    /// The key, and what it was taken from.
+    /// The key, with its inputs and stamps.
     pub fn identify(mut self) -> Identity {
         let stamps = Stamps(std::mem::take(&mut self.stamps));
         let inputs = std::mem::take(&mut self.inputs);
         Identity { key: self.finish(), inputs, stamps }
     }
 
-    /// The key of all that was added.
+    /// The key of all parts.
     pub fn finish(self) -> Key {
         Key(self.hash.finalize().iter().map(|b| format!("{b:02x}")).collect())
     }

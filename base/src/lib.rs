@@ -1,12 +1,16 @@
-//! The ground floor: what every other part of the program stands on.
+//! What all other crates of the program use.
 //!
-//! A [`workspace::Workspace`] is the checkout and its folders. Work in it runs programs by [`process::Program`], the one
-//! way to run any; tells what happens as [`events::Event`]s to a [`events::Reporter`], which the command line prints;
-//! and ends well or with a [`failure::Failure`], whose class is the exit code. [`key::Key`]s name the results of steps
-//! by all that went into them, [`why`] compares that with what went into the last one, [`step`] has the words for steps, [`disk`] makes files last, and [`report::Report`] is
-//! what a run says at its end. [`interrupt`] ends all of it in order when a signal comes.
+//! | module | what it has |
+//! |---|---|
+//! | [`workspace`] | the checkout and its folders |
+//! | [`process`] | programs: the only way to run one is [`process::Program`] |
+//! | [`events`], [`report`] | what happens during a run, and its outcome; the command line shows both |
+//! | [`failure`] | why something failed; the class of a failure is the exit code |
+//! | [`key`], [`why`], [`step`] | keys of steps, which of their inputs have changed, and the kinds and states of steps |
+//! | [`disk`] | syncing files to the disk |
+//! | [`interrupt`], [`stopping`] | signals: they stop the programs and containers of a run |
 //!
-//! Nothing here knows what a package is made of.
+//! This crate knows nothing about packages.
 
 pub mod disk;
 pub mod events;

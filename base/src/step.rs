@@ -1,28 +1,28 @@
-//! What is said of a step wherever one appears: of what kind it is, and what state it is in.
+//! Kinds and states of steps.
 
 use std::fmt;
 
-/// What a step does, in a word. Its results have a folder of that name in the cache, if they are kept there.
+/// The kind of a step. Its name is also that of the cache's folder for its results, if the cache has them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// Installs the compiler driver.
     Tools,
     /// Adds Rust's library for musl.
     Library,
-    /// Gets a source.
+    /// Fetches a source.
     Fetch,
     /// Makes a builder image.
     Image,
-    /// Compiles, on the host or in a container.
+    /// Compiles, on this machine or in a container.
     Compile,
     /// Writes an RPM.
     Package,
-    /// Signs one.
+    /// Signs an RPM.
     Sign,
 }
 
 impl Kind {
-    /// The word for people, and for folders.
+    /// Its name, for people and for folders.
     pub fn name(self) -> &'static str {
         match self {
             Self::Tools => "tools",
@@ -35,7 +35,7 @@ impl Kind {
         }
     }
 
-    /// Whether a step may take so long that its beginning is worth a line.
+    /// Whether a step may take so long that its beginning is shown.
     pub fn is_slow(self) -> bool {
         match self {
             Self::Tools | Self::Library | Self::Fetch | Self::Image | Self::Compile => true,
@@ -44,14 +44,14 @@ impl Kind {
     }
 }
 
-/// What a run finds of a step before it begins.
+/// The state of a step before the run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
-    /// Its result is there.
+    /// Its result is in the cache.
     Cached,
-    /// It is to be carried out.
+    /// It will be carried out.
     ToDo,
-    /// Its result is not there, and nothing that is to do asks for it.
+    /// Its result is not in the cache, but no step that will be carried out needs it.
     NotNeeded,
 }
 

@@ -7,13 +7,13 @@ use std::{
 
 static STOPPING: AtomicBool = AtomicBool::new(false);
 
-/// Notes that a signal has come.
+/// Remembers that a signal has arrived.
 pub fn begin() {
     STOPPING.store(true, Ordering::SeqCst);
 }
 
-/// Waits for ever once a signal has come: its handler ends the process. To be called by whoever sees the effects of
-/// the handler's work, a container that is gone above all, before calling them a failure.
+/// Waits for ever if a signal has arrived: its handler will end the process. Call it before an error is reported that may be
+/// an effect of the handler, such as a container that is gone.
 pub fn hold() {
     while STOPPING.load(Ordering::SeqCst) {
         thread::park();

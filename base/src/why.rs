@@ -1,47 +1,47 @@
-//! Why a step is to be carried out: which of its inputs are others than those of its last result.
+//! Why a step will be carried out: which of its inputs have changed since its last result.
 
 use std::{collections::BTreeMap, fmt, path::Path};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-/// Changes that a sentence names; a machine is told all of them.
+/// Number of changes that a sentence names. JSON has all of them.
 const NAMED: usize = 3;
-/// Digits of a digest that tell two inputs apart.
+/// Digits of a digest that are kept.
 const DIGITS: usize = 16;
-/// The digest of a file that is not there.
+/// Stands for the digest of a missing file.
 const MISSING: &str = "missing";
 
-/// What an input is.
+/// The kinds of inputs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Subject {
-    /// Something with a path.
+    /// A file, folder or link.
     Path,
-    /// A value: what the compiler calls itself, or what a description says.
+    /// A value, such as the compiler's version or a key of a description.
     Value,
     /// The result of another step.
     Step,
 }
 
-/// One of the things that a key was taken from. It says which, and has a digest of its content: no content is kept.
+/// An input of a key: its kind, its name, and a digest of its content. The content itself is not kept.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Input {
-    /// What it is.
+    /// Its kind.
     pub subject: Subject,
     /// Its path or its name.
     pub name: String,
-    /// Tells it from others of this name.
+    /// The first digits of its content's SHA-256.
     pub digest: String,
 }
 
 impl Input {
-    /// With this content.
+    /// An input with this content.
     pub fn new(subject: Subject, name: String, content: &[u8]) -> Self {
         Self { subject, name, digest: short_digest(content) }
     }
 
-    /// A file that is not there.
+    /// A missing file.
     pub fn missing(path: &Path) -> Self {
         let name = path.display().to_string();
         Self { subject: Subject::Path, name, digest: MISSING.into() }
@@ -53,25 +53,25 @@ fn short_digest(content: &[u8]) -> String {
     digest.iter().take(DIGITS / 2).map(|b| format!("{b:02x}")).collect()
 }
 
-/// How an input differs from what it was.
+/// How an input has changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum How {
     /// It has another content.
     Changed,
-    /// It was not there.
+    /// It is new.
     New,
-    /// It is not there any more.
+    /// It has been removed.
     Gone,
 }
 
-/// An input that is not what it was.
+/// An input that has changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
-    /// What it is.
+    /// Its kind.
     pub subject: Subject,
     /// Its path from the checkout, or its name.
     pub name: String,
-    /// How it differs.
+    /// How it has changed.
     pub change: How,
 }
 
@@ -86,20 +86,20 @@ impl fmt::Display for Change {
     }
 }
 
-/// Why a step is to be carried out.
+/// Why a step will be carried out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Why {
-    /// It has not been done in this checkout.
+    /// It has never been carried out in this checkout.
     NeverDone,
-    /// It has been done, but the note of what it was made from cannot be read.
+    /// It has been carried out, but the record of its inputs cannot be read.
     NoNote,
-    /// All is as it was, but its result is not there any more.
+    /// Its inputs are the same, but its result has been removed.
     ResultGone,
-    /// All is as it was; whether the result is there only the container engine knows.
+    /// Its inputs are the same. Only the container engine knows whether the result exists.
     OnlyTheEngineKnows,
-    /// Its inputs are others.
+    /// Its inputs have changed.
     Changed {
-        /// Those that are.
+        /// The inputs that have changed.
         changes: Vec<Change>,
     },
 }
@@ -123,8 +123,8 @@ impl fmt::Display for Why {
     }
 }
 
-/// The inputs that differ, those of now in their order, then those that are no more. Inputs of the same name, a file
-/// and its place in a package say, count as one.
+/// The inputs that have changed: first those that still exist, in their order, then those that were removed. Inputs with the same
+/// name, such as a file and its path in a package, count as one.
 pub fn compare(last: &[Input], now: &[Input]) -> Vec<Change> {
     let (mut last, mut present) = (merged(last), merged(now));
     let mut changes = Vec::new();

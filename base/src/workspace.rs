@@ -1,4 +1,4 @@
-//! Where things are: the checkout, its descriptions, and the folders that runs leave behind.
+//! The checkout, its descriptions, and the folders that runs use.
 
 use std::{
     collections::BTreeSet,
@@ -15,13 +15,13 @@ use crate::failure::{Class, Classify, Failure, Result};
 pub struct Workspace {
     /// Its root.
     pub root: PathBuf,
-    /// Results, logs and keys of our own, under cargo's target folder.
+    /// The folder for results, logs and keys, in cargo's target folder.
     pub state: PathBuf,
 }
 
 impl Workspace {
-    /// The checkout with this root, the one that this Cargo.toml belongs to, or the one that the working directory is
-    /// in. Where this program was built says nothing: checkouts are copied and moved together with it.
+    /// Finds the checkout: the one with this root, or with this Cargo.toml, or the one that contains the working directory.
+    /// The path where this program was built is not used, because checkouts are copied and moved together with it.
     pub fn find(root: Option<&Path>, manifest: Option<&Path>) -> Result<Self> {
         let root = match (root, manifest) {
             (Some(root), _) => fs_err::canonicalize(root).class(Class::Usage)?,
@@ -36,8 +36,8 @@ impl Workspace {
         Ok(Self { state: target.join("xtask"), root })
     }
 
-    /// Reads every `specs/*/package.toml`; each comes after those that its build needs. `local`
-    /// names the sources that are not the pinned ones.
+    /// Reads all `specs/*/package.toml`. Each description comes after those that its build needs. `local`
+    /// has the names of the sources that are replaced by local folders.
     pub fn specs(&self, local: &BTreeSet<String>) -> Result<Vec<Spec>> {
         let dir = self.root.join("specs");
         let mut paths = Vec::new();
@@ -71,8 +71,8 @@ impl Workspace {
         self.state.join("cache")
     }
 
-    /// What all checkouts of a user share: sources, and ccache's objects. An absolute path, since a
-    /// relative one would be another folder for every program that is run.
+    /// The folder that all checkouts of a user share: sources, and ccache's objects. The path is absolute, because programs run in
+    /// different folders.
     pub fn shared(&self) -> PathBuf {
         let set = |name: &str| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
         let own = "mesos-calico-rpm";
@@ -83,29 +83,29 @@ impl Workspace {
         std::path::absolute(&dir).unwrap_or(dir)
     }
 
-    /// Half-done results; emptied at the start of each run.
+    /// Unfinished results. The folder is emptied at the start of each run.
     pub fn tmp(&self) -> PathBuf {
         self.state.join("tmp")
     }
 
-    /// Output of the commands that steps run.
+    /// Logs of the programs that steps run.
     pub fn logs(&self) -> PathBuf {
         self.state.join("logs")
     }
 
-    /// Where the repository goes unless told otherwise.
+    /// The default folder of the repository.
     pub fn default_out(&self) -> PathBuf {
         self.root.join("dist/el7")
     }
 
-    /// A path as the user would write it from the checkout.
+    /// A path relative to the checkout, or unchanged if it is outside.
     pub fn relative<'a>(&self, path: &'a Path) -> &'a Path {
         path.strip_prefix(&self.root).unwrap_or(path)
     }
 }
 
-/// The checkout that `dir` is in: the nearest folder upward that has descriptions and is a workspace
-/// of cargo's.
+/// The checkout that contains `dir`: the nearest folder upward with descriptions and with a
+/// cargo workspace.
 fn enclosing(dir: &Path) -> Result<PathBuf> {
     for folder in dir.ancestors() {
         let manifest = folder.join("Cargo.toml");
@@ -125,8 +125,7 @@ fn enclosing(dir: &Path) -> Result<PathBuf> {
     Err(Failure::new(Class::Usage, message).help("change into one, or name it with --root DIR"))
 }
 
-/// Whether it is a link that leads nowhere. Editors lock files with such links, under names of
-/// their own.
+/// Whether the path is a link to a missing file. Editors lock files with such links.
 fn is_dangling(path: &Path) -> bool {
     let is_hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
     !is_hidden && fs_err::metadata(path).is_err_and(|e| e.kind() == ErrorKind::NotFound)

@@ -1,4 +1,4 @@
-//! The ABI gate: no ELF file leaves that CentOS 7's dynamic linker would refuse.
+//! The ABI gate: it refuses ELF files that CentOS 7's dynamic linker would not load.
 //!
 //! Every library that a file asks for, and every version of its symbols, must be CentOS 7's own
 //! (data/el7-abi.toml) or come with the same release.
@@ -23,11 +23,11 @@ use crate::{
 /// The x86_64 ABI's dynamic linker.
 const INTERPRETER: &str = "/lib64/ld-linux-x86-64.so.2";
 
-/// What the target offers.
+/// The libraries of a target system, and the versions of their symbols.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AbiTable {
-    /// It is another target's whole table; otherwise it adds to CentOS 7's.
+    /// `true`: this table replaces CentOS 7's, because it describes another target. `false`: it adds to CentOS 7's.
     #[serde(default)]
     replaces: bool,
     /// Families of symbol versions.
@@ -50,11 +50,11 @@ pub struct Violation {
 /// What is wrong with an ELF file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// It calls itself ELF, but what it needs cannot be told.
+    /// It begins as an ELF file does, but its dynamic section cannot be read.
     Unreadable,
     /// It is for another machine than x86_64.
     Machine,
-    /// It is machine code in a package for all machines.
+    /// It is machine code in a noarch package.
     Noarch,
     /// Its dynamic linker is not CentOS 7's.
     Interpreter(String),
@@ -64,7 +64,7 @@ pub enum Fault {
     Version {
         /// The library and the version.
         needed: Needed,
-        /// Symbols that ask for it, as far as they could be read.
+        /// The symbols that need this version, as far as they could be read.
         symbols: Vec<String>,
     },
 }
@@ -102,17 +102,17 @@ impl fmt::Display for Violation {
 }
 
 impl AbiTable {
-    /// CentOS 7's.
+    /// The table of CentOS 7, `rpm/data/el7-abi.toml`, which is compiled in.
     ///
     /// # Errors
-    /// Never, as long as the table in the source is well-formed, which a test holds it to.
+    /// Only if that table is malformed. A test makes sure that it is not.
     pub fn el7() -> Result<Self> {
         const PATH: &str = "rpm/data/el7-abi.toml";
         toml::from_str(include_str!("../data/el7-abi.toml"))
             .map_err(|e| SpecError::new(PATH, e.to_string()).into())
     }
 
-    /// CentOS 7's with what a file of the same shape adds, or the file's alone if it says `replaces = true`.
+    /// CentOS 7's table with the entries of the file `path` added; or the file's entries alone, if it has `replaces = true`.
     ///
     /// # Errors
     /// An I/O error, or [`crate::Error::Spec`] with the place in the file.
@@ -132,10 +132,11 @@ impl AbiTable {
         Ok(all)
     }
 
-    /// Checks the ELF files of `root`; `own` are the names of libraries that the rest of the release offers.
+    /// Checks the ELF files of `root`. `facts` are those that [`crate::deps::discover`] found for `root`; `own` has the SONAMEs of
+    /// the libraries in the other packages of the release, such as `libmesos-0.25.0.so`.
     ///
     /// # Errors
-    /// An I/O error. What the target lacks is no error but a [`Violation`].
+    /// An I/O error. Something that the target lacks is returned as a [`Violation`].
     pub fn check(
         &self,
         arch: Arch,
@@ -165,8 +166,8 @@ impl AbiTable {
         source: &Path,
         own: &BTreeSet<String>,
     ) -> Result<Vec<Fault>> {
-        // Objects that are not linked run nowhere; they may be for anything. Debuggers alone load what was taken
-        // out of a program, be it by el7rpm or by the build.
+        // Object files that are not linked are never run, so they may be for any machine. Separate debug files are
+        // loaded by debuggers only.
         if !elf.is_linked || elf.is_debug_file {
             return Ok(Vec::new());
         }
@@ -192,7 +193,7 @@ impl AbiTable {
         Ok(faults)
     }
 
-    /// Whether the base system has this version; `None` for libraries that are not its own.
+    /// Whether the target has this version; `None` if the target does not have the library at all.
     fn has(&self, need: &Needed) -> Option<bool> {
         let families = self.libraries.get(&need.library)?;
         // Base versions carry the library's own name, as in `libssl.so.10(libssl.so.10)`.
@@ -207,7 +208,7 @@ impl AbiTable {
     }
 }
 
-/// Names of the libraries among `files`: what they offer to others once they are installed.
+/// The SONAMEs of the libraries among `files`. Programs that need them find them once they are installed.
 ///
 /// # Errors
 /// An I/O error that names the file.
@@ -253,7 +254,7 @@ mod tests {
         assert_eq!(has("libgssapi_krb5.so.2", "HIDDEN"), Some(false));
     }
 
-    /// The packages are CentOS 7's own, in the folder that EL7_RPMS names; without it there is nothing to ask.
+    /// Compares with CentOS 7's own packages, in the folder that EL7_RPMS names. Without that variable nothing is compared.
     #[test]
     fn the_table_says_no_more_than_the_packages_provide() {
         let Some(dir) = std::env::var_os("EL7_RPMS") else { return };

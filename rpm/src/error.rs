@@ -1,12 +1,12 @@
-//! What can go wrong in this crate. Every message says what was being done to which thing; where
-//! there is something a user can do about it, [`Error::help`] says what.
+//! The errors of this crate. Every message says what was being done, and to what. If a user can do something
+//! about an error, [`Error::help`] says what.
 
 use std::{fmt, io, path::PathBuf};
 
 /// The crate's result type.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// A failure, by the part of the work it came from.
+/// An error. The variant says in which part of the work it happened.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -16,7 +16,7 @@ pub enum Error {
     /// A file could not be read or written. The message names it.
     #[error(transparent)]
     Io(#[from] io::Error),
-    /// The files of a package could not be brought together, or cannot be put into an RPM.
+    /// The files of a package could not be staged, or cannot be put into an RPM.
     #[error("package {package}: {message}")]
     Stage {
         /// Name of the RPM.
@@ -26,7 +26,7 @@ pub enum Error {
         /// What to do about it.
         help: Option<String>,
     },
-    /// A file that a package is made from is missing, or is none that may be packaged.
+    /// A file that a package is made from is missing, or may not be packaged.
     #[error("package {package}: {message}")]
     Source {
         /// Name of the RPM.
@@ -36,7 +36,7 @@ pub enum Error {
         /// What to do about it.
         help: Option<String>,
     },
-    /// A file is not an RPM, or not one that this crate will touch.
+    /// A file is not an RPM, or is damaged, or is not of the kind that is needed.
     #[error("{path}: {message}")]
     Format {
         /// The file.
@@ -44,7 +44,7 @@ pub enum Error {
         /// What is wrong with it.
         message: String,
     },
-    /// The metadata of a repository that is to be replaced cannot be understood.
+    /// The metadata of an existing repository cannot be read.
     #[error("{message}")]
     Metadata {
         /// What is wrong with it.
@@ -66,7 +66,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// What the user can do about it, if there is something definite.
+    /// What the user can do about it, if this is known.
     pub fn help(&self) -> Option<&str> {
         match self {
             Self::Spec(e) => e.help.as_deref(),
@@ -107,7 +107,7 @@ impl Error {
     }
 }
 
-/// A fault in a package description, with its place in the file where that is known.
+/// A fault in a package description, with its position in the file if that is known.
 #[derive(Debug)]
 pub struct SpecError {
     /// The file.

@@ -1,5 +1,5 @@
-//! Packages that are whole and that CentOS 7's rpm cannot install all the same: those of others, made for
-//! newer systems.
+//! Finds out whether CentOS 7's rpm can install a package that is intact. Packages that were built for newer systems may
+//! use features that it lacks.
 
 use std::io::{self, BufReader, Read};
 
@@ -8,7 +8,7 @@ use rpm::IndexTag as T;
 
 use crate::{Result, limits, read::Rpm, spec::printable};
 
-/// The reasons why rpm 4.11.3 cannot install the package; none if it can.
+/// The reasons why rpm 4.11.3 cannot install the package; empty if it can.
 ///
 /// # Errors
 /// An I/O error.
@@ -16,7 +16,7 @@ pub(crate) fn faults(rpm: &Rpm) -> Result<Vec<String>> {
     let mut faults: Vec<_> = unknown_features(rpm)
         .map(|name| format!("requires rpmlib({}), which rpm 4.11.3 does not have", printable(name)))
         .collect();
-    // rpm takes gzip where nothing is stated.
+    // Without this tag, rpm assumes gzip.
     let compressor = rpm.string(T::RPMTAG_PAYLOADCOMPRESSOR).unwrap_or("gzip");
     if !limits::COMPRESSORS.contains(&compressor) {
         faults.push(format!(
@@ -43,7 +43,7 @@ fn feature(requirement: &str) -> Option<&str> {
     Some(name.strip_suffix(')').unwrap_or(name))
 }
 
-/// Begins to unpack as rpm does: the first block states the size of its dictionary.
+/// Unpacks one byte with rpm's memory limit: the first block states the size of its dictionary.
 fn takes_too_much_memory(rpm: &Rpm) -> Result<bool> {
     let stream = Stream::new_auto_decoder(limits::XZ_MEMORY, 0).map_err(io::Error::from)?;
     let mut unpacked = XzDecoder::new_stream(BufReader::new(rpm.payload()?), stream);
@@ -51,7 +51,7 @@ fn takes_too_much_memory(rpm: &Rpm) -> Result<bool> {
         Ok(()) => Ok(false),
         Err(e) => {
             let error = e.get_ref().and_then(|e| e.downcast_ref::<liblzma::stream::Error>());
-            // Damage is the digests' affair.
+            // Other errors mean that the payload is damaged, which the digests show.
             Ok(error == Some(&liblzma::stream::Error::MemLimit))
         }
     }

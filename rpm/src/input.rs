@@ -1,7 +1,7 @@
-//! Files that somebody else may have put there: a repository, a key, a description.
+//! Opens files of unknown origin: repositories, keys, descriptions.
 //!
-//! Only regular files are read, since a FIFO or a device could keep the reader for ever; no more of
-//! them than a limit; and what cannot be looked at is an error: unreadable is not absent.
+//! Only regular files are read, because reading a FIFO or a device might never end. Each has a limit of size.
+//! A file that cannot be examined is an error, and is not treated as missing.
 
 use std::{
     io::{Error, ErrorKind, Read, Result},
@@ -9,14 +9,14 @@ use std::{
     path::Path,
 };
 
-/// Whether something has this name: also a link that leads nowhere.
+/// Whether a file of any kind has this name, even a link to a missing file.
 ///
 /// # Errors
-/// An I/O error that names the file, if that cannot be said.
+/// An I/O error that names the file, if this cannot be found out.
 pub fn is_there(path: &Path) -> Result<bool> {
     match fs_err::symlink_metadata(path) {
         Ok(_) => Ok(true),
-        // Nothing can be below a file, or have a name that is too long.
+        // No file can lie below a regular file, or have a name that is too long.
         Err(e) => match e.kind() {
             ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::InvalidFilename => {
                 Ok(false)
@@ -29,7 +29,8 @@ pub fn is_there(path: &Path) -> Result<bool> {
 /// Opens a regular file, through links.
 ///
 /// # Errors
-/// An I/O error that names the file; of the kind `NotFound` only if nothing has this name.
+/// An I/O error that names the file. Its kind is `NotFound` only if no file has this name; a link to a missing file gives
+/// another kind.
 pub fn open(path: &Path) -> Result<fs_err::File> {
     let odd =
         |what: &str| Error::new(ErrorKind::InvalidInput, format!("{} {what}", path.display()));
@@ -43,7 +44,7 @@ pub fn open(path: &Path) -> Result<fs_err::File> {
         return Err(odd("is not a regular file"));
     }
     let mut options = fs_err::OpenOptions::new();
-    // It may be another file by now, and to open a pipe is to wait for its other end.
+    // The file may have been replaced meanwhile. Opening a pipe would wait for a writer.
     options
         .options_mut()
         .read(true)
@@ -81,8 +82,7 @@ pub fn read_text(path: &Path, limit: u64) -> Result<String> {
     })
 }
 
-/// Largest text that people write: a description, a manifest, a key with all that others certify of
-/// it.
+/// Limit in bytes for texts that people write: a description, a manifest, a key with many certifications.
 pub const MAX_TEXT: u64 = 4 << 20;
 
 #[cfg(test)]
@@ -90,7 +90,7 @@ pub const MAX_TEXT: u64 = 4 << 20;
 mod tests {
     use super::*;
 
-    /// What reading says, without the folder's name.
+    /// The error of reading a file that `make` creates, without the folder's name.
     fn says(name: &str, make: impl Fn(&Path)) -> String {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join(name);

@@ -1,11 +1,11 @@
-//! Everything that rpm 4.11.3 of CentOS 7 sets a limit to, with the place in its source. The writer, the
-//! verifier and the index apply these limits; docs/facts/el7.md lists them for people.
+//! The limits of CentOS 7's rpm 4.11.3, each with its place in rpm's source. The writer, the
+//! verifier and the index apply them; docs/facts/el7.md lists them for people.
 //!
-//! "rpm 4.11.3" is the release. CentOS 7.9's own build reads larger headers; hosts that have not been
-//! updated that far do not, so nobody should depend on it. Where a newer rpm is stricter, its limit stands
-//! here as well: packages are looked at on other machines, too.
+//! "rpm 4.11.3" is the upstream release. The build of CentOS 7.9 reads larger headers, but hosts that have not been
+//! updated to it do not. Where a newer rpm is stricter, its limit is used:
+//! packages are read on other machines, too.
 //!
-//! Texts, dependency names and numbers of files have no limit of their own: the header's size is theirs.
+//! There is no separate limit for texts, dependency names or the number of files. The header's size limits them.
 
 use std::ops::RangeInclusive;
 
@@ -44,17 +44,17 @@ pub const TYPES: RangeInclusive<u32> = 1..=9;
 /// Elements of an array that is no binary (lib/header.c `HEADER_ARRAY_MAX` of rpm 4.14 and later).
 pub const ARRAY: u32 = 0x000f_ffff;
 
-/// The largest file: lib/cpio.h `CPIO_FILESIZE_MAX` is the smallest size that is refused, since sizes in the
-/// archive are 32 bit numbers; `rpmlib(LargeFiles)` came with rpm 4.12.
+/// Largest size of a file in bytes. Sizes in the archive are 32 bit numbers, and lib/cpio.h `CPIO_FILESIZE_MAX` is the
+/// smallest size that is refused. Larger files need `rpmlib(LargeFiles)` of rpm 4.12.
 pub const FILE: u64 = u32::MAX as u64 - 1;
-/// One part of a path: Linux' NAME_MAX.
+/// Most bytes of one part of a path: Linux' NAME_MAX.
 pub const NAME: usize = 255;
-/// A whole path, or the target of a link: Linux' PATH_MAX without the NUL.
+/// Most bytes of a whole path, or of the target of a link: Linux' PATH_MAX without the NUL.
 pub const PATH: usize = 4095;
-/// What rpm adds to a file's name while it unpacks: `;` and eight digits (lib/fsm.c `fsmNew`).
+/// Bytes that rpm adds to a file's name while it unpacks: `;` and eight digits (lib/fsm.c `fsmNew`).
 pub const NAME_SUFFIX: usize = 9;
 
-/// Memory that xz may take to unpack a payload (rpmio/rpmio.c `lzopen_internal`). xz's level 9 takes 65 MiB.
+/// Most memory in bytes for unpacking an xz payload (rpmio/rpmio.c `lzopen_internal`). xz's level 9 takes 65 MiB.
 pub const XZ_MEMORY: u64 = 100 << 20;
 /// Values of PAYLOADCOMPRESSOR that can be unpacked (rpmio/rpmio.c, with zlib, bzip2 and liblzma).
 pub const COMPRESSORS: &[&str] = &["gzip", "bzip2", "xz", "lzma"];

@@ -1,8 +1,8 @@
-//! From a staged root to an RPM on disk that lacks nothing but its signatures.
+//! Writes an RPM without signatures from a staged root.
 //!
-//! The header comes before the payload and describes it, yet its length is known beforehand:
-//! digests have a fixed width and sizes are known from staging. So room is left for it, the
-//! payload is streamed behind the gap in one pass, and the header is written last.
+//! The header comes before the payload and has its digests, but its length is known beforehand:
+//! digests have a fixed length, and sizes are known from staging. So room is left for the header, the
+//! payload is written after it in one pass, and the header is written last.
 
 use std::{
     io::{BufWriter, Read, Seek, SeekFrom, Write},
@@ -27,14 +27,15 @@ use crate::{
     stage::StagedRoot,
 };
 
-/// Choices that are not the package's own.
+/// Settings of the writer, which do not depend on the package.
 #[derive(Clone, Debug)]
 pub struct WriteOptions {
     /// How the payload is compressed.
     pub compression: Compression,
-    /// BUILDHOST. Fixed, so that it does not depend on the machine.
+    /// BUILDHOST. It has a fixed default, `localhost`, so that it does not depend on the machine.
     pub build_host: String,
-    /// Overrides the time that everything bears (SOURCE_DATE_EPOCH), in seconds since 1970.
+    /// SOURCE_DATE_EPOCH, in seconds since 1970: the build time, and the time of all files. `None`: the date of the newest
+    /// changelog entry.
     pub source_date: Option<u32>,
 }
 
@@ -82,7 +83,7 @@ impl UnsignedRpm {
     }
 }
 
-/// A package with everything about it found out, ready to be written.
+/// A package with its files, dependencies and scriptlets, ready to be written.
 pub struct Prepared<'a> {
     package: &'a Package,
     root: &'a StagedRoot,
@@ -94,10 +95,10 @@ pub struct Prepared<'a> {
 }
 
 impl<'a> Prepared<'a> {
-    /// Reads the files' dependencies and joins them with the package's own.
+    /// Finds the dependencies of the files, and joins them with those that the author wrote.
     ///
     /// # Errors
-    /// An I/O error that names the file, or a contradiction in the package's scriptlets.
+    /// An I/O error that names the file, or [`Error::Stage`] for scriptlets that contradict each other.
     pub fn new(
         package: &'a Package,
         root: &'a StagedRoot,
@@ -111,17 +112,17 @@ impl<'a> Prepared<'a> {
         Ok(Self { package, root, facts, inodes, scriptlets, dependencies, options })
     }
 
-    /// What each entry of the staged root needs, offers and is.
+    /// Requirements, provisions and class of each entry of the staged root, in the same order.
     pub fn facts(&self) -> &[FileFacts] {
         &self.facts
     }
 
-    /// Writes the RPM to `path`, which must not exist. What is left there after an error is
-    /// not an RPM; the caller removes it. Nothing is synced to the disk: the caller does that, once
-    /// for all that it keeps.
+    /// Writes the RPM to `path`, which must not exist. After an error there may be an incomplete file at `path`, which the
+    /// caller removes. The file is not synced to the disk: the caller does that once for all files that it keeps.
     ///
     /// # Errors
-    /// An I/O error that names the file, or [`Error::Stage`] if a file changed meanwhile.
+    /// An I/O error that names the file, or [`Error::Stage`] if a file was changed since it was staged, or if
+    /// rpm 4.11.3 could not read the header.
     pub fn write(&self, path: &Path) -> Result<UnsignedRpm> {
         let archive_size = payload::archive_size(self.root, &self.inodes);
         let draft = self.head(&self.draft_payload(), &Digests::default(), archive_size)?;
@@ -144,7 +145,7 @@ impl<'a> Prepared<'a> {
         );
         let head = self.head(&facts, &digests, archive_size)?;
         if head.len() != draft.len() {
-            // Only a fault in this crate can lead here; better no package than a damaged one.
+            // Only a bug in this crate can lead here. No package is better than a damaged one.
             return Err(Error::stage(
                 &self.package.name,
                 "the header's length changed while it was written",
@@ -155,7 +156,7 @@ impl<'a> Prepared<'a> {
         Ok(UnsignedRpm { path: path.to_owned(), size: head.len() as u64 + facts.size })
     }
 
-    /// What rpm 4.11.3 could not read is refused before the payload is written.
+    /// Refuses a header that rpm 4.11.3 could not read, before the payload is written.
     fn check_limits(&self, header: &[u8]) -> Result<()> {
         let Err(fault) = read::check_lengths(&limits::HEADER, header) else { return Ok(()) };
         Err(Error::stage_help(
@@ -173,7 +174,7 @@ impl<'a> Prepared<'a> {
         self.options.source_date.unwrap_or_else(|| self.package.source_date())
     }
 
-    /// Stand-ins as wide as the real values.
+    /// Placeholders with the length of the real values.
     fn draft_payload(&self) -> PayloadFacts {
         let digest = "0".repeat(64);
         let is_file = |e: &crate::stage::Entry| matches!(e.kind, crate::stage::Kind::File { .. });
@@ -235,14 +236,13 @@ impl<'a> Prepared<'a> {
     }
 }
 
-/// Where the lead has the number of its architecture, and what rpm writes there on x86, for noarch
-/// packages as well. Nothing reads it, but file(1) shows it.
+/// The bytes of the lead with the architecture's number, and the number that rpm writes there on x86, for noarch
+/// packages, too. Only file(1) reads it.
 const LEAD_ARCH: std::ops::Range<usize> = 8..10;
 const LEAD_X86: [u8; 2] = [0, 1];
 
-/// MD5 of header and payload, the one digest of the payload that rpm 4.11 knows. It begins with
-/// the header, which is complete only when the payload has been written: hence a second pass,
-/// over the compressed bytes alone.
+/// MD5 of header and payload, the only digest of the payload that rpm 4.11 knows. It begins with
+/// the header, which is complete only after the payload has been written. So the compressed payload is read once more.
 fn payload_md5(header: &[u8], path: &Path, offset: usize, size: u64) -> Result<[u8; 16]> {
     let mut md5 = Md5::new();
     md5.update(header);

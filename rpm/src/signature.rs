@@ -1,4 +1,4 @@
-//! Signs a package: its two RSA signatures go into the signature header ([`crate::header::signature`]).
+//! Signs a package with two RSA signatures, which are stored in its signature header (`header/signature.rs`).
 
 use std::{
     io::{self, BufReader, Read, Seek, SeekFrom, Write},
@@ -16,10 +16,10 @@ use crate::{
     read::{Rpm, check_lengths},
 };
 
-/// A signed RPM. Only these get into a repository.
+/// A signed RPM. Only signed RPMs get into a repository.
 ///
-/// There are three ways to one: [`sign`] makes it, [`SignedRpm::open`] finds one that was signed before, and
-/// [`crate::verify::Report::signed`] gives it for a file from elsewhere that was verified in full.
+/// There are three ways to get one: [`sign`] makes it, [`SignedRpm::open`] opens one that was signed before, and
+/// [`crate::verify::Report::signed`] returns it for a file of any origin that has been verified in full.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SignedRpm {
     path: PathBuf,
@@ -50,7 +50,7 @@ impl SignedRpm {
         Ok(Self::checked(path, rpm.whole_size()?, certificate))
     }
 
-    /// For files whose signatures this crate has made or checked.
+    /// For a file whose signatures have just been made or checked.
     pub(crate) fn checked(path: &Path, size: u64, certificate: &Certificate) -> Self {
         Self { path: path.to_owned(), size, signed_by: certificate.fingerprint() }
     }
@@ -83,14 +83,15 @@ impl SignedRpm {
     }
 }
 
-/// Signs `unsigned` and writes the result to `path`, which must not exist. What is left there
-/// after an error is not an RPM; the caller removes it.
+/// Signs `unsigned` and writes the result to `path`, which must not exist, and syncs it to the disk. After an error there
+/// may be an incomplete file at `path`, which the caller removes.
 ///
-/// The signatures are dated with the package's build time, so that signing again gives the same
+/// The signatures have the date of the package's build time, so that signing again gives the same
 /// bytes.
 ///
 /// # Errors
-/// [`Error::Sign`], [`Error::Format`] for a damaged package, or an I/O error.
+/// [`Error::Sign`] or [`Error::Key`] if the key cannot make the signatures, [`Error::Format`] for a damaged package, or an
+/// I/O error.
 pub fn sign(unsigned: &UnsignedRpm, signer: &dyn Signer, path: &Path) -> Result<SignedRpm> {
     let rpm = Rpm::open(unsigned.path())?;
     let header = rpm.header_bytes();
@@ -117,7 +118,7 @@ pub fn sign(unsigned: &UnsignedRpm, signer: &dyn Signer, path: &Path) -> Result<
     Ok(SignedRpm::checked(path, size, signer.certificate()))
 }
 
-/// A new head before the old payload, which is copied without being looked at.
+/// Writes new headers, and copies the old payload without reading it.
 fn write_with(metadata: &PackageMetadata, rpm: &Rpm, path: &Path) -> Result<u64> {
     let mut head = Vec::new();
     metadata.write(&mut head).map_err(|e| io::Error::other(e.to_string()))?;
@@ -137,7 +138,7 @@ fn write_with(metadata: &PackageMetadata, rpm: &Rpm, path: &Path) -> Result<u64>
     out.write_all(&head)?;
     let mut payload = fs_err::File::open(rpm.path())?;
     payload.seek(SeekFrom::Start(rpm.payload_offset()))?;
-    // Between the bare files, so that the kernel copies.
+    // The two files are given directly, so that the kernel can copy the bytes.
     let copied = io::copy(payload.file_mut(), out.file_mut())?;
     out.sync_all()?;
     Ok(head.len() as u64 + copied)

@@ -1,7 +1,7 @@
-//! Checks an RPM: every digest and both signatures, over the bytes as they lie on disk.
+//! Verifies an RPM: every digest and both signatures, over the bytes on disk.
 //!
-//! What must be there depends on who wrote the package, which its signed header says; what is there must hold.
-//! A check that must be made and cannot, because the tag is missing, counts as a failure.
+//! Which tags must exist depends on the program that wrote the package ([`Required`]). Every tag that exists must be correct.
+//! A check that must be made but cannot, because its tag is missing, is a failure.
 
 use std::{
     fmt,
@@ -24,7 +24,7 @@ use crate::{
     signature::SignedRpm,
 };
 
-/// What was found out about one file.
+/// The result of verifying one file.
 #[derive(Clone, Debug)]
 pub struct Report {
     /// The file.
@@ -33,19 +33,19 @@ pub struct Report {
     pub nevra: String,
     /// Each check with its outcome, in a fixed order.
     pub checks: Vec<(Check, Outcome)>,
-    /// Why CentOS 7's rpm could not install it, whole or not.
+    /// The reasons why CentOS 7's rpm could not install it, even if it is intact.
     pub unfit: Vec<String>,
     signed: Option<SignedRpm>,
 }
 
 impl Report {
-    /// The file as one that may go into a repository, if nothing speaks against it: this is how an RPM that somebody
-    /// else wrote and signed gets into one.
+    /// The file as a signed RPM, which may go into a repository; `None` if the report is not good. RPMs that other programs have
+    /// written and signed get into a repository in this way.
     pub fn signed(&self) -> Option<&SignedRpm> {
         self.signed.as_ref()
     }
 
-    /// Whether no check failed, and CentOS 7's rpm can install the package.
+    /// Whether no check has failed and CentOS 7's rpm can install the package.
     pub fn is_good(&self) -> bool {
         self.failures().next().is_none() && self.unfit.is_empty()
     }
@@ -55,13 +55,13 @@ impl Report {
         self.checks.iter().filter(|(_, outcome)| !outcome.is_harmless())
     }
 
-    /// Everything that speaks against the package, in words.
+    /// Everything that is wrong with the package, as texts.
     pub fn faults(&self) -> Vec<String> {
         let failures = self.failures().map(|(check, outcome)| format!("{check} {outcome}"));
         failures.chain(self.unfit.iter().cloned()).collect()
     }
 
-    /// What its maker can do about it, if there is something definite.
+    /// What the packager can do about it, if this is known.
     pub fn remedy(&self) -> Option<&'static str> {
         let is_missing = |check| self.checks.contains(&(check, Outcome::Missing));
         if is_missing(Check::PackageSignature) && is_missing(Check::HeaderSignature) {
@@ -87,19 +87,19 @@ impl Report {
         self.checks.iter().filter(|(_, outcome)| *outcome == Outcome::Good).map(|(check, _)| *check)
     }
 
-    /// The checks for which the package has nothing, and of which its writer makes nothing.
+    /// The checks that were not made, because the program that wrote the package does not write their tags.
     pub fn not_made(&self) -> impl Iterator<Item = Check> {
         self.checks.iter().filter(|(_, o)| *o == Outcome::NotMade).map(|(check, _)| *check)
     }
 }
 
-/// What a package must have.
+/// Which digests and signatures a package must have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Required {
-    /// Every digest and signature, whoever wrote the package: for what is known to be ours.
+    /// All digests and both signatures. For packages that are known to be written by el7rpm.
     All,
-    /// Both signatures, and the digests that the package's writer makes. el7rpm makes all. rpm makes the two
-    /// of SHA-256 since 4.14; the packages of CentOS 7 have neither.
+    /// Both signatures, and the digests of the program that wrote the package. el7rpm writes all digests. rpm writes the two
+    /// of SHA-256 since 4.14; CentOS 7's packages do not have them.
     AsWritten,
 }
 
@@ -120,7 +120,7 @@ pub enum Check {
     PayloadSha256,
     /// PGP, header and payload.
     PackageSignature,
-    /// GPG, DSA and their kin: signatures of kinds that are not checked.
+    /// GPG, DSA and PGP5: signatures of kinds that cannot be checked here.
     OtherSignatures,
 }
 
@@ -142,17 +142,17 @@ impl fmt::Display for Check {
 /// How a check ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// It holds.
+    /// The digest or signature is correct.
     Good,
-    /// There is nothing to check against, and need not be.
+    /// The tag is missing, and need not exist.
     NotMade,
-    /// There is nothing to check against.
+    /// The tag is missing.
     Missing,
-    /// The tag is there, but is not of its type or size.
+    /// The tag has the wrong type or length.
     Malformed,
-    /// It does not hold.
+    /// The digest or size is wrong.
     Bad,
-    /// The signature could not be attributed, or does not hold.
+    /// The signature was made by another key, or is wrong.
     Signature(Mismatch),
 }
 
@@ -184,7 +184,7 @@ impl Outcome {
     }
 }
 
-/// A tag's value. One that cannot be read is not taken for one that is not there.
+/// A tag's value. A tag that cannot be read is not treated as missing.
 enum Stated<T> {
     Nothing,
     Malformed,
@@ -201,11 +201,11 @@ impl<T> Stated<T> {
     }
 }
 
-/// Checks the RPM at `path` against the key `certificate`.
+/// Verifies the RPM at `path` with the key `certificate`. The whole file is read, once.
 ///
 /// # Errors
-/// [`crate::Error::Format`] for what is not an RPM at all, or an I/O error. A failed check is no
-/// error but part of the report.
+/// [`crate::Error::Format`] if the file is not an RPM, or an I/O error. A failed check is no
+/// error: the report has it.
 pub fn verify(path: &Path, certificate: &Certificate, required: Required) -> Result<Report> {
     let rpm = Rpm::open(path)?;
     let header = rpm.header_bytes();
@@ -242,7 +242,7 @@ pub fn verify(path: &Path, certificate: &Certificate, required: Required) -> Res
     Ok(report)
 }
 
-/// What must be there.
+/// Which tags must exist.
 struct Demands {
     all: bool,
     sha256: bool,
@@ -252,7 +252,7 @@ impl Demands {
     fn of(rpm: &Rpm, required: Required) -> Self {
         let tags = [IndexTag::RPMTAG_PAYLOADSHA256, IndexTag::RPMTAG_PAYLOADSHA256ALT];
         let sha256 = tags.iter().any(|tag| rpm.metadata.header.entry_is_present(*tag));
-        // rpm 4.11.3 itself knows no digest of the payload: el7rpm alone states its version beside one.
+        // rpm 4.11.3 itself writes no digest of the payload. Only el7rpm writes one together with this version.
         let is_ours = sha256 && rpm.string(IndexTag::RPMTAG_RPMVERSION) == Some(RPM_VERSION);
         Self { all: required == Required::All || is_ours, sha256 }
     }
@@ -266,13 +266,13 @@ impl Demands {
     }
 }
 
-/// Whether there are signatures of kinds that are not checked here. rpm checks them, and refuses the package
-/// where it cannot.
+/// Whether there are signatures of kinds that cannot be checked here. rpm checks them, and refuses the package
+/// if it cannot.
 fn others(rpm: &Rpm) -> bool {
     OTHER_SIGNATURES.iter().any(|tag| rpm.metadata.signature.entry_is_present(*tag))
 }
 
-/// A digest in hex. rpm takes no list of one text for a text there.
+/// Checks a digest in hex. It must be a string: rpm does not accept an array of one string.
 fn check_text(rpm: &Rpm, tag: SigTag, actual: &str) -> Outcome {
     let signature = &rpm.metadata.signature;
     match signature.entry(tag) {
@@ -298,7 +298,7 @@ fn check_signature(rpm: &Rpm, tag: SigTag, certificate: &Certificate, data: impl
     }
 }
 
-/// SIZE, or LONGSIZE where it takes 64 bits; if both are there, both must hold.
+/// Checks SIZE, or LONGSIZE if the size needs 64 bits. If both exist, both must be correct.
 fn check_size(rpm: &Rpm, size: u64) -> Outcome {
     let signature = &rpm.metadata.signature;
     let (short, long) = (SigTag::RPMSIGTAG_SIZE, SigTag::RPMSIGTAG_LONGSIZE);
@@ -331,7 +331,7 @@ fn check_payload_digest(rpm: &Rpm, actual: &[u8]) -> Outcome {
     }
 }
 
-/// What is learnt while the payload passes.
+/// The results of reading the payload.
 struct OverPayload {
     md5: [u8; 16],
     sha256: [u8; 32],
@@ -339,11 +339,11 @@ struct OverPayload {
     signature: Outcome,
 }
 
-/// Reads the payload once. MD5, the slowest of the three digests, is taken on a thread of its own.
+/// Reads the payload once. MD5, the slowest of the three digests, is computed in another thread.
 fn over_payload(rpm: &Rpm, certificate: &Certificate) -> Result<OverPayload> {
     let header = rpm.header_bytes();
     std::thread::scope(|scope| {
-        // A short queue: memory stays the same however far one side is ahead.
+        // A short queue limits the memory if the other thread is slower.
         let (sender, receiver) = sync_channel::<Vec<u8>>(4);
         let md5 = scope.spawn(move || {
             let mut md5 = Md5::new_with_prefix(header);
@@ -354,7 +354,7 @@ fn over_payload(rpm: &Rpm, certificate: &Certificate) -> Result<OverPayload> {
         let mut input = BufReader::with_capacity(CHUNK, &mut pass);
         let tag = SigTag::RPMSIGTAG_PGP;
         let signature = check_signature(rpm, tag, certificate, header.chain(&mut input));
-        // The signature may have been refused without reading.
+        // The signature may have been refused before the payload was read.
         io::copy(&mut input, &mut io::sink())?;
         let Pass { md5: sender, sha256, size, .. } = pass;
         drop(sender);
@@ -368,7 +368,7 @@ fn over_payload(rpm: &Rpm, certificate: &Certificate) -> Result<OverPayload> {
 /// Bytes read at a time.
 const CHUNK: usize = 1 << 18;
 
-/// Takes digests of all that is read through it.
+/// Computes digests of everything that is read through it.
 struct Pass<R> {
     inner: R,
     md5: SyncSender<Vec<u8>>,

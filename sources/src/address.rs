@@ -1,7 +1,7 @@
-//! Addresses of files and repositories: which host they ask, what of them may be shown, and where
-//! a redirect leads.
+//! Addresses of files and repositories: their host, their form without secrets, and the target of
+//! a redirect.
 
-/// Scheme, authority, and the rest with its slash.
+/// Splits an address into scheme, authority, and the rest with its slash.
 fn parts(url: &str) -> Option<(&str, &str, &str)> {
     let (scheme, rest) = url.split_once("://")?;
     let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
@@ -15,20 +15,20 @@ fn split_user(authority: &str) -> (Option<&str>, &str) {
     }
 }
 
-/// The host that an address asks, with its port if one is given; `None` for a file.
+/// The host of an address, with its port if it has one; `None` for a file.
 pub(super) fn host(url: &str) -> Option<String> {
     let (scheme, authority, _) = parts(url)?;
     let (_, host) = split_user(authority);
     (scheme != "file" && !host.is_empty()).then(|| host.to_ascii_lowercase())
 }
 
-/// The file that a `file://` address names.
+/// The path in a `file://` address.
 pub(super) fn file(url: &str) -> Option<&str> {
     url.strip_prefix("file://").map(|path| path.strip_prefix("localhost").unwrap_or(path))
 }
 
-/// The address without what may be a secret: name and password, and the query, which is where
-/// tokens stand.
+/// The address without its secrets: user name and password, and the query, which may have a
+/// token.
 pub(super) fn shown(url: &str) -> String {
     let Some((scheme, authority, rest)) = parts(url) else { return "an address".into() };
     let (_, host) = split_user(authority);
@@ -37,12 +37,12 @@ pub(super) fn shown(url: &str) -> String {
     format!("{scheme}://{host}{path}{hidden}")
 }
 
-/// The address without name and password, and these, as they stand in it.
+/// The address without user name and password, and these two as they were.
 pub(super) fn without_password(url: &str) -> (String, Option<String>) {
     let Some((scheme, authority, rest)) = parts(url) else { return (url.into(), None) };
     let (user, host) = split_user(authority);
     match user {
-        // ssh takes the name of the account from the address, and never a password.
+        // ssh takes the user name from the address, but never a password.
         Some(user) if scheme == "ssh" => {
             let account = user.split(':').next().unwrap_or_default();
             (format!("{scheme}://{account}@{host}{rest}"), None)
@@ -51,8 +51,8 @@ pub(super) fn without_password(url: &str) -> (String, Option<String>) {
     }
 }
 
-/// Where a redirect from `base` to `location` leads. Name and password go along to the same scheme,
-/// host and port, and nowhere else.
+/// The target of a redirect from `base` to `location`. It gets user name and password only if it has the same scheme,
+/// host and port.
 pub(super) fn join(base: &str, location: &str) -> Option<String> {
     let location = location.split('#').next()?;
     if location.is_empty() || location.contains(|c: char| c.is_control() || c == ' ') {
@@ -73,8 +73,8 @@ pub(super) fn join(base: &str, location: &str) -> Option<String> {
     Some(format!("{scheme}://{authority}{dir}{location}"))
 }
 
-/// The address `to` with name and password of `base`, if both ask the same server in the same way and
-/// `to` has none of its own.
+/// The address `to` with user name and password of `base`, if both have the same scheme, host and port, and
+/// `to` has no user name itself.
 fn with_user_of(base: &str, to: &str) -> String {
     let (Some((_, from, _)), Some((scheme, authority, rest))) = (parts(base), parts(to)) else {
         return to.to_owned();

@@ -1,5 +1,5 @@
-//! An archive, or a file that is taken as it is: from the store, from a file that the user has, or from one of its locations in
-//! turn, and never other bytes than those that are pinned.
+//! Fetches an archive, or a file that is not unpacked: from the store, from a file that the user brings, or from its
+//! locations, one after the other. Only bytes with the pinned SHA-256 are accepted.
 
 use std::path::{Path, PathBuf};
 
@@ -26,11 +26,11 @@ pub struct Pinned {
     pub source: Source,
     /// Its SHA-256.
     pub sha256: String,
-    /// Who signed it, where package.toml names a signature.
+    /// The key that signed it, if package.toml has `signature`.
     pub signed_by: Option<String>,
 }
 
-/// The archive in the store; fetched, if it is not there.
+/// Returns the archive's path in the store. Fetches it if it is not there.
 pub(super) fn fetch(
     fetcher: &Fetcher<'_>,
     source: &Source,
@@ -65,7 +65,7 @@ pub(super) fn unpinned(source: &Source) -> Failure {
         .help("`cargo xtask fetch --pin` downloads it once and writes its sha256 into the file")
 }
 
-/// Takes a file that the user has, if it is the right one.
+/// Copies a file that the user brings into the store, if it has the pinned SHA-256.
 fn take(file: &Path, source: &Source, sha256: &str, entry: &Entry) -> Result<()> {
     super::supplied::check_file(source, file)?;
     let found = sha256_of(file)?.ok_or_else(|| super::supplied::missing(source, file))?;
@@ -128,7 +128,7 @@ fn limit_of(source: &Source) -> Limit {
     }
 }
 
-/// Loads a pinned file. If what was there already proves to be of another file, it is loaded anew.
+/// Downloads a pinned file, and checks its SHA-256. If it continued an earlier download of another file, it starts again.
 fn load_verified(
     downloads: &Downloads<'_>,
     url: &str,
@@ -155,8 +155,8 @@ fn load_verified(
     Ok(Err(Problem::Refused("it gave nothing".into())))
 }
 
-/// Downloads an archive that has no pin, and says what to pin it to. Where package.toml names
-/// upstream's signature, only what that vouches for is pinned.
+/// Downloads an archive without a pin, and returns its SHA-256. If package.toml has
+/// upstream's signature, it must be valid.
 pub(super) fn pin(
     fetcher: &Fetcher<'_>,
     source: &Source,
@@ -175,7 +175,7 @@ pub(super) fn pin(
     }
     let vouched = vouch(fetcher, source, signature, &entry, step);
     let judged = vouched.and_then(|signed_by| {
-        // A server's page that says sorry has a sha256 as well.
+        // A server's error page has a SHA-256 as well.
         match &source.origin {
             Origin::Archive { file: Some(name), .. } => {
                 plain_file(source, name, entry.partial.clone()).check()?;
@@ -198,7 +198,7 @@ pub(super) fn pin(
     Ok(Pinned { source: pinned, sha256, signed_by })
 }
 
-/// The archive of a source, which has one folder that everything is in.
+/// The archive of a source. If all its files are in one folder, that folder's name is removed from their paths.
 pub(super) fn tar_file(source: &Source, path: PathBuf) -> TarFile {
     TarFile { path, what: what(source), strip: true }
 }
@@ -208,13 +208,13 @@ pub(super) fn plain_file(source: &Source, name: &str, path: PathBuf) -> PlainFil
     PlainFile { path, name: name.to_owned(), what: what(source) }
 }
 
-/// What it is to the user.
+/// The name of the source in messages.
 fn what(source: &Source) -> String {
     let is_plain = matches!(source.origin, Origin::Archive { file: Some(_), .. });
     format!("the {} of `{}`", if is_plain { "file" } else { "archive" }, source.name)
 }
 
-/// Checks upstream's signature, where there is to be one, and says who made it.
+/// Checks upstream's signature, if package.toml has one. Returns the key that made it.
 fn vouch(
     fetcher: &Fetcher<'_>,
     source: &Source,
@@ -251,7 +251,7 @@ fn load_any(
     Err(tried.trouble())
 }
 
-/// A host that answers and has no signature is no reason to do without.
+/// Downloads the signature. If it cannot be had, that is an error: the archive is not pinned without it.
 fn load_signature(
     fetcher: &Fetcher<'_>,
     downloads: &Downloads<'_>,
@@ -277,7 +277,7 @@ fn load_signature(
     })
 }
 
-/// One name for one list of locations.
+/// A name in the store for this list of locations.
 fn name_of(urls: &[String]) -> Result<String> {
     use sha2::{Digest, Sha256};
     Ok(hex(&Sha256::digest(urls.join("\n").as_bytes())))

@@ -1,18 +1,18 @@
-//! Unpacks bzip2. A file may be made of many streams, one behind the other, and each costs as much to begin as
-//! a block to unpack: 14 bytes each make a small file one of hours. Whoever writes several streams (pbzip2) has
-//! at least 100 kB in each, so their number is bounded by what has come out.
+//! Unpacks bzip2. A file may consist of many streams, and starting one takes as long as unpacking a block. A hostile file of
+//! many streams of 14 bytes each could take hours. Programs that write several streams (pbzip2) put
+//! at least 100 kB into each, so the number of streams is limited by the size of the unpacked data.
 
 use std::io::{self, BufRead, Read};
 
 use bzip2::bufread::BzDecoder;
 
-/// Streams that any file may have.
+/// Number of streams that every file may have.
 const FEW: u64 = 1000;
-/// The smallest block that bzip2 has.
+/// Size in bytes of bzip2's smallest block.
 const BLOCK: u64 = 100_000;
 
 pub(super) struct Streams<R: BufRead> {
-    /// Not there once the file has ended.
+    /// `None` after the end of the file.
     stream: Option<BzDecoder<R>>,
     begun: u64,
     bytes: u64,
@@ -23,7 +23,7 @@ impl<R: BufRead> Streams<R> {
         Self { stream: Some(BzDecoder::new(file)), begun: 1, bytes: 0 }
     }
 
-    /// Begins the next stream, if there is one.
+    /// Starts the next stream, if there is one.
     fn next(&mut self, mut file: R) -> io::Result<()> {
         if file.fill_buf()?.is_empty() {
             return Ok(());
@@ -90,7 +90,7 @@ mod tests {
         assert!(unpacked(&packed(b"").repeat(900)).unwrap().is_empty());
         let error = unpacked(&packed(b"").repeat(300_000)).unwrap_err();
         assert!(error.to_string().contains("far too many streams"), "{error}");
-        // As many as pbzip2 writes.
+        // As pbzip2 writes them.
         let blocks = packed(&[b'x'; BLOCK as usize]).repeat(1500);
         assert_eq!(unpacked(&blocks).unwrap().len(), 150_000_000);
     }

@@ -1,5 +1,5 @@
-//! One commit of a git repository, fetched as shallowly as the server allows, and kept as a tar
-//! file of its tree.
+//! Fetches one commit of a git repository, with as little history as the server allows, and stores its tree as a tar
+//! file.
 
 use std::{
     io::Write,
@@ -26,7 +26,7 @@ use base::{
     process::Process,
 };
 
-/// The tree of a commit in the store; fetched, if it is not there.
+/// Returns the path of the commit's tree in the store. Fetches it if it is not there.
 pub(super) fn fetch(
     fetcher: &Fetcher<'_>,
     source: &Source,
@@ -72,7 +72,7 @@ impl CommitFetch<'_> {
         self.entry.scratch.join("repository")
     }
 
-    /// From a repository that the user has.
+    /// Fetches from a repository that the user brings.
     fn take(&self, path: &Path) -> Result<()> {
         if !path.exists() {
             return Err(supplied::missing(self.source, path));
@@ -83,7 +83,7 @@ impl CommitFetch<'_> {
         fetched.map_err(|problem| supplied::refused(self.source, &path, &problem.text()))
     }
 
-    /// From the locations in turn.
+    /// Fetches from the locations, one after the other.
     fn any(&self, urls: &[String]) -> Result<(), Trouble> {
         let mut tried = Tried::new(self.source);
         tried.log = Some(self.log());
@@ -122,8 +122,8 @@ impl CommitFetch<'_> {
         Ok(Err(Problem::Refused("it gave nothing".into())))
     }
 
-    /// Makes an empty repository that knows where to fetch from. Addresses stand in its settings,
-    /// not in arguments, which everybody on the machine can see.
+    /// Makes an empty repository with a remote. Addresses are in its settings,
+    /// and not in arguments, which every user of the machine can see.
     fn start(&self, url: &str) -> Result<()> {
         let repository = self.repository();
         if repository.exists() {
@@ -139,7 +139,7 @@ impl CommitFetch<'_> {
             let host = address::host(url).unwrap_or_default();
             private(&file, &format!("{scheme}://{user}@{host}\n"))?;
             let helper = quoted(&format!("store --file='{}'", file.display()));
-            // The empty one drops those of the user.
+            // The empty value removes those of the user's settings.
             text += &format!("[credential]\n\thelper =\n\thelper = {helper}\n");
         }
         if url.starts_with("http://") {
@@ -152,8 +152,8 @@ impl CommitFetch<'_> {
         config.and_then(|mut c| c.write_all(text.as_bytes())).class(Class::Output)
     }
 
-    /// Fetches the commit and nothing else; if the server gives single commits to nobody, all of
-    /// its branches and tags.
+    /// Fetches the commit alone; or all branches and tags, if the server does not allow fetching single
+    /// commits.
     fn fetch_from(&self, url: &str) -> Result<Result<(), Problem>> {
         let shallow = self.run(&["--depth=1", "origin", self.id]);
         let refused = match shallow {
@@ -188,7 +188,7 @@ impl CommitFetch<'_> {
         process.run()
     }
 
-    /// Where git's own words are.
+    /// The log with git's output.
     fn log(&self) -> PathBuf {
         self.fetcher.workspace.logs().join(self.log_name())
     }
@@ -197,7 +197,7 @@ impl CommitFetch<'_> {
         format!("fetch-{}.log", self.source.name)
     }
 
-    /// Whether the commit is there now, and is one.
+    /// Whether the object exists now, and is a commit.
     fn has_commit(&self) -> Result<Result<(), Problem>> {
         let object = format!("{}^{{commit}}", self.id);
         let found =
@@ -214,12 +214,12 @@ impl CommitFetch<'_> {
     }
 }
 
-/// As git's settings want it.
+/// Quotes a value for git's settings.
 fn quoted(value: &str) -> String {
     format!("\"{}\"", value.replace('\\', r"\\").replace('"', "\\\"").replace('\n', r"\n"))
 }
 
-/// A file that only its owner can read.
+/// Writes a file that only its owner can read.
 fn private(path: &Path, text: &str) -> Result<()> {
     use fs_err::os::unix::fs::OpenOptionsExt;
     let mut options = fs_err::OpenOptions::new();
@@ -231,14 +231,14 @@ fn says(failure: &Failure, words: &[&str]) -> bool {
     failure.last_lines.iter().any(|line| words.iter().any(|w| line.contains(w)))
 }
 
-/// Whether a server refused the commit alone, and may have it among others.
+/// Whether the server does not allow fetching a single commit, and may have it in a branch.
 fn wants_all(failure: &Failure) -> bool {
     let words =
         ["not our ref", "unadvertised object", "shallow", "not valid", "find remote ref", "bundle"];
     says(failure, &words)
 }
 
-/// What a failed fetch means. git has no other way to say it than in words.
+/// The problem behind a failed fetch. git reports it as text only.
 fn judge(failure: &Failure, url: &str) -> Problem {
     let unreachable = [
         "Could not resolve",
@@ -263,7 +263,7 @@ fn judge(failure: &Failure, url: &str) -> Problem {
         "Connection reset",
         "Empty reply",
     ];
-    // The first complaint is about the cause; the others are about what came of it.
+    // The first error is the cause; the others are its consequences.
     let telling = failure.last_lines.iter().find(|l| l.contains("fatal:"));
     let why = telling.or(failure.last_lines.last()).cloned().unwrap_or_default();
     let why = why.trim_start_matches("fatal: ").to_owned();
@@ -274,7 +274,7 @@ fn judge(failure: &Failure, url: &str) -> Problem {
     }
 }
 
-/// Nothing goes into the store that could not be unpacked.
+/// Checks that the tree can be unpacked, before it goes into the store.
 fn check(source: &Source, tar: &Path) -> Result<()> {
     let file = fs_err::File::open(tar).class(Class::Output)?;
     let size = file.metadata().class(Class::Output)?.len();

@@ -1,5 +1,5 @@
-//! One file from one location into a file on disk. What breaks off is taken up again where it
-//! stopped; a location that brings nothing several times in a row is given up.
+//! Downloads one file from one location. A broken download is continued where it
+//! stopped. A location that gives no bytes several times in a row is given up.
 
 use std::{
     io::{Read, Seek, SeekFrom, Write},
@@ -20,17 +20,17 @@ use base::{
     failure::{Class, Classify, Result, Trouble},
 };
 
-/// How much a location may give.
+/// The limit for the size of a download.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Limit {
-    /// What package.toml says, and no other number of bytes.
+    /// The exact size in bytes, from package.toml.
     Exactly(u64),
-    /// For want of a better one.
+    /// The most bytes, if the size is not known.
     AtMost(u64),
 }
 
 impl Limit {
-    /// For an archive: few sources come near 1 GB.
+    /// The limit for an archive. Few sources have nearly 1 GB.
     pub(super) fn of_archive(size: Option<u64>) -> Self {
         size.map_or(Self::AtMost(1 << 30), Self::Exactly)
     }
@@ -40,7 +40,7 @@ impl Limit {
         size
     }
 
-    /// Why a file with so many bytes, or more, is not taken.
+    /// Fails if a file of at least so many bytes is too large.
     fn check(self, bytes: u64) -> Result<(), Problem> {
         match self {
             _ if bytes <= self.most() => Ok(()),
@@ -54,7 +54,7 @@ impl Limit {
         }
     }
 
-    /// Why a file with so many bytes is not taken.
+    /// Fails if a complete file must not have this size.
     fn check_whole(self, bytes: u64) -> Result<(), Problem> {
         match self {
             Self::Exactly(size) if bytes < size => {
@@ -68,33 +68,33 @@ impl Limit {
 /// Of one location, broken or not.
 const ALL_TRIES: u32 = 50;
 
-/// What downloads share.
+/// Settings that all downloads share.
 pub(super) struct Downloads<'a> {
     pub(super) client: &'a Client,
     pub(super) hosts: &'a Hosts,
     pub(super) patience: Patience,
     pub(super) reporter: &'a dyn Reporter,
     pub(super) step: &'a str,
-    /// More is refused, before it is written.
+    /// Larger files are refused before they are written.
     pub(super) limit: Limit,
 }
 
-/// A file that grows.
+/// A file that is being downloaded.
 struct Growing {
     file: File,
     length: u64,
-    /// Whether what is there may be of this very file: bytes that a pin judges in the end, or
-    /// whose tag is known.
+    /// Whether the download can be continued: the result will be compared with a pin, or the server's tag for
+    /// the file is known.
     tag: Option<String>,
     pinned: bool,
 }
 
-/// How a download ended that did end: an error of the disk is none of the location's.
+/// How a download ended. The outer error is one of this machine's disk; the inner one is a problem of the location.
 type Ended = Result<Result<(), Problem>, Trouble>;
 
 impl Downloads<'_> {
-    /// Loads `url` into `path`, going on from what is there if the result is `pinned`: a digest
-    /// will say whether the parts belong together.
+    /// Downloads `url` to `path`. If the result is `pinned`, an existing file is continued: its digest
+    /// will show whether both parts are of the same file.
     pub(super) fn load(&self, url: &str, path: &Path, pinned: bool) -> Ended {
         let mut options = fs_err::OpenOptions::new();
         let file = options.create(true).read(true).write(true).truncate(false).open(path);
@@ -150,7 +150,7 @@ impl Downloads<'_> {
         match answer.status {
             StatusCode::OK => growing.empty()?,
             StatusCode::PARTIAL_CONTENT if starts_at(&answer) == Some(growing.length) => {}
-            // More is here than there: what is here is of another file.
+            // Our file is longer than the server's, so it is another one.
             StatusCode::PARTIAL_CONTENT | StatusCode::RANGE_NOT_SATISFIABLE => {
                 growing.empty()?;
                 return Ok(Err(Problem::broken("the server goes on from elsewhere")));
@@ -192,7 +192,7 @@ impl Downloads<'_> {
 
     fn copy(&self, from: &Path, growing: &mut Growing) -> Ended {
         let refused = |e: std::io::Error| Ok(Err(Problem::Refused(e.to_string())));
-        // To open a FIFO would mean to wait for a writer.
+        // Opening a FIFO would wait for a writer.
         let size = match fs_err::metadata(from) {
             Ok(metadata) if metadata.is_file() => metadata.len(),
             Ok(_) => return Ok(Err(Problem::Refused("it is no file".into()))),
@@ -229,7 +229,7 @@ impl Growing {
     }
 }
 
-/// The first byte of a partial answer.
+/// The offset of the first byte of a partial response.
 fn starts_at(answer: &Answer) -> Option<u64> {
     let range = answer.header(header::CONTENT_RANGE)?.strip_prefix("bytes ")?;
     range.split('-').next()?.trim().parse().ok()
@@ -244,7 +244,7 @@ fn judge(status: StatusCode) -> Problem {
     }
 }
 
-/// Says how far a download has come, now and then.
+/// Reports the progress of a download from time to time.
 struct Progress<'a> {
     downloads: &'a Downloads<'a>,
     host: String,
@@ -252,7 +252,7 @@ struct Progress<'a> {
     last: Instant,
 }
 
-/// Between two lines of progress.
+/// Time between two lines of progress.
 const OFTEN: Duration = Duration::from_millis(500);
 
 impl<'a> Progress<'a> {

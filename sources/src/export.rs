@@ -1,8 +1,8 @@
-//! The tree of a commit as a tar file.
+//! Writes the tree of a commit as a tar file.
 //!
-//! It is read from git's objects themselves: no work tree is checked out, so that nothing in the
-//! repository or in the user's settings (attributes, filters, line ends, export-subst) has a say in
-//! what the files hold. Submodules stay empty.
+//! It reads git's objects, and checks out no work tree. So attributes, filters, line ends and export-subst, in
+//! the repository or in the user's settings, cannot change the content of files.
+//! Submodules become empty folders.
 
 use std::{
     ffi::OsString,
@@ -35,7 +35,7 @@ pub(super) fn export(
     id: &str,
     tar: &Path,
 ) -> Result<()> {
-    // A few objects can name each other so often that they make any number of files.
+    // A few git objects can refer to each other so often that they stand for any number of files.
     let limits = Limits::for_size(size_of(&repository.join("objects"))?);
     let entries = list(git, source, repository, id, limits)?;
     let has_content = |e: &&TreeEntry| e.mode == "120000" || e.mode.starts_with("100");
@@ -53,7 +53,7 @@ pub(super) fn export(
     builder.into_inner().and_then(|f| f.sync_all()).class(Class::Output)
 }
 
-/// All that is in a commit's tree, but no more than there may be: git is stopped where it goes on.
+/// Lists a commit's tree. git is stopped if there are more entries than the limit.
 fn list(
     git: &Git,
     source: &Source,
@@ -89,7 +89,7 @@ fn list(
     }
 }
 
-/// The bytes that all files in a folder take.
+/// Size in bytes of all files in a folder.
 fn size_of(dir: &Path) -> Result<u64> {
     let mut size = 0;
     for entry in walkdir::WalkDir::new(dir) {
@@ -99,7 +99,7 @@ fn size_of(dir: &Path) -> Result<u64> {
     Ok(size)
 }
 
-/// The failure of a commit with something in it that has no place in a tree.
+/// The failure for a commit with an entry that may not be in a source.
 pub(super) fn unusable(source: &Source, why: &str) -> Failure {
     let message = format!("the commit of `{}` cannot be used: {why}", source.name);
     Failure::new(Class::Source, message).help("pin another commit; nothing was kept of this one")
@@ -118,19 +118,19 @@ fn tree_entry(bytes: &[u8]) -> Option<TreeEntry> {
     Some(TreeEntry { mode: mode.to_owned(), object: object.to_owned(), path })
 }
 
-/// Objects as `git cat-file --batch` gives them, one after the other.
+/// Reads objects from `git cat-file --batch`, one after the other.
 struct Objects<'a, R> {
     source: &'a Source,
     input: R,
-    /// Bytes that may still come.
+    /// Bytes that may still be read.
     left: u64,
 }
 
-/// More than the head of any commit, of which only that is looked at.
+/// Bytes of a commit that are read: more than any commit's header has.
 const HEAD: u64 = 1 << 20;
 
 impl<R: BufRead> Objects<'_, R> {
-    /// The size of the next object; its content follows, and the end of a line.
+    /// Reads the size of the next object. Its content comes next, and then a line feed.
     fn size(&mut self, id: &str) -> Result<u64> {
         let mut head = String::new();
         self.input.read_line(&mut head).class(Class::Source)?;
@@ -144,7 +144,7 @@ impl<R: BufRead> Objects<'_, R> {
         Ok(size)
     }
 
-    /// Passes so many bytes on, and reads the end of the line.
+    /// Copies `size` bytes, and reads the line feed after them.
     fn copy(&mut self, id: &str, size: u64, to: &mut impl Write) -> Result<()> {
         let copied = std::io::copy(&mut self.input.by_ref().take(size), to).class(Class::Output)?;
         self.end(id, copied == size)
@@ -155,7 +155,7 @@ impl<R: BufRead> Objects<'_, R> {
         if whole && ended { Ok(()) } else { Err(self.lost(id)) }
     }
 
-    /// git gives no reason of its own here.
+    /// The failure if git ends early. It gives no reason itself.
     fn lost(&self, id: &str) -> Failure {
         unusable(
             self.source,
@@ -170,7 +170,7 @@ impl<R: BufRead> Objects<'_, R> {
         self.copy(id, size - text.len() as u64, &mut std::io::sink())?;
         let text = String::from_utf8_lossy(&text);
         let committer = text.lines().find(|l| l.starts_with("committer ")).unwrap_or_default();
-        // After the address: seconds since 1970, and a zone.
+        // After the e-mail address: seconds since 1970, and a time zone.
         let mut words = committer.rsplit(' ');
         Ok(words.nth(1).and_then(|t| t.parse().ok()).unwrap_or(0))
     }
@@ -197,7 +197,7 @@ impl<R: BufRead> Objects<'_, R> {
     ) -> Result<()> {
         let mut header = tar::Header::new_gnu();
         header.set_mtime(time);
-        // Old repositories have 100664 and the like as well.
+        // Old repositories have other modes as well, such as 100664.
         let executable = u32::from_str_radix(&entry.mode, 8).is_ok_and(|mode| mode & 0o100 != 0);
         header.set_mode(if executable { 0o755 } else { 0o644 });
         header.set_size(0);
@@ -226,7 +226,7 @@ impl<R: BufRead> Objects<'_, R> {
     }
 }
 
-/// The target of a link, byte for byte; the library's own way would tidy it.
+/// Appends a link with its exact target. The function of the library would normalise it.
 fn append_target(
     builder: &mut tar::Builder<fs_err::File>,
     header: &mut tar::Header,

@@ -1,5 +1,5 @@
-//! A folder as a source: what is in it, without what version control keeps there or leaves out; its identity
-//! by content; and a copy of it.
+//! A folder as a source: the list of its files, without those of version control and those that it ignores; a key of
+//! its content; and a copy.
 
 use std::{
     collections::BTreeMap,
@@ -21,7 +21,7 @@ use base::{
     key::{Identity, KeyBuilder},
 };
 
-/// What is in a folder.
+/// The list of files, folders and links in a folder.
 #[derive(Clone, Debug)]
 pub(super) struct Folder {
     root: PathBuf,
@@ -36,7 +36,7 @@ enum Item {
 }
 
 impl Folder {
-    /// Looks at the folder `root`.
+    /// Lists the folder `root`.
     pub(super) fn read(root: &Path) -> Result<Self> {
         let root = fs_err::canonicalize(root).class(Class::Source)?;
         if !root.is_dir() {
@@ -49,7 +49,7 @@ impl Folder {
         Ok(own)
     }
 
-    /// Lists what is in the folder `dir` of it. A git work tree says itself what belongs to it.
+    /// Lists the folder `dir` of it. In a git work tree, git says which files belong to it.
     fn list(&mut self, dir: &Path) -> Result<()> {
         let at = self.root.join(dir);
         if input::is_there(&at.join(".git")).class(Class::Source)? {
@@ -69,15 +69,15 @@ impl Folder {
         Ok(())
     }
 
-    /// Lists something that git speaks of, unless it was removed and that is not committed yet.
+    /// Adds a path that git lists, unless the file was removed and the removal is not committed yet.
     fn list_tracked(&mut self, path: PathBuf) -> Result<()> {
         let at = self.root.join(&path);
-        // What was a folder may be a link by now, and behind that is something else.
+        // A folder may have been replaced by a link, which leads to other files.
         let is_link = |dir: &Path| self.root.join(dir).is_symlink();
         if path.ancestors().skip(1).any(is_link) || !input::is_there(&at).class(Class::Source)? {
             return Ok(());
         }
-        // A submodule, or a repository of its own.
+        // A submodule or another repository.
         let is_folder = fs_err::symlink_metadata(&at).class(Class::Source)?.is_dir();
         self.add(path.clone())?;
         if is_folder { self.list(&path) } else { Ok(()) }
@@ -118,11 +118,11 @@ impl Folder {
         Ok(())
     }
 
-    /// What tells it from others, and what it looked like then.
+    /// Its key, with the inputs and stamps.
     pub(super) fn identity(&self) -> Result<Identity> {
         let mut key = KeyBuilder::new("folder", 1);
         for (path, item) in &self.items {
-            // No two names look alike when they are quoted.
+            // Quoted, two different names never look the same.
             let (name, at) = (format!("{path:?}"), self.root.join(path));
             key = match item {
                 Item::Dir => key.text_of("folder", &name, &at),
@@ -135,7 +135,7 @@ impl Folder {
         Ok(key.identify())
     }
 
-    /// Copies it into the folder `into`, which is made if need be, and has to be empty.
+    /// Copies it into the folder `into`, which must be empty or not exist.
     pub(super) fn copy(&self, into: &Path) -> Result<()> {
         fill_new_folder(into, || self.copy_items(into))
     }
@@ -165,7 +165,7 @@ impl Folder {
             metas.push((into.join(path), item, meta));
         }
         let times = Times::of(metas.iter().map(|(.., m)| m.mtime()));
-        // Children come before the folder that they are in.
+        // Files come before the folder that they are in.
         for (to, item, meta) in metas {
             if matches!(item, Item::Dir) {
                 set_mode(&to, true)?;
@@ -209,7 +209,7 @@ mod tests {
             symlink("b/c", dir.path().join("l")).unwrap();
             fs_err::create_dir(dir.path().join("empty")).unwrap();
         }
-        // Git has no say in a folder that only looks like a repository's.
+        // git is not asked in a folder that only looks like a repository.
         fs_err::remove_dir_all(one.path().join(".git")).unwrap();
         assert_eq!(key(&one), key(&two));
         let mut seen = vec![key(&one)];
@@ -292,7 +292,7 @@ mod tests {
         git(&["init", "-q"], dir.path());
         git(&["add", "tracked", "gone"], dir.path());
         fs_err::remove_file(dir.path().join("gone")).unwrap();
-        // A repository in it, with rules of its own.
+        // A repository in it, with its own .gitignore.
         git(&["init", "-q"], &dir.path().join("sub"));
         let read = Folder::read(dir.path()).unwrap();
         let all = [".gitignore", "new", "sub", "sub/inner", "sub/out", "sub/out/x", "tracked"];

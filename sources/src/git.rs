@@ -1,5 +1,5 @@
-//! The program git, as it is run here: the user's proxies, credentials and rewritten addresses are
-//! followed; what could run something else, ask somebody or change a byte is switched off.
+//! Runs git. The user's proxies, credentials and rewritten addresses are
+//! used. Everything that could run other programs, ask the user, or change the content of files is switched off.
 
 use std::{
     ffi::{OsStr, OsString},
@@ -12,7 +12,7 @@ use base::{
     process::{Program, on_path},
 };
 
-/// Settings above all others.
+/// Settings that replace all others.
 const SETTINGS: &[&str] = &[
     "core.hooksPath=/dev/null",
     "core.fsmonitor=false",
@@ -20,12 +20,12 @@ const SETTINGS: &[&str] = &[
     "maintenance.auto=false",
     "fetch.recurseSubmodules=false",
     "fetch.writeCommitGraph=false",
-    // Files are written as they come, not taken into memory: those in a pack as well as large ones.
+    // Files are streamed and not read into memory, whether they are large or in a pack.
     "core.bigFileThreshold=16m",
     "fetch.unpackLimit=1",
     "core.deltaBaseCacheLimit=64m",
-    // Each object's bytes are compared with its id in any case. These checks are about old
-    // repositories' small faults; paths that climb out are refused when a tree is unpacked.
+    // git always compares an object's bytes with its id. These checks are about small faults of old
+    // repositories. Paths that lead out of the tree are refused when it is unpacked.
     "fetch.fsckObjects=false",
     "transfer.fsckObjects=false",
     "protocol.version=2",
@@ -34,15 +34,15 @@ const SETTINGS: &[&str] = &[
     "protocol.ssh.allow=always",
     "protocol.file.allow=always",
     "advice.detachedHead=false",
-    // What is fetched into is bare, and our own.
+    // The repository that is fetched into is bare and our own.
     "safe.bareRepository=all",
 ];
 
-/// Of one object that git has to take into memory: a folder, or a file that is kept as differences
-/// from another. A few bytes can ask for any amount.
+/// Limit in bytes for an object that git reads into memory: a folder, or a file that is stored as a delta
+/// of another one. A delta of a few bytes can have any size.
 const MEMORY: &str = "256m";
 
-/// Variables that would make git work on another repository, or tell all it does.
+/// Whether a variable would make git use another repository, or trace what it does.
 fn misleads(name: &str) -> bool {
     let repository = [
         "GIT_ALTERNATE_OBJECT_DIRECTORIES",
@@ -63,15 +63,15 @@ fn misleads(name: &str) -> bool {
     repository.contains(&name) || name.starts_with("GIT_TRACE") || name == "GIT_CURL_VERBOSE"
 }
 
-/// The program.
+/// Path of the program.
 pub(super) struct Git {
     program: PathBuf,
-    /// Variables that it does not get.
+    /// Which variables it does not get.
     without: fn(&str) -> bool,
 }
 
 impl Git {
-    /// The one on PATH.
+    /// Finds git in PATH.
     pub(super) fn find() -> Result<Self> {
         let program = on_path("git").ok_or_else(|| {
             Failure::new(Class::Tool, "there is no git on PATH, and a source wants it")
@@ -80,7 +80,7 @@ impl Git {
         Ok(Self { program, without: misleads })
     }
 
-    /// A command in the folder `dir`, whose words on failure are kept.
+    /// A git command in the folder `dir`. Its messages are in English.
     pub(super) fn command<A: Into<OsString>>(
         &self,
         dir: &Path,
@@ -91,7 +91,7 @@ impl Git {
         command.args(arguments).current_dir(dir).without(self.without);
         command.envs([
             ("GIT_TERMINAL_PROMPT", "0"),
-            // Empty: no window asks either, whatever SSH_ASKPASS or the user's settings say.
+            // Empty: no window asks for a password, even if SSH_ASKPASS or the user's settings name a program.
             ("GIT_ASKPASS", ""),
             ("GIT_NO_REPLACE_OBJECTS", "1"),
             ("GIT_OPTIONAL_LOCKS", "0"),
@@ -104,7 +104,7 @@ impl Git {
         command
     }
 
-    /// What a command prints, if it succeeds.
+    /// Runs a command that must succeed, and returns its output.
     pub(super) fn read<A: Into<OsString>>(
         &self,
         dir: &Path,
@@ -126,19 +126,19 @@ impl Git {
     }
 }
 
-/// The paths in a list that ends each with a zero byte.
+/// The paths in a list in which each ends with a zero byte.
 fn zero_ended(list: &[u8]) -> impl Iterator<Item = &Path> {
     list.split(|b| *b == 0).filter(|p| !p.is_empty()).map(|p| Path::new(OsStr::from_bytes(p)))
 }
 
-/// What belongs to the git work tree `dir`: files that are tracked, and new ones that are not
+/// The files of the git work tree `dir`: those that are tracked, and new ones that are not
 /// ignored.
 pub(super) fn work_tree(dir: &Path) -> Result<Vec<PathBuf>> {
-    // It asks nobody, so it needs no more of the environment than to find its settings.
+    // It uses no network, so it needs only the variables with which it finds its settings.
     let without = |name: &str| !["PATH", "HOME", "XDG_CONFIG_HOME"].contains(&name);
     let git = Git { without, ..Git::find()? };
     let arguments = ["ls-files", "-z", "--cached", "--others", "--exclude-standard"];
     let list = git.read(dir, arguments)?;
-    // A repository inside of it has a slash at its end.
+    // A repository inside of it is listed with a slash at the end.
     Ok(zero_ended(&list).map(|p| p.components().collect()).collect())
 }

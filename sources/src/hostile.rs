@@ -1,4 +1,4 @@
-//! Tests of unpacking: archives as people make them, and as nobody should.
+//! Tests of unpacking, with usual archives and with hostile ones.
 
 use std::{
     collections::BTreeMap,
@@ -12,7 +12,7 @@ use tar::{EntryType, Header};
 use super::{limits::Limits, unpack::TarFile};
 use base::failure::Class;
 
-/// A tar file, put together byte by byte.
+/// A tar file that is built byte by byte.
 #[derive(Clone, Default)]
 struct Tar(Vec<u8>);
 
@@ -62,7 +62,7 @@ impl Tar {
     }
 
     fn pax(self, key: &str, value: &[u8]) -> Self {
-        // The length counts its own digits.
+        // The length includes its own digits.
         let rest = key.len() + value.len() + 3;
         let length = (1..9).map(|d| rest + d).find(|l| l.to_string().len() + rest == *l).unwrap();
         let mut record = format!("{length} {key}=").into_bytes();
@@ -102,7 +102,7 @@ impl Place {
         })
     }
 
-    /// What was written, and that it was written nowhere else.
+    /// The tree that was written. Panics if files were written outside of it.
     fn written(&self) -> BTreeMap<String, String> {
         let names = |dir: &Path| -> Vec<_> {
             let names = fs_err::read_dir(dir).unwrap().map(|e| e.unwrap().file_name());
@@ -116,7 +116,7 @@ impl Place {
     }
 }
 
-/// What is below a folder, with type, permissions, time and content of each.
+/// All files below a folder, with type, permissions, time and content.
 fn tree(dir: &Path) -> BTreeMap<String, String> {
     let mut out = BTreeMap::new();
     for entry in walkdir::WalkDir::new(dir).into_iter().flatten() {
@@ -310,7 +310,7 @@ fn an_archive_as_it_should_be() {
     };
     assert_eq!(names(&plain), (true, fs_err::metadata("/proc/self").unwrap().uid()));
     for packed in [gz(&bytes), xz(&bytes), bz2(&bytes), lzma(&bytes)] {
-        // Two halves, each packed by itself, are one file as well.
+        // Two halves that were packed separately are one file as well.
         let place = Place::new(&packed);
         place.unpack(LIMITS).unwrap();
         assert_eq!(place.written(), plain.written());
@@ -334,7 +334,7 @@ fn what_version_control_keeps_is_left_out() {
         assert_eq!(unpacked(t().link(&path(""), "ok")), ("ok".into(), Some(path(""))));
         assert_eq!(unpacked(t().file(&path(""))), ("ok".into(), Some(path(""))));
     }
-    // Beside the only folder it is no reason to take that folder away.
+    // A file beside the only folder prevents that its name is removed.
     assert_eq!(unpacked(t().file(".git/config")).0, "top top/ok");
     let bare = ["HEAD", "config", "objects/x", "refs/x", "hooks/x"];
     let bare = |folder: &str| bare.iter().fold(t(), |tar, f| tar.file(&format!("top/{folder}{f}")));
@@ -395,8 +395,8 @@ fn only_into_an_empty_folder() {
     assert_eq!(place.written(), before);
 }
 
-/// Damages headers at random, with and without a checksum that fits: whatever comes of it stays
-/// inside, and nothing panics.
+/// Damages headers at random, with and without a correct checksum. No file may be written outside of the
+/// folder, and nothing may panic.
 #[test]
 fn random_damage_stays_inside() {
     let base = t()
@@ -421,7 +421,7 @@ fn random_damage_stays_inside() {
         let mut bytes = base.clone();
         for _ in 0..=random(3) {
             let block = random(bytes.len() / 512) * 512;
-            // Where names, sizes, types and targets are, half of the time.
+            // Half of the time, damage the fields for names, sizes, types and targets.
             let at = block + [random(512), [0, 3, 124, 135, 156, 157, 345][random(7)]][random(2)];
             bytes[at] = [random(256) as u8, b"./\x00012567LKxS"[random(13)]][random(2)];
             if random(4) > 0 {

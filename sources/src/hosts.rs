@@ -1,5 +1,5 @@
-//! Hosts that could not be reached: each is asked once in a run, so that ten sources of a host that
-//! is down cost one wait.
+//! Hosts that could not be reached. Each is tried once in a run, so that ten sources from a host that
+//! is down need one wait only.
 
 use std::{
     collections::BTreeMap,
@@ -7,31 +7,31 @@ use std::{
     time::Duration,
 };
 
-/// Hosts asked in vain, with what came of it.
+/// Hosts that could not be reached, with the reasons.
 #[derive(Debug, Default)]
 pub(super) struct Hosts(Mutex<BTreeMap<String, String>>);
 
 impl Hosts {
-    /// Notes that a host could not be reached.
+    /// Remembers that a host could not be reached.
     pub(super) fn lost(&self, host: &str, why: &str) {
         let mut hosts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         hosts.entry(host.to_owned()).or_insert_with(|| why.to_owned());
     }
 
-    /// Why a host need not be asked again.
+    /// Why a host could not be reached before; `None` if it has not been tried, or was reached.
     pub(super) fn why(&self, host: &str) -> Option<String> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).get(host).cloned()
     }
 }
 
-/// How long to wait for others.
+/// How long to wait for a host.
 #[derive(Clone, Copy, Debug)]
 pub struct Patience {
-    /// For a name to be resolved, and then for a connection.
+    /// Limit for resolving the name, and again for connecting.
     pub connect: Duration,
-    /// For the next byte. There is no limit on the whole: a slow line is no fault.
+    /// Limit for the next byte. The whole download has no limit, because a slow line is no error.
     pub silence: Duration,
-    /// Before the second try; doubled before each further one.
+    /// The pause before the second try. It is doubled before each further try.
     pub pause: Duration,
 }
 
@@ -46,46 +46,46 @@ impl Default for Patience {
 }
 
 impl Patience {
-    /// With this limit on silence, and on connecting if that is shorter.
+    /// With this limit for the next byte, and also for connecting if it is shorter than the default.
     pub fn with_silence(silence: Duration) -> Self {
         let own = Self::default();
         Self { connect: own.connect.min(silence), silence, ..own }
     }
 
-    /// Waits before try number `tries`, counted from 1.
+    /// Waits before the try with this number, counted from 1.
     pub(super) fn pause(&self, tries: u32) {
         std::thread::sleep(self.pause.saturating_mul(1 << tries.saturating_sub(1).min(4)));
     }
 }
 
-/// Tries of one location that bring nothing, before it is given up.
+/// Number of tries in a row without a byte, after which a location is given up.
 pub(super) const TRIES: u32 = 3;
 
-/// Why a location did not give what it was asked for.
+/// Why a location did not give the source.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Problem {
-    /// There is no such host, no connection to it, or no word from it.
+    /// The host does not exist, or cannot be reached, or does not answer.
     Unreachable {
         /// The host.
         host: String,
-        /// What was tried, and how it ended.
+        /// The reason, for people.
         why: String,
     },
-    /// The connection broke or the server had a bad moment: worth another try.
+    /// The connection broke, or the server had a temporary error: it is tried again.
     Broken {
-        /// How.
+        /// The reason, for people.
         why: String,
-        /// Whether the host just fell silent.
+        /// Whether the host stopped sending.
         silent: bool,
     },
-    /// The location answered, and not with what was asked for.
+    /// The location answered, but does not have the source.
     Refused(String),
-    /// What it gave is not what is pinned.
+    /// The location gave other bytes than those that are pinned.
     Wrong(String),
 }
 
 impl Problem {
-    /// For people.
+    /// The reason, for people.
     pub(super) fn text(&self) -> String {
         match self {
             Self::Unreachable { host, why } => format!("{host} cannot be reached: {why}"),
@@ -93,7 +93,7 @@ impl Problem {
         }
     }
 
-    /// What is worth another try.
+    /// A temporary problem.
     pub(super) fn broken(why: impl Into<String>) -> Self {
         Self::Broken { why: why.into(), silent: false }
     }

@@ -1,5 +1,5 @@
-//! One GET: through the user's proxy, with the system's certificates, following few redirects
-//! and none from https to http.
+//! HTTP GET requests. They use the user's proxy and the system's certificates, and follow a few redirects, but
+//! none from https to http.
 
 use std::io::Read;
 
@@ -17,28 +17,28 @@ use super::{
 
 const REDIRECTS: u32 = 10;
 
-/// Asks web servers for files.
+/// An HTTP client.
 pub(super) struct Client {
     agent: Agent,
     patience: Patience,
 }
 
-/// What to ask for.
+/// Which part of a file to ask for.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Wanted<'a> {
-    /// Bytes that are there already.
+    /// Number of bytes that have been downloaded already.
     pub(super) from: u64,
-    /// Only if it still is the file with this tag; otherwise all of it.
+    /// The rest is wanted only if the file still has this tag (ETag); otherwise the whole file is.
     pub(super) same: Option<&'a str>,
 }
 
-/// An answer, whatever its status.
+/// A response with any status.
 pub(super) struct Answer {
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
-    /// Gives [`Problem`]s by way of [`read_problem`].
+    /// The body. [`read_problem`] turns its errors into [`Problem`]s.
     pub(super) body: Box<dyn Read>,
-    /// The host that it came from in the end.
+    /// The host that has answered, after all redirects.
     pub(super) host: String,
 }
 
@@ -61,7 +61,7 @@ impl Client {
             .max_redirects_will_error(false)
             .proxy(None)
             .user_agent(concat!("mesos-calico-rpm/", env!("CARGO_PKG_VERSION")))
-            // Bytes as they lie there: the digest is of these.
+            // The bytes must be those of the file, because the digest is of these.
             .accept_encoding("identity")
             .timeout_resolve(Some(patience.connect))
             .timeout_connect(Some(patience.connect))
@@ -72,7 +72,7 @@ impl Client {
         Self { agent: config.new_agent(), patience }
     }
 
-    /// Asks for a file, following redirects.
+    /// Requests a file, and follows redirects.
     pub(super) fn get(
         &self,
         url: &str,
@@ -124,7 +124,7 @@ impl Client {
         }
     }
 
-    /// No error's own words are passed on where they could hold the address.
+    /// The problem behind an error. The error's text is not shown if it could contain the address.
     fn call_problem(&self, error: Error, host: String) -> Problem {
         use std::io::ErrorKind as Kind;
         let unreachable = |why: String| Problem::Unreachable { host: host.clone(), why };
@@ -151,7 +151,7 @@ impl Client {
         }
     }
 
-    /// What an error means that came while a body was read.
+    /// The problem behind an error of reading the body.
     pub(super) fn read_problem(&self, error: std::io::Error) -> Problem {
         match Error::from(error) {
             Error::Timeout(_) => Problem::Broken { why: self.silence(), silent: true },
@@ -174,7 +174,7 @@ fn check_redirect(from: &str, to: &str) -> Result<(), Problem> {
     }
 }
 
-/// The proxy that the environment names for this address, as curl and git read it.
+/// The proxy for this address from the environment, by the rules of curl and git.
 fn proxy(url: &str) -> Option<Proxy> {
     let variable =
         |names: &[&str]| names.iter().find_map(|n| std::env::var(n).ok().filter(|v| !v.is_empty()));

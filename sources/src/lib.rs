@@ -1,9 +1,8 @@
-//! Sources: what is compiled, pinned by content, fetched once for all checkouts of a user, and
-//! unpacked by rules of our own.
+//! Fetches and unpacks sources. They are pinned by content, and stored once for all checkouts of a user.
 //!
-//! A [`Fetcher`] gets a source into the [`Store`]: an archive or another file ([`archive`]), the tree of
-//! a commit ([`commit`]), or nothing where it is a folder of the checkout ([`folder`]). What it hands
-//! out is [`Fetched`], which writes the tree where a build wants it, with the description's patches.
+//! A [`Fetcher`] fetches a source into the [`Store`]: an archive or another file ([`archive`]), or the tree of
+//! a commit ([`commit`]). A folder of the checkout ([`folder`]) is not stored. The result is
+//! [`Fetched`], which writes the tree into a build's folder, and applies the description's patches.
 
 mod address;
 mod archive;
@@ -57,25 +56,25 @@ use patch::Patch;
 use plain::PlainFile;
 use unpack::TarFile;
 
-/// Gets sources into the store. One serves a whole run, from all of its threads.
+/// Fetches sources into the store. A run has one fetcher, which all threads use.
 pub struct Fetcher<'a> {
-    /// Where sources are kept.
+    /// The store for sources.
     pub store: &'a Store,
     /// The checkout.
     pub workspace: &'a Workspace,
-    /// Who is told what happens.
+    /// Gets the events.
     pub reporter: &'a dyn Reporter,
-    /// Whether no network may be asked.
+    /// Whether no network may be used.
     pub offline: bool,
-    /// `--source`: what the user brings along, by the sources' names.
+    /// `--source`: files and repositories that the user brings, by the names of the sources.
     pub supplied: BTreeMap<String, PathBuf>,
-    /// How long hosts are waited for.
+    /// How long to wait for hosts.
     pub patience: Patience,
     hosts: Hosts,
     client: OnceLock<http::Client>,
 }
 
-/// A source that is there.
+/// A source that has been fetched.
 #[derive(Clone, Debug)]
 pub struct Fetched {
     /// Its name.
@@ -92,7 +91,7 @@ enum Content {
 }
 
 impl<'a> Fetcher<'a> {
-    /// With a network, and nothing that the user brings along.
+    /// A fetcher that may use the network, without `--source`.
     pub fn new(store: &'a Store, workspace: &'a Workspace, reporter: &'a dyn Reporter) -> Self {
         Self {
             store,
@@ -106,7 +105,7 @@ impl<'a> Fetcher<'a> {
         }
     }
 
-    /// Whether a source can be had without asking anybody. A quick look, for plans.
+    /// Whether a source is in the store, or is a folder that exists. This is a quick check for plans: nothing is hashed.
     pub fn is_there(&self, source: &Source) -> bool {
         match &source.origin {
             Origin::Git { commit, .. } => self.store.find_commit(commit).is_some(),
@@ -116,11 +115,11 @@ impl<'a> Fetcher<'a> {
         }
     }
 
-    /// Gets a source, unless it is there.
+    /// Fetches a source, unless it is in the store.
     ///
     /// # Errors
-    /// [`Trouble::Unavailable`] if no location could be reached or none has it;
-    /// [`Trouble::Failed`] if one gave something else, or if it is not pinned.
+    /// [`Trouble::Unavailable`] if no location can be reached or none has it;
+    /// [`Trouble::Failed`] if a location gave other bytes, or if the source is not pinned.
     pub fn fetch(&self, source: &Source, step: &str) -> Result<Fetched, Trouble> {
         let content = match &source.origin {
             Origin::Git { urls, commit } => {
@@ -142,10 +141,10 @@ impl<'a> Fetcher<'a> {
         Ok(Fetched { source: source.name.clone(), content, patches })
     }
 
-    /// Downloads an archive that has no pin, and says what to pin it to; `None` for other sources.
+    /// Downloads an archive without a pin, and returns its SHA-256; `None` for other sources.
     ///
     /// # Errors
-    /// As [`Fetcher::fetch`]; a signature that does not hold is a failure.
+    /// As [`Fetcher::fetch`]; also if upstream's signature is not valid.
     pub fn pin(&self, source: &Source, step: &str) -> Result<Option<Pinned>, Trouble> {
         match &source.origin {
             Origin::Archive { urls, sha256: None, signature, .. } => {
@@ -155,7 +154,7 @@ impl<'a> Fetcher<'a> {
         }
     }
 
-    /// The folder of the checkout, or one with the same content.
+    /// The list of the source's folder, or of the folder with the same content that the user brings.
     fn folder(&self, source: &Source, path: &Path) -> Result<Folder> {
         let own = Folder::read(path)?;
         if let Some(supplied) = self.supplied.get(&source.name)
@@ -167,7 +166,7 @@ impl<'a> Fetcher<'a> {
         Ok(own)
     }
 
-    /// Why a location is not asked at all.
+    /// Why a location is not tried; `None` if it may be.
     fn may_not_ask(&self, url: &str) -> Option<Problem> {
         let host = address::host(url)?;
         if self.offline {
@@ -184,32 +183,32 @@ impl<'a> Fetcher<'a> {
 }
 
 impl Fetched {
-    /// Writes its tree into the folder `into`, which is made if need be, and has to be empty, and
-    /// applies the patches. The same source always gives the same tree, down to the times. What version
-    /// control keeps in a tree is left out, with a note.
+    /// Writes its tree into the folder `into`, which must be empty or not exist, and
+    /// applies the patches. The same source always gives the same tree, with the same times. Files of version
+    /// control are left out, with a note.
     ///
     /// # Errors
-    /// [`Class::Source`] for a source with something in it that has no place in a tree, or a patch that
-    /// does not apply; then nothing is written.
+    /// [`base::failure::Class::Source`] for a source with an entry that may not be in a tree, or a patch that
+    /// does not apply. Then `into` is left empty.
     pub fn unpack(&self, into: &Path, reporter: &dyn Reporter) -> Result<()> {
         self.lay_down(into, reporter)?;
         self.patch(into)
     }
 
-    /// Applies the patches to the tree that has been laid down in `tree`.
+    /// Applies the patches to the tree in the folder `tree`.
     ///
     /// # Errors
     /// As [`Fetched::unpack`].
     pub fn patch(&self, tree: &Path) -> Result<()> {
         let patched = patch::apply(&self.patches, &self.source, tree);
         if patched.is_err() {
-            // Nobody is to take half a tree for a whole one.
+            // A tree with a part of the patches must not be used.
             let _ = unpack::clear(tree);
         }
         patched
     }
 
-    /// Writes its tree as [`Fetched::unpack`] does, as it is without patches.
+    /// Writes its tree as [`Fetched::unpack`] does, but without the patches.
     ///
     /// # Errors
     /// As [`Fetched::unpack`].
@@ -230,8 +229,8 @@ impl Fetched {
     }
 }
 
-/// What tells a source from others: its pin, or the content of its folder, and its patches. Of an archive
-/// without a pin nothing is known but what it is called; it can be planned, and not fetched.
+/// The key of a source: of its pin or of the content of its folder, and of its patches. The key of an archive
+/// without a pin has its name only. Such a source can be planned, but not fetched.
 pub fn identity(source: &Source) -> Result<Identity> {
     let key = KeyBuilder::new("source", 1);
     let mut key = match &source.origin {
@@ -240,7 +239,7 @@ pub fn identity(source: &Source) -> Result<Identity> {
             key.text(&format!("the checksum of {}", source.name), sha256)
         }
         Origin::Archive { sha256: None, .. } => key.text("unpinned", &source.name),
-        // A key of its own, which is that of a folder whose source has no more to it.
+        // The key of a folder without patches is the key of its content.
         Origin::Folder(path) if source.patches.is_empty() => return Folder::read(path)?.identity(),
         Origin::Folder(path) => key.identity("folder", &Folder::read(path)?.identity()?),
     };

@@ -1,33 +1,33 @@
-//! What a source may ask for. Each limit holds while it is read: what is too much is never kept.
+//! Limits for the content of a source. They are checked while it is read, so larger sources are not stored.
 
 use std::{io, path::Path};
 
-/// How much may come out of a source.
+/// Limits for one source.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
-    /// Of files, folders and links.
+    /// Number of files, folders and links.
     pub(super) entries: usize,
-    /// Of all that comes out of it, headers included.
+    /// Size in bytes of everything that is unpacked, headers included.
     pub(super) bytes: u64,
 }
 
-/// Entries that a source may have, however small it is.
+/// Number of entries that the smallest source may have.
 const FEW: u64 = 20_000;
-/// Entries that a source may have, however large it is: Linux has 90,000.
+/// Number of entries that the largest source may have. Linux has 90,000.
 const MANY: u64 = 1_000_000;
-/// Of all paths and targets of links together, which are in memory while a tree is looked through.
+/// Limit in bytes for all paths and link targets together, which are in memory while a tree is checked.
 const NAMES: usize = 64 << 20;
 
 impl Limits {
-    /// For a source that takes so many bytes where it is kept. Text shrinks to a tenth, not to a
-    /// thousandth, and an entry takes some bytes, also among others like it.
+    /// The limits for a source that is stored with `packed` bytes. Text can be compressed to a tenth of its size, but not to a
+    /// thousandth; and an entry takes some bytes, even among many similar ones.
     pub(super) fn for_size(packed: u64) -> Self {
         let by_ratio = packed.saturating_mul(200).max(100 << 20);
         let entries = FEW.saturating_add(packed / 8).min(MANY) as usize;
         Self { entries, bytes: by_ratio.min(16 << 30) }
     }
 
-    /// Fails if there are more than so many entries.
+    /// Fails if there are too many entries.
     pub(super) fn check_entries(self, entries: usize) -> Result<(), Refusal> {
         match entries > self.entries {
             true => {
@@ -39,7 +39,7 @@ impl Limits {
     }
 }
 
-/// Counts the entries of a source, and the memory that their names take.
+/// Counts the entries of a source, and the bytes of their names.
 #[derive(Debug)]
 pub(super) struct Tally {
     limits: Limits,
@@ -52,7 +52,7 @@ impl Tally {
         Self { limits, entries: 0, names: 0 }
     }
 
-    /// Counts an entry with this path, and with so many bytes more to remember.
+    /// Counts an entry with this path, which needs `more` bytes of memory besides.
     pub(super) fn add(&mut self, path: &Path, more: usize) -> Result<(), Refusal> {
         self.entries += 1;
         self.names += path.as_os_str().len() + more;
@@ -63,7 +63,7 @@ impl Tally {
     }
 }
 
-/// Why a source is not unpacked.
+/// The reason why a source is not unpacked.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Refusal(pub(super) String);
 
@@ -73,7 +73,7 @@ impl From<io::Error> for Refusal {
     }
 }
 
-/// A text out of a source: one line, no longer than that, and without what a terminal obeys.
+/// A text from a source for a message: one line, of limited length, without control characters.
 pub(super) fn short(text: &str) -> String {
     const ENOUGH: usize = 100;
     let mut shown = String::new();

@@ -1,4 +1,4 @@
-//! Where symbolic links lead: never out of the tree that they are in, by whatever way.
+//! Checks that symbolic links do not lead out of their tree, even through other links.
 
 use std::{
     collections::HashMap,
@@ -6,13 +6,13 @@ use std::{
     path::{Component, Components, Path, PathBuf},
 };
 
-/// A link of a tree that leaves it on its way: its path and its target.
+/// Finds a link that leads out of its tree, and returns its path and its target.
 ///
-/// `tree` gives the folders, with `None`, and the links, with their targets, in order of their paths.
-/// What else stands on a link's way counts as a folder: it may be made later.
+/// `tree` gives folders (with `None`) and links (with their targets), sorted by path.
+/// Other names on a link's way count as folders, because they may be created later.
 ///
-/// Where a link ends is found once, so that the work grows with the length of all targets together,
-/// however the links lead through one another.
+/// The end of each link is computed once. So the time grows with the length of all targets together,
+/// even if links lead through each other.
 pub(super) fn leading_out<'a>(
     tree: impl Iterator<Item = (&'a Path, Option<&'a Path>)>,
 ) -> Option<(&'a Path, &'a Path)> {
@@ -25,7 +25,7 @@ const ROOT: usize = 0;
 
 /// Folders and links, by their numbers.
 struct Tree<'a> {
-    /// The folder that each folder is in.
+    /// For each folder, the number of its parent folder.
     above: Vec<usize>,
     inside: HashMap<(usize, &'a OsStr), Inside>,
     links: Vec<Link<'a>>,
@@ -44,18 +44,18 @@ struct Link<'a> {
     end: End,
 }
 
-/// Where a link ends.
+/// The end of a link.
 #[derive(Clone, Copy)]
 enum End {
     NotYetKnown,
     /// It is being followed.
     Underway,
-    /// It leads through itself; the kernel refuses to follow it.
+    /// It leads through itself, and the kernel refuses to follow it.
     Nowhere,
     At(Position),
 }
 
-/// A folder of the tree, or so many levels below it, in folders that are not there.
+/// A folder of the tree, or a number of levels below it, in folders that do not exist.
 #[derive(Clone, Copy)]
 struct Position {
     folder: usize,
@@ -79,7 +79,7 @@ enum Step {
 impl<'a> Tree<'a> {
     fn of(items: impl Iterator<Item = (&'a Path, Option<&'a Path>)>) -> Self {
         let mut own = Self { above: vec![ROOT], inside: HashMap::new(), links: Vec::new() };
-        // A folder comes before what is in it.
+        // A folder comes before its content.
         let mut open: Vec<(&Path, usize)> = vec![(Path::new(""), ROOT)];
         for (path, target) in items {
             let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { continue };
@@ -103,8 +103,8 @@ impl<'a> Tree<'a> {
         own
     }
 
-    /// Finds out where a link ends, and all those that it leads through; the number of the link that
-    /// leads out, if one does.
+    /// Computes the end of a link, and of all links that it leads through. The error is the number of a link that
+    /// leads out.
     fn follow(&mut self, link: usize) -> Result<(), usize> {
         if !matches!(self.links[link].end, End::NotYetKnown) {
             return Ok(());
@@ -164,16 +164,16 @@ impl<'a> Tree<'a> {
     }
 }
 
-/// Of a path, or a link's target: the folder that a tree is unpacked into needs some room as well.
+/// Limit in bytes for a path or a link's target. It leaves room for the folder into which the tree is unpacked.
 pub(super) const LONGEST: usize = 3000;
 
-/// Folders in one another. No honest tree comes near this.
+/// Limit for the depth of folders. Real trees have much less.
 const DEEPEST: usize = 128;
 
-/// A path as it stands in an archive, made plain: no `.`, no double slash.
+/// Normalises a path from an archive: without `.` and double slashes.
 ///
 /// # Errors
-/// What is wrong with a path that has no place in a tree.
+/// The reason why the path may not be in a tree.
 pub(super) fn plain(bytes: &[u8]) -> Result<PathBuf, &'static str> {
     use std::os::unix::ffi::OsStringExt;
     if bytes.starts_with(b"/") {
@@ -208,7 +208,7 @@ mod tests {
 
     use super::*;
 
-    /// The link that leads out of a tree with these links, and the folders that they are in.
+    /// The link that leads out of a tree with these links and the folders that contain them.
     fn out(links: &[(&str, &str)]) -> Option<String> {
         let mut tree: BTreeMap<&Path, Option<&Path>> = BTreeMap::new();
         for (path, target) in links {
@@ -258,7 +258,7 @@ mod tests {
         }
     }
 
-    /// Each link leads through the one before it, many times: 10^300 steps, if none is remembered.
+    /// Each link leads through the previous one many times. Without remembered ends, this would take 10^300 steps.
     #[test]
     fn links_through_links_are_followed_once() {
         let names: Vec<String> = (0..300).map(|n| format!("l{n:03}")).collect();

@@ -1,5 +1,5 @@
-//! What version control keeps in a tree, and what of it runs programs for those who merely look:
-//! `git status` obeys the settings in a `.git`, and `hg status` those in a `.hg`.
+//! Recognises files of version control. Some of them run programs: `git status` uses the settings in `.git`, and
+//! `hg status` those in `.hg`.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -7,14 +7,14 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Whether a path is, or lies in, something that git or Mercurial takes for its own.
+/// Whether a path is a folder of git or Mercurial, or is in one.
 pub(super) fn is_in(path: &Path) -> bool {
     path.components().any(|part| is_name(part.as_os_str().as_bytes()))
 }
 
-/// Whether a name is `.git` or `.hg`, as any file system may understand it: those of Windows and of
-/// macOS know no case, pass over spaces and dots at the end and over characters without width, and
-/// have short and long names for one folder. git refuses to check such names out.
+/// Whether some file system treats a name as `.git` or `.hg`. Those of Windows and
+/// macOS ignore case, spaces and dots at the end, and characters without width, and
+/// have short and long names for one folder. git refuses to check out such names.
 fn is_name(name: &[u8]) -> bool {
     let has = |letters: &[u8]| name.iter().any(|byte| letters.contains(byte));
     if !(has(b"gG") && has(b".~")) {
@@ -30,14 +30,14 @@ fn is_name(name: &[u8]) -> bool {
     })
 }
 
-/// The characters that HFS+ ignores in names.
+/// Whether HFS+ ignores this character in names.
 fn has_no_width(c: char) -> bool {
     matches!(c,
         '\u{200c}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{206a}'..='\u{206f}' | '\u{feff}')
 }
 
-/// Paths of the settings and hooks of folders that git takes for repositories, though they are not
-/// called `.git`: those with a HEAD, and with objects and refs, or a word on where these are.
+/// Paths of the settings and hooks of folders that git treats as repositories although they are not
+/// called `.git`: folders with HEAD, objects and refs, or with a file that says where these are.
 pub(super) fn settings_of_repositories<T>(nodes: &BTreeMap<PathBuf, T>) -> BTreeSet<PathBuf> {
     let heads = nodes.keys().filter(|path| path.file_name().is_some_and(|n| n == "HEAD"));
     let folders = heads.filter_map(|head| head.parent());

@@ -1,10 +1,10 @@
 //! Patches of a description, applied to the tree of a source by `git apply`.
 //!
-//! It takes every form that patches have, with new modes, renamed and binary files. It knows no
-//! fuzz: each line of context has to be there, though not where the patch says. It changes all or
-//! nothing, and neither leaves the folder nor goes through a link. What it is not to heed is kept from
-//! it: repositories around the tree, the user's settings, and attributes, by which a tree could have
-//! lines changed or programs run.
+//! It accepts all forms of patches, with new modes, and with renamed and binary files. It has no
+//! fuzz: every line of context must exist, but may be at another position. It applies a patch as a whole or
+//! not at all, and does not write outside of the folder or through links. It gets an empty repository, so
+//! that it uses no repository around the tree, no settings of the user, and no attributes, with which a tree could
+//! change lines or run programs.
 
 use std::{
     collections::BTreeMap,
@@ -31,15 +31,15 @@ use base::{
 /// A patch that has been read.
 #[derive(Clone, Debug)]
 pub(super) struct Patch {
-    /// Its path, as the user writes it.
+    /// Its path, relative to the checkout.
     name: String,
     content: Vec<u8>,
 }
 
-/// Of one patch, which is in memory while it is applied.
+/// Limit in bytes for a patch, which is read into memory.
 const LARGEST: u64 = 64 << 20;
 
-/// Lines of git's that a message has.
+/// Number of git's lines that a message has.
 const LINES: usize = 20;
 
 impl Patch {
@@ -69,7 +69,7 @@ impl Patch {
         Err(failure)
     }
 
-    /// Where it does not fit: the file and the hunk, or else what git says first.
+    /// The file and hunk that do not apply, or else git's first line.
     fn place(&self, said: &str) -> String {
         let errors = || said.lines().filter_map(|line| line.strip_prefix("error: "));
         let failed =
@@ -83,7 +83,7 @@ impl Patch {
         first.map_or_else(|| short(said), short)
     }
 
-    /// The head of the hunk of a file that begins in this line.
+    /// The header of the hunk of `file` that begins in this line.
     fn hunk(&self, file: &str, line: &str) -> Option<String> {
         let text = String::from_utf8_lossy(&self.content);
         let names = |head: &str| head.split('\t').next().is_some_and(|name| name.ends_with(file));
@@ -96,8 +96,8 @@ impl Patch {
     }
 }
 
-/// Applies the patches, one after the other. What they change becomes newer than all else in the tree, and
-/// the same always.
+/// Applies the patches, one after the other. Changed files become newer than all other files of the tree. Their time
+/// is always the same.
 pub(super) fn apply(patches: &[Patch], source: &str, tree: &Path) -> Result<()> {
     if patches.is_empty() {
         return Ok(());
@@ -108,7 +108,7 @@ pub(super) fn apply(patches: &[Patch], source: &str, tree: &Path) -> Result<()> 
     let before = look(&tree)?;
     for patch in patches {
         patch.apply(&git, source, repository.path(), &tree)?;
-        // The next one is not to find a way out that this one has made.
+        // The next patch must not be able to write through a link that this one has made.
         Folder::read(&tree).map_err(|failure| {
             let inside = format!("{}/", tree.display());
             refused(patch, source, &failure.message.replace(&inside, ""))
@@ -127,8 +127,8 @@ fn refused(patch: &Patch, source: &str, why: &str) -> Failure {
     .help("a patch may change what is in the tree of its source, and nothing else")
 }
 
-/// A repository in which there is nothing, so that git looks for none around the tree. Its attributes come
-/// before all others.
+/// An empty repository, so that git does not look for one around the tree. Its attributes take precedence over
+/// all others.
 fn repository() -> Result<tempfile::TempDir> {
     let dir = tempfile::tempdir().class(Class::Output)?;
     for folder in ["objects", "refs", "info"] {
@@ -150,7 +150,7 @@ fn command(git: &Git, repository: &Path, tree: &Path) -> Program {
     command
 }
 
-/// All that is in a tree, the folder itself included.
+/// All files of a tree, including the folder itself.
 type Seen = BTreeMap<PathBuf, Look>;
 
 #[derive(PartialEq, Eq)]
@@ -172,7 +172,7 @@ fn look(tree: &Path) -> Result<Seen> {
     Ok(seen)
 }
 
-/// Fails if there is something now by which git or hg would run programs.
+/// Fails if the patch has added a file with which git or hg would run programs.
 fn check_names(patch: &Patch, source: &str, before: &Seen, now: &Seen) -> Result<()> {
     let settings = metadata::settings_of_repositories(now);
     let is_new = |path: &Path| now.get(path) != before.get(path);
@@ -186,7 +186,7 @@ fn check_names(patch: &Patch, source: &str, before: &Seen, now: &Seen) -> Result
     }
 }
 
-/// Gives what is new or changed the permissions of a fresh checkout, and one time.
+/// Gives new and changed files the permissions of a fresh checkout, and all the same time.
 fn settle(tree: &Path, before: &Seen) -> Result<()> {
     let newest = before.values().map(|look| look.time.0).max().unwrap_or(0);
     for (path, look) in look(tree)?.iter().filter(|(path, look)| before.get(*path) != Some(look)) {

@@ -1,5 +1,5 @@
-//! Writes the `sha256` of a source into its package.toml: one line after the `url`, and every other
-//! byte of the file as it was.
+//! Writes the `sha256` of a source into its package.toml: as one line after the `url`. No other
+//! byte of the file is changed.
 
 use std::{io::Write, path::Path};
 
@@ -10,7 +10,7 @@ use base::failure::{Class, Classify, Failure, Result};
 
 /// Pins the source `name` in the description `path`. The file is replaced in one step.
 pub fn write(path: &Path, name: &str, sha256: &str) -> Result<()> {
-    // Where the file is a link, it is what it leads to that is replaced.
+    // If the file is a link, its target is replaced.
     let real = fs_err::canonicalize(path).class(Class::Spec)?;
     let text = fs_err::read_to_string(&real).class(Class::Spec)?;
     let pinned = insert(&text, name, sha256).filter(|new| is_pinned(new, path, name, sha256));
@@ -29,8 +29,8 @@ pub fn write(path: &Path, name: &str, sha256: &str) -> Result<()> {
     Ok(())
 }
 
-/// Whether the new text still is a description, and pins the source. The description is not checked as
-/// a whole, since it may speak of others; but for the pin it is what has been checked already.
+/// Whether the new text is a description in which the source is pinned. The description is not checked as
+/// a whole, since it may refer to others. Apart from the pin it was checked before.
 fn is_pinned(text: &str, path: &Path, name: &str, sha256: &str) -> bool {
     let Ok(Some(source)) = Spec::source(text, path, name) else { return false };
     matches!(source.origin, Origin::Archive { sha256: Some(pin), .. } if pin == sha256)
@@ -46,8 +46,7 @@ fn insert(text: &str, name: &str, sha256: &str) -> Option<String> {
     if is_inline(source, table) {
         return Some(format!("{}, sha256 = \"{sha256}\"{}", &text[..end], &text[end..]));
     }
-    // Whatever stands before the key on its line, be it space or `source.NAME.`, stands before the
-    // new one as well.
+    // The new line begins with the same text before its key: spaces, or `source.NAME.`.
     let start = text[..key.span()?.start].rfind('\n').map_or(0, |n| n + 1);
     let before = &text[start..key.span()?.start];
     let line_end = text[end..].find('\n').map_or(text.len(), |n| end + n + 1);

@@ -1,4 +1,4 @@
-//! A file that is taken as it is, for sources with `unpack = false`.
+//! A file that is not unpacked, for sources with `unpack = false`.
 
 use std::{
     io::Read,
@@ -8,7 +8,7 @@ use std::{
 use super::unpack::{fill_new_folder, set_mode, set_time};
 use base::failure::{Class, Classify, Failure, Result};
 
-/// A file in the store, and the name that it has in the source's folder.
+/// A file in the store, with its name in the source's folder.
 #[derive(Clone, Debug)]
 pub(super) struct PlainFile {
     pub(super) path: PathBuf,
@@ -17,11 +17,11 @@ pub(super) struct PlainFile {
     pub(super) what: String,
 }
 
-/// What of a file tells a page from others.
+/// Bytes of a file that are read to recognise an HTML page.
 const HEAD: u64 = 512;
 
 impl PlainFile {
-    /// Puts it into the folder `into`. Its time is the same always, as nobody has said another one.
+    /// Copies it into the folder `into`. Its time is always the same, because none is known.
     pub(super) fn put(&self, into: &Path) -> Result<()> {
         fill_new_folder(into, || self.write(into))
     }
@@ -35,7 +35,7 @@ impl PlainFile {
         set_time(into, 0, 0)
     }
 
-    /// Fails for what nobody means to pin: nothing, or the page of a server that says sorry.
+    /// Refuses to pin an empty file, or a server's error page.
     pub(super) fn check(&self) -> Result<()> {
         let mut head = Vec::new();
         let file = fs_err::File::open(&self.path).class(Class::Source)?;

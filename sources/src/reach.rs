@@ -1,5 +1,5 @@
-//! Whether git will find its host. git itself waits minutes for one that swallows packets, and has
-//! no setting for that.
+//! Checks whether git can reach its host. git itself waits minutes for a host that drops packets, and has
+//! no setting for it.
 
 use std::{
     ffi::OsString,
@@ -14,8 +14,8 @@ use super::{
     hosts::{Patience, Problem},
 };
 
-/// Connects to the host of a web address, and hangs up. Where the user's settings lead elsewhere,
-/// through a proxy or to another address, only git knows whom to ask.
+/// Connects to the host of a web address, and closes the connection. It does nothing if the user's settings have
+/// a proxy or another address, because only git knows which host it will use then.
 pub(super) fn probe(fetcher: &Fetcher<'_>, git: &Git, url: &str) -> Result<(), Problem> {
     let (Some(host), true) = (address::host(url), url.starts_with("http")) else { return Ok(()) };
     if has_proxy() || is_led_elsewhere(git, &fetcher.workspace.root) {
@@ -45,7 +45,7 @@ fn connect(name: &str, patience: Patience) -> Result<(), String> {
     let late = || format!("no connection within {} s", patience.connect.as_secs());
     let (send, receive) = mpsc::channel();
     let asked = name.to_owned();
-    // The system's resolver takes its own time; the thread ends when it does.
+    // The system's resolver has its own time limits. The thread ends when it does.
     std::thread::spawn(move || send.send(asked.to_socket_addrs()));
     let addresses = match receive.recv_timeout(patience.connect) {
         Ok(found) => found.map_err(|e| e.to_string())?,
@@ -62,7 +62,7 @@ fn connect(name: &str, patience: Patience) -> Result<(), String> {
     Err(why)
 }
 
-/// ssh asks nobody anything and does not wait for ever, unless the user has set another one.
+/// The ssh command for git: it asks no questions, and has a limit of time. A command that the user has set is kept.
 pub(super) fn ssh(
     git: &Git,
     repository: &Path,

@@ -1,4 +1,4 @@
-//! Upstream's signature of an archive, checked before the archive is pinned.
+//! Checks upstream's signature of an archive, before the archive is pinned.
 
 use std::path::Path;
 
@@ -11,12 +11,12 @@ use fs_err::File;
 
 use base::failure::{Class, Classify, Failure, Result};
 
-/// No signature is larger.
+/// Limit in bytes for a signature.
 pub(super) const LARGEST: u64 = 1 << 20;
-/// No file of keys is larger; that of all who ever released for a foundation has some MB.
+/// Limit in bytes for a file of keys. The KEYS file of a large foundation has some MB.
 const LARGEST_KEYS: u64 = 64 << 20;
 
-/// Checks the signature in `file` over the archive, and says who made it.
+/// Checks the signature in `file` over the archive. Returns the key that made it.
 pub(super) fn check(
     source: &Source,
     wanted: &UpstreamSignature,

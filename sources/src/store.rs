@@ -1,8 +1,8 @@
-//! What has been fetched, kept by its content for all checkouts of a user.
+//! Stores fetched sources by their content, for all checkouts of a user.
 //!
-//! A name stands for one content: an archive's SHA-256, or a commit. Whoever adds to an entry
-//! holds its lock, writes beside it and renames, so that others see all of it or nothing. What has
-//! come of a broken download stays, and the next run goes on from there.
+//! Each entry has one name for its content: an archive's SHA-256, or a commit's id. A run that adds an entry
+//! takes its lock, writes another file and renames it, so that other runs see a whole entry or none. The file of a
+//! broken download is kept, and the next run continues it.
 
 use std::{
     io::Read,
@@ -25,12 +25,12 @@ pub struct Store {
     dir: PathBuf,
 }
 
-/// The right to add to one entry; the kernel frees it however the process ends.
+/// The lock of one entry. The kernel releases it when the process ends.
 pub(super) struct Entry {
     _lock: File,
-    /// What has come of it so far. It stays if the run ends early.
+    /// The unfinished download. It is kept if the run ends early.
     pub(super) partial: PathBuf,
-    /// A place for what is needed on the way; empty, or not there.
+    /// A folder for temporary files: empty, or missing.
     pub(super) scratch: PathBuf,
 }
 
@@ -48,17 +48,17 @@ impl Store {
         Ok(Self { dir })
     }
 
-    /// Where the archive with this SHA-256 is, or would be.
+    /// The path for the archive with this SHA-256, whether it exists or not.
     pub(super) fn archive(&self, sha256: &str) -> PathBuf {
         self.dir.join("archives").join(sha256)
     }
 
-    /// Where the tree of a commit would be, as a tar file with this SHA-256.
+    /// The path for the tree of a commit, as a tar file with this SHA-256.
     pub(super) fn commit(&self, id: &str, sha256: &str) -> PathBuf {
         self.dir.join("commits").join(format!("{id}.{sha256}.tar"))
     }
 
-    /// The tree of a commit, if it is there, and the SHA-256 that its file has to have.
+    /// The path of a commit's tree, if it exists, and the SHA-256 that it must have.
     pub(super) fn find_commit(&self, id: &str) -> Option<(PathBuf, String)> {
         let entries = fs_err::read_dir(self.dir.join("commits")).ok()?;
         entries.flatten().find_map(|entry| {
@@ -68,7 +68,7 @@ impl Store {
         })
     }
 
-    /// Takes the lock of an entry; waits if another run holds it, and says so.
+    /// Takes the lock of an entry. If another run has it, reports this and waits.
     pub(super) fn lock(&self, name: &str, reporter: &dyn Reporter) -> Result<Entry> {
         let path = self.dir.join("locks").join(name);
         let mut options = fs_err::OpenOptions::new();
@@ -78,14 +78,14 @@ impl Store {
             lock.file().lock().class(Class::Output)?;
         }
         let scratch = self.dir.join("scratch").join(name);
-        // What a killed run left.
+        // A killed run may have left files.
         if scratch.exists() {
             fs_err::remove_dir_all(&scratch).class(Class::Output)?;
         }
         Ok(Entry { _lock: lock, partial: self.dir.join("partial").join(name), scratch })
     }
 
-    /// Gives a finished file its name, for good.
+    /// Gives a finished file its name, and syncs it to the disk.
     pub(super) fn keep(&self, file: &Path, name: &Path) -> Result<()> {
         File::open(file).and_then(|f| f.sync_all()).class(Class::Output)?;
         fs_err::rename(file, name).class(Class::Output)?;
@@ -94,7 +94,7 @@ impl Store {
 }
 
 impl Entry {
-    /// Makes the scratch folder.
+    /// Creates the folder for temporary files.
     pub(super) fn scratch(&self) -> Result<&Path> {
         fs_err::create_dir_all(&self.scratch).class(Class::Output)?;
         Ok(&self.scratch)
@@ -103,12 +103,12 @@ impl Entry {
 
 impl Drop for Entry {
     fn drop(&mut self) {
-        // If it cannot be removed now, the next one who takes the lock removes it.
+        // If it cannot be removed now, the next run that takes the lock removes it.
         let _ = fs_err::remove_dir_all(&self.scratch);
     }
 }
 
-/// SHA-256 of what `reader` gives, in lower-case hex.
+/// SHA-256 of all bytes of `reader`, in lower-case hex.
 pub(super) fn sha256(mut reader: impl Read) -> std::io::Result<String> {
     let mut hash = Sha256::new();
     let mut buffer = vec![0; 1 << 16];
@@ -125,7 +125,7 @@ pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
 
-/// SHA-256 of a file; `None` if there is none.
+/// SHA-256 of a file; `None` if the file does not exist.
 pub(super) fn sha256_of(path: &Path) -> Result<Option<String>> {
     match File::open(path) {
         Ok(file) => sha256(file).map(Some).class(Class::Source),

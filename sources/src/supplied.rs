@@ -1,5 +1,5 @@
-//! `--source NAME=PATH`: sources that the user brings along, for sites without a network. They are
-//! taken only if they are what is pinned.
+//! `--source NAME=PATH`: sources that the user brings, for machines without a network. They are
+//! accepted only if they are the pinned ones.
 
 use std::path::Path;
 
@@ -7,7 +7,7 @@ use el7rpm::spec::Source;
 
 use base::failure::{Class, Classify, Failure, Result};
 
-/// The failure of a file that is not there.
+/// The failure for a missing file.
 pub(super) fn missing(source: &Source, path: &Path) -> Failure {
     Failure::new(
         Class::Usage,
@@ -15,7 +15,7 @@ pub(super) fn missing(source: &Source, path: &Path) -> Failure {
     )
 }
 
-/// Fails for a device or a FIFO, which would be read for ever.
+/// Refuses a device or a FIFO, because reading it might never end.
 pub(super) fn check_file(source: &Source, path: &Path) -> Result<()> {
     match fs_err::metadata(path) {
         Ok(metadata) if metadata.is_file() => Ok(()),
@@ -25,7 +25,7 @@ pub(super) fn check_file(source: &Source, path: &Path) -> Result<()> {
     }
 }
 
-/// The failure of what is not the pinned source.
+/// The failure for a file that is not the pinned source.
 pub(super) fn refused(source: &Source, path: &Path, why: &str) -> Failure {
     Failure::new(Class::Source, format!("--source {}={}: {why}", source.name, path.display()))
         .help("bring what package.toml pins; to build something else, use `--local NAME=PATH`")

@@ -1,5 +1,5 @@
-//! Looks through a whole tar file before anything of it is written: what will stand where, and
-//! whether anything in it would get out of its folder, or fill the disk.
+//! Reads a whole tar file before anything is written. It finds out which files the tree will have, and
+//! whether an entry would be written outside of its folder, or would fill the disk.
 
 use std::{
     cell::Cell,
@@ -19,14 +19,14 @@ use super::{
     metadata,
 };
 
-/// For the headers of one entry: long names and the like.
+/// Limit in bytes for the headers of one entry, such as long names.
 const HEADERS: u64 = 1 << 18;
 
-/// Something in a tree.
+/// A file, folder or link of a tree.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Node {
     pub(super) kind: Kind,
-    /// Seconds since 1970; `None` for a folder that the archive does not name.
+    /// Its time in seconds since 1970; `None` for a folder that has no entry in the archive.
     pub(super) time: Option<i64>,
 }
 
@@ -34,28 +34,28 @@ pub(super) struct Node {
 pub(super) enum Kind {
     Dir,
     File {
-        /// Its number in the archive.
+        /// The number of its entry in the archive.
         number: usize,
         executable: bool,
     },
     Link(PathBuf),
-    /// Another name of a file.
+    /// A hard link: another name of a file.
     Hard(PathBuf),
 }
 
-/// What will stand where.
+/// The tree that will be written.
 #[derive(Debug)]
 pub(super) struct Layout {
     pub(super) nodes: BTreeMap<PathBuf, Node>,
-    /// The first entry that is not laid down, since it is a version control's own.
+    /// The first entry that is left out because it belongs to version control.
     pub(super) left_out: Option<PathBuf>,
-    /// Whether something was left out that stands beside its folders, not in one of them.
+    /// Whether an entry at the top of the tree was left out.
     left_out_on_top: bool,
     tally: Tally,
 }
 
 impl Layout {
-    /// Looks through `reader`; `strip` takes away the one folder that everything is in.
+    /// Reads the tar file `reader`. `strip`: if all entries are in one folder, its name is removed from their paths.
     pub(super) fn of(reader: impl Read, limits: Limits, strip: bool) -> Result<Self, Refusal> {
         let mut own = Self {
             nodes: BTreeMap::new(),
@@ -117,7 +117,7 @@ impl Layout {
             EntryType::Regular | EntryType::Continuous if is_sparse(entry) => {
                 Err("is a sparse file: pack it without --sparse")
             }
-            // So were folders written before there was a type for them.
+            // Old tar files mark folders in this way.
             EntryType::Regular if name.ends_with(b"/") => Ok(Kind::Dir),
             EntryType::Regular | EntryType::Continuous => {
                 let mode = entry.header().mode().unwrap_or(0o644);
@@ -144,7 +144,7 @@ impl Layout {
         }
     }
 
-    /// Whether something may stand there, beside all that is there already.
+    /// Fails if an entry cannot have this path, because of the entries before it.
     fn check_place(&self, path: &Path, node: &Node) -> Result<(), String> {
         let known = |path: &Path| self.nodes.get(path).map(|n| &n.kind);
         let mut above = path.ancestors().skip(1).filter_map(|p| Some((p, known(p)?)));
@@ -156,7 +156,7 @@ impl Layout {
             }
         }
         match known(path) {
-            // The root needs no entry.
+            // The root is no entry.
             None if path == Path::new("") && node.kind != Kind::Dir => Err("has no name".into()),
             None => Ok(()),
             Some(Kind::Dir) if node.kind == Kind::Dir => Ok(()),
@@ -164,8 +164,8 @@ impl Layout {
         }
     }
 
-    /// Adds something, and the folders that it is in. Folders that only the names of others speak of
-    /// count as well.
+    /// Adds an entry, and the folders that contain it. Folders without entries of their own
+    /// are counted as well.
     fn put(&mut self, path: PathBuf, node: Node) -> Result<(), Refusal> {
         if path == Path::new("") {
             return Ok(());
@@ -206,7 +206,7 @@ impl Layout {
         self.nodes = nodes.collect();
     }
 
-    /// Takes out what git would run programs by where a folder looks like a repository to it.
+    /// Leaves out settings and hooks of folders that git would treat as repositories, because they can run programs.
     fn leave_out_repositories(&mut self) -> Result<(), Refusal> {
         let settings = metadata::settings_of_repositories(&self.nodes);
         let Some(first) = settings.first() else { return Ok(()) };
@@ -235,7 +235,7 @@ impl Layout {
     }
 }
 
-/// GNU tar's newer forms of sparse files look like plain ones, and hold a list of holes.
+/// Whether it is a sparse file. GNU tar's newer forms look like plain files, whose content begins with a list of holes.
 fn is_sparse(entry: &mut Entry<'_, impl Read>) -> bool {
     match entry.pax_extensions() {
         Ok(Some(mut extensions)) => {
@@ -245,12 +245,12 @@ fn is_sparse(entry: &mut Entry<'_, impl Read>) -> bool {
     }
 }
 
-/// Why something else than a tar file is refused.
+/// The message for a file that is no tar file.
 pub(super) const NO_TAR_FILE: &str =
     "only tar files are, plain or packed with gzip, xz, lzma or bzip2";
 
-/// Hands each entry with its number to `take`, within the limits. Whatever of its content is left
-/// is read, so that a file that is damaged or too large is found out.
+/// Calls `take` with each entry and its number, and checks the limits. The rest of each entry's content is
+/// read as well, so that damaged and too large files are noticed.
 pub(super) fn each(
     mut reader: impl Read,
     limits: Limits,
@@ -281,10 +281,10 @@ pub(super) fn each(
     Ok(())
 }
 
-/// Of a header, with which an archive begins.
+/// Size in bytes of a header, with which an archive begins.
 const BLOCK: u64 = 512;
 
-/// Fails if this is not the beginning of a tar file. The library would quote what it finds there.
+/// Fails if this is not the beginning of a tar file. The library's error would quote the bytes.
 fn check_first(block: &[u8]) -> Result<(), Refusal> {
     if block.is_empty() {
         return Err(Refusal("it holds nothing".into()));
@@ -295,7 +295,7 @@ fn check_first(block: &[u8]) -> Result<(), Refusal> {
         header.as_mut_bytes().copy_from_slice(block);
     }
     let sum = |block: &[u8]| block.iter().map(|b| u32::from(*b)).sum::<u32>();
-    // The field of the sum itself counts as spaces.
+    // The checksum's own field counts as spaces.
     let found = || sum(&block[..148]) + 8 * u32::from(b' ') + sum(&block[156..]);
     let is_end = block.iter().all(|b| *b == 0);
     match is_whole && (is_end || header.cksum().is_ok_and(|stated| stated == found())) {
@@ -304,8 +304,8 @@ fn check_first(block: &[u8]) -> Result<(), Refusal> {
     }
 }
 
-/// What the library says of an entry that it cannot read holds bytes of the entry; what comes from
-/// below it does not.
+/// The message for an error of reading an entry. The library's own errors quote bytes of the entry, and are not shown; errors
+/// of the reader below it are.
 fn damaged(error: io::Error, number: usize, state: State) -> Refusal {
     match state {
         State::Failed => error.into(),
@@ -314,7 +314,7 @@ fn damaged(error: io::Error, number: usize, state: State) -> Refusal {
     }
 }
 
-/// How reading goes.
+/// The state of reading.
 #[derive(Clone, Copy)]
 enum State {
     More,
@@ -322,7 +322,7 @@ enum State {
     Failed,
 }
 
-/// Counts what is read: the library that reads entries takes names of any length into memory.
+/// Counts the bytes that are read. (The library that reads entries would take names of any length into memory.)
 pub(super) struct Metered<'a> {
     inner: Box<dyn Read + 'a>,
     left: u64,
@@ -351,7 +351,7 @@ impl Read for Metered<'_> {
         self.state.set(match read {
             Ok(0) => State::Ended,
             Ok(_) => State::More,
-            // Tried again by the caller.
+            // The caller tries again.
             Err(ref e) if e.kind() == io::ErrorKind::Interrupted => State::More,
             Err(_) => State::Failed,
         });

@@ -1,4 +1,4 @@
-//! The locations of a source that were tried, and what to tell the user of them.
+//! The locations of a source that were tried, and the message about them.
 
 use std::path::PathBuf;
 
@@ -7,11 +7,11 @@ use el7rpm::spec::Source;
 use super::{address, hosts::Problem};
 use base::failure::{Class, Failure, Trouble};
 
-/// Locations tried in vain.
+/// Locations that did not give the source.
 pub(super) struct Tried<'a> {
     source: &'a Source,
     ended: Vec<(String, Problem)>,
-    /// Where there is more about it.
+    /// The log, if there is one.
     pub(super) log: Option<PathBuf>,
 }
 
@@ -24,8 +24,8 @@ impl<'a> Tried<'a> {
         self.ended.push((address::shown(url), problem));
     }
 
-    /// A location that gave the wrong thing is a failure: somebody made a mistake, or worse. If
-    /// nothing could be had, the source is unavailable.
+    /// A failure, if a location gave other bytes, which is a mistake or an attack. Otherwise the source is
+    /// unavailable.
     pub(super) fn trouble(self) -> Trouble {
         let log = self.log.clone().filter(|log| log.exists());
         let with_log = |mut failure: Failure| {
@@ -50,7 +50,7 @@ impl<'a> Tried<'a> {
         Trouble::Unavailable(with_log(failure))
     }
 
-    /// The hosts, each with its trouble, in one line.
+    /// The hosts with their problems, in one line.
     fn summary(&self) -> String {
         let mut parts: Vec<String> = Vec::new();
         for (url, problem) in &self.ended {

@@ -1,7 +1,7 @@
-//! Writes the tree of an archive into a new folder, once a survey has found nothing wrong in it.
+//! Writes the tree of an archive into a new folder, after [`Layout`] has found nothing wrong with it.
 //!
-//! Owners are dropped, permissions are what a fresh checkout would have. Times are kept, since make
-//! goes by their order; what claims to be of the future is set back.
+//! Owners are dropped, and permissions are those of a fresh checkout. Times are kept, because make
+//! compares them. Times in the future are set back.
 
 use std::{
     io::{self, BufReader, Read},
@@ -26,16 +26,16 @@ pub(super) struct TarFile {
     pub(super) path: PathBuf,
     /// What it is to the user.
     pub(super) what: String,
-    /// Whether the one folder that everything is in is taken away.
+    /// If all entries are in one folder: whether its name is removed from their paths.
     pub(super) strip: bool,
 }
 
-/// For unpacking what xz or lzma has packed: their highest level asks for 65 MiB.
+/// Limit in bytes for the memory to unpack xz or lzma. Their highest level needs 65 MiB.
 const XZ_MEMORY: u64 = 512 << 20;
 
 impl TarFile {
-    /// Writes its tree into the folder `into`, which is made if need be, and has to be empty. What
-    /// version control keeps in a tree is left out; the first such thing is handed back.
+    /// Writes its tree into the folder `into`, which must be empty or not exist. Files of
+    /// version control are left out; the path of the first one is returned.
     pub(super) fn unpack(&self, into: &Path) -> Result<Option<PathBuf>> {
         let size = fs_err::metadata(&self.path).class(Class::Source)?.len();
         self.unpack_within(into, Limits::for_size(size))
@@ -47,7 +47,7 @@ impl TarFile {
         Ok(layout.left_out)
     }
 
-    /// Looks through it and writes nothing: whether it is an archive that may be unpacked.
+    /// Checks that it can be unpacked, and writes nothing.
     pub(super) fn look_through(&self) -> Result<()> {
         let size = fs_err::metadata(&self.path).class(Class::Source)?.len();
         self.survey(Limits::for_size(size)).map(|_| ())
@@ -58,7 +58,7 @@ impl TarFile {
         survey().map_err(|refusal| self.refuse(&refusal))
     }
 
-    /// What is in it, uncompressed.
+    /// Opens it, and uncompresses its content.
     fn open(&self) -> Result<Box<dyn Read>, Refusal> {
         let mut file = BufReader::with_capacity(1 << 16, File::open(&self.path)?);
         let mut magic = Vec::new();
@@ -72,7 +72,7 @@ impl TarFile {
                     .map_err(io::Error::from)?;
                 Box::new(liblzma::read::XzDecoder::new_stream(whole, stream))
             }
-            // The usual properties, and a dictionary of 64 KiB or a multiple of it.
+            // lzma's usual properties, and a dictionary of 64 KiB or a multiple of it.
             [0x5d, 0, 0, ..] => {
                 let stream = liblzma::stream::Stream::new_lzma_decoder(XZ_MEMORY)
                     .map_err(io::Error::from)?;
@@ -111,7 +111,7 @@ impl TarFile {
             _ => None,
         });
         let files: std::collections::HashMap<_, _> = files.by_ref().collect();
-        // A disk that is full must not look like an archive that is damaged.
+        // A full disk must not look like a damaged archive.
         let mut failed = None;
         let ended = self.open().and_then(|reader| {
             each(reader, limits, |number, entry| {
@@ -154,15 +154,15 @@ fn write_file(
     set_mode(path, executable)
 }
 
-/// The permissions of a file in a fresh checkout, whatever the umask.
+/// Sets the permissions that a file has in a fresh checkout. The umask does not matter.
 pub(super) fn set_mode(path: &Path, executable: bool) -> Result<()> {
     let mode = if executable { 0o755 } else { 0o644 };
     let permissions = std::fs::Permissions::from_mode(mode);
     fs_err::set_permissions(path, permissions).class(Class::Output)
 }
 
-/// Fills a folder, which has to be new or empty. If that fails it is empty again: nobody is to take half a tree for a
-/// whole one.
+/// Fills a folder, which must be empty or not exist. If this fails, the folder is emptied, because half a tree must not be
+/// used.
 pub(super) fn fill_new_folder(into: &Path, fill: impl FnOnce() -> Result<()>) -> Result<()> {
     new_folder(into)?;
     fill().inspect_err(|_| {
@@ -181,7 +181,7 @@ fn new_folder(into: &Path) -> Result<()> {
     }
 }
 
-/// Removes what is in a folder.
+/// Removes everything in a folder.
 pub(super) fn clear(into: &Path) -> Result<()> {
     fs_err::remove_dir_all(into).class(Class::Output)?;
     fs_err::create_dir(into).class(Class::Output)
@@ -189,7 +189,7 @@ pub(super) fn clear(into: &Path) -> Result<()> {
 
 fn set_times(layout: &Layout, into: &Path) -> Result<()> {
     let times = Times::of(layout.nodes.values().filter_map(|n| n.time));
-    // Whatever is inside a folder changes its time, so it comes first.
+    // Changes inside a folder change its time, so folders come last.
     for (path, node) in layout.nodes.iter().rev() {
         let path = into.join(path);
         if node.kind == Kind::Dir {
@@ -201,7 +201,7 @@ fn set_times(layout: &Layout, into: &Path) -> Result<()> {
     set_time(into, times.settle(None), 0)
 }
 
-/// The times of a tree, with none in the future.
+/// Corrects the times of a tree that are in the future.
 pub(super) struct Times {
     now: i64,
     newest: i64,
@@ -214,8 +214,8 @@ impl Times {
         Self { now, newest: all.filter(|t| *t <= now).max().unwrap_or(0) }
     }
 
-    /// The time itself, or the newest that is not in the future: what make finds newer than
-    /// something else stays so, or becomes as new.
+    /// The time, or the newest time of the tree that is not in the future. So a file that is newer than
+    /// another one stays newer, or gets the same time.
     pub(super) fn settle(&self, time: Option<i64>) -> i64 {
         time.filter(|t| *t <= self.now).unwrap_or(self.newest)
     }

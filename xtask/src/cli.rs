@@ -189,6 +189,7 @@ pub(crate) struct BuilderArgs {
     #[arg(long, value_name = "ENGINE", value_parser = engine())]
     pub(crate) builder: Option<EngineKind>,
     /// An argument for the builder image, such as a mirror: VAULT=https://mirror.example.org/...
+    #[allow(rustdoc::bare_urls, reason = "--help shows it as it is")]
     #[arg(long = "image-arg", value_name = "NAME=VALUE", value_parser = image_arg)]
     pub(crate) image_args: Vec<String>,
     /// Jobs of one compile [default: as many as cores and memory allow].

@@ -1,12 +1,12 @@
-//! A program and all that it has started: those in its process group, and its descendants.
+//! Ends a program with all processes that it has started: its process group and its descendants.
 //!
-//! A daemon that is meant to outlive its caller, such as gpg's agent, is neither of the two.
+//! A daemon that should outlive its caller, such as gpg's agent, is neither in the group nor a descendant.
 
 use std::{collections::HashMap, path::Path};
 
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
-/// Rounds of killing: a process may start another one while the first round is under way.
+/// Number of rounds of killing. A process may start another one during the first round.
 const ROUNDS: usize = 10;
 
 /// Kills a program with its family, and waits until they have ended.
@@ -25,7 +25,7 @@ pub(super) fn kill(program: u32) {
     }
 }
 
-/// Asks a program to end, and waits until it has.
+/// Sends SIGTERM to a program, and waits until it has ended.
 pub(super) fn ask(program: u32) {
     let waiting = Waiting::open(&[program]);
     if let Some(pid) = Pid::from_raw(program.cast_signed()) {
@@ -34,25 +34,25 @@ pub(super) fn ask(program: u32) {
     waiting.for_ever();
 }
 
-/// A process, as far as it matters here.
+/// The fields of /proc/PID/stat that are needed here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Entry {
     parent: u32,
     group: u32,
-    /// Whether it has ended, and its parent has not asked for its status yet.
+    /// Whether it is a zombie: it has ended, and its parent has not read its status yet.
     ended: bool,
-    /// When it was started, in the kernel's ticks since the machine was.
+    /// When it was started, in clock ticks since the machine was booted.
     pub(super) since: u64,
 }
 
 impl Entry {
-    /// The process of this number, if there is one.
+    /// The process with this number; `None` if there is none.
     pub(super) fn of(pid: u32) -> Option<Self> {
         let stat = fs_err::read_to_string(Path::new("/proc").join(pid.to_string()).join("stat"));
         Self::parse(&stat.ok()?)
     }
 
-    /// `PID (NAME) STATE PARENT GROUP ... START ...`; the name may hold anything.
+    /// Parses `PID (NAME) STATE PARENT GROUP ... START ...`. The name may have any characters, even `)`.
     fn parse(stat: &str) -> Option<Self> {
         let words: Vec<_> = stat.rsplit_once(") ")?.1.split_ascii_whitespace().collect();
         let ended = matches!(*words.first()?, "Z" | "X");
@@ -69,7 +69,7 @@ fn all() -> HashMap<u32, Entry> {
     pids.filter_map(|pid| Some((pid, Entry::of(pid)?))).collect()
 }
 
-/// Those of `processes` that belong to a program and have not ended, itself first.
+/// The running processes that belong to a program, the program itself first.
 fn family(program: u32, processes: &HashMap<u32, Entry>) -> Vec<u32> {
     let mut found = vec![program];
     let mut next = 0;
@@ -86,7 +86,7 @@ fn family(program: u32, processes: &HashMap<u32, Entry>) -> Vec<u32> {
     found
 }
 
-/// Processes by descriptors: a number may be another process's by the time it is used again.
+/// File descriptors of processes (pidfds). A process number may belong to another process by the time it is used.
 #[cfg(target_os = "linux")]
 struct Waiting(Vec<rustix::fd::OwnedFd>);
 
@@ -101,7 +101,7 @@ impl Waiting {
 
     fn kill(&self) {
         use rustix::event::Timespec;
-        // Longer than the kernel takes for it.
+        // The kernel needs less time to kill a process.
         const PATIENCE: Timespec = Timespec { tv_sec: 5, tv_nsec: 0 };
         for process in &self.0 {
             let _ = rustix::process::pidfd_send_signal(process, Signal::KILL);
@@ -121,7 +121,7 @@ impl Waiting {
     }
 }
 
-/// Elsewhere there are neither such descriptors nor /proc: a program's group is all that is known of it.
+/// Other systems than Linux have neither pidfds nor /proc. There only the process group is known.
 #[cfg(not(target_os = "linux"))]
 struct Waiting(Vec<u32>);
 

@@ -1,5 +1,5 @@
-//! Notes of programs that are running, for the run that comes after a killed one: nobody can act on
-//! SIGKILL, and what was started goes on.
+//! Records of running programs on disk. If a run is killed with SIGKILL, its programs go on; the next run finds
+//! the records, and ends them.
 
 use std::{
     path::{Path, PathBuf},
@@ -11,12 +11,12 @@ use serde::{Deserialize, Serialize};
 use super::family::{self, Entry};
 use crate::workspace::Workspace;
 
-/// A process that cannot be taken for another one, whatever becomes of its number.
+/// Identifies a process, even if its number is used again later.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Identity {
     pid: u32,
     since: u64,
-    /// The start of the machine that `since` counts from.
+    /// Identifies the boot of the machine, from which `since` counts.
     boot: String,
 }
 
@@ -33,24 +33,24 @@ impl Identity {
 
 #[derive(Debug, Serialize, Deserialize)]
 struct Left {
-    /// The run that started it.
+    /// The run that has started the program.
     run: Identity,
     program: Identity,
 }
 
-/// Where notes are written, once that is known.
+/// The folder of the records, once it is known.
 static FOLDER: OnceLock<PathBuf> = OnceLock::new();
 
-/// Notes every program that is started from now on in this checkout.
+/// Records every program that is started from now on, in the folder of this checkout.
 pub fn note_in(workspace: &Workspace) {
     let _ = FOLDER.set(folder(workspace));
 }
 
-/// A note, there as long as the program is running.
+/// A record. Its file exists for as long as the program is running.
 pub(super) struct Note(PathBuf);
 
 impl Note {
-    /// Where there is no /proc, or no room, there is no note.
+    /// Writes a record; `None` if there is no /proc, or the disk is full.
     pub(super) fn write(pid: u32) -> Option<Self> {
         let dir = FOLDER.get()?;
         let run = Identity::of(std::process::id())?;
@@ -72,7 +72,7 @@ fn folder(workspace: &Workspace) -> PathBuf {
     workspace.state.join("running")
 }
 
-/// Ends what a killed run of this checkout has left running.
+/// Ends the programs that a killed run of this checkout has left.
 pub fn sweep(workspace: &Workspace) {
     let entries = fs_err::read_dir(folder(workspace)).into_iter().flatten().flatten();
     for note in entries.map(|entry| entry.path()) {
@@ -83,7 +83,7 @@ pub fn sweep(workspace: &Workspace) {
 fn end(note: &Path) {
     let text = fs_err::read_to_string(note).unwrap_or_default();
     if let Ok(left) = serde_json::from_str::<Left>(&text) {
-        // Another command of this checkout may be at work.
+        // Another command may be running in this checkout.
         if left.run.is_there() {
             return;
         }

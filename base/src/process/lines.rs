@@ -1,11 +1,11 @@
-//! What a program prints, line by line.
+//! The output of a program, line by line.
 
 use std::{collections::VecDeque, io::BufRead};
 
-/// Lines kept for an error message.
+/// Number of lines that are kept for an error message, at each end.
 const KEPT: usize = 8;
 
-/// Reads up to the end of a line, or to where a line of progress is written over by the next.
+/// Reads up to the end of a line, or up to a carriage return, with which a program overwrites a line of progress.
 pub(super) fn read_line(input: &mut impl BufRead, line: &mut Vec<u8>) -> std::io::Result<usize> {
     loop {
         let ready = input.fill_buf()?;
@@ -19,7 +19,7 @@ pub(super) fn read_line(input: &mut impl BufRead, line: &mut Vec<u8>) -> std::io
     }
 }
 
-/// The lines that an error message may want: the first complaint and the last words.
+/// The lines of a program's output that are kept for an error message: those around the first error, and the last ones.
 #[derive(Default)]
 pub struct Lines {
     first_error: Vec<String>,
@@ -27,7 +27,7 @@ pub struct Lines {
 }
 
 impl Lines {
-    /// Takes the next line.
+    /// Adds the next line.
     pub fn push(&mut self, line: String) {
         let begins = is_error(&line);
         let goes_on = !self.first_error.is_empty() && self.first_error.len() < KEPT;
@@ -43,7 +43,7 @@ impl Lines {
         }
     }
 
-    /// The lines that say most, at most twice [`KEPT`] and a gap.
+    /// The lines for an error message: at most twice [`KEPT`], and a line for the gap.
     pub fn telling(self) -> Vec<String> {
         let gap = (!self.first_error.is_empty() && !self.last.is_empty()).then(|| "...".to_owned());
         self.first_error.into_iter().chain(gap).chain(self.last).collect()

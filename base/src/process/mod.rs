@@ -1,5 +1,5 @@
-//! Programs: the one way to run them ([`Program`]), and how a step runs one ([`Process`]): every line into a log
-//! file and to the reporter, and a failure that shows what matters of it.
+//! Runs programs. [`Program`] is the only way to run one. [`Process`] runs one for a step: it writes every line to a log
+//! file and to the reporter, and its failure shows the important lines.
 
 mod family;
 mod left;
@@ -43,7 +43,7 @@ pub struct Process<'a> {
     pub step: &'a str,
     /// Gets every line.
     pub reporter: &'a dyn Reporter,
-    /// What else can be said of it when it has been silent for long.
+    /// More about the program, for the event [`Event::Silent`].
     pub probe: Option<&'a (dyn Fn() -> String + Sync)>,
 }
 
@@ -51,14 +51,14 @@ pub struct Process<'a> {
 pub struct Ended {
     /// Its exit code, or the signal that ended it.
     pub status: ExitStatus,
-    /// What it printed, as far as an error message wants it.
+    /// The lines of its output for an error message.
     pub lines: Lines,
 }
 
-/// Whether a program may go on after a line.
+/// Whether a program continues after a line of its output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// It goes on.
+    /// It continues.
     GoOn,
     /// It is ended.
     End,
@@ -75,8 +75,8 @@ impl Process<'_> {
         }
     }
 
-    /// As [`Process::run`], but with the log going on where it is. `judge` sees each line; what the end means is
-    /// left to the caller.
+    /// As [`Process::run`], but appends to the log. `judge` is called with each line, and may end the program. The caller decides
+    /// whether the program has failed.
     pub fn watch(&self, judge: impl FnMut(&str) -> Verdict) -> Result<Ended> {
         let mut log = self.open_log(fs_err::OpenOptions::new().append(true))?;
         self.stream(&mut log, judge)
@@ -137,7 +137,7 @@ impl Process<'_> {
         Ok(log)
     }
 
-    /// Where its output goes.
+    /// Its log file.
     pub fn log_file(&self) -> PathBuf {
         self.workspace.logs().join(&self.log)
     }
@@ -147,7 +147,7 @@ impl Process<'_> {
         name.to_str().unwrap_or("the program")
     }
 
-    /// The failure of the program, which ended like this.
+    /// The failure for a program that has ended with this status.
     pub fn failure(&self, status: &str, lines: Lines) -> Failure {
         let mut failure = Failure::new(self.class, format!("{} failed", self.name()));
         failure.command = Some(self.program.shown());
@@ -158,7 +158,7 @@ impl Process<'_> {
     }
 }
 
-/// Tells that a program is being waited for.
+/// Reports that a program has printed nothing for some time.
 pub fn tell(
     reporter: &dyn Reporter,
     step: &str,

@@ -1,8 +1,8 @@
-//! A program to run: the one way to run any.
+//! A program to run. This is the only way to run one.
 //!
-//! Whoever runs a program need not think of three things. It does not see the variable that holds
-//! the passphrase. It is in a process group of its own, so that a terminal's Ctrl-C reaches this
-//! process alone. And it ends with the run, together with all that it has started.
+//! Every program has three properties: it does not see the environment variable with
+//! the passphrase; it is in its own process group, so that Ctrl-C in a terminal reaches only this
+//! process; and it ends with the run, with all processes that it has started.
 
 #![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "this is the one place")]
 
@@ -21,16 +21,16 @@ use super::{
     running::{self, Ending, Running},
 };
 
-/// The variable that holds the passphrase, if one does.
+/// The name of the environment variable with the passphrase, if there is one.
 static SECRET: OnceLock<String> = OnceLock::new();
 
-/// Keeps a variable from every program that is run from now on. To be called before any is.
+/// Hides a variable from all programs. Call it before the first program is run.
 pub fn hide(variable: String) {
-    // Said once: there is one passphrase in a run.
+    // It is set once, because a run has one passphrase.
     let _ = SECRET.set(variable);
 }
 
-/// A program to run, put together as `std::process::Command` is.
+/// A program to run. It is built like `std::process::Command`.
 #[derive(Clone, Debug)]
 pub struct Program {
     program: PathBuf,
@@ -42,7 +42,7 @@ pub struct Program {
 }
 
 impl Program {
-    /// A path, or a name that is looked for on PATH.
+    /// `program` is a path, or a name to look up in PATH.
     pub fn new(program: impl Into<PathBuf>) -> Self {
         Self {
             program: program.into(),
@@ -66,7 +66,7 @@ impl Program {
         self
     }
 
-    /// Sets the folder to start in.
+    /// Sets the working directory.
     pub fn current_dir(&mut self, dir: impl Into<PathBuf>) -> &mut Self {
         self.dir = Some(dir.into());
         self
@@ -93,20 +93,20 @@ impl Program {
         self
     }
 
-    /// Lets it take down what it has going elsewhere when the run is stopped: it gets SIGTERM, and
-    /// all the time that it wants.
+    /// For programs that clean up after themselves: if the run is stopped, the program gets SIGTERM, and as much time as
+    /// it needs.
     pub fn ends_itself(&mut self) -> &mut Self {
         self.ending = Ending::Asked;
         self
     }
 
-    /// Lets it run although the run is being stopped: it is part of that.
+    /// For programs that clean up after the run: they may run while the run is being stopped.
     pub fn cleans_up(&mut self) -> &mut Self {
         self.ending = Ending::Left;
         self
     }
 
-    /// Has `wrapper` run it: a program that takes another one's words after its own.
+    /// Lets `wrapper` run it: a program such as nice, whose arguments end with the command to run.
     pub fn behind(mut self, wrapper: impl Into<PathBuf>, args: &[&OsStr]) -> Self {
         let program = std::mem::replace(&mut self.program, wrapper.into());
         let own = std::mem::take(&mut self.args);
@@ -121,14 +121,14 @@ impl Program {
         &self.program
     }
 
-    /// The command as one would type it, as far as that helps.
+    /// The command as one would type it, shortened.
     pub fn shown(&self) -> String {
         let words = self.args.iter().map(|a| a.to_string_lossy());
         let program = self.program.to_string_lossy();
         std::iter::once(program).chain(words).collect::<Vec<_>>().join(" ")
     }
 
-    /// Runs it without input to its end, and returns what it printed.
+    /// Runs it without input, waits for its end, and returns its output.
     pub fn output(&self) -> io::Result<Output> {
         let (handle, running) = self.start(self.captured().stdin_null())?;
         let output = handle.wait().cloned();
@@ -136,8 +136,8 @@ impl Program {
         output
     }
 
-    /// As [`Program::output`], but ends it after `patience`; then there is no output. `late` is told
-    /// now and then how long it has been waited for.
+    /// As [`Program::output`], but ends it after `patience`, and then returns `None`. `late` is called
+    /// from time to time with the time that has passed.
     pub fn output_within(
         &self,
         patience: Duration,
@@ -157,12 +157,12 @@ impl Program {
                 late(waited);
             }
         }
-        // What it has started goes with it.
+        // The processes that it has started are ended as well.
         drop(running);
         Ok(None)
     }
 
-    /// Runs it with `input`. The second result is that of handing the input over.
+    /// Runs it with `input`. The second result is that of writing the input.
     pub fn feed(&self, input: &mut dyn Read) -> io::Result<(Output, io::Result<u64>)> {
         let (reader, mut writer) = io::pipe()?;
         let (handle, running) = self.start(self.captured().stdin_file(reader))?;
@@ -173,7 +173,7 @@ impl Program {
         Ok((output?, copied))
     }
 
-    /// Runs it with the terminal, or whatever else this process talks to, as its own.
+    /// Runs it with this process's standard input and output, such as the terminal.
     pub fn on_terminal(&self) -> io::Result<ExitStatus> {
         let start = || self.environment(self.command()).start();
         let (handle, running) = running::start(self.ending, start, |h| h.pids())?;
@@ -182,13 +182,13 @@ impl Program {
         status
     }
 
-    /// Starts it with `input`; what it prints is read from the result.
+    /// Starts it with `input`. The result reads its standard output.
     pub fn reader(&self, input: Vec<u8>) -> io::Result<Reader> {
         let expression = self.environment(self.command()).stdin_bytes(input).stderr_null();
         self.read(&expression)
     }
 
-    /// Starts it without input; what it prints, complaints included, is read from the result.
+    /// Starts it without input. The result reads its standard output and standard error.
     pub(super) fn all_output(&self) -> io::Result<Reader> {
         let command = self.command().stdin_null().stderr_to_stdout();
         self.read(&self.environment(command))
@@ -211,7 +211,7 @@ impl Program {
     }
 
     fn command(&self) -> duct::Expression {
-        // A string is looked for on PATH; of a path, duct takes that it is one.
+        // duct looks up a string in PATH, and uses a path as it is.
         let command = duct::cmd(self.program.as_os_str(), &self.args).unchecked();
         self.dir.iter().fold(command, |command, dir| command.dir(dir))
     }
@@ -232,7 +232,7 @@ impl Program {
     }
 }
 
-/// The first program of this name on PATH.
+/// The first program of this name in PATH.
 pub fn on_path(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
     std::env::split_paths(&path).map(|dir| dir.join(name)).find(|p| p.is_file())
@@ -243,19 +243,19 @@ fn own_group(command: &mut std::process::Command) -> io::Result<()> {
     Ok(())
 }
 
-/// A program that is running, and what it prints.
+/// A running program, with its output.
 pub struct Reader {
     handle: duct::ReaderHandle,
     running: Running,
 }
 
 impl Reader {
-    /// Ends it, and all that it has started.
+    /// Ends it, with all processes that it has started.
     pub(super) fn end(&self) {
         self.running.end();
     }
 
-    /// How it ended; to be asked when all has been read.
+    /// Its exit status. Call it after all output has been read.
     pub fn status(self) -> io::Result<Option<ExitStatus>> {
         let status = self.handle.try_wait()?.map(|output| output.status);
         self.running.ended();

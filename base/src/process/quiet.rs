@@ -1,5 +1,5 @@
-//! A program that prints nothing for long: it may be at work, or hang. Nobody ends it for that, but
-//! whoever waits is told.
+//! Reports programs that print nothing for a long time. Such a program may be working or may hang. It is not ended, but
+//! the user is told.
 
 use std::{
     sync::{
@@ -11,18 +11,18 @@ use std::{
 
 static FIRST: OnceLock<Duration> = OnceLock::new();
 
-/// Silence after which it is told first; each further time after as long as all before.
+/// The time of silence before the first report. Further reports come each time that the silence has doubled.
 pub(super) fn first() -> Duration {
     FIRST.get().copied().unwrap_or(Duration::from_secs(30))
 }
 
-/// Says after which silence it is told. To be called before any program is run.
+/// Sets the time of silence before the first report. Call it before the first program is run.
 pub fn tell_after(silence: Duration) {
-    // Said once: there is one command in a process.
+    // It is set once, because a process runs one command.
     let _ = FIRST.set(silence);
 }
 
-/// Watches over the output of one program.
+/// Measures the silence of one program.
 #[derive(Default)]
 pub(super) struct Quiet {
     lines: AtomicU64,
@@ -42,7 +42,7 @@ impl Quiet {
         self.changed.notify_all();
     }
 
-    /// Tells of each silence, until the end.
+    /// Calls `tell` for each time of silence, until the program has ended.
     pub(super) fn watch(&self, first: Duration, tell: &dyn Fn(Duration)) {
         let (mut seen, mut silence) = (self.lines.load(Ordering::Relaxed), Duration::ZERO);
         loop {
@@ -64,7 +64,7 @@ impl Quiet {
     }
 }
 
-/// `30 s`, `4 min`, `1 h 5 min`: as exact as anybody wants it.
+/// A rounded time for people: `30 s`, `4 min`, `1 h 5 min`.
 pub fn rough(time: Duration) -> String {
     match time.as_secs() {
         seconds @ 0..120 => format!("{seconds} s"),

@@ -1,4 +1,4 @@
-//! Programs that are running, for whoever ends the run: each with all that it has started.
+//! The list of running programs, so that they can be ended with the run.
 
 use std::{
     io,
@@ -14,17 +14,17 @@ use crate::stopping;
 /// How a program ends when the run is stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Ending {
-    /// It is killed, with all that it has started.
+    /// It is killed, with all processes that it has started.
     Killed,
-    /// It is asked to end itself, and waited for.
+    /// It gets SIGTERM, and the run waits for its end.
     Asked,
-    /// It goes on: it is part of the stopping.
+    /// It continues, because it helps to stop the run.
     Left,
 }
 
 /// All programs that are running.
 struct All {
-    /// Whether the run is being stopped, and nothing new may begin.
+    /// Whether the run is being stopped. Then no program may be started.
     closed: bool,
     programs: Vec<(u32, Ending)>,
 }
@@ -35,7 +35,7 @@ fn all() -> MutexGuard<'static, All> {
     ALL.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A program that is running. If this goes before the program has ended, the program is ended.
+/// A running program. If this value is dropped before the program has ended, the program is ended.
 pub(super) struct Running {
     pid: u32,
     ending: Ending,
@@ -43,13 +43,13 @@ pub(super) struct Running {
     _note: Option<Note>,
 }
 
-/// Starts a program, unless the run is being stopped: then this does not return.
+/// Starts a program. If the run is being stopped, this does not return.
 pub(super) fn start<T>(
     ending: Ending,
     spawn: impl FnOnce() -> io::Result<T>,
     pids: impl FnOnce(&T) -> Vec<u32>,
 ) -> io::Result<(T, Running)> {
-    // Held until the program is known: whoever stops the run sees it, or it is not begun.
+    // The lock is held until the program is in the list. So stopping the run either finds it there, or prevents its start.
     let mut all = all();
     if all.closed && ending != Ending::Left {
         drop(all);
@@ -59,13 +59,13 @@ pub(super) fn start<T>(
     let started = spawn()?;
     let pid = pids(&started).first().copied().unwrap_or(0);
     all.programs.push((pid, ending));
-    // What cleans up ends by itself.
+    // Programs that clean up end by themselves.
     let note = if ending == Ending::Left { None } else { Note::write(pid) };
     Ok((started, Running { pid, ending, ended: AtomicBool::new(false), _note: note }))
 }
 
 impl Running {
-    /// Notes that it has ended, and that its end has been seen.
+    /// Removes it from the list, because it has ended and its status has been read.
     pub(super) fn ended(&self) {
         self.ended.store(true, Ordering::SeqCst);
         self.forget();
@@ -74,7 +74,7 @@ impl Running {
         }
     }
 
-    /// Ends it, and all that it has started.
+    /// Ends it, with all processes that it has started.
     pub(super) fn end(&self) {
         family::kill(self.pid);
     }
@@ -89,7 +89,7 @@ impl Drop for Running {
         if !self.ended.load(Ordering::SeqCst) {
             self.end();
             self.forget();
-            // Its output may have ended early because the run is being stopped: no failure, then.
+            // If the run is being stopped, the output may have ended early, which is no failure.
             if self.ending != Ending::Left {
                 stopping::hold();
             }
@@ -97,7 +97,7 @@ impl Drop for Running {
     }
 }
 
-/// Ends all programs, and lets none begin any more, save those that clean up.
+/// Ends all programs. After that only programs that clean up can be started.
 pub fn end_all() {
     let programs = {
         let mut all = all();
@@ -105,7 +105,7 @@ pub fn end_all() {
         all.programs.clone()
     };
     let with = |wanted: Ending| programs.iter().filter(move |(_, ending)| *ending == wanted);
-    // At once, so that what has to be waited for gets no new work from the others.
+    // They are killed first, so that the programs that are waited for get no new work from them.
     with(Ending::Killed).for_each(|(pid, _)| family::kill(*pid));
     with(Ending::Asked).for_each(|(pid, _)| family::ask(*pid));
 }

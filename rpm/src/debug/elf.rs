@@ -1,10 +1,10 @@
-//! One ELF file into two: what runs, and what a debugger needs.
+//! Splits one ELF file into two: a stripped file that runs, and a debug file for debuggers.
 //!
-//! What is loaded does not move: the file that runs keeps its bytes up to the end of the last
-//! loaded section, then come the other sections that stay, a `.gnu_debuglink`, and a new section
+//! Loaded sections do not move: the stripped file keeps its bytes up to the end of the last
+//! loaded section. Then come the other sections that stay, a `.gnu_debuglink`, and a new section
 //! table. The debug file has the same sections under the same numbers, so that symbols still point
-//! to the right ones; those that are loaded are empty in it (SHT_NOBITS), as eu-strip leaves them.
-//! Contents are copied from file to file and never held.
+//! to the right ones; loaded sections are empty in it (SHT_NOBITS), as eu-strip leaves them.
+//! Contents are copied from file to file, and not kept in memory.
 
 use std::{
     io::{Read, Seek, SeekFrom, Write},
@@ -41,16 +41,16 @@ struct Section {
 /// What happens to a section.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fate {
-    /// Loaded: stays where it is in the file that runs, empty in the debug file.
+    /// Loaded: it stays where it is in the stripped file, and is empty in the debug file.
     Loaded,
-    /// Not loaded, and of use to others than debuggers: in both.
+    /// Not loaded, but not only for debuggers: it is in both files.
     Kept,
-    /// In the debug file alone.
+    /// It is in the debug file only.
     Debug,
 }
 
-/// Reads `path`. `None`: it is no 64 bit x86 program or library, or there is nothing to take out, as of what a
-/// build has split already, or its sections stand in an order in which taking some out would renumber those that are loaded.
+/// Reads `path`. `None` if it is no 64 bit x86 program or library; if there is nothing to take out, because the
+/// build has split it already, for example; or if removing sections would renumber loaded ones.
 ///
 /// # Errors
 /// An I/O error that names the file.
@@ -64,7 +64,7 @@ pub(super) fn open(path: &Path) -> std::io::Result<Option<Splittable>> {
 fn parse<'d, R: ReadRef<'d>>(data: R) -> Option<Splittable> {
     let header = FileHeader64::<Le>::parse(data).ok()?;
     let is_linked = [elf::ET_EXEC, elf::ET_DYN].contains(&header.e_type(Le));
-    // Many thousands of sections or segments are counted elsewhere; nobody links such programs.
+    // Numbers of sections from 65,280 and of segments from 65,535 stand in another field. No real program has so many.
     let is_plain = header.e_shnum.get(Le) > 0 && header.e_phnum.get(Le) < 0xffff;
     if !header.is_little_endian() || !is_linked || !is_plain {
         return None;
@@ -86,7 +86,7 @@ fn parse<'d, R: ReadRef<'d>>(data: R) -> Option<Splittable> {
             }
         }
     }
-    // A handful of bytes would not make a path of two parts.
+    // A build-id of one byte would not make a path of two parts.
     let build_id = build_id.filter(|id| id.len() > 4 && id.len() <= 128);
     Some(Splittable { header: *header, programs, sections, build_id })
 }
@@ -120,7 +120,7 @@ impl Splittable {
         let of_symbols = self.sections.iter().any(|s| {
             s.header.sh_type(Le) == elf::SHT_SYMTAB && self.is_at(section, s.header.sh_link.get(Le))
         });
-        // What links to symbols that go must go as well: relocations, groups, section numbers.
+        // A section that refers to removed symbols must go as well: relocations, groups, section numbers.
         let links_to_symbols = self.sections.get(section.header.sh_link.get(Le) as usize);
         let links_to_symbols =
             links_to_symbols.is_some_and(|s| s.header.sh_type(Le) == elf::SHT_SYMTAB);
@@ -138,7 +138,7 @@ impl Splittable {
         index == usize::from(self.header.e_shstrndx.get(Le).0)
     }
 
-    /// Whether something can be taken out, and nothing that is loaded comes behind it.
+    /// Whether a section can be removed, and no loaded section comes after it.
     fn is_in_order(&self) -> bool {
         let fates: Vec<_> = self.sections.iter().map(|s| self.fate(s)).collect();
         let first = fates.iter().position(|f| *f == Fate::Debug);
@@ -153,14 +153,14 @@ impl Splittable {
             && ends.all(|(at, n)| at.checked_add(n).is_some_and(|e| e <= size))
     }
 
-    /// Whether there is more to it than a table of symbols.
+    /// Whether it has debug sections, and not just a table of symbols.
     pub(super) fn has_debug_sections(&self) -> bool {
         self.sections
             .iter()
             .any(|s| s.name.starts_with(b".debug") || s.name.starts_with(b".zdebug"))
     }
 
-    /// Where the part of the file ends that must not move.
+    /// The end of the loaded sections, as an offset in the file. Nothing before it may move.
     fn loaded_end(&self) -> u64 {
         let head = self.header.e_phoff.get(Le) + size_of_val(&self.programs[..]) as u64;
         let segments = self.programs.iter().map(|p| p.p_offset(Le).saturating_add(p.p_filesz(Le)));
@@ -173,7 +173,7 @@ impl Splittable {
             .unwrap_or(0)
     }
 
-    /// Writes what a debugger needs, and returns the checksum that `.gnu_debuglink` wants.
+    /// Writes the debug file, and returns its CRC-32 for `.gnu_debuglink`.
     ///
     /// # Errors
     /// An I/O error that names the file.
@@ -213,7 +213,7 @@ impl Splittable {
         out.finish()
     }
 
-    /// Writes what runs; `link` names the debug file and its checksum.
+    /// Writes the stripped file. `link` is the name of the debug file and its CRC-32.
     ///
     /// # Errors
     /// An I/O error that names the file.
@@ -278,7 +278,7 @@ impl Splittable {
     }
 }
 
-/// A section table in the making.
+/// A section table that is being built.
 #[derive(Default)]
 struct Table {
     sections: Vec<SectionHeader64<Le>>,
@@ -327,7 +327,7 @@ fn plain_section(
     }
 }
 
-/// The section's content: the name with its NUL, padded to four bytes, and the CRC-32.
+/// The content of `.gnu_debuglink`: the name with its NUL, padded to four bytes, and the CRC-32.
 fn debug_link(name: &str, crc: u32) -> Vec<u8> {
     let mut out = name.as_bytes().to_vec();
     out.push(0);
@@ -337,11 +337,11 @@ fn debug_link(name: &str, crc: u32) -> Vec<u8> {
 }
 
 fn align(at: u64, to: u64) -> u64 {
-    // A damaged file may claim any alignment.
+    // A damaged file may state any alignment.
     if to.is_power_of_two() && to <= 1 << 16 { at.next_multiple_of(to) } else { at }
 }
 
-/// Writes in order, counts, and takes the checksum.
+/// Writes bytes in order, counts them, and computes their CRC-32.
 struct Output<W> {
     source: fs_err::File,
     out: W,

@@ -1,8 +1,8 @@
-//! Debug information: taken out of a package's programs and libraries, and put into a package of
-//! its own where package.toml says `debuginfo = true`.
+//! Takes debug information out of a package's programs and libraries. With `debuginfo = true` in package.toml it goes into
+//! the package `NAME-debuginfo`; otherwise it is dropped.
 //!
-//! A step between staging and writing: [`refine`] takes a staged root, writes the files that
-//! change into a folder, and gives back the root that reads them from there. The layout is that
+//! This happens between staging and writing: [`refine`] takes a staged root, writes the changed files
+//! into a folder, and returns a root that reads them from there. The layout is that
 //! of rpm 4.11's `find-debuginfo.sh`, which gdb and debuginfo-install on CentOS 7 expect:
 //! `/usr/lib/debug/PATH.debug`, and under `/usr/lib/debug/.build-id/xx/` links by build-id, `yyyy`
 //! to the program and `yyyy.debug` to its debug information.
@@ -25,11 +25,11 @@ use crate::{
 
 const ROOT: &str = "/usr/lib/debug";
 
-/// Gives `root` what `package` asks for: programs without debug information, or the debug
-/// information of programs. New files are written to `work`, an empty folder that must outlive the
-/// result.
+/// Changes `root` as [`Package::symbols`] says: strips its programs, or replaces them by their debug
+/// information. New files are written to `work`, an empty folder that must exist for as long as the
+/// returned root is used.
 ///
-/// Without any debug information the root of a debug package is empty.
+/// The root of a debuginfo package is empty if no file has debug information.
 ///
 /// # Errors
 /// An I/O error that names the file, or [`Error::Stage`] if the package itself asks for debug information and
@@ -49,7 +49,8 @@ pub fn refine(package: &Package, root: StagedRoot, work: &Path) -> Result<Staged
     }
 }
 
-/// The staged files that hold debug information, each once: with several names, the first.
+/// The staged files that have debug information, by the number of the entry. A file with several names is listed once, with
+/// the first of them.
 fn splittable(root: &StagedRoot) -> Result<Vec<(usize, elf::Splittable)>> {
     let mut seen = HashMap::new();
     let mut out = Vec::new();
@@ -70,7 +71,7 @@ fn debug_name(path: &str) -> String {
     format!("{base}.debug")
 }
 
-/// A new file below `work` for the entry of this number.
+/// Creates a file in `work` for the entry with the number `i`.
 fn create(work: &Path, i: usize, ending: &str) -> Result<(PathBuf, BufWriter<fs_err::File>)> {
     let path = work.join(format!("{i}.{ending}"));
     let file = fs_err::File::create_new(&path)?;
@@ -79,12 +80,12 @@ fn create(work: &Path, i: usize, ending: &str) -> Result<(PathBuf, BufWriter<fs_
 
 fn strip(mut root: StagedRoot, linked: bool, work: &Path) -> Result<StagedRoot> {
     let files = splittable(&root)?;
-    // A link to a package that is not made would lead debuggers nowhere.
+    // Without debug sections there is no debuginfo package that a link could lead to.
     let linked = linked && files.iter().any(|(_, found)| found.has_debug_sections());
     for (i, found) in files {
         let Kind::File { source, inode, .. } = root.entries[i].kind.clone() else { continue };
         let name = debug_name(&root.entries[i].path);
-        // The link holds the debug file's checksum, so that one is made, and measured, here too.
+        // The link holds the debug file's checksum, so the debug file is written here as well.
         let crc = match linked {
             true => Some(found.write_debug(&source, std::io::sink())?),
             false => None,
@@ -154,7 +155,7 @@ fn add_file(entries: &mut BTreeMap<String, Entry>, path: &str, source: PathBuf, 
     add_folders(entries, path);
 }
 
-/// The folders above `path` that no other package owns.
+/// Adds the folders above `path`, except those that CentOS 7's package filesystem owns.
 fn add_folders(entries: &mut BTreeMap<String, Entry>, path: &str) {
     let ends = path.match_indices('/').map(|(i, _)| i);
     for folder in ends.map(|i| &path[..i]).filter(|f| f.len() > ROOT.len()) {
@@ -164,7 +165,7 @@ fn add_folders(entries: &mut BTreeMap<String, Entry>, path: &str) {
     }
 }
 
-/// The two links by build-id. The same program at a second place gets `.1`, and so on.
+/// Adds the two links by build-id. If the same program is at a second path, its links end in `.1`, and so on.
 fn add_links(entries: &mut BTreeMap<String, Entry>, id: &str, program: &str, debug: &str) {
     let base = format!("{ROOT}/.build-id/{}/{}", &id[..2], &id[2..]);
     for (target, ending) in [(program, ""), (debug, ".debug")] {
@@ -180,7 +181,7 @@ fn add_links(entries: &mut BTreeMap<String, Entry>, id: &str, program: &str, deb
     }
 }
 
-/// How a link at `from` calls `to`: up to the folder they share and down from there.
+/// The path from the folder of `from` to `to`, such as `../../bin/x`.
 fn relative(to: &str, from: &str) -> String {
     let (to, from): (Vec<_>, Vec<_>) = (to.split('/').collect(), from.split('/').collect());
     let shared = to.iter().zip(&from).take_while(|(a, b)| a == b).count();

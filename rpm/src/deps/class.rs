@@ -1,5 +1,5 @@
-//! FILECLASS and FILECOLORS. rpm and yum decide by the color alone; the class is for people, in
-//! the words of file(1).
+//! FILECLASS and FILECOLORS. rpm and yum use the color only. The class is for people: it has the words of
+//! file(1).
 
 use super::Elf;
 
@@ -10,7 +10,7 @@ pub(crate) const COLOR_64: u32 = 2;
 
 pub(crate) const EM_X86_64: u16 = 62;
 
-/// Class and color of a file with this beginning.
+/// Class and color of a file that begins with `head`.
 pub(super) fn of(head: &[u8], elf: Option<&Elf>) -> (String, u32) {
     match elf {
         Some(elf) => (elf_class(elf), if elf.is_64 { COLOR_64 } else { COLOR_32 }),

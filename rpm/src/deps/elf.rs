@@ -1,7 +1,7 @@
 //! Requires and Provides of ELF files, by the rules of rpm's `elfdeps`.
 //!
-//! Only the tables that are asked for are read, through a cache over the open file: a library with
-//! a gigabyte of debug sections costs no more than a stripped one.
+//! Only the tables that are needed are read, through a cache over the open file: a library with
+//! a gigabyte of debug sections takes no longer than a stripped one.
 
 use std::path::Path;
 
@@ -16,7 +16,7 @@ use object::{
 
 use super::FileFacts;
 
-/// A version of a library's symbols that an ELF file asks for.
+/// A version of a library's symbols that an ELF file needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Needed {
     /// SONAME of the library.
@@ -25,7 +25,7 @@ pub struct Needed {
     pub version: String,
 }
 
-/// What the dynamic section says.
+/// The parts of an ELF file that dependencies and the ABI gate need.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Elf {
     /// 64 bit class.
@@ -34,7 +34,7 @@ pub(crate) struct Elf {
     pub(crate) is_dynamic_object: bool,
     /// `e_type` is ET_EXEC or ET_DYN.
     pub(crate) is_linked: bool,
-    /// It is a separate debug file: what its program asks for and offers is in the program.
+    /// It is a separate debug file. Its program has the dependencies.
     pub(crate) is_debug_file: bool,
     /// `e_machine`.
     pub(crate) machine: u16,
@@ -44,23 +44,23 @@ pub(crate) struct Elf {
     pub(crate) needed: Vec<String>,
     /// DT_RPATH and DT_RUNPATH: lists of folders in which the dynamic linker looks for `needed`.
     pub(crate) rpaths: Vec<String>,
-    /// Symbol versions asked for.
+    /// Symbol versions that it needs.
     pub(crate) versions_needed: Vec<Needed>,
-    /// Symbol versions offered.
+    /// Symbol versions that it defines.
     pub(crate) versions_defined: Vec<String>,
     /// The program interpreter: the dynamic linker.
     pub(crate) interpreter: Option<String>,
-    /// Whether what the dynamic linker reads is described by sections as well. Dependencies are
-    /// read from those alone, as rpm does.
+    /// Whether its section headers list the dynamic section. The dynamic linker uses program headers, but
+    /// rpm reads dependencies from sections only, and so does this crate.
     pub(crate) is_described: bool,
-    /// Whether it holds a symbol table that strip would remove.
+    /// Whether it has a symbol table that strip would remove.
     pub(crate) has_symbols: bool,
     has_debug_tag: bool,
     has_hash: bool,
     has_gnu_hash: bool,
 }
 
-/// Reads an open ELF file; `None` if it is damaged or foreign, which is for others to complain of.
+/// Reads an open ELF file; `None` if it is damaged or of a foreign kind. The ABI gate reports that.
 pub(super) fn read(file: fs_err::File) -> Option<Elf> {
     let cache = ReadCache::new(file.into_parts().0);
     let data: &ReadCache<_> = &cache;
@@ -115,8 +115,8 @@ where
     Some(out)
 }
 
-/// Whether the file is what `objcopy --only-keep-debug`, `eu-strip -f` and this crate make for debuggers:
-/// all that would be loaded is left out, but for notes.
+/// Whether it is a separate debug file, as `objcopy --only-keep-debug`, `eu-strip -f` and this crate write it:
+/// all loaded sections but notes are empty.
 pub(crate) fn is_debug_file<'d, H, R>(sections: &SectionTable<'d, H, R>, endian: H::Endian) -> bool
 where
     H: FileHeader,
@@ -195,14 +195,14 @@ where
     Some(())
 }
 
-/// A name out of a string table; what is not a plain word is a sign of damage.
+/// A name from a string table; `None` if it has characters that only a damaged file has.
 fn text(bytes: &[u8]) -> Option<String> {
     let text = std::str::from_utf8(bytes).ok()?;
     let plain = |c: char| !c.is_control() && !c.is_whitespace();
     (text.len() <= 4096 && text.chars().all(plain)).then(|| text.to_owned())
 }
 
-/// The name that others find a library by; `None` if the file is none.
+/// The SONAME of a library, or else its file name; `None` if the file is no library.
 ///
 /// # Errors
 /// An I/O error that names the file.
@@ -212,8 +212,8 @@ pub(crate) fn name_of(path: &Path) -> std::io::Result<Option<String>> {
     Ok(elf.and_then(|elf| elf.name(&path).map(str::to_owned)))
 }
 
-/// Names of the symbols that a 64 bit ELF file asks for in this version, in the table's order.
-/// Empty where the file does not tell.
+/// Names of the symbols that a 64 bit ELF file needs in this version, in the table's order.
+/// Empty if the file does not list them.
 ///
 /// # Errors
 /// An I/O error that names the file.
@@ -243,8 +243,8 @@ fn versioned_symbols<'d, R: ReadRef<'d>>(data: R, need: &Needed) -> Option<Vec<S
 }
 
 impl Elf {
-    /// The name that others find a library at `path` by: its SONAME, or that of its file, as rpm and the dynamic
-    /// linker have it.
+    /// The name by which programs need the library at `path`: its SONAME, or else its file name, as in rpm and the dynamic
+    /// linker.
     pub(crate) fn name<'a>(&'a self, path: &'a str) -> Option<&'a str> {
         let is_library = self.is_dynamic_object && !self.has_debug_tag && !self.is_debug_file;
         let of_file = is_library.then(|| super::names::basename(path));
@@ -262,9 +262,9 @@ impl Elf {
             true => format!("{library}(){marker}"),
             false => library.to_owned(),
         };
-        // A program that nobody may run needs nothing; a library's bits do not matter. (rpm 4.11
-        // reads no file without an execute bit, so that a library of mode 644 loses all it needs
-        // and offers, a well-known trap. Newer ones read it: this errs on the side that is safe.)
+        // A program without an execute bit needs nothing; a library is read with any mode. (rpm 4.11
+        // reads no file without an execute bit, so a library of mode 644 loses its dependencies:
+        // a well-known trap. Newer versions read it, and so does this crate.)
         if self.interpreter.is_none() || executable {
             for library in self.needed.iter().filter(|l| is_plausible(l)) {
                 facts.require(plain(library));
@@ -290,8 +290,8 @@ impl Elf {
     }
 }
 
-/// rpm's rough test for names that other packages can link against: `lib*.so*`, and the dynamic
-/// linker itself. Anything else is a plug-in, whose name is its own affair.
+/// rpm's rough test for libraries that other packages link with: `lib*.so*`, and the dynamic
+/// linker itself. Anything else is a plug-in, which is no dependency of other packages.
 fn is_plausible(soname: &str) -> bool {
     let known = ["lib", "ld.", "ld-", "ld64.", "ld64-"];
     soname.contains(".so") && known.iter().any(|p| soname.starts_with(p))

@@ -1,5 +1,5 @@
-//! Discovered dependencies that are left out again: rpm's `__requires_exclude`,
-//! `__provides_exclude` and their `_from` forms, and its rule that documentation needs and offers
+//! Removes discovered dependencies again: rpm's `__requires_exclude`,
+//! `__provides_exclude` and their `_from` forms, and rpm's rule that documentation requires and provides
 //! nothing (macro `__global_requires_exclude_from`).
 
 use regex::Regex;
@@ -17,7 +17,7 @@ impl<'a> Filter<'a> {
         Self(excludes)
     }
 
-    /// Takes out what the file at `path` does not show.
+    /// Removes the dependencies of the file at `path` that the patterns exclude.
     pub(super) fn apply(&self, path: &str, facts: &mut FileFacts) {
         let Excludes { requires, provides, requires_from, provides_from } = self.0;
         let is_doc = path.starts_with(DOCUMENTATION);
@@ -30,4 +30,34 @@ impl<'a> Filter<'a> {
 
 fn any(patterns: &[Regex], text: &str) -> bool {
     patterns.iter().any(|p| p.is_match(text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rpm::DependencyFlags;
+
+    use crate::spec::Dependency;
+
+    /// What is left of the requirement `needed` and the provision `offered` of a file at this path.
+    fn left(path: &str, excludes: &Excludes) -> [bool; 2] {
+        let any = |name: &str| vec![Dependency::any(name, DependencyFlags::ANY)];
+        let mut facts =
+            FileFacts { requires: any("needed"), provides: any("offered"), ..Default::default() };
+        Filter::new(excludes).apply(path, &mut facts);
+        [!facts.requires.is_empty(), !facts.provides.is_empty()]
+    }
+
+    #[test]
+    fn patterns_leave_out_dependencies_and_those_of_whole_files() {
+        let pattern = |text: &str| vec![Regex::new(text).unwrap()];
+        let none = Excludes::default();
+        assert_eq!(left("/usr/bin/x", &none), [true, true]);
+        assert_eq!(left("/usr/share/doc/x/example", &none), [false, false]);
+        let requires = Excludes { requires: pattern("^need"), ..Excludes::default() };
+        assert_eq!(left("/usr/bin/x", &requires), [false, true]);
+        let from = Excludes { provides_from: pattern("/plugins/"), ..Excludes::default() };
+        assert_eq!(left("/usr/lib64/plugins/x.so", &from), [true, false]);
+        assert_eq!(left("/usr/lib64/x.so", &from), [true, true]);
+    }
 }

@@ -1,7 +1,7 @@
-//! Dependencies read from the files themselves, by rpmbuild's rules and without running anything:
-//! no linker, no `ldd`, so nothing of the build host leaks in.
+//! Finds dependencies in the files themselves, by rpmbuild's rules. It runs no program such as a linker or `ldd`, so
+//! the result does not depend on the build host.
 //!
-//! An ordered chain of small readers looks at each regular file; each adds what it knows.
+//! An ordered chain of small readers looks at each regular file; each adds the dependencies that it finds.
 
 mod class;
 mod elf;
@@ -30,20 +30,20 @@ use crate::{
     stage::{Entry, Kind, StagedRoot},
 };
 
-/// What was read from one file.
+/// What [`discover`] has read from one file.
 #[derive(Clone, Debug, Default)]
 pub struct FileFacts {
-    /// What it needs.
+    /// Its requirements, in the order in which they were found.
     pub requires: Vec<Dependency>,
-    /// What it offers.
+    /// What it provides to other packages.
     pub provides: Vec<Dependency>,
-    /// A description in the manner of file(1), for FILECLASS.
+    /// A description in the words of file(1), for FILECLASS.
     pub(crate) class: String,
     /// FILECOLORS: 0 for files without machine code, 1 for 32 bit, 2 for 64 bit.
     pub(crate) color: u32,
-    /// The ELF file behind the dependencies, for the ABI gate.
+    /// The ELF file as it was read, for the ABI gate.
     pub(crate) elf: Option<Elf>,
-    /// Whether it calls itself ELF; without `elf`, it could not be read as such.
+    /// Whether it begins with ELF's magic number. If `elf` is `None` nevertheless, the file is damaged.
     pub(crate) looks_like_elf: bool,
 }
 
@@ -57,13 +57,14 @@ impl FileFacts {
     }
 }
 
-/// How much of a file its class is read from; file(1) looks at more, but decides here.
+/// How many bytes of a file are read for its class. file(1) reads more, but these decide.
 const HEAD: u64 = 4096;
 
-/// Reads what every entry of `root` needs, offers, and is; in the entries' order.
+/// Finds the requirements, provisions and class of every entry of `root`. The result has one element for each entry, in
+/// the same order.
 ///
 /// # Errors
-/// An I/O error that names the file. A file that only looks like ELF is no error here, as with rpm; the
+/// An I/O error that names the file. A damaged ELF file is no error here, as in rpm; the
 /// ABI gate refuses it.
 pub fn discover(package: &Package, root: &StagedRoot) -> Result<Vec<FileFacts>> {
     let filter = Filter::new(&package.exclude);

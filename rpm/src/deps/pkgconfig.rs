@@ -1,4 +1,4 @@
-//! `pkgconfig(NAME)` from `.pc` files, as rpm's `pkgconfigdeps.sh` has pkg-config print them.
+//! Finds `pkgconfig(NAME)` dependencies in `.pc` files, as rpm's `pkgconfigdeps.sh` does with pkg-config.
 
 use std::{collections::HashMap, path::Path};
 
@@ -39,7 +39,7 @@ pub(super) fn dependencies(path: &str, source: &Path, facts: &mut FileFacts) -> 
     Ok(())
 }
 
-/// `Key: value` fields with the variables (`name=value`) put in.
+/// The `Key: value` fields, with variables (`name=value`) replaced by their values.
 fn parse(text: &str) -> HashMap<String, String> {
     let mut variables = HashMap::new();
     let mut fields = HashMap::new();
@@ -65,12 +65,12 @@ fn expand(value: &str, variables: &HashMap<String, String>) -> String {
         rest = &rest[start + end + 1..];
     }
     out.push_str(rest);
-    // Variables may refer to variables; hostile ones must not grow without end.
+    // Variables may refer to variables. In a hostile file their values must not grow without end.
     out.truncate(out.floor_char_boundary(4096));
     out
 }
 
-/// `a >= 1, b c = 2` as names with their comparison.
+/// Parses `a >= 1, b c = 2` into names with their comparisons.
 fn requirements(text: &str) -> Vec<(String, DependencyFlags, String)> {
     let words: Vec<_> = text.split([' ', ',', '\t']).filter(|w| !w.is_empty()).collect();
     let mut out = Vec::new();

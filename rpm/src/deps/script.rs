@@ -21,8 +21,8 @@ fn interpreter(head: &[u8]) -> Option<&str> {
     word.starts_with('/').then_some(word)
 }
 
-/// `#!/usr/bin/env /absolute/program`. What env would look up in PATH is left out, as rpm does:
-/// the path that it has on the host cannot be known here.
+/// The program of `#!/usr/bin/env /absolute/program`. A program that env looks up in PATH gives no dependency, as in rpm:
+/// its path on the host is not known here.
 fn env_program(head: &[u8]) -> Option<&str> {
     let mut words = first_line(head)?.split_whitespace();
     let is_env = words.next()?.ends_with("/bin/env");

@@ -1,5 +1,5 @@
-//! Requires, Provides, Conflicts and Obsoletes: the author's, the discovered and the implied, in
-//! rpmbuild's order, with the dictionary that says which file each came from.
+//! Requires, Provides, Conflicts and Obsoletes: those that the author wrote, those found in files, and those that follow from
+//! both. They stand in rpmbuild's order, with a dictionary that says from which file each comes.
 
 use rpm::{DependencyFlags as F, FileFlags, IndexTag as T};
 
@@ -26,7 +26,7 @@ pub(crate) struct Dependencies {
 }
 
 impl Dependencies {
-    /// Brings together what the author wrote, what the files say, and what follows from both.
+    /// Joins the author's dependencies, those of the files, and those that follow from both.
     pub(crate) fn of(
         package: &Package,
         root: &StagedRoot,
@@ -71,8 +71,8 @@ fn tidy(mut list: Vec<Dependency>) -> Vec<Dependency> {
     list
 }
 
-/// `rpmlib()` requirements: exactly those that the package makes use of, each with the version
-/// that introduced it. All are known to rpm 4.11.3; none newer is ever used.
+/// The `rpmlib()` requirements for the features that the package uses, each with the version of rpm
+/// that introduced it. rpm 4.11.3 has all of them.
 fn features(
     package: &Package,
     root: &StagedRoot,
@@ -152,7 +152,7 @@ fn list(tags: &mut Tags, list: &[Dependency], [name, flags, version]: [T; 3]) {
     tags.strings(version, list.iter().map(|d| &d.version));
 }
 
-/// DEPENDSDICT and the two arrays that point into it: which file each dependency came from.
+/// Writes DEPENDSDICT and the two arrays that point into it. They say from which file each dependency comes.
 fn dictionary(tags: &mut Tags, parts: &Parts<'_>) {
     let place = |list: &[Dependency], d: &Dependency, kind: u8| {
         let at = list.binary_search_by(|other| other.sort_key().cmp(&d.sort_key()));

@@ -11,7 +11,7 @@ use crate::{
 /// `PGPHASHALGO_SHA256` of RFC 4880, which FILEDIGESTALGO and its kin use.
 pub(super) const SHA256: u32 = 8;
 
-/// Writes the tags of all files; a package without files has but their total size and algorithm.
+/// Writes the tags of all files. A package without files has the total size and the digest's algorithm only.
 pub(super) fn write(tags: &mut Tags, parts: &Parts<'_>) {
     let entries = &parts.root.entries;
     sizes(tags, parts);
@@ -47,11 +47,11 @@ fn attributes(tags: &mut Tags, parts: &Parts<'_>) {
     tags.strings(T::RPMTAG_FILELANGS, entries.iter().map(|_| ""));
 }
 
-/// Sizes are written with 64 bits where one of them needs it, else with 32, which all read.
+/// Writes the sizes as 64 bit numbers if one of them needs it, and otherwise as 32 bit numbers, which all versions read.
 fn sizes(tags: &mut Tags, parts: &Parts<'_>) {
     let entries = &parts.root.entries;
     let own: Vec<u64> = entries.iter().map(file_size).collect();
-    // Names of one file count once, and what is not shipped not at all.
+    // A file with several names counts once. Ghosts do not count.
     let counted = |i: usize| parts.inodes.last[i] && counts(&entries[i]);
     let total: u64 = own.iter().enumerate().filter(|(i, _)| counted(*i)).map(|(_, s)| s).sum();
     match u32::try_from(total) {
@@ -73,7 +73,7 @@ fn file_size(entry: &Entry) -> u64 {
     match &entry.kind {
         Kind::File { size, .. } => *size,
         Kind::Link { target } => target.len() as u64,
-        // What lstat would say of a directory depends on the file system it was built on.
+        // The size that lstat gives for a directory depends on the build machine's file system.
         Kind::Dir | Kind::Ghost => 0,
     }
 }
@@ -88,7 +88,7 @@ fn link_target(entry: &Entry) -> &str {
 fn verify_flags(entry: &Entry) -> u32 {
     let mut flags = FileVerifyFlags::ALL_FLAGS.bits();
     if entry.flags.contains(FileFlags::GHOST) {
-        // rpmbuild: content, size, target and time of what is not shipped are the host's affair.
+        // As in rpmbuild: content, size, target and time of a ghost are not verified.
         let own = FileVerifyFlags::FILEDIGEST
             | FileVerifyFlags::FILESIZE
             | FileVerifyFlags::LINKTO
@@ -103,7 +103,7 @@ fn names(tags: &mut Tags, entries: &[Entry]) {
     let mut index = Vec::new();
     for entry in entries {
         let (folder, _) = split(&entry.path);
-        // Sorted paths visit few folders twice; the latest is the likeliest.
+        // Paths are sorted, so the folder is most likely the last one of the list.
         let at = folders.iter().rposition(|f| *f == folder).unwrap_or_else(|| {
             folders.push(folder);
             folders.len() - 1

@@ -1,6 +1,6 @@
-//! The main header: every tag that rpm, yum and their users look at, as rpmbuild writes it.
+//! The main header: every tag that rpm, yum and their users read, as rpmbuild writes it.
 //!
-//! The tags are gathered by small functions, one for each group; the crate `rpm` sorts them, lays
+//! Small functions, one for each group, collect the tags. The crate `rpm` sorts them, lays
 //! out the store and adds the region.
 
 mod dependencies;
@@ -21,7 +21,7 @@ use crate::{
     stage::StagedRoot,
 };
 
-/// What a header is made of.
+/// Everything that the header is made from.
 pub(crate) struct Parts<'a> {
     pub(crate) package: &'a Package,
     pub(crate) root: &'a StagedRoot,
@@ -35,7 +35,7 @@ pub(crate) struct Parts<'a> {
     pub(crate) time: u32,
 }
 
-/// A list of tags in the making.
+/// The tags that have been collected so far.
 #[derive(Default)]
 struct Tags(Vec<HeaderEntry>);
 
@@ -76,7 +76,7 @@ impl Tags {
     }
 }
 
-/// Puts a header together.
+/// Builds the main header.
 pub(crate) fn build(parts: &Parts<'_>) -> Header<IndexTag> {
     let mut tags = Tags::default();
     identity(&mut tags, parts);
@@ -111,8 +111,8 @@ fn identity(tags: &mut Tags, parts: &Parts<'_>) {
     tags.string(T::RPMTAG_ENCODING, "utf-8");
 }
 
-/// The rpm whose header layout is followed. RPMVERSION is read by people alone; it is the one of
-/// the target, so that nobody looks there for features that CentOS 7 lacks.
+/// The version of rpm whose header layout is used. Only people read RPMVERSION. It names the
+/// target's version, so that readers expect no newer features.
 pub(crate) const RPM_VERSION: &str = "4.11.3";
 
 fn origin(tags: &mut Tags, parts: &Parts<'_>) {
@@ -121,7 +121,7 @@ fn origin(tags: &mut Tags, parts: &Parts<'_>) {
     tags.int(T::RPMTAG_BUILDTIME, parts.time);
     tags.string(T::RPMTAG_BUILDHOST, parts.build_host);
     tags.string(T::RPMTAG_RPMVERSION, RPM_VERSION);
-    // A package without this tag is taken for a source package.
+    // rpm treats a package without this tag as a source package.
     let source = format!("{}-{}-{}.src.rpm", package.name, package.version, package.release);
     tags.string(T::RPMTAG_SOURCERPM, source);
     tags.string(T::RPMTAG_PLATFORM, format!("{}-redhat-linux-gnu", package.arch.as_str()));

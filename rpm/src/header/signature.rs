@@ -9,8 +9,8 @@
 //! | 1004 MD5 | digest | header and payload |
 //! | 1007 PAYLOADSIZE | bytes | archive before compression |
 //!
-//! rpm 4.11.3 knows no digest of the payload alone. Without 1002 and 1004, which newer writers
-//! leave out, its `rpm -K` says nothing about the payload at all.
+//! rpm 4.11.3 knows no digest of the payload alone. If 1002 and 1004 are missing, as in packages of newer
+//! writers, its `rpm -K` does not check the payload.
 
 use rpm::{Header, HeaderEntry, IndexData, IndexSignatureTag as Tag};
 use sha1::Sha1;
@@ -38,7 +38,7 @@ pub(crate) struct Digests {
 }
 
 impl Default for Digests {
-    /// Stand-ins as wide as the real ones.
+    /// Placeholders with the length of the real values.
     fn default() -> Self {
         Self { sha1: "0".repeat(40), sha256: "0".repeat(64), md5: [0; 16], size: 0 }
     }
@@ -55,8 +55,8 @@ impl Digests {
     }
 }
 
-/// Archives beyond this take the 64 bit size tags. It lies below 4 GiB so that header and payload
-/// together, whose size is known only at the end, cannot change the choice.
+/// Larger archives get the 64 bit size tags. The limit is less than 4 GiB, because the size of header and payload
+/// together is known only at the end, and must not change this choice.
 const LARGE: u64 = u32::MAX as u64 - (256 << 20);
 
 /// The signature header of a package without signatures.

@@ -1,10 +1,10 @@
-//! The parts of a header by their size, for whoever has to make it smaller.
+//! The sizes of a header's parts, for a message to an author whose header is too large.
 
 use rpm::IndexTag as T;
 
 use crate::read::entries;
 
-/// Bytes that each part of a header takes, as a text, the largest first.
+/// The three largest parts of a header with their sizes in bytes, as a text: `list of files: 12, description: 3`.
 pub(crate) fn weight(header: &[u8]) -> String {
     let mut parts: Vec<(&'static str, usize)> = Vec::new();
     for (tag, size) in entries(header) {

@@ -1,8 +1,8 @@
-//! Faults that would not keep a file from running, and that no package should have all the same: paths for
-//! libraries that somebody else can write to, and paths of the builder. They are rpmbuild's check-rpaths and
+//! Checks for faults with which a program still runs, but which no package should have: insecure library search paths
+//! (RPATH), and paths of the build machine. rpmbuild has the same checks: check-rpaths and
 //! check-buildroot.
 //!
-//! Each is an error, unless `waive` of the package names check and file, with a reason.
+//! Each fault is an error, unless `waive` in package.toml names the check and the file, with a reason.
 
 mod paths;
 mod rpath;
@@ -16,19 +16,19 @@ use crate::{
     stage::{Entry, Kind, StagedRoot},
 };
 
-/// Where things were built.
+/// The folders that a build has used.
 #[derive(Clone, Debug, Default)]
 pub struct Places {
-    /// Folders that hosts do not have: no link, no `#!` and no RPATH may lead there.
+    /// Folders that hosts do not have. No link, no `#!` line and no RPATH may lead there.
     pub foreign: Vec<String>,
-    /// Folders that no text may name: those of this very build.
+    /// Folders of this build. No text file may contain their paths.
     pub in_text: Vec<String>,
-    /// Folders that no file at all may name: the staged root, which only the installation knows of. (A
-    /// compiler writes the names of sources into what it compiles, and gcc 4.8 cannot be told not to.)
+    /// Folders whose paths no file may contain, text or binary: the staged root. (Binaries may contain the names of
+    /// source files. Compilers write them, and gcc 4.8 has no option against it.)
     pub in_any: Vec<String>,
 }
 
-/// Something that a package should not have.
+/// A result of [`check`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Finding {
     /// A fault of a file.
@@ -37,10 +37,10 @@ pub enum Finding {
         check: Check,
         /// Path in the package, or the name of a scriptlet.
         file: String,
-        /// The sentence behind the path.
+        /// The rest of the message, after the path.
         what: String,
     },
-    /// A waiver that is not needed.
+    /// An entry of `waive` that matches no fault.
     Unused {
         /// The rule.
         check: Check,
@@ -50,7 +50,7 @@ pub enum Finding {
 }
 
 impl Finding {
-    /// What to do about it.
+    /// What the author can do about it.
     pub fn help(&self) -> String {
         match self {
             Self::Fault { check, file, .. } => format!(
@@ -83,7 +83,8 @@ impl fmt::Display for Finding {
     }
 }
 
-/// All faults of the files in `root`, and of the author's scriptlets, that no waiver covers, and the waivers that cover none.
+/// Checks the files in `root`, and the author's scriptlets. Returns the faults that no waiver covers, and the waivers that
+/// cover no fault. `facts` are those that [`crate::deps::discover`] found for `root`.
 ///
 /// # Errors
 /// An I/O error that names the file.

@@ -1,4 +1,4 @@
-//! Paths of the builder in links, in `#!` lines, in RPATH, and in what is written in files.
+//! Finds paths of the build machine in links, in `#!` lines, in RPATH, and in the content of files.
 
 use std::{io::Read, path::Path};
 
@@ -7,16 +7,16 @@ use regex::bytes::{Match, Regex, RegexBuilder};
 use super::{Places, rpath};
 use crate::{Error, Result, spec::Script};
 
-/// The start of a file, from which it is told whether it is text, and in which its `#!` line stands.
+/// How many bytes of a file are read to find out whether it is text, and for its `#!` line.
 const HEAD: usize = 4096;
-/// How much of a file is read at a time.
+/// How many bytes of a file are read at a time.
 const CHUNK: u64 = 1 << 20;
-/// How much around a word has to be in memory to judge it.
+/// How many bytes around a match have to be in memory to decide whether it is a path.
 const AROUND: usize = 4096;
-/// How much of a path a message shows.
+/// How many bytes of a path a message shows.
 const SHOWN: usize = 100;
 
-/// A list of paths for libraries that leads into the builder.
+/// The fault of an RPATH that leads into a folder of the build machine.
 pub(super) fn of_rpath(list: &str, file: &str, places: &Places) -> Option<String> {
     let folder = file.rsplit_once('/').map_or("/", |(folder, _)| folder);
     list.split(':').find_map(|path| {
@@ -26,14 +26,14 @@ pub(super) fn of_rpath(list: &str, file: &str, places: &Places) -> Option<String
     })
 }
 
-/// A link that leads into the builder.
+/// The fault of a link that leads into a folder of the build machine.
 pub(super) fn of_link(target: &str, link: &str, places: &Places) -> Option<String> {
     let folder = link.rsplit_once('/').map_or("/", |(folder, _)| folder);
     is_below(&resolved(folder, target), &places.foreign)
         .then(|| format!("is a link to {target}, which only the builder has"))
 }
 
-/// Where `path` leads from `folder`, by its spelling.
+/// The absolute path of `path` as seen from `folder`, by its spelling alone.
 fn resolved(folder: &str, path: &str) -> String {
     let from = if path.starts_with('/') { "" } else { folder };
     let mut parts = Vec::new();
@@ -54,7 +54,7 @@ fn is_below(path: &str, folders: &[String]) -> bool {
     folders.iter().any(below)
 }
 
-/// Looks for the builder's folders in the content of files.
+/// Searches the content of files for the build machine's folders.
 pub(super) struct Search<'a> {
     places: &'a Places,
     text: Option<Regex>,
@@ -67,7 +67,7 @@ impl<'a> Search<'a> {
         Ok(Self { places, text: words(text)?, any: words(places.in_any.iter())? })
     }
 
-    /// What a scriptlet says that it should not.
+    /// The fault of a scriptlet that contains such a path.
     pub(super) fn of_script(&self, script: &Script) -> Option<String> {
         let program = script.program.first().map_or("", String::as_str);
         if is_below(&resolved("/", program), &self.places.foreign) {
@@ -81,7 +81,7 @@ impl<'a> Search<'a> {
         Some(format!("names {}, which only the builder has", path_in(&text[start..])))
     }
 
-    /// What a file says that it should not.
+    /// The fault of a file that contains such a path.
     pub(super) fn of_file(&self, source: &Path) -> Result<Option<String>> {
         let mut file = fs_err::File::open(source)?;
         let mut bytes = Vec::new();
@@ -93,7 +93,7 @@ impl<'a> Search<'a> {
         }
         let words = if bytes.contains(&0) { &self.any } else { &self.text };
         let Some(words) = words else { return Ok(None) };
-        // What comes before this has been judged.
+        // Matches before this offset have been examined.
         let mut from = 0;
         loop {
             let is_end = file.by_ref().take(CHUNK).read_to_end(&mut bytes)? == 0;
@@ -119,7 +119,7 @@ impl<'a> Search<'a> {
     }
 }
 
-/// Any of the folders; of two that begin alike the longer one first.
+/// A regular expression for all folders. If two begin alike, the longer one comes first.
 fn words<'a>(folders: impl Iterator<Item = &'a String>) -> Result<Option<Regex>> {
     let mut folders: Vec<_> = folders.map(|f| regex::escape(f)).collect();
     if folders.is_empty() {
@@ -140,8 +140,8 @@ fn is_of_a_name(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"_-.+~@%".contains(&byte)
 }
 
-/// Whether a `/` behind this begins an absolute path: not in `x/build`, `$(top)/build`, `http://build`, but in
-/// `-I/build`, `=/build` and `file:///build`.
+/// Whether a `/` after the bytes `before` begins an absolute path. It does in
+/// `-I/build`, `=/build` and `file:///build`, and does not in `x/build`, `$(top)/build` and `http://build`.
 fn starts_a_path(before: &[u8]) -> bool {
     let bare = before.len() - before.iter().rev().take_while(|b| **b == b'/').count();
     let (before, slashes) = (&before[..bare], before.len() - bare);
@@ -155,7 +155,8 @@ fn starts_a_path(before: &[u8]) -> bool {
     }
 }
 
-/// Whether a name ends here: `/build/mesos` is not in `/build/mesos-2`, but at the end of a sentence.
+/// Whether the name ends before the bytes `behind`. `/build/mesos` does not in `/build/mesos-2`; it does before the full
+/// stop of a sentence.
 fn ends_a_name(behind: &[u8]) -> bool {
     match behind {
         [b'.', next, ..] => !is_of_a_name(*next),
@@ -164,7 +165,7 @@ fn ends_a_name(behind: &[u8]) -> bool {
     }
 }
 
-/// The path that begins here, as far as a message needs it.
+/// The path at the beginning of `bytes`, shortened for a message.
 fn path_in(bytes: &[u8]) -> String {
     let is_part = |b: &&u8| is_of_a_name(**b) || **b == b'/';
     bytes.iter().take_while(is_part).take(SHOWN).map(|b| char::from(*b)).collect()

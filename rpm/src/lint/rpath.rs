@@ -1,8 +1,8 @@
-//! RPATH and RUNPATH, by the rules of rpm's check-rpaths-worker. `$LIB` and `$PLATFORM` are put in before a
-//! path is judged (the script lets everything pass that holds them), and `${ORIGIN}` is `$ORIGIN`, which the
-//! script misspells.
+//! Checks RPATH and RUNPATH by the rules of rpm's check-rpaths-worker, with two corrections: `$LIB` and `$PLATFORM` are expanded
+//! first (the script accepts every path with one of them), and `${ORIGIN}` is the same as `$ORIGIN` (the
+//! script misspells it).
 
-/// Folders whose subfolders may be searched, and which the dynamic linker searches anyway.
+/// The dynamic linker searches these folders anyway. Their subfolders may be in an RPATH.
 const STANDARD: [&str; 8] = [
     "/lib",
     "/usr/lib",
@@ -13,10 +13,10 @@ const STANDARD: [&str; 8] = [
     "/usr/X11R6/lib64",
     "/usr/local/lib64",
 ];
-/// Another one whose subfolders may be searched.
+/// Another folder whose subfolders may be in an RPATH.
 const PROGRAMS: &str = "/usr/libexec/";
 
-/// What the dynamic linker puts in for its own words, on x86_64.
+/// Replaces `$LIB` and `$PLATFORM` as the dynamic linker does on x86_64.
 pub(super) fn expanded(path: &str) -> String {
     path.replace("${ORIGIN}", "$ORIGIN")
         .replace("${LIB}", "$LIB")
@@ -25,7 +25,7 @@ pub(super) fn expanded(path: &str) -> String {
         .replace("$PLATFORM", "x86_64")
 }
 
-/// What is wrong with a list of paths.
+/// The faults of an RPATH: a list of paths, divided by `:`.
 pub(super) fn faults(list: &str) -> Vec<String> {
     let mut faults = Vec::new();
     let mut only_origin_so_far = true;
@@ -64,7 +64,7 @@ fn fault(path: &str, is_origin: bool) -> Option<String> {
     })
 }
 
-/// Whether `..` comes behind the name of a folder, and not at the beginning of an absolute path.
+/// Whether `..` comes after the name of a folder, and not at the beginning of an absolute path.
 fn climbs(path: &str) -> bool {
     let inner = match path.strip_prefix('$') {
         Some(rest) => rest.split_once('/').map(|(_, inner)| inner),

@@ -1,8 +1,8 @@
-//! OpenPGP keys and signatures, as far as rpm 4.11 of CentOS 7 can check them.
+//! OpenPGP keys and signatures that rpm 4.11 of CentOS 7 can check.
 //!
-//! It knows RSA (and DSA, which nobody should use any more) and looks at a certificate's primary
-//! key only: a signature by a subkey is that of an unknown key to it. Keys that would produce
-//! such signatures are refused before anything is signed.
+//! That rpm knows RSA (and DSA, which is too weak today). It reads the primary
+//! key of a certificate only: for it, a signature by a subkey is one by an unknown key. This crate refuses keys that
+//! would make such signatures, before it signs anything.
 
 mod armored;
 mod own;
@@ -31,13 +31,13 @@ use zeroize::Zeroizing;
 
 use crate::{Error, Result};
 
-/// Makes signatures. A key file and a key in the user's gpg look the same from here.
+/// Makes signatures: with a [`SecretKey`], or with a key that another program holds, such as gpg.
 pub trait Signer: Send + Sync {
     /// The certificate that checks the signatures.
     fn certificate(&self) -> &Certificate;
 
-    /// An OpenPGP signature packet over `data`, binary, dated `time` or, where the key is younger
-    /// than that, at the key's creation.
+    /// Makes a binary OpenPGP signature packet over `data`. Its date is `time`, in seconds since 1970, or the
+    /// key's creation if that is later.
     ///
     /// # Errors
     /// [`Error::Sign`] or an I/O error.
@@ -57,15 +57,15 @@ impl fmt::Debug for SecretKey {
     }
 }
 
-/// RSA with 4096 bits and SHA-256: the strongest that CentOS 7's rpm checks without trouble.
+/// RSA with 4096 bits and SHA-256 is the strongest kind that CentOS 7's rpm checks.
 const KEY_BITS: u32 = 4096;
 
 impl SecretKey {
     /// Makes a new RSA key of 4096 bits without a passphrase.
     ///
     /// # Errors
-    /// [`Error::Key`] if the clock shows a time that keys cannot bear, or the system's random
-    /// numbers fail.
+    /// [`Error::Key`] if the clock is outside of 1970 to 2106, which OpenPGP cannot store, or if the system gives no random
+    /// numbers.
     pub fn generate(user_id: &str) -> Result<Self> {
         let failed = |e: &dyn fmt::Display| Error::key(format!("no key could be made: {e}"), "");
         clock(SystemTime::now())?;
@@ -81,11 +81,11 @@ impl SecretKey {
         Self::checked(key, Password::empty())
     }
 
-    /// Reads an armored secret key. `passphrase` is asked for only if the key has one.
+    /// Reads an armored secret key. `passphrase` is called only if the key is encrypted.
     ///
     /// # Errors
-    /// [`Error::Key`] for what is no such key, a key that rpm 4.11 cannot check, or a wrong
-    /// passphrase.
+    /// [`Error::Key`] if the text is no such key, if rpm 4.11 cannot check the key's signatures, or if the
+    /// passphrase is wrong; or the error of `passphrase`.
     pub fn from_armored(
         text: &str,
         passphrase: impl FnOnce() -> Result<Zeroizing<String>>,
@@ -126,7 +126,7 @@ impl SecretKey {
         Ok(Self { key, password, certificate })
     }
 
-    /// The key with its secret part, armored, unprotected if it was generated here.
+    /// The secret key, armored. A key of [`SecretKey::generate`] is not encrypted.
     ///
     /// # Errors
     /// [`Error::Key`] if it cannot be written out.
@@ -153,7 +153,7 @@ impl Signer for SecretKey {
             Subpacket::regular(SubpacketData::IssuerFingerprint(key.fingerprint()))
                 .map_err(failed)?,
         ];
-        // rpm 4.11 finds the key by this one.
+        // rpm 4.11 finds the key by this subpacket.
         config.unhashed_subpackets = vec![
             Subpacket::regular(SubpacketData::IssuerKeyId(key.legacy_key_id())).map_err(failed)?,
         ];
@@ -176,7 +176,7 @@ impl Certificate {
         Ok(Self { key: SignedPublicKey::new(key.primary_key, details, Vec::new()) })
     }
 
-    /// Whether SHA-1 is all that ties one of the user ids to the key: EL9 and later do not accept that.
+    /// Whether a user id is certified with SHA-1 only. EL9 and later do not accept such keys.
     pub fn relies_on_sha1(&self) -> bool {
         let newest = |signatures: &[Signature]| {
             let newest = signatures.iter().max_by_key(|s| s.created().map(|t| t.as_secs()));
@@ -189,7 +189,7 @@ impl Certificate {
     /// Reads the first key of an armored text.
     ///
     /// # Errors
-    /// [`Error::Key`] for what is no such key, or one that rpm 4.11 cannot use.
+    /// [`Error::Key`] if there is no such key, or rpm 4.11 cannot use it.
     pub fn from_armored(text: &str) -> Result<Self> {
         let key: SignedPublicKey = armored::first(text.as_bytes()).map_err(|e| {
             Error::key(
@@ -201,7 +201,7 @@ impl Certificate {
         Self::new(key)
     }
 
-    /// Reads the key of an armored text that holds no other: `rpm --import` takes all that it finds.
+    /// Reads an armored text that must hold exactly one key. (`rpm --import` would import all of them.)
     ///
     /// # Errors
     /// As [`Certificate::from_armored`], or if there is more than one.
@@ -214,7 +214,7 @@ impl Certificate {
         }
     }
 
-    /// How many keys stand in the first block of an armored text, readable or not.
+    /// The number of keys in the first block of an armored text, whether they can be read or not.
     pub fn count(text: &str) -> usize {
         armored::all::<SignedPublicKey>(text.as_bytes()).map_or(0, |keys| keys.len())
     }
@@ -245,10 +245,10 @@ impl Certificate {
         self.key.created_at().as_secs()
     }
 
-    /// Whether the primary key may sign: a key without a statement on it may.
+    /// Checks that the primary key may sign now. A key that does not state its use may.
     ///
     /// # Errors
-    /// [`Error::Key`] with the reason.
+    /// [`Error::Key`] with the reason why it may not.
     pub fn check_for_signing(&self) -> Result<()> {
         check_kind(&self.key.primary_key)?;
         let details = &self.key.details;
@@ -271,8 +271,8 @@ impl Certificate {
         Ok(())
     }
 
-    /// A signature is never older than its key. yum checks the metadata with gpg, which takes no
-    /// signature of the future.
+    /// Refuses a key from the future: its signatures would have its date, and yum checks the metadata with gpg, which refuses
+    /// signatures from the future.
     fn check_is_made(&self, now: SystemTime) -> Result<()> {
         let made = self.key.created_at();
         if clock(now)? >= made {
@@ -286,7 +286,7 @@ impl Certificate {
         ))
     }
 
-    /// Whether the time that the key's newest self-signature sets has passed.
+    /// Whether the key has expired, according to its newest self-signature.
     pub fn is_expired(&self) -> bool {
         own::is_expired(&self.key.primary_key, &self.key.details)
     }
@@ -305,7 +305,7 @@ impl Certificate {
     }
 }
 
-/// Whether gpg has put a note in the place of the secret part: it was left out, or is on a card.
+/// Whether the file has gpg's placeholder instead of the secret part, which was not exported or is on a card.
 fn is_stub(secret: &SecretParams) -> bool {
     let SecretParams::Encrypted(secret) = secret else { return false };
     match secret.string_to_key_params() {
@@ -316,7 +316,7 @@ fn is_stub(secret: &SecretParams) -> bool {
     }
 }
 
-/// The time as keys and signatures hold it. The library ends the program at others.
+/// The time in OpenPGP's form. The crate `pgp` would panic for times outside of 1970 to 2106.
 fn clock(now: SystemTime) -> Result<Timestamp> {
     Timestamp::try_from(now).map_err(|_| {
         Error::key(
@@ -326,10 +326,10 @@ fn clock(now: SystemTime) -> Result<Timestamp> {
     })
 }
 
-/// Why a signature does not hold.
+/// Why a signature is not valid.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Mismatch {
-    /// It is no signature that rpm 4.11 could check.
+    /// It is no signature, or of a kind that rpm 4.11 cannot check.
     #[error("is not an RSA signature that CentOS 7 can check")]
     Unusable,
     /// It was made by another key.
@@ -340,7 +340,7 @@ pub enum Mismatch {
     Wrong,
 }
 
-/// A signature, with the key that rpm asks for.
+/// Parses a signature packet. Returns the id of the key by which rpm looks for it as well.
 fn parse_signature(packet: &[u8]) -> std::result::Result<(Signature, Option<KeyId>), Mismatch> {
     let facts = packet::read(packet).ok_or(Mismatch::Unusable)?;
     let is_rsa = facts.algorithm == packet::RSA && facts.kind == packet::BINARY;
@@ -367,7 +367,7 @@ pub fn packet_from_armor(text: &[u8]) -> std::result::Result<Vec<u8>, Mismatch> 
 /// Armors a signature packet.
 ///
 /// # Errors
-/// [`Error::Sign`] if `packet` is none.
+/// [`Error::Sign`] if `packet` is no signature packet.
 pub fn armor(packet: &[u8]) -> Result<String> {
     let (signature, _) = parse_signature(packet).map_err(|e| Error::Sign(e.to_string()))?;
     let detached = DetachedSignature::new(signature);

@@ -1,7 +1,7 @@
-//! The part of a key that counts: its primary key, and what that says of itself.
+//! Self-signatures: what a primary key states about itself.
 //!
-//! Keys carry more: certifications by others, photographs, subkeys, user ids that have expired or been revoked. None of
-//! it is wrong, and none of it matters to rpm. It is left out of what is published as well: rpm 4.11 cannot import a
+//! Keys also have certifications by others, photographs, subkeys, and user ids that have expired or been revoked. These are
+//! not wrong, but rpm does not use them. They are left out of the published key, because rpm 4.11 cannot import a
 //! key with a certification by an algorithm that it does not know.
 
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -14,7 +14,7 @@ use pgp::{
 
 use crate::{Error, Result};
 
-/// What `details` hold of the key's own valid statements; at least one of them confirms a user id.
+/// The valid self-signatures in `details`. At least one of them must certify a user id.
 pub(super) fn details(key: &PublicKey, details: SignedKeyDetails) -> Result<SignedKeyDetails> {
     let own = statements(key, details);
     if own.users.is_empty() {
@@ -26,7 +26,7 @@ pub(super) fn details(key: &PublicKey, details: SignedKeyDetails) -> Result<Sign
     Ok(own)
 }
 
-/// What `details` hold of the key's own valid statements.
+/// The valid self-signatures in `details`.
 pub(super) fn statements(key: &PublicKey, details: SignedKeyDetails) -> SignedKeyDetails {
     let SignedKeyDetails { revocation_signatures, direct_signatures, users, .. } = details;
     let direct: Vec<_> = direct_signatures
@@ -43,7 +43,7 @@ pub(super) fn statements(key: &PublicKey, details: SignedKeyDetails) -> SignedKe
             by.iter().any(|f| f == named) || ids.iter().any(|id| named.ends_with(id))
         })
     };
-    // A revocation by the one whom the key names cannot be checked without his key: it is believed.
+    // A revocation by a designated revoker cannot be checked without the revoker's key. It is assumed to be valid.
     let revocations: Vec<_> = revocation_signatures
         .into_iter()
         .filter(|s| s.verify_key(key).is_ok() || !is_by(key, s) && revoker(s))
@@ -51,13 +51,13 @@ pub(super) fn statements(key: &PublicKey, details: SignedKeyDetails) -> SignedKe
     SignedKeyDetails::new(revocations, direct, users, Vec::new())
 }
 
-/// The newest of the statements, which holds for the key as a whole.
+/// The newest self-signature. It is the one that applies to the key as a whole.
 fn newest(own: &SignedKeyDetails) -> Option<&Signature> {
     let all = own.users.iter().flat_map(|user| &user.signatures).chain(&own.direct_signatures);
     all.max_by_key(|s| s.created().map(|t| t.as_secs()))
 }
 
-/// Whether the primary key may sign, by its own statements: one that says nothing of its use may.
+/// Whether the primary key may sign, by its self-signatures. A key that does not state its use may.
 pub(super) fn may_sign(own: &SignedKeyDetails) -> bool {
     newest(own).is_none_or(|newest| {
         let flags = newest.key_flags();
@@ -65,20 +65,20 @@ pub(super) fn may_sign(own: &SignedKeyDetails) -> bool {
     })
 }
 
-/// Whether the time that the key's own statements set has passed.
+/// Whether the key has expired, according to its self-signatures.
 pub(super) fn is_expired(key: &PublicKey, own: &SignedKeyDetails) -> bool {
     let lasts =
         newest(own).and_then(Signature::key_expiration_time).map(|d| u64::from(d.as_secs()));
     is_over(u64::from(key.created_at().as_secs()), lasts)
 }
 
-/// Whether a time that began at `start` has passed.
+/// Whether a period of `lasts` seconds that began at `start` is over.
 pub(super) fn is_over(start: u64, lasts: Option<u64>) -> bool {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(u64::MAX, |d| d.as_secs());
     lasts.is_some_and(|lasts| lasts > 0 && start + lasts <= now)
 }
 
-/// The user id with the key's certifications of it, if there are any that still hold.
+/// The user id with the key's valid certifications of it; `None` if there are none.
 fn confirmed(key: &PublicKey, user: SignedUser) -> Option<SignedUser> {
     let holds =
         |s: &Signature| is_by(key, s) && s.verify_certification(key, Tag::UserId, &user.id).is_ok();
@@ -101,7 +101,7 @@ fn is_by(key: &PublicKey, signature: &Signature) -> bool {
         || fingerprints.iter().any(|f| **f == key.fingerprint())
 }
 
-/// Whether it has not expired.
+/// Whether the signature has not expired.
 pub(super) fn is_valid_now(signature: &Signature) -> bool {
     let made = signature.created().map_or(0, |t| u64::from(t.as_secs()));
     let lasts = signature.signature_expiration_time().map(|d| u64::from(d.as_secs()));

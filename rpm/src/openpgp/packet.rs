@@ -1,19 +1,19 @@
-//! Signature packets as rpm reads them (rpmio/rpmpgp.c): OpenPGP libraries take more than it does, and find the
+//! Reads signature packets as rpm does (rpmio/rpmpgp.c). OpenPGP libraries accept more kinds, and find the
 //! key in other ways.
 
-/// Facts of a signature packet that rpm goes by.
+/// The fields of a signature packet that rpm uses.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Facts {
-    /// Id of the key that rpm asks for: the first issuer that is stated. What covers it, or that a
-    /// fingerprint stands beside it, makes no difference.
+    /// Id of the key: the first issuer subpacket. It does not matter whether it is hashed, or whether there is
+    /// a fingerprint, too.
     pub(super) issuer: Option<[u8; 8]>,
     pub(super) kind: u8,
     pub(super) algorithm: u8,
     pub(super) hash: u8,
 }
 
-/// Digests that rpm 4.11.3 knows (rpmio/digest_nss.c): SHA-1, and the four of SHA-2. It knows MD5 as well, which proves
-/// nothing.
+/// Digests that are accepted: SHA-1 and the four of SHA-2. rpm 4.11.3 (rpmio/digest_nss.c) knows MD5 as well, which is
+/// broken.
 pub(super) const HASHES: [u8; 5] = [2, 8, 9, 10, 11];
 /// Binary document.
 pub(super) const BINARY: u8 = 0;
@@ -25,7 +25,7 @@ const ISSUER: u8 = 16;
 const KEY_FLAGS: u8 = 27;
 const CRITICAL: u8 = 0x80;
 
-/// Reads one RSA signature packet, of version 3 or 4, without anything behind it.
+/// Reads one RSA signature packet of version 3 or 4. `None` if it is another packet, or there are more bytes.
 pub(super) fn read(packet: &[u8]) -> Option<Facts> {
     let body = body(packet)?;
     let (facts, end) = match body.first()? {
@@ -33,7 +33,7 @@ pub(super) fn read(packet: &[u8]) -> Option<Facts> {
         4 => version_4(body)?,
         _ => return None,
     };
-    // Two bytes of the digest, then the one number that RSA has.
+    // Two bytes of the digest, then RSA's single number.
     let number = end.get(2..)?;
     let bits = usize::from(be16(number)?);
     (number.len() == 2 + bits.div_ceil(8)).then_some(facts)
@@ -43,7 +43,7 @@ fn version_3(body: &[u8]) -> Option<(Facts, &[u8])> {
     let (head, end) = body.split_at_checked(17)?;
     let issuer = head[7..15].try_into().ok();
     let facts = Facts { issuer, kind: head[2], algorithm: head[15], hash: head[16] };
-    // The length of what is hashed, which is the kind and the time.
+    // The length of the hashed part: kind and time.
     (head[1] == 5).then_some((facts, end))
 }
 
@@ -58,10 +58,10 @@ fn version_4(body: &[u8]) -> Option<(Facts, &[u8])> {
     stated.created.then_some((facts, end))
 }
 
-/// The statements of both areas of subpackets.
+/// What the subpackets of both areas state.
 #[derive(Default)]
 struct Stated {
-    /// Twice `None`: there is one that names no key.
+    /// The issuer. `Some(None)`: there is an issuer subpacket, but it names no key.
     issuer: Option<Option<[u8; 8]>>,
     created: bool,
 }
@@ -77,7 +77,7 @@ impl Stated {
                 ISSUER if self.issuer.is_none() => self.issuer = Some(content.try_into().ok()),
                 CREATED if is_hashed && self.created => return None,
                 CREATED => self.created |= is_hashed && content.len() == 4,
-                // rpm 4.18 refuses what is critical and unknown to it; 4.11.3 knows no critical issuer.
+                // rpm 4.18 refuses critical subpackets that it does not know; 4.11.3 does not know a critical issuer.
                 kind if kind & CRITICAL != 0 => match kind & !CRITICAL {
                     CREATED | KEY_FLAGS if is_hashed => self.created |= kind == CREATED | CRITICAL,
                     _ => return None,
@@ -89,13 +89,13 @@ impl Stated {
     }
 }
 
-/// An area of subpackets, with what follows it.
+/// Splits off an area of subpackets from the bytes after it.
 fn area(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let length = usize::from(be16(bytes)?);
     bytes.get(2..)?.split_at_checked(length)
 }
 
-/// The body of a packet that takes all of `packet`.
+/// The body of a packet; `None` if `packet` has bytes after it.
 fn body(packet: &[u8]) -> Option<&[u8]> {
     let (head, rest) = packet.split_first()?;
     let (tag, length, body) = match head & 0xc0 {
@@ -114,7 +114,7 @@ fn body(packet: &[u8]) -> Option<&[u8]> {
     (tag == SIGNATURE_PACKET && body.len() == length).then_some(body)
 }
 
-/// A length of the newer form: one byte, two where the first is below `two`, or five.
+/// Splits off a length of the new format: one byte, or two bytes if the first is below `two`, or five bytes.
 fn length(bytes: &[u8], two: u8) -> Option<(usize, &[u8])> {
     let (first, rest) = bytes.split_first()?;
     match *first {

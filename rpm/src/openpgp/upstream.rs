@@ -1,8 +1,8 @@
-//! Signatures that others make of their archives: any key that OpenPGP knows, subkeys included,
-//! since no rpm has to check them.
+//! Checks upstream's signatures of source archives. All kinds of OpenPGP keys may be used, subkeys included,
+//! because rpm does not check these signatures.
 //!
-//! A key counts if its own signatures hold, and if it has neither expired nor been revoked. What
-//! others say of a key does not count: the file of keys is the user's own choice.
+//! A key is used if its self-signatures are valid and it has neither expired nor been revoked. Certifications by
+//! others are not needed: the user has chosen the file of keys.
 
 use std::{
     fmt,
@@ -26,7 +26,7 @@ pub struct Keyring {
     keys: Vec<SignedPublicKey>,
 }
 
-/// Who signed.
+/// The key that made a signature.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SignedBy {
     /// Fingerprint of the primary key, in lower-case hex.
@@ -41,31 +41,31 @@ impl fmt::Display for SignedBy {
     }
 }
 
-/// Why a signature vouches for nothing.
+/// Why a signature is not accepted.
 #[derive(Debug, thiserror::Error)]
 pub enum Fault {
-    /// It is something else.
+    /// The file is no signature.
     #[error("it is no OpenPGP signature of a file")]
     NoSignature,
-    /// None of the keys made it.
+    /// It was made by a key that is not in the keyring.
     #[error("it was made by the key {0}, which is not among the keys")]
     UnknownKey(String),
-    /// The key's time is over.
+    /// The key has expired.
     #[error("the key {0} has expired")]
     Expired(String),
-    /// The key was taken back.
+    /// The key has been revoked.
     #[error("the key {0} is revoked")]
     Revoked(String),
-    /// The key was made for something else, or its own signatures do not hold.
+    /// The key is not for signing, or its self-signatures are not valid.
     #[error("the key {0} may not sign")]
     NotForSigning(String),
-    /// The signature's own time is over.
+    /// The signature has expired.
     #[error("the signature has expired")]
     Old,
-    /// Its digest can be forged.
+    /// Its digest is MD5, which can be forged.
     #[error("it uses MD5, which proves nothing")]
     Weak,
-    /// It is of other data.
+    /// It was made over other data.
     #[error("it does not match the file")]
     Wrong,
     /// The file could not be read.
@@ -74,11 +74,11 @@ pub enum Fault {
 }
 
 impl Keyring {
-    /// Reads keys, armored or not. Between armored ones there may be any text, as in the files
-    /// that projects publish; a key that cannot be read is passed over.
+    /// Reads keys, armored or not. There may be any text between armored keys, as in the KEYS files
+    /// of the Apache projects. A key that cannot be read is skipped.
     ///
     /// # Errors
-    /// [`Error::Key`] if there is no key in it.
+    /// [`Error::Key`] if there is no key.
     pub fn read(bytes: &[u8]) -> Result<Self> {
         let text = String::from_utf8_lossy(bytes);
         let keys: Vec<_> = match text.contains(BEGIN) {
@@ -91,11 +91,11 @@ impl Keyring {
         }
     }
 
-    /// Checks a detached signature, armored or not. `open` gives the signed data, from its
-    /// beginning.
+    /// Checks a detached signature, armored or not. `open` opens the signed data; it is called once for each
+    /// signature that is tried.
     ///
     /// # Errors
-    /// [`Fault`] with the reason; if there are several signatures, that of the last.
+    /// [`Fault`] with the reason; if there are several signatures, the reason of the last.
     pub fn check<R: Read>(
         &self,
         signature: &[u8],
@@ -148,7 +148,7 @@ impl Keyring {
 const BEGIN: &str = "-----BEGIN PGP PUBLIC KEY BLOCK-----";
 const END: &str = "-----END PGP PUBLIC KEY BLOCK-----";
 
-/// The keys of one armored block, whose first line has been taken off.
+/// The keys of one armored block. `rest` begins after its first line.
 fn block(rest: &str) -> Vec<SignedPublicKey> {
     let body = rest.split(END).next().unwrap_or_default();
     readable(armored::all(format!("{BEGIN}{body}{END}\n").as_bytes()))

@@ -1,7 +1,7 @@
 //! Compression of the payload: xz or gzip, in blocks of fixed size on several threads.
 //!
-//! Blocks have one size whatever the number of threads, so the bytes do not depend on it. All
-//! blocks lie in one xz stream: rpm 4.11 reads no further than the first stream's end.
+//! The size of a block does not depend on the number of threads, and so the bytes do not, either. All
+//! blocks are in one xz stream, because rpm 4.11 reads the first stream only.
 
 use std::io::{self, Write};
 
@@ -17,13 +17,13 @@ use super::gzip::GzipEncoder;
 pub struct Compression {
     /// The format.
     pub format: Format,
-    /// 0 to 9.
+    /// 0 to 9, as of xz or gzip; larger numbers count as 9.
     pub level: u32,
-    /// Threads to use; changes the time it takes and nothing else.
+    /// Number of threads. It changes the time that it takes, and not the result.
     pub threads: u32,
 }
 
-/// The formats that rpm 4.11 reads and that are worth writing.
+/// The formats that are written. rpm 4.11 reads bzip2 and lzma as well, which are worse.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
     /// PAYLOADCOMPRESSOR `xz`.
@@ -33,7 +33,7 @@ pub enum Format {
 }
 
 impl Format {
-    /// As in PAYLOADCOMPRESSOR.
+    /// The name in PAYLOADCOMPRESSOR.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Xz => "xz",
@@ -76,7 +76,7 @@ impl Compression {
     }
 }
 
-/// A compressor around its output.
+/// A compressor that writes to `W`.
 pub(super) enum Encoder<W: Write> {
     Xz(XzEncoder<W>),
     Gzip(GzipEncoder<W>),

@@ -1,4 +1,4 @@
-//! The `newc` cpio archive: written as rpm writes it, read with every length distrusted.
+//! The `newc` cpio archive. It is written as rpm writes it; when it is read, every length is checked.
 //!
 //! A member is a header of 110 ASCII characters (magic `070701`, then thirteen numbers of eight
 //! hex digits), its name with a NUL, padding to 4 bytes, the content, padding to 4 bytes.
@@ -19,7 +19,7 @@ const fn padded(size: u64) -> u64 {
     size.next_multiple_of(4)
 }
 
-/// The fields of a member that rpm gives a meaning to.
+/// The fields of a member that rpm uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MemberHeader {
     /// Inode number; names of one file share it.
@@ -34,13 +34,13 @@ pub struct MemberHeader {
     pub size: u32,
 }
 
-/// Bytes that a file of this path and content takes in the archive.
+/// Bytes that a file takes in the archive, given its path and the size of its content.
 pub(super) fn member_size(path: &str, content: u64) -> u64 {
     // The name is stored as `.` + path + NUL.
     padded((HEADER + path.len() + 2) as u64) + padded(content)
 }
 
-/// Begins a member. The content follows, then [`pad`].
+/// Writes the header of a member. Its content comes next, and then [`pad`].
 pub(super) fn start(out: &mut impl Write, member: &MemberHeader, name: &str) -> io::Result<()> {
     let MemberHeader { inode, mode, links, mtime, size } = *member;
     let name_size = name.len() + 1;
@@ -56,12 +56,12 @@ pub(super) fn start(out: &mut impl Write, member: &MemberHeader, name: &str) -> 
     pad(out, (HEADER + name_size) as u64)
 }
 
-/// Fills up to a multiple of 4 bytes.
+/// Writes zeros up to a multiple of 4 bytes.
 pub(super) fn pad(out: &mut impl Write, written: u64) -> io::Result<()> {
     out.write_all(&[0; 3][..(padded(written) - written) as usize])
 }
 
-/// Ends the archive.
+/// Writes the member that ends the archive.
 pub(super) fn trailer(out: &mut impl Write) -> io::Result<()> {
     let name_size = TRAILER.len() + 1;
     let header = format!(
@@ -79,30 +79,30 @@ pub(super) fn trailer(out: &mut impl Write) -> io::Result<()> {
 pub struct Member {
     /// Name as stored, usually `./path`.
     pub name: String,
-    /// Its fields.
+    /// Its other fields.
     pub header: MemberHeader,
 }
 
-/// Reads an archive member by member.
+/// Reads an archive member by member. As a [`Read`] it gives the content of the current member.
 pub struct Reader<R> {
     inner: R,
-    /// Content and padding of the current member that are still to be read.
+    /// Bytes of content and of padding of the current member that have not been read yet.
     content: u64,
     padding: u64,
     done: bool,
 }
 
 impl<R: Read> Reader<R> {
-    /// Reads from `inner`, which must stand at the archive's beginning.
+    /// Reads from `inner`, which must be at the beginning of the archive.
     pub fn new(inner: R) -> Self {
         Self { inner, content: 0, padding: 0, done: false }
     }
 
-    /// The next member, or `None` after the last. What was not read of the previous member's
-    /// content is skipped.
+    /// The next member, or `None` after the last one. Content of the previous member that has not been read
+    /// is skipped.
     ///
     /// # Errors
-    /// `InvalidData` for anything that is not an archive as rpm writes it.
+    /// An I/O error of the source, or one of the kind `InvalidData` if the archive is not of rpm's form.
     pub fn next_member(&mut self) -> io::Result<Option<Member>> {
         if self.done {
             return Ok(None);
@@ -150,7 +150,7 @@ impl<R: Read> Reader<R> {
         String::from_utf8(name).map_err(|_| invalid("a member's name is not UTF-8"))
     }
 
-    /// Gives back the source, which stands behind the last thing read.
+    /// Returns the source, at the position after the last byte that was read.
     pub fn into_inner(self) -> R {
         self.inner
     }

@@ -1,8 +1,8 @@
 //! gzip on several threads: one member, deflated in blocks of fixed size.
 //!
-//! Each block is compressed on its own, with the end of the one before as its dictionary, and ends
-//! on a byte boundary (an empty stored block, RFC 1951 3.2.4), so that the parts can be joined. What
-//! comes out depends on the content and the level alone.
+//! Each block is compressed separately, with the end of the previous block as its dictionary, and ends
+//! on a byte boundary (an empty stored block, RFC 1951 3.2.4), so that the parts can be joined. The
+//! result depends on the content and the level only.
 
 use std::{
     collections::VecDeque,
@@ -16,17 +16,17 @@ use std::{
 
 use flate2::{Compress, Compression, Crc, FlushCompress, Status};
 
-/// Bytes that are compressed at a time: large enough for the loss at the seams to vanish.
+/// Size of a block in bytes. It is so large that the joints between blocks hardly add to the result's size.
 const BLOCK: usize = 512 * 1024;
-/// Deflate looks back this far (RFC 1951).
+/// Bytes of earlier content that deflate can refer to (RFC 1951).
 const WINDOW: usize = 32 * 1024;
 
-/// Compresses what is written to it into `inner`.
+/// A [`Write`] that compresses into `inner`.
 pub(super) struct GzipEncoder<W: Write> {
     inner: W,
     level: u32,
     block: Vec<u8>,
-    /// The end of the block before, shared with the thread that still reads it.
+    /// The end of the previous block, shared with the thread that still reads it.
     dictionary: Arc<Vec<u8>>,
     crc: Crc,
     workers: Workers,
@@ -34,7 +34,7 @@ pub(super) struct GzipEncoder<W: Write> {
     pending: VecDeque<Receiver<io::Result<Vec<u8>>>>,
 }
 
-/// A block on its way to a worker.
+/// A block for a worker to compress.
 struct Job {
     data: Arc<Vec<u8>>,
     dictionary: Arc<Vec<u8>>,
@@ -51,7 +51,7 @@ struct Workers {
 
 impl<W: Write> GzipEncoder<W> {
     pub(super) fn new(mut inner: W, level: u32, threads: u32) -> io::Result<Self> {
-        // Deflate, no name, no time, best or fastest as the level says, Unix.
+        // Deflate, no name, no time, best or fastest according to the level, Unix.
         let effort = match level {
             9 => 2,
             1 => 4,
@@ -82,7 +82,7 @@ impl<W: Write> GzipEncoder<W> {
     }
 
     fn hand_out(&mut self, last: bool) -> io::Result<()> {
-        // Two blocks a thread keep all of them busy while the memory stays the same.
+        // Two blocks for each thread keep all threads busy, and limit the memory.
         while self.pending.len() >= 2 * self.workers.threads.len() {
             self.take_in()?;
         }
@@ -114,7 +114,7 @@ impl<W: Write> Write for GzipEncoder<W> {
         Ok(n)
     }
 
-    /// Blocks have a fixed size, so there is nothing that could be flushed earlier.
+    /// Does nothing: blocks have a fixed size, so none can be written early.
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
@@ -129,7 +129,7 @@ impl Workers {
                 loop {
                     let next = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
                     let Ok(job) = next else { return };
-                    // The encoder may be gone already, after an error of its output.
+                    // The encoder may have been dropped after an error of its output.
                     let _ = job.result.send(compress(&job));
                 }
             }

@@ -1,7 +1,7 @@
-//! The payload: a cpio archive in the `newc` format, compressed, streamed to disk.
+//! The payload: a compressed cpio archive in the `newc` format, written to disk as a stream.
 //!
-//! Every file is read once. While it passes, its digest, that of the archive and that of the
-//! compressed stream are taken; nothing is held that grows with the payload.
+//! Every file is read once. Meanwhile the digests of the file, of the archive and of the
+//! compressed stream are computed. The memory needed does not depend on the payload's size.
 
 mod compress;
 mod cpio;
@@ -19,28 +19,28 @@ use crate::{
     stage::{Entry, Kind, StagedRoot},
 };
 
-/// What was learnt while the payload was written.
+/// Digests and size of a payload that has been written.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct PayloadFacts {
-    /// SHA-256 of each entry's content, in hex; empty for all that is no regular file.
+    /// SHA-256 of each entry's content, in hex; empty for entries that are no regular files.
     pub(crate) file_digests: Vec<String>,
     /// SHA-256 of the compressed payload, in hex.
     pub(crate) digest: String,
     /// SHA-256 of the archive before compression, in hex.
     pub(crate) archive_digest: String,
-    /// Bytes after compression.
+    /// Size in bytes after compression.
     pub(crate) size: u64,
 }
 
-/// Inode numbers and link counts, as rpm invents them: numbered from 1 in order of the entries,
-/// names of one file sharing the number of the first.
+/// Inode numbers and link counts for the archive, assigned as rpm does: from 1, in order of the entries.
+/// Names of one file (hard links) have the number of the first name.
 #[derive(Clone, Debug)]
 pub(crate) struct Inodes {
     /// For each entry, its inode number.
     pub(crate) numbers: Vec<u32>,
-    /// For each entry, how many entries share its number.
+    /// For each entry, how many entries have its number.
     pub(crate) links: Vec<u32>,
-    /// For each entry, whether it is the last of its number. The archive holds the content there.
+    /// For each entry, whether it is the last with its number. The archive has the content there.
     pub(crate) last: Vec<bool>,
 }
 
@@ -52,8 +52,8 @@ impl Inodes {
         for (i, entry) in root.entries.iter().enumerate() {
             let own = i as u32 + 1;
             numbers.push(match &entry.kind {
-                // Names of one file on disk, too, have attributes of their own in a package: rpm
-                // would give them all those of the last.
+                // Names of one file on disk may have different attributes in a package. As hard links, rpm
+                // would give all of them the attributes of the last one.
                 Kind::File { inode: Some(inode), .. } => {
                     let attributes =
                         (entry.mode, &entry.user, &entry.group, entry.flags.bits(), &entry.caps);
@@ -72,20 +72,20 @@ impl Inodes {
         Self { links: numbers.iter().map(|n| links[n]).collect(), numbers, last }
     }
 
-    /// The entries in the order in which the archive holds them: all that have one name, then each
-    /// file of several names with these together, as rpm's `iterWriteArchiveNext` has it.
+    /// The numbers of the entries in the archive's order, which is that of rpm's `iterWriteArchiveNext`: first
+    /// files with one name, then files with several names, the names of each together.
     pub(crate) fn archive_order(&self) -> Vec<usize> {
         let count = self.numbers.len();
         let mut order: Vec<_> = (0..count).filter(|i| self.links[*i] < 2).collect();
         let mut names: Vec<_> = (0..count).filter(|i| self.links[*i] > 1).collect();
-        // The number is that of the first name's place; the sort keeps the names' own order.
+        // The number is the position of the first name. The sort is stable, so names stay in their order.
         names.sort_by_key(|i| self.numbers[*i]);
         order.extend(names);
         order
     }
 }
 
-/// Size in bytes of the archive before compression, known before anything is read.
+/// Size in bytes of the archive before compression. No file has to be read for it.
 pub(crate) fn archive_size(root: &StagedRoot, inodes: &Inodes) -> u64 {
     let members = root.entries.iter().enumerate().filter(|(_, e)| e.is_shipped());
     let size =
@@ -148,7 +148,7 @@ pub(crate) fn write(
     Ok(PayloadFacts { file_digests: digests, digest, archive_digest, size })
 }
 
-/// All names of one file bear the digest of its content.
+/// Gives all names of one file the digest of its content.
 fn share_digests(inodes: &Inodes, digests: &mut [String]) {
     let of_content: std::collections::HashMap<u32, String> = (0..digests.len())
         .filter(|i| inodes.last[*i] && inodes.links[*i] > 1)
@@ -205,12 +205,12 @@ fn copy(
     Ok(hex(&hash.finalize()))
 }
 
-/// Lower-case hexadecimal, as all of rpm's digests are written.
+/// Lower-case hexadecimal, as in all of rpm's digests.
 pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
 
-/// Takes the SHA-256 and the size of all that is written through it.
+/// Computes the SHA-256 and the size of everything that is written through it.
 struct Digesting<W> {
     inner: W,
     hash: Sha256,
@@ -237,5 +237,37 @@ impl<W: Write> Write for Digesting<W> {
 
     fn flush(&mut self) -> io::Result<()> {
         self.inner.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::PathBuf;
+
+    #[test]
+    fn names_of_one_file_share_its_inode_and_come_last() {
+        let file = |path: &str, inode, mode| {
+            Entry::new(path, Kind::File { source: PathBuf::new(), size: 3, inode }, mode)
+        };
+        let root = StagedRoot {
+            entries: vec![
+                file("/a", Some((1, 7)), 0o644),
+                file("/b", None, 0o644),
+                file("/c", Some((1, 7)), 0o644),
+                // With another mode it is a file of its own.
+                file("/d", Some((1, 7)), 0o600),
+            ],
+        };
+        let inodes = Inodes::of(&root);
+        assert_eq!(inodes.numbers, [1, 2, 1, 4]);
+        assert_eq!(inodes.links, [2, 1, 2, 1]);
+        assert_eq!(inodes.last, [false, true, true, true]);
+        assert_eq!(inodes.archive_order(), [1, 3, 0, 2]);
+        // The content of /a and /c is in the archive once, with /c.
+        let single = StagedRoot { entries: root.entries[..1].to_vec() };
+        let double = StagedRoot { entries: vec![root.entries[0].clone(), root.entries[2].clone()] };
+        let size = |root: &StagedRoot| archive_size(root, &Inodes::of(root));
+        assert_eq!(size(&double) - size(&single), cpio::member_size("/c", 0));
     }
 }

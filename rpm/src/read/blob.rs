@@ -1,8 +1,8 @@
-//! One header as it stands in the file: an intro, an index of entries, and the data they point into.
+//! Reads and checks the bytes of one header: an intro, an index of entries, and the data that the entries point to.
 //!
-//! Whatever rpm refuses is refused here: the rules are those of `rpmReadSignature`, `headerVerify` and
-//! `headerImport` of 4.11.3 and of `hdrblobInit` of 4.18, the stricter one of each pair. All checks together
-//! look at each byte once.
+//! Everything that rpm refuses is refused. The rules are those of `rpmReadSignature`, `headerVerify` and
+//! `headerImport` of 4.11.3 and of `hdrblobInit` of 4.18. Where the two differ, the stricter rule is used. All checks together
+//! read each byte once.
 
 use std::{collections::BTreeSet, io::Read, ops::Range};
 
@@ -13,9 +13,9 @@ type Checked<T> = Result<T, String>;
 const MAGIC: [u8; 8] = [0x8e, 0xad, 0xe8, 1, 0, 0, 0, 0];
 const INTRO: usize = 16;
 const ENTRY: usize = 16;
-/// The region's trailer has the form of an entry.
+/// Bytes of the region's trailer, which has the form of an entry.
 const TRAILER: usize = ENTRY;
-/// Region of the signature header in the trailers of very old packages.
+/// Tag of the region in the signature headers of very old packages.
 const HEADER_IMAGE: u32 = 61;
 
 const STRING: u32 = 6;
@@ -23,9 +23,9 @@ const BIN: u32 = 7;
 const STRING_ARRAY: u32 = 8;
 const I18N_STRING: u32 = 9;
 
-/// Appends `bytes` bytes of `input`.
+/// Appends the next `bytes` bytes of `input` to `into`.
 pub(super) fn fill(input: &mut impl Read, into: &mut Vec<u8>, bytes: usize) -> Checked<()> {
-    // `take` rather than a buffer of that size: memory grows only with what is really there.
+    // `take`, and no buffer of the stated size: memory grows only with the bytes that are really there.
     match input.take(bytes as u64).read_to_end(into) {
         Ok(n) if n == bytes => Ok(()),
         Ok(_) => Err("is truncated: the file ends inside its headers".into()),
@@ -33,7 +33,7 @@ pub(super) fn fill(input: &mut impl Read, into: &mut Vec<u8>, bytes: usize) -> C
     }
 }
 
-/// Appends one header of `input` to `front`, and says where it lies.
+/// Appends the next header of `input` to `front`, and returns its position there.
 pub(super) fn read(
     input: &mut impl Read,
     front: &mut Vec<u8>,
@@ -58,13 +58,13 @@ fn lengths(header: &[u8]) -> (u32, u32) {
     (be32(header, 8), be32(header, 12))
 }
 
-/// Checks the lengths of a header that has just been made.
+/// Checks the lengths of a header that has just been built.
 pub(crate) fn check_lengths(limits: &HeaderLimits, header: &[u8]) -> Checked<()> {
     let (entries, data) = lengths(header);
     within(limits, entries, data)
 }
 
-/// The tags of a header that has just been made, whose data lies in their order, and the bytes that each takes.
+/// The tags of a header that has just been built, with the bytes that each takes. Their data must be in the same order.
 pub(crate) fn entries(header: &[u8]) -> impl Iterator<Item = (u32, usize)> {
     let (entries, data) = lengths(header);
     let index = &header[INTRO + ENTRY..INTRO + entries as usize * ENTRY];
@@ -122,7 +122,7 @@ fn check(limits: &HeaderLimits, index: &[u8], store: &[u8]) -> Checked<()> {
         let fail = |message: &str| format!("'s tag {} {message}", entry.tag);
         let length = data_length(&entry, store).map_err(fail)?;
         let offset = entry.offset as usize;
-        // In order and apart.
+        // Data is in the order of the entries, and does not overlap.
         if offset < reached {
             return Err(fail("overlaps the one before"));
         }
@@ -131,7 +131,7 @@ fn check(limits: &HeaderLimits, index: &[u8], store: &[u8]) -> Checked<()> {
             return Err(fail("overlaps the region's trailer"));
         }
         size = align(entry.kind, size) + length;
-        // rpm takes the one or the other, depending on its version.
+        // Which of two equal tags rpm reads depends on its version.
         if limits.region == SIGNATURE.region && !seen.insert(entry.tag) {
             return Err(fail("occurs twice"));
         }
@@ -142,7 +142,7 @@ fn check(limits: &HeaderLimits, index: &[u8], store: &[u8]) -> Checked<()> {
     }
 }
 
-/// Checks the first entry and the trailer that it points at; gives the trailer's place in the data.
+/// Checks the first entry and the trailer that it points to. Returns the trailer's offset in the data.
 fn check_region(limits: &HeaderLimits, index: &[u8], store: &[u8]) -> Checked<usize> {
     let first = Entry::of(index);
     if first.tag != limits.region || !first.is_region() {
@@ -157,10 +157,10 @@ fn check_region(limits: &HeaderLimits, index: &[u8], store: &[u8]) -> Checked<us
     if !(trailer.tag == limits.region || is_old) || !trailer.is_region() {
         return Err("'s region has a damaged trailer".into());
     }
-    // The trailer states the index's length, below zero.
+    // The trailer states the length of the index as a negative number.
     let stated = trailer.offset.wrapping_neg() as usize;
     let fits = stated.is_multiple_of(ENTRY) && (ENTRY..=index.len()).contains(&stated);
-    // Only a signature header may have entries behind its region: those of somebody who signed later.
+    // Only a signature header may have entries after its region: signing adds them.
     let is_whole = stated == index.len() && at + TRAILER == store.len();
     match fits && (is_whole || limits.region == SIGNATURE.region) {
         true => Ok(at),
@@ -168,10 +168,10 @@ fn check_region(limits: &HeaderLimits, index: &[u8], store: &[u8]) -> Checked<us
     }
 }
 
-/// Checks an entry's fields, and gives the length of its data.
+/// Checks an entry's fields, and returns the length of its data.
 fn data_length(entry: &Entry, store: &[u8]) -> Result<usize, &'static str> {
     let (offset, count) = (entry.offset as usize, entry.count as usize);
-    // rpm takes tags for signed numbers.
+    // rpm reads tags as signed numbers.
     if !(limits::LOWEST_TAG..=i32::MAX as u32).contains(&entry.tag) {
         return Err("is none that may stand there");
     }
@@ -201,7 +201,7 @@ fn data_length(entry: &Entry, store: &[u8]) -> Result<usize, &'static str> {
     }
 }
 
-/// Bytes of one element, and what it is aligned to.
+/// Bytes of one element of this type, which are its alignment as well.
 fn width(kind: u32) -> usize {
     match kind {
         3 => 2,
@@ -215,7 +215,7 @@ fn align(kind: u32, size: usize) -> usize {
     size.next_multiple_of(width(kind))
 }
 
-/// Bytes that `count` terminated texts take.
+/// Bytes of `count` strings with their NULs.
 fn strings_length(data: &[u8], count: usize) -> Result<usize, &'static str> {
     let mut length = 0;
     for _ in 0..count {

@@ -1,8 +1,7 @@
-//! Reads the front of an RPM: lead, signature header, main header.
+//! Reads the beginning of an RPM: lead, signature header, main header.
 //!
-//! The file may come from anywhere. Before the crate `rpm` sees a header, [`blob`] has checked every
-//! length and offset in it, so that a hostile one can neither reach outside its data nor ask for memory
-//! that the file does not fill.
+//! The file may be hostile. `blob` checks every length and offset in a header before the crate `rpm` parses it.
+//! So an entry cannot point outside of the data, and no more memory is used than the file has bytes.
 
 mod blob;
 
@@ -37,12 +36,12 @@ impl Rpm {
     /// Opens `path` and reads its headers.
     ///
     /// # Errors
-    /// [`Error::Format`] for anything that is not an RPM, or an I/O error; one for what is no regular file.
+    /// [`Error::Format`] if the file is not an RPM, or an I/O error, also if it is not a regular file.
     pub fn open(path: &Path) -> Result<Self> {
         Self::read(BufReader::new(input::open(path)?), path)
     }
 
-    /// As [`Rpm::open`], from any source; `path` is for messages, and for the payload.
+    /// As [`Rpm::open`], but reads the headers from `input`. `path` is used in messages and by [`Rpm::payload`].
     ///
     /// # Errors
     /// As [`Rpm::open`].
@@ -64,7 +63,7 @@ impl Rpm {
         &self.path
     }
 
-    /// The main header as it stands in the file: what signatures and digests cover.
+    /// The bytes of the main header, over which signatures and digests are made.
     pub fn header_bytes(&self) -> &[u8] {
         &self.front[self.header.clone()]
     }
@@ -74,12 +73,12 @@ impl Rpm {
         self.header.clone()
     }
 
-    /// Where the payload begins in the file.
+    /// Offset of the payload in the file, in bytes.
     pub fn payload_offset(&self) -> u64 {
         self.front.len() as u64
     }
 
-    /// The compressed payload, from its beginning, not buffered.
+    /// Opens the compressed payload. The reader is not buffered.
     ///
     /// # Errors
     /// An I/O error that names the file.
@@ -89,8 +88,8 @@ impl Rpm {
         Ok(file)
     }
 
-    /// Size of the file in bytes, which must be what SIZE or LONGSIZE of the signature header states of header
-    /// and payload: a file that was cut off is none of this size.
+    /// Size of the file in bytes. It must agree with SIZE or LONGSIZE in the signature header, which state the size of header
+    /// and payload together, so that truncated files are refused.
     pub(crate) fn whole_size(&self) -> Result<u64> {
         let signature = &self.metadata.signature;
         let short = signature.get_entry_data_as_u32(SigTag::RPMSIGTAG_SIZE).map(u64::from);
@@ -103,7 +102,7 @@ impl Rpm {
         }
     }
 
-    /// BUILDTIME, in seconds since 1970; 0 where there is none.
+    /// BUILDTIME, in seconds since 1970; 0 if the tag is missing.
     pub fn build_time(&self) -> u32 {
         self.int(IndexTag::RPMTAG_BUILDTIME).unwrap_or(0)
     }
@@ -118,29 +117,29 @@ impl Rpm {
         self.metadata.header.get_entry_data_as_u32(tag).ok()
     }
 
-    /// A list of texts; empty where there is none.
+    /// A list of texts of the header; empty if the tag is missing.
     pub(crate) fn strings(&self, tag: IndexTag) -> Vec<&str> {
         self.metadata.header.get_entry_data_as_string_array(tag).unwrap_or_default()
     }
 
-    /// A list of numbers; empty where there is none.
+    /// A list of numbers of the header; empty if the tag is missing.
     pub(crate) fn ints(&self, tag: IndexTag) -> Vec<u32> {
         self.metadata.header.get_entry_data_as_u32_array(tag).unwrap_or_default()
     }
 
-    /// Whether a host that has `other` could have this in its place: the same package, of no older version.
+    /// Whether this RPM can replace `other` on a host: it has the same name, and the same or a newer version.
     pub fn replaces(&self, other: &Self) -> bool {
         let name = |rpm| Self::string(rpm, IndexTag::RPMTAG_NAME);
         let versions = (self.metadata.get_evr(), other.metadata.get_evr());
         name(self) == name(other) && matches!(versions, (Ok(own), Ok(other)) if own >= other)
     }
 
-    /// Names of what it requires.
+    /// Names of its requirements, such as `libc.so.6()(64bit)`, without versions.
     pub fn requires(&self) -> Vec<&str> {
         self.strings(IndexTag::RPMTAG_REQUIRENAME)
     }
 
-    /// Names of what it provides.
+    /// Names that it provides, without versions.
     pub fn provides(&self) -> Vec<&str> {
         self.strings(IndexTag::RPMTAG_PROVIDENAME)
     }
@@ -154,12 +153,12 @@ impl Rpm {
         names.iter().zip(of).map(|(name, index)| format!("{}{name}", folder(index))).collect()
     }
 
-    /// The digests of its files, in the order of [`Rpm::paths`], in hex; empty for what has no content.
+    /// The digests of its files in hex, in the order of [`Rpm::paths`]; empty for entries without content.
     pub fn file_digests(&self) -> Vec<&str> {
         self.strings(IndexTag::RPMTAG_FILEDIGESTS)
     }
 
-    /// The numbers of the tags in its main header whose data `other` does not have.
+    /// The numbers of the tags in its main header that `other` does not have with the same data.
     pub fn tags_that_differ(&self, other: &Self) -> Vec<u32> {
         let entries = |rpm: &Self| rpm.metadata.header.get_all_entries().unwrap_or_default();
         let there = entries(other);
@@ -183,7 +182,7 @@ impl Rpm {
     }
 }
 
-/// rpm's `rpmLeadCheck`: nothing else in the lead is looked at.
+/// Checks the lead as rpm's `rpmLeadCheck` does. The other fields are ignored.
 fn check_lead(lead: &[u8]) -> std::result::Result<(), &'static str> {
     if lead[..4] != LEAD_MAGIC {
         return Err("is not an RPM: the magic number is missing");

@@ -1,8 +1,8 @@
-//! The metadata of a yum repository: `primary`, `filelists` and `other`, each gzipped XML with a
-//! SHA-256, tied together by `repomd.xml` and its detached signature.
+//! The metadata of a yum repository: `primary`, `filelists` and `other`, which are gzipped XML. `repomd.xml` lists them with
+//! their SHA-256, and has a detached signature.
 //!
-//! yum 3.4.3 reads exactly these; it makes its own databases of them. Whatever changes from run
-//! to run (times, order) is fixed, so that the same packages give the same bytes.
+//! yum 3.4.3 needs these files and no others: it makes its own databases from them. Times and
+//! order are fixed, so that the same packages give the same bytes.
 
 mod package_xml;
 mod repomd;
@@ -75,7 +75,7 @@ pub fn write(
     Ok(Repository { packages, revision })
 }
 
-/// SHA-256 of a file in hex, as the metadata states it.
+/// SHA-256 of a file in lower-case hex, as in the metadata.
 ///
 /// # Errors
 /// An I/O error that names the file.

@@ -1,7 +1,7 @@
-//! What the metadata says of one package, and the three XML files that say it of all.
+//! The entries of one package in the metadata, and the three XML files with the entries of all packages.
 //!
-//! Which requirements and files appear where follows createrepo_c, whose output yum and dnf were
-//! written against; the tests compare with it entry by entry.
+//! They have the same requirements and files as createrepo_c's, which yum and dnf were
+//! written for. The tests compare with it entry by entry.
 
 use std::{collections::HashSet, io, path::Path};
 
@@ -58,7 +58,7 @@ struct Texts {
 struct Relation {
     name: String,
     compare: Option<(&'static str, Version)>,
-    /// Needed before the package's own files are laid down.
+    /// Required before the package's own files are installed.
     pre: bool,
 }
 
@@ -75,7 +75,7 @@ impl IndexedRpm {
     /// SHA-256.
     ///
     /// # Errors
-    /// [`Error::Format`] for what is no binary RPM, or an I/O error.
+    /// [`Error::Format`] if the file is no binary RPM, or its name cannot be in an address; or an I/O error.
     pub fn read(path: &Path) -> Result<Self> {
         let rpm = Rpm::open(path)?;
         let missing = |what: &str| Error::format(path, format!("has no {what}"));
@@ -84,7 +84,7 @@ impl IndexedRpm {
         }
         let file_name =
             path.file_name().and_then(|n| n.to_str()).ok_or_else(|| missing("name in UTF-8"))?;
-        // XML has no place for some, and in an address the others mean something else.
+        // XML cannot hold control characters, and the others have another meaning in an address.
         if file_name.contains(|c: char| c.is_control() || "#?%".contains(c)) {
             let message = "has control characters or one of `#?%` in its name, and no host could ask a server for it: \
                            rename it to NAME-VERSION-RELEASE.ARCH.rpm";
@@ -155,7 +155,7 @@ impl Texts {
     }
 }
 
-/// XML 1.0 has no place for most control characters, nor for two that are none at all.
+/// Removes characters that XML 1.0 cannot hold: most control characters, and two that are not characters.
 fn clean(text: &str) -> String {
     let legal = |c: &char| match c {
         '\n' | '\t' => true,
@@ -195,7 +195,7 @@ fn files(rpm: &Rpm) -> Vec<File> {
     names.into_iter().enumerate().filter_map(one).collect()
 }
 
-/// What primary lists of the files: what other packages may require by path, and no more.
+/// Whether `primary` lists the file: it has only those that other packages may require by path.
 fn is_primary(file: &File) -> bool {
     file.path.starts_with("/etc/") || file.path.contains("bin/") || file.path == "/usr/lib/sendmail"
 }
@@ -255,7 +255,7 @@ fn evr(text: &str) -> Version {
     Version { epoch: epoch.into(), version: version.into(), release: release.into() }
 }
 
-/// glibc's symbol versions include one another: the highest says it all.
+/// Keeps only the highest of glibc's symbol versions, which includes the lower ones.
 fn highest_libc(requires: Vec<Relation>) -> Vec<Relation> {
     let (libc, mut others): (Vec<_>, Vec<_>) =
         requires.into_iter().partition(|r| r.name.starts_with("libc.so.6"));
@@ -268,7 +268,7 @@ fn highest_libc(requires: Vec<Relation>) -> Vec<Relation> {
     others
 }
 
-/// As many entries as createrepo_c keeps; the rest is in the package.
+/// The number of newest changelog entries in the metadata: that of createrepo_c.
 const CHANGELOG_ENTRIES: usize = 10;
 
 fn changelog(rpm: &Rpm) -> Vec<(u32, String, String)> {
@@ -423,4 +423,50 @@ fn text(out: &mut Out, name: &str, value: &str) -> io::Result<()> {
 fn empty(out: &mut Out, name: &str, attributes: &[(&str, &str)]) -> io::Result<()> {
     let attributes = attributes.iter().copied();
     out.create_element(name).with_attributes(attributes).write_empty().map(|_| ())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn characters_that_xml_cannot_hold_are_left_out() {
+        assert_eq!(clean("a\u{0}\u{1b}\u{fffe}\u{85}b\t\u{fc}\n"), "ab\t\u{fc}\n");
+    }
+
+    #[test]
+    fn versions_are_taken_apart() {
+        let parts = |text: &str| {
+            let Version { epoch, version, release } = evr(text);
+            [epoch, version, release]
+        };
+        assert_eq!(parts("1:2-3"), ["1", "2", "3"]);
+        assert_eq!(parts("2"), ["0", "2", ""]);
+        assert_eq!(parts(""), ["0", "", ""]);
+    }
+
+    #[test]
+    fn relations_have_the_words_of_the_metadata() {
+        let word = |flags: F| relation("a", Some(&flags.bits()), Some(&"1")).compare.map(|c| c.0);
+        assert_eq!(word(F::ANY), None);
+        assert_eq!(word(F::LESS | F::EQUAL), Some("LE"));
+        assert_eq!(word(F::GREATER), Some("GT"));
+        assert!(relation("a", Some(&F::SCRIPT_PRE.bits()), None).pre);
+        assert!(!relation("a", Some(&F::SCRIPT_POSTUN.bits()), None).pre);
+    }
+
+    #[test]
+    fn of_glibcs_versions_the_highest_is_kept() {
+        let names = ["libc.so.6(GLIBC_2.9)(64bit)", "bash", "libc.so.6(GLIBC_2.17)(64bit)"];
+        let all = names.map(|name| Relation { name: name.into(), compare: None, pre: false });
+        let kept: Vec<_> = highest_libc(all.into()).into_iter().map(|r| r.name).collect();
+        assert_eq!(kept, ["bash", "libc.so.6(GLIBC_2.17)(64bit)"]);
+    }
+
+    #[test]
+    fn primary_lists_programs_and_configuration() {
+        let listed = |path: &str| is_primary(&File { path: path.into(), kind: None });
+        assert!(listed("/etc/x") && listed("/usr/sbin/x") && listed("/usr/lib/sendmail"));
+        assert!(!listed("/usr/share/etc/x") && !listed("/usr/lib/x"));
+    }
 }

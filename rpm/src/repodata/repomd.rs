@@ -1,5 +1,5 @@
-//! `repomd.xml`: the list of the other files with their digests. Its signature is what a host's
-//! trust in the whole repository hangs on.
+//! `repomd.xml`: the list of the other files with their digests. Hosts check its signature, and through it
+//! the whole repository.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -31,8 +31,8 @@ pub(super) struct DataFile {
     open_size: u64,
 }
 
-/// Compresses `xml` into `dir`, under a name that holds its digest: a client that reads while the
-/// repository is being replaced never mixes the old with the new.
+/// Compresses `xml` into a file of `dir` whose name has its digest. So a client that reads while the
+/// repository is being replaced never mixes old and new files.
 pub(super) fn store(dir: &Path, kind: &'static str, xml: &[u8]) -> Result<DataFile> {
     // No time and no name in the gzip header: the same XML gives the same bytes.
     let mut gzip = GzBuilder::new().mtime(0).write(Vec::new(), Compression::new(6));
@@ -51,7 +51,7 @@ pub(super) fn store(dir: &Path, kind: &'static str, xml: &[u8]) -> Result<DataFi
     })
 }
 
-/// A new file that is on the disk before anything refers to it.
+/// Writes a new file, and syncs it to the disk.
 pub(super) fn put(path: &Path, content: &[u8]) -> Result<()> {
     let mut file = fs_err::File::create_new(path)?;
     file.write_all(content)?;
@@ -112,14 +112,14 @@ impl fmt::Display for Problem {
     }
 }
 
-/// What the signed metadata of a repository vouches for.
+/// The result of [`verify()`]: what the signed metadata lists, and what is wrong with it.
 #[derive(Clone, Debug, Default)]
 pub struct Verified {
     /// The packages that it lists: paths relative to the repository, with their SHA-256.
     pub packages: BTreeMap<String, String>,
     /// The files of the metadata, relative to the repository.
     pub files: BTreeSet<String>,
-    /// What is wrong. Without any, each file is there and has the size and the digest stated.
+    /// What is wrong. If it is empty, every listed file exists with the stated size and digest.
     pub problems: Vec<Problem>,
 }
 
@@ -129,18 +129,18 @@ impl Verified {
     }
 }
 
-/// Largest file of metadata that is read: far beyond the needs of any repository of ours, far
-/// below what would fill a machine's memory.
+/// Limit in bytes for a file of metadata: much more than a repository needs, and much less than the memory of a
+/// machine.
 const MAX_METADATA: u64 = 256 << 20;
 pub(super) const REPOMD: &str = "repodata/repomd.xml";
 const SIGNATURE: &str = "repodata/repomd.xml.asc";
 
-/// Checks `dir/repodata` against the key and every package that it lists against the file in
-/// `dir`. The RPMs' own signatures are [`crate::verify`]'s affair, and so are files that the
-/// metadata does not list the caller's.
+/// Checks the signature of `dir/repodata/repomd.xml`, the other files of `dir/repodata`, and the size and digest of every
+/// listed package in `dir`. It does not check the RPMs' own signatures ([`crate::verify`] does), nor whether `dir` has
+/// files that the metadata does not list.
 ///
 /// # Errors
-/// An I/O error other than a missing file. What is wrong is no error but a [`Problem`].
+/// An I/O error; a missing file is none. Everything that is wrong with the repository is returned as a [`Problem`].
 pub fn verify(dir: &Path, certificate: &Certificate) -> Result<Verified> {
     let mut found = Verified::default();
     found.files.extend([REPOMD, SIGNATURE].map(str::to_owned));
@@ -155,7 +155,7 @@ pub fn verify(dir: &Path, certificate: &Certificate) -> Result<Verified> {
     let checked = openpgp::packet_from_armor(&armored)
         .and_then(|packet| certificate.verify(&packet, &repomd[..]));
     if let Err(mismatch) = checked {
-        // What nobody vouches for is not followed any further.
+        // Without a valid signature, the files that it lists are not read.
         found.problem(SIGNATURE, format!("the signature {mismatch}"));
         return Ok(found);
     }
@@ -187,7 +187,7 @@ struct Listed {
 }
 
 impl Listed {
-    /// What is wrong with the size of the file, which bounds how much of it is read.
+    /// The problem with the size of the file, if any. After this check, reading the file is bounded by the stated size.
     fn wrong_size(&self, dir: &Path) -> Result<Option<&'static str>> {
         let path = dir.join(&self.href);
         if !input::is_there(&path)? {

@@ -1,5 +1,5 @@
-//! How new a repository's metadata says it is. yum keeps what it has if it is offered something older, and goes by
-//! the timestamps of the files of which repomd.xml speaks; others go by its revision.
+//! The age of a repository's metadata. yum keeps the metadata that it has if a repository offers older metadata. It compares
+//! the timestamps of the files that repomd.xml lists; other clients compare the revision.
 
 use std::path::Path;
 
@@ -8,11 +8,11 @@ use quick_xml::{Reader, events::Event};
 use super::repomd;
 use crate::{Error, Result};
 
-/// The newest of the revision and the timestamps in `dir/repodata/repomd.xml`; `None` if there is none. What
-/// replaces that repository must not be older.
+/// The newest of the revision and the timestamps in `dir/repodata/repomd.xml`, in seconds since 1970; `None` if there is
+/// no such file. A repository that replaces this one must not be older.
 ///
 /// # Errors
-/// [`Error::Metadata`] if there is one and it cannot be understood: it is not taken for a missing one.
+/// [`Error::Metadata`] if the file exists but cannot be read or parsed.
 pub fn revision(dir: &Path) -> Result<Option<u32>> {
     let path = dir.join(repomd::REPOMD);
     let damaged = |message: String| Error::Metadata {
@@ -36,7 +36,7 @@ fn newest(repomd: &[u8]) -> std::result::Result<u32, String> {
     let mut reader = Reader::from_str(xml);
     let mut newest = None;
     let (mut is_repomd, mut depth) = (false, 0_usize);
-    // The element whose text is read.
+    // The name of the element whose text is read.
     let mut inside = String::new();
     loop {
         match reader.read_event().map_err(|e| e.to_string())? {
@@ -57,7 +57,7 @@ fn newest(repomd: &[u8]) -> std::result::Result<u32, String> {
     }
 }
 
-/// The seconds that an element states, if it is one that states any.
+/// The seconds that an element states, if it is a revision or a timestamp.
 fn moment(element: &str, text: &str) -> std::result::Result<Option<u32>, String> {
     if text.is_empty() || !["revision", "timestamp"].contains(&element) {
         return Ok(None);

@@ -1,13 +1,13 @@
-//! Scriptlets that let a running firewalld read its definitions again: once in a transaction, and
-//! on upgrade only if a definition has changed, because a reload takes the rules of Docker and
-//! Felix away for a while.
+//! Scriptlets that make a running firewalld reload its definitions: once in a transaction, and
+//! in an upgrade only if a definition has changed, because a reload removes the rules of Docker and
+//! Felix for some time.
 //!
-//! What has changed is known only to the old and the new package together. Each has the digest
-//! of its definitions in its scriptlets. On upgrade, in rpm's order: %post of the new package
-//! leaves its digest in /var/lib/rpm-state, which CentOS 7's `filesystem` has for this; %postun of
-//! the old one takes it away if it is the same; %posttrans of the new one reloads if it is
-//! still there, when files that the new package lacks are gone. Where the digest cannot be left,
-//! or is not found, the reload comes at once.
+//! A change can be seen only by comparing the old package with the new one. Each has the digest
+//! of its definitions in its scriptlets. In an upgrade, rpm runs them in this order: %post of the new package
+//! writes its digest to /var/lib/rpm-state, a folder that CentOS 7's `filesystem` has for such files; %postun of
+//! the old package removes the file if its own digest is the same; %posttrans of the new package reloads if the file is
+//! still there. By then, files that the new package lacks have been removed. If the digest cannot be written
+//! or is not found, the reload happens at once.
 
 use sha2::{Digest, Sha256};
 
@@ -18,10 +18,10 @@ use crate::{
     stage::{Entry, Kind, StagedRoot},
 };
 
-/// Where firewalld reads definitions from.
+/// The folders from which firewalld reads definitions.
 const FOLDERS: [&str; 2] = ["/usr/lib/firewalld/", "/etc/firewalld/"];
 
-/// What `%firewalld_reload` of firewalld 0.6 expands to.
+/// The expansion of `%firewalld_reload` of firewalld 0.6.
 const RELOAD: &str = "test -f /usr/bin/firewall-cmd && firewall-cmd --reload --quiet || :";
 
 /// The parts of the scriptlets.
@@ -86,7 +86,7 @@ fn digest(package: &Package, root: &StagedRoot) -> Result<String> {
             Kind::Link { target } => one.update(target),
             Kind::Dir | Kind::Ghost => {}
         }
-        // Of fixed width and without a path's bytes: no two lists give the same text.
+        // Each digest has a fixed length and each path ends with NUL, so two different lists never give the same bytes.
         all.update(one.finalize());
         all.update(&entry.path);
         all.update([0]);

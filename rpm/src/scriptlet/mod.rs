@@ -1,14 +1,14 @@
-//! Scriptlets from their meaning: units, users, ldconfig and firewalld become shell with the
-//! semantics of CentOS 7's own macros, and the requirements that go with it.
+//! Generates scriptlets from the keys `units`, `users`, `ldconfig` and `firewalld` of package.toml, and the requirements
+//! that they need. They do the same as CentOS 7's own macros.
 //!
 //! Sources: systemd 219's `macros.systemd` for units, Fedora's packaging guidelines of the time
-//! for accounts. What they promise, and what the tests hold
-//! us to: an upgrade restarts what ran and never stops or disables it; a removal stops and
-//! disables; a first install follows the host's presets, which on CentOS 7 enable nothing.
+//! for accounts. Tests make sure of the result: an upgrade restarts units that were running, and never stops or
+//! disables one; a removal stops and
+//! disables units; a first install follows the host's presets, which on CentOS 7 enable nothing.
 //!
-//! The author's text comes last. It may end the shell (`exit 0`, `exec`, `set -e`), change it (a
-//! function named like a program, a trap), or be no shell at all: a shell runs a script command by
-//! command, so the generated ones are done by then, and rpm gets the author's exit status.
+//! The author's text comes after the generated text. It may end the shell (`exit 0`, `exec`, `set -e`), change it (a
+//! function named like a program, a trap), or be no shell script at all. A shell runs a script command by
+//! command, so the generated commands are done by then, and rpm gets the exit status of the author's text.
 
 mod firewalld;
 
@@ -34,20 +34,20 @@ pub(crate) struct Tags {
     pub(crate) origin: DependencyFlags,
 }
 
-/// Everything that runs when the package comes or goes.
+/// The scriptlets of a package, with the requirements that they need.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Scriptlets {
-    /// The author's and the generated ones, joined.
+    /// The author's text and the generated text, joined.
     pub(crate) scripts: Scripts,
-    /// What must be installed for them to run.
+    /// The packages and programs that the scriptlets need.
     pub(crate) requires: Vec<Dependency>,
 }
 
 impl Scriptlets {
-    /// Joins what the author wrote with what the package's units, users and so on ask for.
+    /// Generates the scriptlets, and joins them with those that the author wrote.
     ///
     /// # Errors
-    /// [`Error::Stage`] if text must be added to a scriptlet of the author's that is no shell, or if
+    /// [`Error::Stage`] if text must be added to an author's scriptlet that is not for `/bin/sh`, or if
     /// definitions for firewalld are missing or cannot be read.
     pub(crate) fn of(package: &Package, root: &StagedRoot) -> Result<Self> {
         let own = &package.scripts;
@@ -149,7 +149,7 @@ impl Scriptlets {
     }
 }
 
-/// Generated text, by where it belongs.
+/// Generated text, by the scriptlet that it belongs to.
 #[derive(Default)]
 struct Parts {
     pre: Vec<String>,
@@ -183,8 +183,8 @@ impl Parts {
     }
 }
 
-// To the letter what `macros.systemd` of systemd 219 expands to on CentOS 7, its empty first line
-// and spaces at line ends included: whoever compares scriptlets finds those of any other package.
+// These are exactly the expansions of systemd 219's `macros.systemd` on CentOS 7, with their empty first lines
+// and spaces at line ends. So the scriptlets are the same as those of CentOS 7's own packages.
 
 fn systemd_post(units: &str) -> String {
     format!(
@@ -211,7 +211,7 @@ fn systemd_postun_with_restart(units: &str) -> String {
 
 const LDCONFIG: &str = "/sbin/ldconfig";
 
-/// A system account. Its failure must stop the install: rpm would lay the files down as root's.
+/// Creates a system account. If this fails, the installation must stop, because rpm would install its files as root's.
 fn account(user: &User) -> String {
     let User { name, group, home, comment, shell } = user;
     format!(
@@ -221,7 +221,7 @@ fn account(user: &User) -> String {
     )
 }
 
-/// The generated text, then the author's, whose end is the scriptlet's end.
+/// Joins the generated text with the author's text, which comes last.
 fn join(
     package: &Package,
     name: &str,
@@ -235,12 +235,12 @@ fn join(
         check_is_plain_shell(package, name, own)?;
         parts.push(own.body.clone());
     }
-    // rpmbuild takes the blanks off a scriptlet's end.
+    // rpmbuild removes blanks at the end of a scriptlet.
     let body = parts.join("\n").trim_end().to_owned();
     Ok(Some(Script { body, program: vec!["/bin/sh".into()], flags: 0 }))
 }
 
-/// Program and flags hold for a scriptlet as a whole: the generated shell would run under them.
+/// Refuses an author's scriptlet with another program or with flags: they would apply to the generated text as well.
 fn check_is_plain_shell(package: &Package, name: &str, own: &Script) -> Result<()> {
     let problem = if own.program != ["/bin/sh"] {
         format!("runs under {}", own.program.join(" "))
@@ -273,7 +273,15 @@ mod tests {
     use crate::{spec::Spec, stage::Roots};
 
     fn scriptlets(lines: &str) -> Result<Scriptlets> {
+        with_files(lines, &[])
+    }
+
+    /// Of a package with these lines, in a folder with these files.
+    fn with_files(lines: &str, files: &[(&str, &str)]) -> Result<Scriptlets> {
         let dir = tempfile::tempdir().unwrap();
+        for (name, content) in files {
+            fs_err::write(dir.path().join(name), content).unwrap();
+        }
         let path = dir.path().join("package.toml");
         let text = format!(
             "[package.p]\nversion = \"1\"\nsummary = \"s\"\nlicense = \"l\"\narch = \"noarch\"\n{lines}\n\
@@ -306,5 +314,45 @@ mod tests {
     fn firewalld_needs_definitions() {
         let error = scriptlets("firewalld = true").unwrap_err().to_string();
         assert!(error.contains("/usr/lib/firewalld"), "{error}");
+    }
+
+    #[test]
+    fn scriptlets_of_a_daemon_with_an_account() {
+        let unit = "[Service]\nExecStart=/bin/true\n";
+        let found = with_files(
+            "units = [\"x.service\"]\nldconfig = true\n\
+             users = [{ name = \"x\", home = \"/var/lib/x\", comment = \"The X\" }]\n\
+             assets = [{ source = \"x.service\", dest = \"/usr/lib/systemd/system/\" }]",
+            &[("x.service", unit)],
+        )
+        .unwrap();
+        let scripts = found.scripts.named().map(|(name, script)| {
+            format!("{name} -p {}\n{}", script.program.join(" "), script.body)
+        });
+        let requires = found.requires.iter().map(|d| format!("{} {:?}", d.name, d.flags));
+        let text: Vec<_> = scripts.chain(requires).collect();
+        // Spaces at line ends are systemd's own.
+        insta::assert_snapshot!(text.join("\n\n").replace(" \n", "~\n"));
+    }
+
+    #[test]
+    fn ldconfig_alone_needs_no_shell() {
+        let found = scriptlets("ldconfig = true").unwrap();
+        let post = found.scripts.post.unwrap();
+        assert_eq!((post.program, post.body.as_str()), (vec!["/sbin/ldconfig".to_owned()], ""));
+        let names: Vec<_> = found.requires.iter().map(|d| d.name.as_str()).collect();
+        assert_eq!(names, ["/sbin/ldconfig", "/sbin/ldconfig"]);
+    }
+
+    #[test]
+    fn firewalld_reloads_only_if_definitions_differ() {
+        let post = |content: &str| {
+            let asset = "{ source = \"x.xml\", dest = \"/usr/lib/firewalld/services/\" }";
+            let found =
+                with_files(&format!("firewalld = true\nassets = [{asset}]"), &[("x.xml", content)]);
+            found.unwrap().scripts.post.unwrap().body
+        };
+        assert_eq!(post("<service/>"), post("<service/>"));
+        assert_ne!(post("<service/>"), post("<zone/>"), "the digest is in the scriptlet");
     }
 }

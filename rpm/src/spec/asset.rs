@@ -1,4 +1,4 @@
-//! One of `assets`: what is put where, with which attributes.
+//! Checks one entry of `assets`: which files are installed, where, and with which attributes.
 
 use rpm::{FileFlags, FileVerifyFlags};
 
@@ -11,7 +11,7 @@ use super::{
     schema::{RawAsset, RawConfig},
 };
 
-/// Checks one of `assets`. `is_crate`: whether cargo builds programs for the package.
+/// Checks one entry of `assets`. `is_crate`: whether cargo builds programs for the package.
 pub(super) fn asset(raw: RawAsset, base: Base, is_crate: bool) -> Checked<Asset> {
     if raw.staged.is_none() && raw.source.is_none() && !raw.exclude.is_empty() {
         return Err("`exclude` goes with `source` or `staged` only".into());
@@ -24,7 +24,7 @@ pub(super) fn asset(raw: RawAsset, base: Base, is_crate: bool) -> Checked<Asset>
             return Err("`staged` files stay where they are; take `dest` out".into());
         }
     };
-    // A ghost may be a directory or a link; on its own it is a file.
+    // `ghost = true` alone is a file; with `dir` or `link` it is one of these.
     let content = match (&raw.source, raw.dir, &raw.link, raw.ghost) {
         (None, false, None, false) if raw.staged.is_some() => staged(&raw)?,
         (Some(pattern), false, None, false) => files(pattern, base, is_crate, &raw.exclude)?,
@@ -74,12 +74,12 @@ fn staged(raw: &RawAsset) -> Checked<Content> {
 }
 
 fn files(pattern: &str, base: Base, is_crate: bool, exclude: &[String]) -> Checked<Content> {
-    // cargo-generate-rpm's spelling for what cargo built, whatever the target and profile.
+    // cargo-generate-rpm's spelling for a file that cargo built, with any target and profile.
     let (base, pattern) = match (is_crate, pattern.strip_prefix("target/release/")) {
         (true, Some(rest)) => (Base::Build, rest),
         _ => (base, pattern),
     };
-    // Where `../` leads is looked at when the files are: it may lead elsewhere in the checkout.
+    // `../` may lead to another folder of the checkout. It is checked when the files are looked up.
     let up = if base == Base::Build { pattern } else { pattern.trim_start_matches("../") };
     relative(up.strip_suffix('/').unwrap_or(up), "source").map_err(|_| {
         format!(
@@ -136,4 +136,42 @@ fn unverified(words: &[String]) -> Checked<FileVerifyFlags> {
             }
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Checked<Asset> {
+        asset(toml::from_str(text).unwrap(), Base::Spec, false)
+    }
+
+    #[test]
+    fn an_asset_says_one_thing_about_one_place() {
+        let file = read("source = \"x\"\ndest = \"/usr/bin/\"\nmode = \"4755\"").unwrap();
+        assert_eq!((file.mode, file.user.as_str()), (Some(0o4755), "root"));
+        let config = read("source = \"x\"\ndest = \"/etc/x\"\nconfig = \"noreplace\"").unwrap();
+        assert_eq!(config.flags, FileFlags::CONFIG | FileFlags::NOREPLACE);
+        let folder = read("dest = \"/run/x\"\ndir = true\nghost = true").unwrap();
+        assert_eq!((folder.content, folder.flags), (Content::Dir, FileFlags::GHOST));
+        let wrong = [
+            "source = \"x\"",
+            "dest = \"/x\"",
+            "dest = \"/x\"\nsource = \"x\"\nlink = \"y\"",
+            "dest = \"/x/\"\nlink = \"y\"",
+            "dest = \"/x\"\ndir = true\nexclude = [\"y\"]",
+            "dest = \"/x\"\nstaged = \"/x\"",
+            "dest = \"/x\"\nsource = \"/x\"",
+            "dest = \"/x\"\nsource = \"x\"\nmode = \"855\"",
+            "dest = \"/x\"\nsource = \"x\"\nmode = \"17777\"",
+            "dest = \"/x\"\nsource = \"x\"\nconfig = \"keep\"",
+            "dest = \"/x\"\nsource = \"x\"\ncaps = \"cap_none=ep\"",
+            "dest = \"/x\"\nsource = \"x\"\nunverified = [\"mod\"]",
+        ];
+        let said = wrong.map(|text| {
+            let keys = text.replace('\n', ", ");
+            format!("{keys}\n    {}", read(text).map(|_| ()).unwrap_err())
+        });
+        insta::assert_snapshot!(said.join("\n"));
+    }
 }

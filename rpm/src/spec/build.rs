@@ -1,4 +1,4 @@
-//! `[build]`: how the files come to be that are not in the folder already.
+//! `[build]`: how files are built that are not in the description's folder.
 
 use std::{
     collections::BTreeMap,
@@ -14,35 +14,35 @@ use super::{
     source::folder_name,
 };
 
-/// How files are made.
+/// How files are built.
 #[derive(Clone, Debug)]
 pub enum Build {
-    /// A crate of the workspace, at this path from its root, compiled on the host.
+    /// A crate of the workspace, which is compiled on this machine. The path is relative to the workspace.
     Crate(PathBuf),
-    /// Sources, compiled in a container.
+    /// Sources that are compiled in a container.
     Container(ContainerBuild),
 }
 
-/// Sources, compiled in a container to a staged root.
+/// A build in a container, which installs its files into a staged root.
 #[derive(Clone, Debug)]
 pub struct ContainerBuild {
     /// The builder image: the name of a folder under containers/.
     pub image: String,
-    /// Other descriptions whose sources and build trees the build sees.
+    /// Names of other descriptions. Their sources and build trees are mounted into the container.
     pub needs: Vec<String>,
-    /// Variables that its scripts see.
+    /// Environment variables of its scripts.
     pub env: BTreeMap<String, String>,
-    /// Features, on or off.
+    /// Features that are switched on or off ([`ContainerBuild::options`]).
     pub switches: BTreeMap<String, bool>,
-    /// Patterns of staged files that no package takes on purpose.
+    /// Patterns of staged files that are deliberately in no package.
     pub discard: Vec<String>,
-    /// Name of the source that its scripts see as `$SRC`.
+    /// Name of the source whose folder is `$SRC` in its scripts.
     pub main: String,
-    /// What is run, in order.
+    /// Its scripts, in order.
     pub phases: Vec<Phase>,
 }
 
-/// A part of a build, with a name that progress and errors can show.
+/// A part of a build. Its name is shown in progress and in errors.
 #[derive(Clone, Debug)]
 pub struct Phase {
     /// `configure`, `make`, ...
@@ -103,7 +103,7 @@ pub(super) fn build(raw: RawBuild, sources: &[Source], dir: &Path, name: &str) -
     }
 }
 
-/// The source that is `$SRC`: the one that is named like the description's folder, or the only one.
+/// The source that is `$SRC`: the one with the name of the description's folder, or the only one.
 fn main_source(sources: &[Source], folder: &str) -> Checked<String> {
     match sources {
         [only] => Ok(only.name.clone()),
@@ -119,7 +119,7 @@ fn main_source(sources: &[Source], folder: &str) -> Checked<String> {
     }
 }
 
-/// Variables that make the build what it is; a description that set them would break it.
+/// Variables that the builder sets itself. A description must not change them.
 const OWN: &[&str] = &[
     "BUILD",
     "HOME",
@@ -155,7 +155,7 @@ fn phase(raw: RawPhase, dir: &Path) -> Checked<Phase> {
         true => raw.run,
         false => {
             let found = script_text(&raw.run, dir).map_err(|e| format!("phase {name}: {e}"))?;
-            // A misspelt file must not be run as a command.
+            // A misspelt file name must not be run as a command.
             if found == raw.run.trim_end() && raw.run.ends_with(".sh") {
                 let there = scripts(dir);
                 let there: Vec<_> = there.iter().map(String::as_str).collect();
@@ -174,7 +174,7 @@ fn scripts(dir: &Path) -> Vec<String> {
     names.filter(|n| n.ends_with(".sh")).collect()
 }
 
-/// A pattern for paths of the staged root: absolute, as on the host; without its first `/`.
+/// Checks a pattern for paths in the staged root, which is absolute, as on the host. Returns it without its first `/`.
 pub(super) fn staged_pattern(key: &str, pattern: &str) -> Checked<String> {
     let Some(inner) = pattern.strip_prefix('/') else {
         return Err(format!(

@@ -1,5 +1,5 @@
-//! The little that is needed of a crate's `Cargo.toml`: its name, version, licence, texts, and
-//! `[package.metadata.generate-rpm]`, with what it inherits from the workspace.
+//! Reads the parts of a crate's `Cargo.toml` that a package needs: name, version, licence, texts, and
+//! `[package.metadata.generate-rpm]`, with the values that it inherits from the workspace.
 
 use std::{
     collections::BTreeSet,
@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{Result, error::SpecError, input};
 
-/// A crate's manifest beside that of its workspace.
+/// A crate's manifest, with the manifest of its workspace.
 pub struct Manifest {
     path: PathBuf,
     dir: PathBuf,
@@ -40,10 +40,10 @@ struct Metadata {
 }
 
 impl Manifest {
-    /// Reads `crate_dir/Cargo.toml`, and `workspace/Cargo.toml` where there is one.
+    /// Reads `crate_dir/Cargo.toml`, and `workspace/Cargo.toml` if it exists.
     ///
     /// # Errors
-    /// An I/O error, or the place of the fault in the file.
+    /// An I/O error, or [`crate::Error::Spec`] with the position of the fault in the file.
     pub fn load(workspace: &Path, crate_dir: &Path) -> Result<Self> {
         let path = workspace.join(crate_dir).join("Cargo.toml");
         let text = input::read_text(&path, input::MAX_TEXT)?;
@@ -60,13 +60,13 @@ impl Manifest {
     /// The crate's name.
     ///
     /// # Errors
-    /// A manifest without `package.name`.
+    /// [`crate::Error::Spec`] for a manifest without `package.name`.
     pub fn name(&self) -> Result<String> {
         self.field("name")
             .ok_or_else(|| SpecError::new(&self.path, "package.name is missing").into())
     }
 
-    /// A text of `[package]`, looked up in `[workspace.package]` where it is inherited.
+    /// A text of `[package]`, or of `[workspace.package]` if it is inherited.
     fn field(&self, key: &str) -> Option<String> {
         let own = self.own.get("package")?.get(key)?;
         let inherited = own.get("workspace").and_then(Value::as_bool) == Some(true);
@@ -78,9 +78,9 @@ impl Manifest {
         value.as_str().map(str::to_owned)
     }
 
-    /// The crate's `[package.metadata.generate-rpm]`, with the named one of its variants laid over it as
-    /// `cargo generate-rpm --variant` does, and completed from `[package]` with the same fall-backs as
-    /// cargo-generate-rpm has.
+    /// The crate's `[package.metadata.generate-rpm]`. The keys of `variant` replace those of the table, as with
+    /// `cargo generate-rpm --variant`. Missing keys are taken from `[package]`, by the same rules as in
+    /// cargo-generate-rpm.
     pub(crate) fn generate_rpm(&self, variant: Option<&str>) -> Result<RawPackage> {
         let outer: Outer = from_str(&self.text, &self.path)?;
         let mut own = outer.package.metadata.and_then(|m| m.generate_rpm).ok_or_else(|| {
@@ -111,8 +111,8 @@ impl Manifest {
         })
     }
 
-    /// Folders, relative to the workspace, of the crates that `crate_dir` is built from: itself
-    /// and, through all levels, its path dependencies.
+    /// The folders of the crate and of all its path dependencies, direct and indirect, relative to the
+    /// workspace.
     ///
     /// # Errors
     /// As [`Manifest::load`], for each of them.
@@ -150,7 +150,7 @@ impl Manifest {
     }
 }
 
-/// Resolves `.` and `..` by spelling alone: the folders are the workspace's own.
+/// Resolves `.` and `..` by spelling alone, without looking at links.
 fn normalise(path: &Path) -> PathBuf {
     let mut out = PathBuf::new();
     for part in path.components() {

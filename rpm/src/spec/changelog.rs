@@ -1,10 +1,10 @@
-//! `[[changelog]]`: dates to the times that rpm stores.
+//! Checks `[[changelog]]`, and converts its dates to the times that rpm stores.
 
 use time::Month;
 
 use super::{package::ChangelogEntry, printable, schema::RawChange};
 
-/// Checks the entries: at least one, newest first, each with a text.
+/// Checks the entries: there is at least one, the newest is first, and each has a text.
 pub(super) fn resolve(raw: &[RawChange]) -> Result<Vec<ChangelogEntry>, String> {
     if raw.is_empty() {
         return Err("[[changelog]] is missing: its newest date is the packages' build time".into());
@@ -29,7 +29,7 @@ fn entry(raw: &RawChange) -> Result<ChangelogEntry, String> {
     Ok(ChangelogEntry { time, author: printable(&raw.author), text: lines.join("\n") })
 }
 
-/// A day's noon, UTC, which is what rpmbuild takes; RPM's times are unsigned 32 bit numbers.
+/// Noon UTC of a day, as rpmbuild stores it; `None` if RPM's unsigned 32 bit number cannot hold it.
 fn noon(date: toml::value::Date) -> Option<u32> {
     let month = Month::try_from(date.month).ok()?;
     let day = time::Date::from_calendar_date(date.year.into(), month, date.day).ok()?;
@@ -53,5 +53,28 @@ mod tests {
             assert_eq!(noon(date), Some(days * 86_400 + 43_200), "{date}");
         }
         assert_eq!((noon("1969-12-31"), noon("2106-03-01")), (None, None));
+    }
+
+    #[test]
+    fn entries_are_dated_newest_first_and_say_something() {
+        let read = |text: &str| {
+            #[derive(serde::Deserialize)]
+            struct Log {
+                changelog: Vec<RawChange>,
+            }
+            resolve(&toml::from_str::<Log>(text).unwrap().changelog)
+        };
+        let entry = |date: &str, text: &str| {
+            format!("[[changelog]]\ndate = {date}\nauthor = \"A\"\ntext = [{text}]\n")
+        };
+        let two = entry("2026-11-22", "\"b\", \" c \"") + &entry("2026-11-21", "\"a\"");
+        let entries = read(&two).unwrap();
+        assert_eq!((entries.len(), entries[0].text.as_str()), (2, "- b\n- c"));
+        let error = |text: String| read(&text).unwrap_err();
+        assert!(error("changelog = []".into()).contains("is missing"));
+        let turned = entry("2026-11-21", "\"a\"") + &entry("2026-11-22", "\"b\"");
+        assert!(error(turned).contains("newest entry must come first"));
+        assert!(error(entry("2026-11-22", "")).contains("needs an author and a text"));
+        assert!(error(entry("2026-11-22T10:00:00", "\"a\"")).contains("must be a date"));
     }
 }

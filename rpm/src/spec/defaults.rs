@@ -1,4 +1,4 @@
-//! What holds where a description is silent.
+//! Default values.
 
-/// The release of a package that names none.
+/// The release of a package without the key `release`.
 pub(super) const RELEASE: &str = "1.el7";

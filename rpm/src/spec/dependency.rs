@@ -13,7 +13,7 @@ pub struct Dependency {
     pub name: String,
     /// Comparison (`LESS`, `GREATER`, `EQUAL`) and the origin bits of rpm's `rpmds.h`.
     pub(crate) flags: DependencyFlags,
-    /// `[epoch:]version[-release]`, empty where there is no comparison.
+    /// `[epoch:]version[-release]`; empty if any version will do.
     pub version: String,
 }
 
@@ -38,8 +38,8 @@ impl Dependency {
     }
 }
 
-/// Reads a table of dependencies in cargo-generate-rpm's notation, and `=` alone for exactly the
-/// package of the same file.
+/// Reads a table of dependencies in cargo-generate-rpm's notation. In addition, `=` alone means exactly the version of
+/// the package in the same file.
 ///
 /// # Errors
 /// A sentence that names the entry.

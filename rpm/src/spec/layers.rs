@@ -1,5 +1,5 @@
-//! A package.toml whose tables have been laid over one another, before anything is checked: what
-//! `[package.NAME]` leaves out comes from `[common]`, then from the crate's own manifest.
+//! Merges the tables of a package.toml before anything is checked: keys that are missing in
+//! `[package.NAME]` are taken from `[common]`, and then from the crate's manifest.
 
 use std::{
     collections::BTreeSet,
@@ -16,8 +16,8 @@ use super::{
 };
 use crate::{Result, error::SpecError};
 
-/// The mark of what was built from something else than its pinned source. It orders before the
-/// release itself, so that the real one replaces it.
+/// Suffix of the release of packages that were not built from their pinned sources. Such a version is older than the same
+/// release without the suffix, so that the real package replaces it.
 pub(super) const LOCAL: &str = "~local";
 
 /// A whole file.
@@ -30,7 +30,7 @@ pub(super) struct Layered {
     pub(super) packages: Vec<Layers>,
     /// The versions of its packages.
     pub(super) siblings: Siblings,
-    /// What its author should know, and what stops nothing.
+    /// Remarks for the author that are no errors.
     pub(super) notes: Vec<String>,
 }
 
@@ -45,7 +45,7 @@ pub(super) struct Layers {
 }
 
 impl Layered {
-    /// Lays the tables of one file over one another.
+    /// Merges the tables of one file.
     pub(super) fn new(mut raw: RawSpec, path: &Path, workspace: &Path) -> Result<Self> {
         let at = |e: String| SpecError::new(path, e);
         let crate_dir = raw.build.as_ref().and_then(|b| b.crate_dir.as_deref());
@@ -97,12 +97,12 @@ impl Layered {
         self.raw.source.keys().any(|name| names.contains(name))
     }
 
-    /// The descriptions that its build needs.
+    /// Names of the descriptions that its build needs.
     pub(super) fn needs(&self) -> &[String] {
         self.raw.build.as_ref().map_or(&[], |b| &b.needs)
     }
 
-    /// Marks every package as built from something else than its pinned source.
+    /// Adds the suffix [`LOCAL`] to the release of every package.
     pub(super) fn mark_local(&mut self) {
         for package in &mut self.packages {
             let release = package.table.release.get_or_insert_with(|| RELEASE.into());
@@ -112,8 +112,8 @@ impl Layered {
     }
 }
 
-/// What the crate's manifest says of the package, its scripts read already: in there the paths
-/// start from the crate.
+/// The package's table in the crate's manifest. Files of scripts have been read, because their paths are relative to
+/// the crate.
 fn manifest(
     workspace: &Path,
     dir: &Path,
@@ -129,8 +129,8 @@ fn manifest(
     Ok(manifest)
 }
 
-/// Takes weak dependencies out of the crate's table: it is for all distributions, and others than CentOS 7 have
-/// them. A note says so, unless package.toml has the key and so knows.
+/// Removes weak dependencies from the crate's table. It may have them, because it is for all distributions, but CentOS 7
+/// has none. Returns notes about this, except for keys that package.toml sets itself.
 fn leave_out_weak(name: &str, table: &RawPackage, manifest: &mut RawPackage) -> Vec<String> {
     let known: Vec<bool> = table.weak().iter().map(|(_, value)| value.is_some()).collect();
     let mut notes = Vec::new();
@@ -145,7 +145,7 @@ fn leave_out_weak(name: &str, table: &RawPackage, manifest: &mut RawPackage) -> 
     notes
 }
 
-/// Whether a table of dependencies says nothing: it lifts what a layer below says.
+/// Whether a table of dependencies is empty. An empty table removes the one of a lower layer.
 pub(super) fn is_empty(value: &toml::Value) -> bool {
     value.as_table().is_some_and(toml::Table::is_empty)
 }
@@ -155,7 +155,7 @@ mod tests {
     use super::super::{Content, Spec};
     use super::*;
 
-    /// A description of the crate `c`, whose manifest has this table.
+    /// Reads a description of the crate `c`, whose manifest has this table.
     fn read(crate_table: &str, own: &str) -> Result<Spec> {
         let dir = tempfile::tempdir().unwrap();
         fs_err::create_dir(dir.path().join("c")).unwrap();

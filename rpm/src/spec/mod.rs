@@ -1,8 +1,9 @@
-//! Package descriptions: `package.toml` as written, checked, and resolved into [`Package`]s.
+//! Reads package descriptions (`package.toml`), and checks and resolves them into [`Package`]s. docs/package-toml.md
+//! describes the format.
 //!
-//! The keys are those of cargo-generate-rpm wherever it has one for the thing; what it lacks
-//! (directories, links, units, users, several packages in one file) stands beside them. An
-//! unknown key is an error that says which was probably meant.
+//! The keys are those of cargo-generate-rpm, and keys for features that it does not have:
+//! directories, links, units, users, several packages in one file. For an
+//! unknown key, the error suggests the key that was probably meant.
 
 mod asset;
 mod build;
@@ -40,50 +41,51 @@ pub(crate) use parse::{from_str, printable};
 use crate::{Result, error::SpecError, input};
 use layers::Layered;
 
-/// One `package.toml`: everything that is made from one source.
+/// One `package.toml`, checked: how its sources are compiled, and the packages that are made from the result.
 #[derive(Clone, Debug)]
 pub struct Spec {
     /// The file it was read from.
     pub path: PathBuf,
-    /// The name of its folder, by which others need it.
+    /// The name of its folder. Other descriptions use it in `needs`.
     pub name: String,
-    /// What is compiled, in order of the names.
+    /// Its sources, sorted by name.
     pub sources: Vec<Source>,
-    /// How; `None` where everything lies in the folder already.
+    /// How they are compiled; `None` if all files are in the folder already.
     pub build: Option<Build>,
-    /// The RPMs, in order of their names.
+    /// The RPMs, sorted by name.
     pub packages: Vec<Package>,
-    /// What its author should know, and what stops nothing.
+    /// Remarks for the author that are no errors.
     pub notes: Vec<String>,
 }
 
 impl Spec {
-    /// Reads and checks `path`. `workspace` is the folder that crate paths start from.
+    /// Reads and checks the file `path`. `workspace` is the folder that paths of crates are relative to. The files of the
+    /// packages are not looked up yet: [`crate::stage::StagedRoot::collect`] does that.
     ///
     /// # Errors
-    /// [`crate::Error::Spec`] with the place in the file, or an I/O error that names the file.
+    /// [`crate::Error::Spec`] with the position in the file, or an I/O error that names the file.
     pub fn load(path: &Path, workspace: &Path) -> Result<Self> {
         let text = input::read_text(path, input::MAX_TEXT)?;
         Self::parse(&text, path, workspace)
     }
 
-    /// Whether it is built from something else than its pinned sources, directly or not.
+    /// Whether it is built from a source that is not the pinned one, directly or through another description.
     pub fn is_local(&self) -> bool {
         self.packages.iter().any(|p| p.release.ends_with(layers::LOCAL))
     }
 
-    /// As [`Spec::load`], for a text that is already in memory.
+    /// As [`Spec::load`], for a text in memory. `path` is used in messages, and its folder for relative paths.
     pub fn parse(text: &str, path: &Path, workspace: &Path) -> Result<Self> {
         let layered = Layered::new(parse::from_str(text, path)?, path, workspace)?;
         let known = layered.siblings.clone();
         resolve::resolve(layered, &known)
     }
 
-    /// The source `name` of a text, if it has one: the rest of it is looked at for its shape only, since
-    /// it may speak of other descriptions.
+    /// The source `name` of a description, if it has one. The rest of the text must be well-formed, but is not checked, since
+    /// it may refer to other descriptions.
     ///
     /// # Errors
-    /// [`crate::Error::Spec`] with the place in the file.
+    /// [`crate::Error::Spec`] with the position in the file.
     pub fn source(text: &str, path: &Path, name: &str) -> Result<Option<Source>> {
         let mut raw: schema::RawSpec = parse::from_str(text, path)?;
         let Some(raw) = raw.source.remove(name) else { return Ok(None) };
@@ -91,14 +93,14 @@ impl Spec {
         Ok(Some(source.map_err(|e| SpecError::new(path, format!("source.{name}: {e}")))?))
     }
 
-    /// Reads and checks files whose builds may need one another; the result is in an order in
+    /// Reads and checks descriptions whose builds may need each other. They are returned in an order in
     /// which they can be built.
     ///
-    /// `local` names sources that others than the pinned ones will stand in for: whatever is built
-    /// from them, directly or not, gets the release suffix `~local`.
+    /// `local` names sources that are replaced by local folders. All packages that are built
+    /// from them, directly or not, get the release suffix `~local`.
     ///
     /// # Errors
-    /// As [`Spec::load`]; also for builds that need what is not there, or each other.
+    /// As [`Spec::load`]; also if a build needs a description that does not exist, or if builds need each other in a circle.
     pub fn load_all(
         paths: &[PathBuf],
         workspace: &Path,

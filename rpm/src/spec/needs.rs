@@ -1,12 +1,12 @@
-//! Descriptions whose builds need one another: the order to build them in, the versions that `=`
-//! stands for across files, and the mark of what was not built from its pinned source.
+//! Descriptions whose builds need other descriptions: their order, the versions for `=`
+//! across files, and the suffix `~local`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Spec, layers::Layered, parse::suggest, resolve::resolve, siblings::Siblings};
 use crate::{Result, error::SpecError};
 
-/// Sorts so that each comes after those that it needs; otherwise the order stays.
+/// Sorts the descriptions so that each comes after those that it needs. Apart from that their order stays the same.
 pub(super) fn in_order(all: Vec<Layered>) -> Result<Vec<Layered>> {
     let names: BTreeSet<String> = all.iter().map(|l| l.name.clone()).collect();
     for layered in &all {
@@ -44,7 +44,7 @@ pub(super) fn in_order(all: Vec<Layered>) -> Result<Vec<Layered>> {
     Ok(sorted)
 }
 
-/// Checks all of them; each comes after those that it needs.
+/// Checks all descriptions, which must be sorted by [`in_order`].
 pub(super) fn resolve_all(sorted: Vec<Layered>, local: &BTreeSet<String>) -> Result<Vec<Spec>> {
     let mut specs = Vec::new();
     let mut versions: BTreeMap<String, Siblings> = BTreeMap::new();

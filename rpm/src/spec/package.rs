@@ -1,4 +1,4 @@
-//! A package as its author described it: checked, with all defaults applied.
+//! A package as its author described it, checked and with all defaults filled in.
 
 use std::path::PathBuf;
 
@@ -18,50 +18,50 @@ pub struct Package {
     pub version: String,
     /// Release, with the distribution's suffix: `1.el7`.
     pub release: String,
-    /// What it runs on.
+    /// Architecture.
     pub arch: Arch,
-    /// One line.
+    /// Summary: one line.
     pub summary: String,
-    /// Some paragraphs.
+    /// Description: paragraphs of text.
     pub description: String,
     /// Licence, by the name that the distribution uses for it.
     pub license: String,
     /// Home page.
     pub url: Option<String>,
-    /// Who distributes it.
+    /// The distributor.
     pub vendor: Option<String>,
-    /// Who packaged it.
+    /// The packager.
     pub packager: Option<String>,
     /// RPM group; yum 3.4.3 shows it.
     pub group: String,
-    /// Requires written by the author; the discovered ones come later.
+    /// The requirements that the author wrote. Those of the files are added by [`crate::package::Prepared`].
     pub requires: Vec<Dependency>,
-    /// Provides written by the author.
+    /// The provisions that the author wrote.
     pub provides: Vec<Dependency>,
     /// Conflicts.
     pub conflicts: Vec<Dependency>,
     /// Obsoletes.
     pub obsoletes: Vec<Dependency>,
-    /// Whether dependencies are read from the files.
+    /// Whether dependencies are found in the files.
     pub auto_req: bool,
-    /// Discovered dependencies that are left out.
+    /// Which of the dependencies found in the files are removed again.
     pub exclude: Excludes,
-    /// Whether `/bin/sh` is required even when no scriptlet or file asks for it, as
-    /// cargo-generate-rpm does unless told not to. Off here unless asked for.
+    /// Whether `/bin/sh` is required even if no scriptlet or file needs it. The default is `false`, and `true` in
+    /// cargo-generate-rpm.
     pub require_sh: bool,
-    /// Scriptlets written out by the author.
+    /// The scriptlets that the author wrote.
     pub scripts: Scripts,
-    /// systemd units of the package that the scriptlets look after.
+    /// systemd units that the generated scriptlets enable, restart and stop as CentOS 7's own packages do.
     pub units: Vec<String>,
-    /// System accounts made before the files are laid down.
+    /// System accounts that are created before the files are installed.
     pub users: Vec<User>,
-    /// Run ldconfig after changes.
+    /// Whether the scriptlets run ldconfig.
     pub ldconfig: bool,
-    /// Let a running firewalld read its definitions again after changes.
+    /// Whether the scriptlets make a running firewalld reload its definitions if they have changed.
     pub firewalld: bool,
-    /// What becomes of symbols and debug information.
+    /// What is done with symbols and debug information.
     pub symbols: Symbols,
-    /// What the gate lets pass.
+    /// Faults that the lints accept.
     pub waive: Vec<Waiver>,
     /// Whether the RPM may be given to others.
     pub redistributable: bool,
@@ -69,9 +69,9 @@ pub struct Package {
     pub assets: Vec<Asset>,
     /// Newest first. The newest date is the package's build time.
     pub changelog: Vec<ChangelogEntry>,
-    /// The description's folder; relative paths of assets start there.
+    /// The folder of package.toml. Relative paths of assets start there.
     pub spec_dir: PathBuf,
-    /// The crate whose program is packaged, relative to the workspace.
+    /// Folder of the crate whose programs are packaged, relative to the workspace.
     pub crate_dir: Option<PathBuf>,
 }
 
@@ -92,8 +92,8 @@ impl Package {
         format!("{}.rpm", self.nvra())
     }
 
-    /// The package `NAME-debuginfo` beside this one, as rpm 4.11's `%debug_package` describes it.
-    /// `asked`: for this very package.
+    /// The package `NAME-debuginfo` for this one, with the texts of rpm 4.11's `%debug_package`.
+    /// `asked`: whether this package's own table has `debuginfo = true`.
     pub(super) fn debuginfo(&self, asked: bool) -> Self {
         let name = &self.name;
         Self {
@@ -130,14 +130,14 @@ impl Package {
         })
     }
 
-    /// Noon UTC of the newest changelog entry, in seconds since 1970: the time that everything in
-    /// the package bears, so that it depends on no clock.
+    /// Noon UTC of the newest changelog entry, in seconds since 1970. It is the build time, and the time of all files,
+    /// so that the package does not depend on the clock.
     pub fn source_date(&self) -> u32 {
         self.changelog.iter().map(|c| c.time).max().unwrap_or(0)
     }
 }
 
-/// What an RPM runs on.
+/// Architecture of an RPM.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Arch {
     /// CentOS 7's main architecture.
@@ -159,17 +159,17 @@ impl Arch {
 /// What a package does with the symbols and debug information of its programs and libraries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Symbols {
-    /// Leaves them in.
+    /// Leaves them in the files.
     Kept,
-    /// Takes them out; `linked`: with a link to where they are, in the package beside it.
+    /// Takes them out of the files.
     Stripped {
-        /// Whether a `-debuginfo` package has them.
+        /// Whether a `-debuginfo` package has them. The files then have a link (`.gnu_debuglink`) to it.
         linked: bool,
     },
-    /// Holds them and nothing else: this is the package beside it.
+    /// This is a `-debuginfo` package, which has nothing else.
     DebugInfo {
-        /// Whether it was asked for by the package's own table. For one that `[common]` asks for, it is no fault
-        /// if there is no debug information: then there is no such package.
+        /// Whether `debuginfo = true` is in the package's own table. If it is in `[common]` only, no debug information
+        /// is no error, and the package is not made.
         asked: bool,
     },
 }
@@ -185,18 +185,17 @@ pub struct ChangelogEntry {
     pub text: String,
 }
 
-/// Regular expressions for discovered dependencies that a package does not show: the libraries
-/// that it keeps to itself, say. Found anywhere in the text, as rpm's `__provides_exclude` and its
-/// kin are.
+/// Regular expressions for dependencies that were found in files and are removed again, such as
+/// private libraries. They match anywhere in the text, as those of rpm's `__provides_exclude` and similar macros.
 #[derive(Clone, Debug, Default)]
 pub struct Excludes {
-    /// On names of requirements.
+    /// For names of requirements.
     pub requires: Vec<Regex>,
-    /// On names of what is offered.
+    /// For names of provisions.
     pub provides: Vec<Regex>,
-    /// On paths of files whose requirements are left out.
+    /// For paths of files whose requirements are all removed.
     pub requires_from: Vec<Regex>,
-    /// On paths of files that offer nothing.
+    /// For paths of files whose provisions are all removed.
     pub provides_from: Vec<Regex>,
 }
 
@@ -207,7 +206,7 @@ pub struct User {
     pub name: String,
     /// Primary group.
     pub group: String,
-    /// Home directory; not created by the account.
+    /// Home directory. Creating the account does not create it.
     pub home: String,
     /// Full name.
     pub comment: String,
@@ -218,12 +217,12 @@ pub struct User {
 /// One entry of `assets`.
 #[derive(Clone, Debug)]
 pub struct Asset {
-    /// What is put there.
+    /// The kind of the asset, with its patterns.
     pub content: Content,
-    /// Where: absolute; a directory if it ends in `/`.
+    /// Absolute path on the host. If it ends in `/`, it is the directory that files are put into.
     pub dest: String,
-    /// Permission bits. `None`: of what a build staged, its own; of source files, 0755 for what
-    /// its owner may execute, 0644 otherwise.
+    /// Permission bits. `None`: staged files keep their mode; source files get 0755 if
+    /// their owner may execute them, and 0644 otherwise.
     pub mode: Option<u16>,
     /// Owner.
     pub user: String,
@@ -233,45 +232,45 @@ pub struct Asset {
     pub(crate) flags: FileFlags,
     /// File capabilities in libcap's notation.
     pub caps: Option<String>,
-    /// What `rpm -V` does not look at.
+    /// Attributes that `rpm -V` does not verify.
     pub(crate) unverified: FileVerifyFlags,
 }
 
-/// What an asset puts into the package.
+/// The kinds of assets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Content {
     /// Files that match this pattern.
     Files {
         /// Path or pattern, relative to `base`.
         pattern: String,
-        /// Which folder the pattern starts from.
+        /// The folder that the pattern is relative to.
         base: Base,
-        /// Patterns of what is left out, from the same folder.
+        /// Patterns of files that are left out, relative to the same folder.
         exclude: Vec<String>,
     },
-    /// What the build put into its staged root at this path, and stays there: a directory with
-    /// all below it, like a line of rpmbuild's `%files`.
+    /// Files that the build has installed into its staged root; they keep their paths. A directory includes
+    /// everything below it, as in a line of rpmbuild's `%files`.
     Staged {
         /// Path or pattern, without its first `/`.
         pattern: String,
-        /// Patterns of what is left out.
+        /// Patterns of files that are left out.
         exclude: Vec<String>,
     },
-    /// An owned directory.
+    /// A directory that the package owns.
     Dir,
     /// A symbolic link to this target.
     Link(String),
-    /// A file that is owned but not shipped.
+    /// A file that the package owns but does not contain.
     Ghost,
 }
 
-/// Where the files of an asset come from.
+/// The folder that the `source` of an asset is relative to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Base {
     /// The folder of package.toml.
     Spec,
     /// The crate's folder.
     Crate,
-    /// What the compile step produced.
+    /// The result of the compile step.
     Build,
 }

@@ -1,4 +1,4 @@
-//! TOML text to schema types, with errors that show the place and guess what was meant.
+//! Parses TOML. Errors show the position, and suggest the key that was probably meant.
 
 use std::path::Path;
 
@@ -6,12 +6,12 @@ use serde::de::DeserializeOwned;
 
 use crate::error::SpecError;
 
-/// Parses `text` and turns the parser's complaint into one that names file, line and remedy.
+/// Parses `text`. The error has the file, the line, and a suggestion.
 pub(crate) fn from_str<T: DeserializeOwned>(text: &str, path: &Path) -> Result<T, SpecError> {
     toml::from_str(text).map_err(|e| explain(&e, text, path))
 }
 
-/// The folder of `path`, which its relative paths start from.
+/// The folder of the description `path`. Its relative paths start there.
 pub(super) fn dir_of(path: &Path) -> &Path {
     path.parent().unwrap_or(Path::new("."))
 }
@@ -26,7 +26,7 @@ fn explain(error: &toml::de::Error, text: &str, path: &Path) -> SpecError {
     SpecError { path: path.to_owned(), place, line, message, help }
 }
 
-/// Line and column, from 1, of a byte offset.
+/// Line and column of a byte offset, both counted from 1.
 fn position(text: &str, offset: usize) -> (usize, usize) {
     let before = text.get(..offset).unwrap_or(text);
     let line = before.matches('\n').count() + 1;
@@ -34,7 +34,7 @@ fn position(text: &str, offset: usize) -> (usize, usize) {
     (line, column)
 }
 
-/// Takes apart serde's standard sentence for an unknown field: the key, then the known ones, each
+/// Parses serde's message about an unknown field, which has the key and then the known keys, each
 /// in backticks.
 fn unknown_key(message: &str) -> Option<(&str, Vec<&str>)> {
     let rest = message.strip_prefix("unknown field `")?;
@@ -42,7 +42,7 @@ fn unknown_key(message: &str) -> Option<(&str, Vec<&str>)> {
     Some((key, known.split('`').skip(1).step_by(2).collect()))
 }
 
-/// The known word that was probably meant, or all of them.
+/// A suggestion: the known word that was probably meant, or all known words.
 pub(super) fn suggest(key: &str, known: &[&str]) -> Option<String> {
     let best = known
         .iter()
@@ -55,7 +55,7 @@ pub(super) fn suggest(key: &str, known: &[&str]) -> Option<String> {
     Some(format!("keys that are known here: {}", known.join(", ")))
 }
 
-/// A description may be hostile: what it says must not steer the terminal that shows it.
+/// Replaces control characters. A description may be hostile, and must not control the terminal that shows its texts.
 pub(crate) fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect()
 }

@@ -1,4 +1,4 @@
-//! From the keys as written to checked [`Package`]s.
+//! Makes checked [`Package`]s from the keys of a package.toml.
 
 use std::path::Path;
 
@@ -24,8 +24,8 @@ use super::{
 };
 use crate::{Result, error::SpecError};
 
-/// Checks everything that can be checked without looking at the packages' files. `known` has the
-/// versions that `=` may stand for.
+/// Checks everything that can be checked without the packages' files. `known` has the
+/// versions that `=` can stand for.
 pub(super) fn resolve(layered: Layered, known: &Siblings) -> Result<Spec> {
     let Layered { path, name, raw, packages: layers, siblings: _, notes } = layered;
     let at = |e: String| SpecError::new(&path, e);
@@ -127,7 +127,7 @@ impl Context<'_> {
                       program: Option<Vec<String>>|
          -> Checked<Option<Script>> {
             let body = match source {
-                // It lifts the one of a layer below.
+                // An empty script removes the one of a lower layer.
                 Some(source) if source.0.is_empty() && program.iter().all(Vec::is_empty) => {
                     return Ok(None);
                 }
@@ -217,7 +217,7 @@ fn auto_req(value: Option<&str>) -> Checked<bool> {
     }
 }
 
-/// `asked`: whether `debuginfo = true` stands in the package's own table, and is not for others.
+/// `asked`: whether `debuginfo = true` is in the package's own table, and not in `[common]`.
 fn symbols(raw: &RawPackage, asked: bool) -> Checked<Symbols> {
     let can = raw.arch.as_deref() != Some("noarch") && raw.strip != Some(false);
     let debuginfo = raw.debuginfo.unwrap_or(false) && (asked || can);
@@ -284,7 +284,7 @@ fn unit(name: String) -> Checked<String> {
     Ok(name)
 }
 
-/// An absolute path of which no shell makes anything else, for scriptlets.
+/// Checks an absolute path without characters that are special in a shell, for scriptlets.
 fn bare_path(key: &str, path: &str) -> Checked<String> {
     let legal = |c: char| c.is_ascii_alphanumeric() || "/._@+-".contains(c);
     match destination(path) {
@@ -293,5 +293,65 @@ fn bare_path(key: &str, path: &str) -> Checked<String> {
             "users: {key}: `{}` may hold letters, digits and `/._@+-` only",
             printable(path)
         )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A description of one noarch package with these lines more.
+    fn read(lines: &str) -> Result<Package> {
+        let text = format!(
+            "[package.p]\nversion = \"1\"\nlicense = \"l\"\n{lines}\n\
+             [[changelog]]\ndate = 2015-10-21\nauthor = \"a\"\ntext = [\"t\"]\n"
+        );
+        Ok(Spec::parse(&text, "/none/package.toml".as_ref(), "/none".as_ref())?.packages.remove(0))
+    }
+
+    #[test]
+    fn keys_that_are_left_out_have_their_defaults() {
+        let package = read("arch = \"noarch\"\nsummary = \"A summary\"").unwrap();
+        assert_eq!(package.release, "1.el7");
+        assert_eq!(package.description, "A summary");
+        assert_eq!(package.group, "Unspecified");
+        assert!(package.auto_req && package.redistributable && !package.require_sh);
+        assert_eq!(package.symbols, Symbols::Stripped { linked: false });
+        assert_eq!(package.file_name(), "p-1-1.el7.noarch.rpm");
+    }
+
+    #[test]
+    fn what_happens_to_debug_information() {
+        let symbols = |lines: &str| {
+            let package = read(&format!("summary = \"s\"\n{lines}"));
+            package.map(|p| p.symbols).map_err(|e| e.to_string())
+        };
+        let x86 = |lines: &str| symbols(&format!("arch = \"x86_64\"\n{lines}"));
+        assert_eq!(x86("strip = false"), Ok(Symbols::Kept));
+        assert_eq!(x86("debuginfo = true"), Ok(Symbols::Stripped { linked: true }));
+        assert!(x86("debuginfo = true\nstrip = false").unwrap_err().contains("strip = false"));
+        let noarch = symbols("arch = \"noarch\"\ndebuginfo = true");
+        assert!(noarch.unwrap_err().contains("has no machine code"));
+    }
+
+    #[test]
+    fn values_that_no_package_can_have_are_refused() {
+        let lines = [
+            "",
+            "arch = \"i686\"\nsummary = \"s\"",
+            "arch = \"noarch\"\nsummary = \"two\\nlines\"",
+            "arch = \"noarch\"\nsummary = \"s\"\nrecommends = { a = \"*\" }",
+            "arch = \"noarch\"\nsummary = \"s\"\nauto-req = \"find\"",
+            "arch = \"noarch\"\nsummary = \"s\"\nunits = [\"x\"]",
+            "arch = \"noarch\"\nsummary = \"s\"\nusers = [{ name = \"x\", home = \"/$HOME\", comment = \"c\" }]",
+            "arch = \"noarch\"\nsummary = \"s\"\nusers = [{ name = \"x\", home = \"/x\", comment = \"it's\" }]",
+            "arch = \"noarch\"\nsummary = \"s\"\npost_install_script = \"x\"\npost_install_script_prog = [\"sh\"]",
+            "arch = \"noarch\"\nsummary = \"s\"\nexclude-requires = [\"(\"]",
+        ];
+        let said = lines.map(|lines| {
+            let keys = lines.replace('\n', ", ");
+            format!("{keys}\n    {}", read(lines).map(|_| ()).unwrap_err())
+        });
+        insta::assert_snapshot!(said.join("\n"));
     }
 }

@@ -1,4 +1,4 @@
-//! The shape of `package.toml`, key by key, before anything is checked beyond its type.
+//! The keys of `package.toml` with their types. Values are not checked here.
 
 use std::collections::BTreeMap;
 
@@ -14,10 +14,10 @@ pub(crate) struct RawSpec {
     /// Newest first.
     #[serde(default)]
     pub(crate) changelog: Vec<RawChange>,
-    /// What is compiled, by name.
+    /// The sources, by name.
     #[serde(default)]
     pub(crate) source: BTreeMap<String, RawSource>,
-    /// How the files come to be that are not in the folder already.
+    /// How files are built that are not in the folder.
     pub(crate) build: Option<RawBuild>,
     /// The RPMs, by name.
     pub(crate) package: BTreeMap<String, RawPackage>,
@@ -45,12 +45,12 @@ pub(crate) struct RawSource {
     pub(crate) signature: Option<String>,
     #[serde(rename = "signature-key")]
     pub(crate) signature_key: Option<String>,
-    /// `false`: the file that `url` gives is taken as it is.
+    /// `false`: the file of `url` is not unpacked.
     pub(crate) unpack: Option<bool>,
-    /// The name of that file, where the address does not say it.
+    /// The name of that file, if it is not the last part of the address.
     pub(crate) file: Option<String>,
     pub(crate) path: Option<String>,
-    /// Files beside the description that change the source, in order.
+    /// Patches for the source, in order: files in the description's folder.
     #[serde(default)]
     pub(crate) patches: Vec<String>,
 }
@@ -67,19 +67,19 @@ pub(crate) enum RawLocations {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RawBuild {
-    /// A crate of this workspace, compiled for CentOS 7's ABI on the host.
+    /// A crate of this workspace. It is compiled for CentOS 7's ABI on this machine.
     #[serde(rename = "crate")]
     pub(crate) crate_dir: Option<String>,
-    /// The builder image that sources are compiled in.
+    /// The builder image. Sources are compiled in a container of it.
     pub(crate) image: Option<String>,
-    /// Descriptions whose sources and build trees the build sees.
+    /// Other descriptions whose sources and build trees the build can use.
     #[serde(default)]
     pub(crate) needs: Vec<String>,
     #[serde(default)]
     pub(crate) env: BTreeMap<String, String>,
     #[serde(default)]
     pub(crate) switches: BTreeMap<String, bool>,
-    /// Staged files that no package takes on purpose.
+    /// Staged files that are deliberately in no package.
     #[serde(default)]
     pub(crate) discard: Vec<String>,
     #[serde(default)]
@@ -91,17 +91,17 @@ pub(crate) struct RawBuild {
 #[serde(deny_unknown_fields)]
 pub(crate) struct RawPhase {
     pub(crate) name: String,
-    /// A script, in place or in a file beside the description.
+    /// A script, or the name of its file in the description's folder.
     pub(crate) run: String,
 }
 
-/// A scriptlet, in place or in a file beside the description, as in cargo-generate-rpm.
+/// A scriptlet, or the name of its file in the description's folder, as in cargo-generate-rpm.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(transparent)]
 pub(crate) struct ScriptSource(pub(crate) String);
 
 impl RawPackage {
-    /// Dependencies that may be left unmet, by key.
+    /// The tables of weak dependencies, by key.
     pub(crate) fn weak(&self) -> [(&'static str, &Option<toml::Value>); 4] {
         [
             ("recommends", &self.recommends),
@@ -111,7 +111,7 @@ impl RawPackage {
         ]
     }
 
-    /// The same, to be changed.
+    /// The same, mutable.
     pub(crate) fn weak_mut(&mut self) -> [(&'static str, &mut Option<toml::Value>); 4] {
         [
             ("recommends", &mut self.recommends),
@@ -136,7 +136,7 @@ impl RawPackage {
     }
 }
 
-/// Declares the table of one package and how the table of a lower layer shows through it.
+/// Declares the table of one package, and how it is merged with the table of a lower layer.
 macro_rules! package_table {
     ($($(#[$meta:meta])* $field:ident: $type:ty,)*) => {
         /// `[package.NAME]`, `[common]`, and `[package.metadata.generate-rpm]` of a crate.
@@ -147,7 +147,7 @@ macro_rules! package_table {
         }
 
         impl RawPackage {
-            /// What is not set here is taken from `below`. Lists and tables are not joined.
+            /// Takes missing keys from `below`. A list or table replaces the one of `below` as a whole.
             pub(crate) fn over(self, below: Self) -> Self {
                 Self { $($field: self.$field.or(below.$field),)* }
             }
@@ -178,7 +178,7 @@ package_table! {
     auto_req: String,
     #[serde(rename = "require-sh")]
     require_sh: bool,
-    /// Of a crate's table: tables that may be laid over it.
+    /// In a crate's table: other versions of it, by name. Their keys replace those of the table.
     variants: BTreeMap<String, RawPackage>,
     pre_install_script: ScriptSource,
     pre_install_script_flags: u32,
@@ -199,21 +199,21 @@ package_table! {
     post_trans_script_flags: u32,
     post_trans_script_prog: Vec<String>,
 
-    // What it lacks.
-    /// Take the keys of the crate's `[package.metadata.generate-rpm]` where none is given here.
+    // Keys that cargo-generate-rpm does not have.
+    /// Takes missing keys from the crate's `[package.metadata.generate-rpm]`.
     cargo: bool,
-    /// The one of the crate's `variants` that is laid over the crate's table.
+    /// Name of one of the crate's `variants`.
     variant: String,
-    /// Assets beside those of the crate.
+    /// Assets in addition to those of the crate.
     #[serde(rename = "extra-assets")]
     extra_assets: Vec<RawAsset>,
-    /// Discovered dependencies that are left out: those whose name matches one of these regular
+    /// Dependencies found in files are removed if their name matches one of these regular
     /// expressions (rpm's `__requires_exclude`, `__provides_exclude`), ...
     #[serde(rename = "exclude-requires")]
     exclude_requires: Vec<String>,
     #[serde(rename = "exclude-provides")]
     exclude_provides: Vec<String>,
-    /// ... and those of files whose path does (`__requires_exclude_from`, ...).
+    /// ... or if the path of the file matches (`__requires_exclude_from`, ...).
     #[serde(rename = "exclude-requires-from")]
     exclude_requires_from: Vec<String>,
     #[serde(rename = "exclude-provides-from")]
@@ -225,27 +225,27 @@ package_table! {
     units: Vec<String>,
     users: Vec<RawUser>,
     ldconfig: bool,
-    /// Put debug information into a package `NAME-debuginfo`; otherwise it is taken out and lost.
+    /// Puts debug information into a package `NAME-debuginfo`; otherwise it is dropped.
     debuginfo: bool,
-    /// `false`: leave programs and libraries as they are.
+    /// `false`: leaves programs and libraries as they are.
     strip: bool,
     firewalld: bool,
-    /// What the gate lets pass.
+    /// Faults that the lints accept.
     waive: Vec<RawWaiver>,
     redistributable: bool,
 }
 
-/// One of `assets`: cargo-generate-rpm's keys, and `staged`, `exclude`, `dir`, `link`, `ghost`,
-/// `license` beside them.
+/// One of `assets`: cargo-generate-rpm's keys, and in addition `staged`, `exclude`, `dir`, `link`, `ghost` and
+/// `license`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RawAsset {
     pub(crate) source: Option<String>,
-    /// Missing only where `staged` says it.
+    /// Missing only with `staged`, whose files keep their paths.
     pub(crate) dest: Option<String>,
-    /// Files of the staged root, which stay where they are.
+    /// Files of the staged root, which keep their paths.
     pub(crate) staged: Option<String>,
-    /// Those of `source` or `staged` that are left out.
+    /// Patterns of files of `source` or `staged` that are left out.
     #[serde(default)]
     pub(crate) exclude: Vec<String>,
     pub(crate) mode: Option<String>,
@@ -264,15 +264,15 @@ pub(crate) struct RawAsset {
     pub(crate) dir: bool,
     /// Target of a symbolic link.
     pub(crate) link: Option<String>,
-    /// Owned, but not shipped: a file, or with `dir` or `link` one of these.
+    /// The package owns the path but does not contain it. It is a file, or with `dir` or `link` one of these.
     #[serde(default)]
     pub(crate) ghost: bool,
-    /// What `rpm -V` does not look at: rpm's words for `%verify(not ...)`.
+    /// Attributes that `rpm -V` does not verify: rpm's words of `%verify(not ...)`.
     #[serde(default)]
     pub(crate) unverified: Vec<String>,
 }
 
-/// cargo-generate-rpm's `config`: a flag, or one or several of its refinements.
+/// cargo-generate-rpm's `config`: `true`, or one or several words such as `noreplace`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(untagged)]
 pub(crate) enum RawConfig {
@@ -287,7 +287,7 @@ impl Default for RawConfig {
     }
 }
 
-/// A system account that the package's files or daemons need.
+/// One of `users`: a system account.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RawUser {

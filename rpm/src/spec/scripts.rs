@@ -3,7 +3,7 @@
 /// A scriptlet as the author wrote it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Script {
-    /// Its text; may be empty where the program alone is run.
+    /// Its text; it may be empty if the program is run without a script.
     pub body: String,
     /// Interpreter and arguments.
     pub program: Vec<String>,
@@ -29,7 +29,7 @@ pub struct Scripts {
 }
 
 impl Scripts {
-    /// Those that there are, with the names by which spec files call them.
+    /// The scriptlets that the package has, with their names in spec files.
     pub fn named(&self) -> impl Iterator<Item = (&'static str, &Script)> {
         let all =
             [&self.pre, &self.post, &self.preun, &self.postun, &self.pretrans, &self.posttrans];

@@ -1,9 +1,9 @@
-//! `requires = { mesos = "=" }`: exactly the `mesos` that the same package.toml makes, or one that
+//! `requires = { mesos = "=" }`: exactly the version of `mesos` that the same package.toml makes, or a description that
 //! its build needs.
 //!
-//! Packages of one build belong together: an RPM with headers of another build's libraries is
-//! worse than none. The exact version need not be repeated, and so cannot be forgotten. The name
-//! may carry the architecture, as rpm's `%{?_isa}` writes it: `"mesos(x86-64)" = "="`.
+//! Packages of one build belong together: headers that do not fit the installed libraries are
+//! worse than none. With `=` the author need not repeat the exact version, and cannot forget to change it. The name
+//! may have the architecture, as with rpm's `%{?_isa}`: `"mesos(x86-64)" = "="`.
 
 use std::collections::BTreeMap;
 
@@ -17,13 +17,13 @@ pub(super) struct Siblings(BTreeMap<String, Sibling>);
 
 #[derive(Clone, Debug)]
 struct Sibling {
-    /// `[epoch:]version-release`; `None` where the version is missing, which is reported elsewhere.
+    /// `[epoch:]version-release`; `None` if the version is missing, which [`super::resolve`] reports.
     evr: Option<String>,
     has_isa: bool,
 }
 
 impl Siblings {
-    /// Notes a package under its name.
+    /// Adds a package.
     pub(super) fn add(&mut self, name: &str, raw: &RawPackage) {
         let epoch = raw.epoch.map(|e| format!("{e}:")).unwrap_or_default();
         let release = raw.release.as_deref().unwrap_or(RELEASE);
@@ -32,7 +32,7 @@ impl Siblings {
         self.0.insert(name.to_owned(), Sibling { evr, has_isa });
     }
 
-    /// Those of a file that the build needs belong to it as well.
+    /// Adds the packages of another file, which the build needs.
     pub(super) fn extend(&mut self, others: &Self) {
         self.0.extend(others.0.iter().map(|(name, sibling)| (name.clone(), sibling.clone())));
     }

@@ -1,4 +1,4 @@
-//! `[source.NAME]`: what is compiled, pinned by its content, and where it can be had.
+//! `[source.NAME]`: a source to compile. It is pinned by its content, and has addresses.
 
 use std::{
     collections::BTreeSet,
@@ -13,50 +13,50 @@ use super::{
 };
 use crate::input;
 
-/// Something that a build starts from.
+/// A source of a build.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Source {
-    /// Its name; it stands at `/src/NAME` while its build runs.
+    /// Its name. The build sees it in the folder `/src/NAME`.
     pub name: String,
-    /// What it is, and where it can be had.
+    /// Its kind, pin and addresses.
     pub origin: Origin,
-    /// Files of the description's folder that change it, in order.
+    /// Absolute paths of its patches, in order.
     pub patches: Vec<PathBuf>,
 }
 
-/// What a source is, and where it can be had.
+/// The kinds of sources, with their pins and addresses.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origin {
     /// One commit of a git repository.
     Git {
-        /// Addresses of repositories that have it, tried in order.
+        /// Addresses of repositories with this commit, tried in order.
         urls: Vec<String>,
         /// The commit's id: 40 lower-case hex digits.
         commit: String,
     },
-    /// A file: an archive, or one that is taken as it is.
+    /// A file: an archive, or a file that is not unpacked.
     Archive {
-        /// Addresses that it can be had from, tried in order.
+        /// Its addresses, tried in order.
         urls: Vec<String>,
         /// The SHA-256 of its bytes, as 64 lower-case hex digits; `None` until it is pinned.
         sha256: Option<String>,
-        /// How many these are, so that a location that gives more is left in time.
+        /// Its size in bytes. A download is stopped if it is larger.
         size: Option<u64>,
         /// Upstream's signature of it.
         signature: Option<UpstreamSignature>,
-        /// The name that it has in the source's folder, if it is not unpacked.
+        /// Its name in the source's folder, if it is not unpacked.
         file: Option<String>,
     },
-    /// A folder of the checkout, at this path.
+    /// The folder of the checkout with this absolute path.
     Folder(PathBuf),
 }
 
 /// A detached OpenPGP signature of an archive.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UpstreamSignature {
-    /// Where it can be had.
+    /// Its address.
     pub url: String,
-    /// The file, armored or not, with the keys that may have made it.
+    /// The file with the keys that may have made it, armored or not.
     pub keys: PathBuf,
 }
 
@@ -98,7 +98,7 @@ fn refuse_file(raw: &RawSource) -> Checked<()> {
     }
 }
 
-/// The name of a file that is not unpacked: the one that is given, or the last part of its addresses.
+/// The name of a file that is not unpacked: the key `file`, or the last part of its addresses.
 fn file(unpack: Option<bool>, name: Option<String>, urls: &[String]) -> Checked<Option<String>> {
     if unpack.unwrap_or(true) {
         return match name {
@@ -117,15 +117,15 @@ fn file(unpack: Option<bool>, name: Option<String>, urls: &[String]) -> Checked<
     Ok(Some(name.to_owned()))
 }
 
-/// What stands behind an address's last slash; nothing behind the host alone.
+/// The part of an address after its last slash; empty if the address has a host only.
 fn last_part(url: &str) -> &str {
     let path = url.split(['?', '#']).next().unwrap_or(url);
     let path = path.split_once("://").map_or(path, |(_, rest)| rest);
     path.split_once('/').map_or("", |(_, path)| path.rsplit('/').next().unwrap_or(path))
 }
 
-/// A file of the description's folder. Names that lead elsewhere are refused, be it through links:
-/// what a build is made from lies in one place.
+/// Checks the name of a patch: a file in the description's folder. Paths and links that lead out of it are refused,
+/// so that all inputs of a build are in one folder.
 fn patch(name: &str, dir: &Path) -> Checked<PathBuf> {
     let path = dir.join(relative(name, "patches")?);
     let about = |e: std::io::Error| format!("patches: {e}");
@@ -155,7 +155,7 @@ fn refuse(wrong: bool, kind: &str, pin: &str) -> Checked<()> {
     }
 }
 
-/// A name that becomes a folder in the container.
+/// Checks a name that becomes the name of a folder in the container.
 pub(super) fn folder_name(name: &str) -> Checked<()> {
     let legal = |c: char| c.is_ascii_alphanumeric() || "._+-".contains(c);
     match name.starts_with(|c: char| c.is_ascii_alphanumeric()) && name.chars().all(legal) {
@@ -177,7 +177,7 @@ fn locations(key: &str, raw: &RawLocations) -> Checked<Vec<String>> {
     list.iter().map(|url| address(key, url)).collect()
 }
 
-/// An address; one that begins with `-` would be an option of the program it is given to.
+/// Checks an address. If it began with `-`, a program would treat it as an option.
 fn address(key: &str, url: &str) -> Checked<String> {
     let known = ["https://", "http://", "ssh://", "file://"];
     if !known.iter().any(|k| url.starts_with(k)) || url.contains(char::is_whitespace) {

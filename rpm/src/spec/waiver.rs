@@ -1,5 +1,5 @@
-//! `waive = [{ check = "rpath", file = "/usr/lib64/x.so*", reason = "..." }]`: what the gate would refuse, and
-//! somebody has looked at.
+//! `waive = [{ check = "rpath", file = "/usr/lib64/x.so*", reason = "..." }]`: faults that an author has looked at and
+//! accepts.
 
 use globset::{GlobBuilder, GlobMatcher};
 
@@ -11,19 +11,19 @@ use super::{
     scripts::Scripts,
 };
 
-/// A rule of [`crate::lint`], by the name that a waiver calls it.
+/// A rule of [`crate::lint`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Check {
-    /// Where the dynamic linker looks for libraries.
+    /// `rpath`: the folders in which the dynamic linker looks for libraries.
     Rpath,
-    /// Paths that only the builder has.
+    /// `build-path`: paths of the build machine.
     BuildPath,
 }
 
 impl Check {
     const ALL: [Self; 2] = [Self::Rpath, Self::BuildPath];
 
-    /// As in package.toml.
+    /// The name in package.toml.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Rpath => "rpath",
@@ -37,15 +37,15 @@ impl Check {
 pub struct Waiver {
     /// The rule.
     pub check: Check,
-    /// The file as it is written, a pattern, or a scriptlet.
+    /// The path of a file, a pattern of paths, or the name of a scriptlet, as the author wrote it.
     pub file: String,
-    /// Why it may be so.
+    /// Why the fault is accepted.
     pub reason: String,
     matcher: GlobMatcher,
 }
 
 impl Waiver {
-    /// Whether it is for this file, or this scriptlet.
+    /// Whether it covers faults of this rule in `file`: a path, or the name of a scriptlet.
     pub fn covers(&self, check: Check, file: &str) -> bool {
         self.check == check && self.matcher.is_match(file)
     }

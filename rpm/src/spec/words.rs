@@ -1,14 +1,14 @@
-//! Names and versions that rpm takes: of packages, and of what they depend on.
+//! Checks names and versions, of packages and of their dependencies.
 //!
 //! The rules are those of rpmbuild (build/parsePreamble.c `rpmCharCheck`, build/parseReqs.c `addReqProv`,
-//! `parseRCPOT`). Where 4.11.3 and 4.18 differ, the stricter one holds: 4.11 takes no `^`, and no name that
-//! begins with a letter outside of ASCII; 4.18 alone takes no wrong epoch and no second `-` or `:`. What both
-//! take, and what cannot be meant, is refused as well: empty parts of a version, macros, which nothing expands
-//! here, and a comparison inside a name.
+//! `parseRCPOT`). Where 4.11.3 and 4.18 differ, the stricter rule is used: 4.11 refuses `^`, and names that
+//! begin with a letter outside of ASCII; 4.18 refuses wrong epochs and a second `-` or `:`. Some values that both
+//! accept are surely mistakes, and are refused as well: empty parts of a version, macros (nothing expands them
+//! here), and a comparison inside a name.
 
 use super::{check::Checked, printable};
 
-/// The name of a package.
+/// Checks the name of a package.
 pub(super) fn package_name(key: &str) -> Checked<()> {
     let legal = |c: char| c.is_ascii_alphanumeric() || "._+-".contains(c);
     if !key.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_')
@@ -22,7 +22,7 @@ pub(super) fn package_name(key: &str) -> Checked<()> {
     no_two_dots("the name", key)
 }
 
-/// A version, or a release, of a package.
+/// Checks a version or a release of a package.
 pub(super) fn version(key: &str, value: String) -> Checked<String> {
     // `^` orders versions only from rpm 4.15 on; `-` divides version from release.
     let legal = |c: char| c.is_ascii_alphanumeric() || "._+~".contains(c);
@@ -34,7 +34,7 @@ pub(super) fn version(key: &str, value: String) -> Checked<String> {
     Ok(value)
 }
 
-/// A name in the table `key` (`requires`, `provides`, `conflicts`, `obsoletes`): of a package, a file, or a
+/// Checks a name in the table `key` (`requires`, `provides`, `conflicts`, `obsoletes`): of a package, a file, or a
 /// capability such as `perl(A::B)`.
 pub(super) fn dependency_name(key: &str, name: &str) -> Checked<()> {
     let shown = printable(name);
@@ -59,7 +59,7 @@ pub(super) fn dependency_name(key: &str, name: &str) -> Checked<()> {
     if key == "provides" && name.starts_with("rpmlib(") {
         return refuse("is for rpm itself to provide");
     }
-    // Packages alone can be replaced.
+    // Only packages can be obsolete.
     if key == "obsoletes" {
         package_name(name)
             .map_err(|why| format!("{key}: `{shown}` is not the name of a package: {why}"))?;
@@ -67,7 +67,7 @@ pub(super) fn dependency_name(key: &str, name: &str) -> Checked<()> {
     Ok(())
 }
 
-/// Characters of a capability's own name: `font(:lang=en)` holds no comparison.
+/// The characters that are not in brackets: the `=` in `font(:lang=en)` is no comparison.
 fn outside_of_brackets(name: &str) -> impl Iterator<Item = char> {
     let mut depth = 0_usize;
     name.chars().filter(move |c| {
@@ -80,7 +80,7 @@ fn outside_of_brackets(name: &str) -> impl Iterator<Item = char> {
     })
 }
 
-/// What a dependency on `name` is compared with: `[epoch:]version[-release]`.
+/// Checks the version of a dependency on `name`: `[epoch:]version[-release]`.
 pub(super) fn dependency_version(name: &str, text: &str) -> Checked<()> {
     let shown = printable(text);
     if name.starts_with('/') {
@@ -106,10 +106,46 @@ pub(super) fn dependency_version(name: &str, text: &str) -> Checked<()> {
     Ok(())
 }
 
-/// rpmbuild takes `..` for a way up in a path that the words become part of.
+/// Refuses `..`, as rpmbuild does, because names and versions become parts of paths.
 fn no_two_dots(key: &str, value: &str) -> Checked<()> {
     match value.contains("..") {
         true => Err(format!("{key}: `{value}` holds `..`, which rpmbuild refuses")),
         false => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn package_names_and_versions_are_those_that_rpmbuild_takes() {
+        for name in ["a", "_a", "9a", "gtk+-2.0", &"n".repeat(128)] {
+            assert_eq!(package_name(name), Ok(()), "{name}");
+        }
+        for name in ["", "-a", ".a", "a b", "a:b", "gr\u{fc}n", "a..b", &"n".repeat(129)] {
+            assert!(package_name(name).is_err(), "{name}");
+        }
+        for good in ["1", "0.25.0", "1~rc1", "2+git"] {
+            assert_eq!(version("version", good.into()).as_deref(), Ok(good));
+        }
+        for bad in ["", "1-2", "1^2", "1:2", "1 2", "1..2"] {
+            assert!(version("version", bad.into()).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn names_of_dependencies_depend_on_the_table_they_stand_in() {
+        let all = ["requires", "provides", "conflicts", "obsoletes"];
+        let takes = |name: &str| {
+            all.into_iter().filter(|key| dependency_name(key, name).is_ok()).collect::<Vec<_>>()
+        };
+        assert_eq!(takes("bash"), all);
+        assert_eq!(takes("/bin/sh"), all[..3]);
+        assert_eq!(takes("libc.so.6(GLIBC_2.17)(64bit)"), all[..3]);
+        assert_eq!(takes("rpmlib(FileCaps)"), ["requires", "conflicts"]);
+        // A comparison is refused, unless it is part of a capability's own name.
+        assert_eq!(takes("font(:lang=en)"), all[..3]);
+        assert_eq!(takes("bash>=4"), [""; 0]);
     }
 }

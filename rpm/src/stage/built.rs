@@ -1,4 +1,4 @@
-//! What a build put into its staged root: taken by `staged` assets, which leave it where it is.
+//! Files that a build has installed into its staged root. `staged` assets take them, and they keep their paths.
 
 use std::{
     collections::BTreeSet,
@@ -15,16 +15,16 @@ use crate::{
     spec::{Content, Package, printable},
 };
 
-/// Something in the staged root.
+/// A file, directory or link in the staged root.
 pub(super) struct Built {
     /// Absolute path, as on the host.
     pub(super) path: String,
     pub(super) kind: Kind,
-    /// As the build left it.
+    /// Permission bits, as the build has set them.
     pub(super) mode: u16,
 }
 
-/// All that `pattern` takes: what it matches, and what lies below a directory that it matches.
+/// Everything that `pattern` matches, and everything below the directories that it matches.
 pub(super) fn find(
     package: &Package,
     root: &Path,
@@ -65,10 +65,10 @@ pub(super) fn find(
     }
 }
 
-/// Paths on the host of what the packages take of the staged root.
+/// Absolute paths on the host of all files of the staged root `root` that the packages take.
 ///
 /// # Errors
-/// As [`super::StagedRoot::collect`], for the packages' own patterns.
+/// As [`super::StagedRoot::collect`], for the packages' patterns.
 pub fn taken(root: &Path, packages: &[Package]) -> Result<BTreeSet<String>> {
     let mut taken = BTreeSet::new();
     for package in packages {
@@ -81,10 +81,11 @@ pub fn taken(root: &Path, packages: &[Package]) -> Result<BTreeSet<String>> {
     Ok(taken)
 }
 
-/// Files and links of the staged root that no package takes and `discard` does not name.
+/// Absolute paths on the host of the files and links in the staged root `root` that no package takes and that no pattern of
+/// `discard` matches.
 ///
 /// # Errors
-/// As [`super::StagedRoot::collect`], for the packages' own patterns.
+/// As [`super::StagedRoot::collect`], for the packages' patterns.
 pub fn leftover(root: &Path, packages: &[Package], discard: &[String]) -> Result<Vec<String>> {
     let taken = taken(root, packages)?;
     let name = packages.first().map_or("", |p| p.name.as_str());
@@ -107,7 +108,7 @@ fn patterns(package: &str, list: &[String]) -> Result<GlobSet> {
     pattern::set(list).map_err(|e| Error::stage(package, format!("staged: no pattern: {e}")))
 }
 
-/// The deepest folder that the pattern can be looked for in.
+/// The deepest folder that contains all matches of the pattern.
 fn start(root: &Path, pattern: &str) -> PathBuf {
     let fixed = pattern.split('/').take_while(|part| !is_pattern(part));
     fixed.fold(root.to_owned(), |path, part| path.join(part))

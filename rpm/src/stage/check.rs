@@ -1,5 +1,5 @@
-//! What is refused of a staged root as a whole: names that cannot be installed, places that are not a
-//! package's, attributes that nobody asked for.
+//! Checks a staged root as a whole: names that cannot be installed, folders in which no package may have files, modes
+//! that the author has not confirmed.
 
 use super::{Kind, Laid, StagedRoot, places};
 use crate::{
@@ -8,7 +8,7 @@ use crate::{
     spec::{Package, printable},
 };
 
-/// Checks all that does not depend on which asset an entry comes from.
+/// Makes the checks that do not depend on the assets.
 pub(super) fn all(package: &Package, root: &StagedRoot) -> Result<()> {
     parents(package, root)?;
     names(package, root)?;
@@ -16,8 +16,8 @@ pub(super) fn all(package: &Package, root: &StagedRoot) -> Result<()> {
     units(package, root)
 }
 
-/// A build sets the bits that lend a file's owner to whoever runs it by an accident of its install
-/// script, or on purpose; in the package they are on purpose only.
+/// Refuses set-user-id and set-group-id bits unless an asset has them in `mode`: a build's install script may have set them
+/// by accident.
 pub(super) fn modes<'a>(package: &Package, laid: impl Iterator<Item = &'a Laid>) -> Result<()> {
     let lends = |l: &&Laid| l.entry.mode & 0o6000 != 0 && !l.has_mode;
     let Some(Laid { entry, .. }) = laid.into_iter().find(lends) else { return Ok(()) };
@@ -34,7 +34,7 @@ pub(super) fn modes<'a>(package: &Package, laid: impl Iterator<Item = &'a Laid>)
     ))
 }
 
-/// What stands below a file or a link cannot be installed.
+/// Refuses paths below a file or a link, which cannot be installed.
 fn parents(package: &Package, root: &StagedRoot) -> Result<()> {
     for entry in root.entries.iter().filter(|e| !matches!(e.kind, Kind::Dir | Kind::Ghost)) {
         let below = format!("{}/", entry.path);
@@ -49,7 +49,7 @@ fn parents(package: &Package, root: &StagedRoot) -> Result<()> {
     Ok(())
 }
 
-/// What rpm cannot lay down, it does not say before the middle of an installation.
+/// Refuses names that rpm cannot install. rpm itself would notice in the middle of an installation.
 pub(crate) fn names(package: &Package, root: &StagedRoot) -> Result<()> {
     for entry in &root.entries {
         if entry.path.contains(char::is_control) {
@@ -86,8 +86,8 @@ pub(crate) fn names(package: &Package, root: &StagedRoot) -> Result<()> {
     Ok(())
 }
 
-/// What is laid down where memory is mounted, or where everything is removed from time to time, is
-/// gone after the next start of the host.
+/// Refuses files in folders that are in memory or are emptied from time to time: they would be gone after the next
+/// start of the host.
 fn volatile(package: &Package, root: &StagedRoot) -> Result<()> {
     for entry in root.entries.iter().filter(|e| e.is_shipped()) {
         let Some(place) = places::volatile(&entry.path) else { continue };
@@ -117,11 +117,11 @@ fn volatile(package: &Package, root: &StagedRoot) -> Result<()> {
     Ok(())
 }
 
-/// Where CentOS 7's systemd looks for the units of packages.
+/// The folders in which CentOS 7's systemd looks for units of packages.
 const UNIT_DIRS: [&str; 3] =
     ["/usr/lib/systemd/system", "/lib/systemd/system", "/etc/systemd/system"];
 
-/// A unit that is named and not shipped: each systemctl of the scriptlets would fail unseen.
+/// Refuses units that the package does not ship: the scriptlets' calls of systemctl would fail without a message.
 fn units(package: &Package, root: &StagedRoot) -> Result<()> {
     let is_there = |name: &str| {
         UNIT_DIRS.iter().any(|dir| {
@@ -140,4 +140,69 @@ fn units(package: &Package, root: &StagedRoot) -> Result<()> {
             UNIT_DIRS[0]
         ),
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        spec::Spec,
+        stage::{Entry, StagedRoot},
+    };
+
+    /// Checks a root with these entries, of a package with these lines more.
+    fn check(lines: &str, entries: &[(&str, Kind)]) -> Result<(), String> {
+        let text = format!(
+            "[package.p]\nversion = \"1\"\narch = \"noarch\"\nsummary = \"s\"\nlicense = \"l\"\n{lines}\n\
+             [[changelog]]\ndate = 2015-10-21\nauthor = \"a\"\ntext = [\"t\"]\n"
+        );
+        let spec = Spec::parse(&text, "/none/package.toml".as_ref(), "/none".as_ref()).unwrap();
+        let entries = entries.iter().map(|(path, kind)| Entry::new(*path, kind.clone(), 0o644));
+        let root = StagedRoot::of(&spec.packages[0], entries.collect());
+        root.map(|_| ()).map_err(|e| e.to_string().replace("package p: ", ""))
+    }
+
+    fn file() -> Kind {
+        Kind::File { source: "/none".into(), size: 0, inode: None }
+    }
+
+    fn link() -> Kind {
+        Kind::Link { target: "x".into() }
+    }
+
+    #[test]
+    fn files_lie_in_folders_only() {
+        assert_eq!(check("", &[("/opt/a", Kind::Dir), ("/opt/a/b", file())]), Ok(()));
+        // Between the two in the order of bytes, and below neither.
+        let apart = [("/opt/a", link()), ("/opt/a-b", file()), ("/opt/a.b", file())];
+        assert_eq!(check("", &apart), Ok(()));
+        for kind in [file(), link()] {
+            let error = check("", &[("/opt/a", kind), ("/opt/a.b", file()), ("/opt/a/b", file())]);
+            assert_eq!(error.unwrap_err(), "/opt/a/b lies below /opt/a, which is not a directory");
+        }
+        let twice = check("", &[("/opt/a", file()), ("/opt/a", link())]);
+        assert_eq!(twice.unwrap_err(), "/opt/a is listed twice");
+    }
+
+    #[test]
+    fn packages_own_files_in_memory_and_ship_none() {
+        for path in ["/run/x", "/tmp/x", "/var/run/x"] {
+            assert!(check("", &[(path, file())]).unwrap_err().contains("lies in"), "{path}");
+            assert_eq!(check("", &[(path, Kind::Ghost)]), Ok(()), "{path}");
+        }
+    }
+
+    #[test]
+    fn units_that_are_named_are_shipped() {
+        let unit = |path: &'static str| check("units = [\"x@a.service\"]", &[(path, file())]);
+        assert_eq!(unit("/usr/lib/systemd/system/x@.service"), Ok(()));
+        assert_eq!(unit("/etc/systemd/system/x@.service"), Ok(()));
+        assert!(unit("/usr/lib/systemd/user/x@.service").unwrap_err().contains("no asset ships"));
+    }
+
+    #[test]
+    fn control_characters_are_in_no_name() {
+        let error = check("", &[("/opt/a\u{1b}", file())]).unwrap_err();
+        assert!(error.contains("holds control characters") && !error.contains('\u{1b}'), "{error}");
+    }
 }

@@ -1,15 +1,15 @@
-//! Which files of a disk an RPM can hold.
+//! Checks whether an RPM can hold a file.
 
 use std::{os::unix::fs::MetadataExt, path::Path};
 
 use super::Kind;
 use crate::{Error, Result, limits, spec::Package};
 
-/// A file that an RPM can hold.
+/// The entry for a regular file; an error for other kinds and for files that are too large.
 pub(super) fn regular(package: &Package, path: &Path, meta: &std::fs::Metadata) -> Result<Kind> {
     let name = path.display();
     if !meta.is_file() {
-        // Opening a FIFO would wait for ever, and a device is not content.
+        // Opening a FIFO would wait for ever, and a device has no content.
         return Err(Error::source(
             &package.name,
             format!("{name} is not a regular file"),

@@ -1,7 +1,7 @@
-//! Source files by name or pattern: below one folder, or elsewhere in the checkout, and nowhere else.
+//! Finds source files by name or pattern: below one folder, or elsewhere in the checkout, but never outside of it.
 //!
-//! A name alone is a file, and a link is followed to it, or a folder, which is taken as it is. In
-//! folders and patterns nothing is followed: a link is shipped as a link, whatever it points to.
+//! A name without wildcards is a file or a folder. If it is a link to a file, the link is followed. In
+//! folders and patterns links are not followed: a link is packaged as a link, even if it leads nowhere.
 
 use std::{
     fmt,
@@ -18,37 +18,37 @@ use crate::{
     spec::{Base, Package, printable},
 };
 
-/// Why nothing can be looked up in a build.
+/// The error if there is no result of a build to look in.
 pub(super) fn nothing_built(package: &Package) -> Error {
     Error::stage(&package.name, "an asset is taken from a build, but nothing is built")
 }
 
-/// Something that an asset's `source` names.
+/// A file, folder or link that an asset's `source` has found.
 pub(super) struct Found {
-    /// Its path below what the pattern fixes; empty for a folder that was named itself.
+    /// Its path below the fixed part of the pattern; empty for the folder that was named.
     pub(super) below: String,
     pub(super) kind: Kind,
     pub(super) mode: u16,
 }
 
-/// What `source` turned out to be.
+/// What `source` names.
 pub(super) enum Source {
-    /// One file, named.
+    /// One file.
     File(Found),
-    /// A folder, named: itself, then all below it.
+    /// A folder: the folder itself, then everything below it.
     Folder(Vec<Found>),
-    /// What a pattern matches.
+    /// The matches of a pattern.
     Several(Vec<Found>),
 }
 
-/// Folders of the checkout that no asset may take from: secret keys and half-done results are there.
+/// Folders of the checkout from which no asset may take files: they have secret keys and unfinished results.
 const CLOSED: [&str; 2] = ["target", ".git"];
 
 /// Finds files below one folder, or elsewhere in the checkout.
 pub(super) struct Finder<'a> {
     package: &'a Package,
     base: PathBuf,
-    /// The checkout, if it is known and what is looked for is not a build's own.
+    /// The checkout, if it is known; `None` if the files are a build's result.
     checkout: Option<PathBuf>,
     name: Base,
     pattern: &'a str,
@@ -85,7 +85,7 @@ impl<'a> Finder<'a> {
         Ok(Self { package, base, checkout, name, pattern })
     }
 
-    /// All that the pattern names, but for what `exclude` does.
+    /// Everything that the pattern names, except for matches of `exclude`.
     pub(super) fn find(&self, exclude: &[String]) -> Result<Source> {
         let (fixed, rest) = split(self.pattern);
         let start = self.base.join(fixed);
@@ -113,11 +113,11 @@ impl<'a> Finder<'a> {
         if found.is_empty() { Err(self.missing()) } else { Ok(Source::Several(found)) }
     }
 
-    /// What lies below `start`; with `wanted`, what this pattern matches of it.
+    /// Everything below `start`, or the matches of the pattern `wanted` there.
     fn walk(&self, start: &Path, wanted: Option<&str>, exclude: &[String]) -> Result<Vec<Found>> {
         let (fixed, _) = split(self.pattern);
         let excluded = self.matcher(exclude)?;
-        // Folders belong to a tree; `*` names what lies in one, as in cargo-generate-rpm.
+        // A named folder is taken with its folders. A pattern such as `*` gives no folders, as in cargo-generate-rpm.
         let is_tree = wanted.is_none_or(|w| w == "**" || w.ends_with("/**"));
         let wanted = wanted.map(|w| self.matcher(&[w.to_owned()])).transpose()?;
         let mut found = Vec::new();
@@ -127,7 +127,7 @@ impl<'a> Finder<'a> {
             self.stays_inside(item.path())?;
             let below = item.path().strip_prefix(start).unwrap_or(item.path());
             let is_dir = item.file_type().is_dir();
-            // Exclusions are written as `source` is, from the same folder.
+            // Exclusions are relative to the same folder as `source`.
             if Path::new(fixed).join(below).ancestors().any(|a| excluded.is_match(a)) {
                 if is_dir {
                     walk.skip_current_dir();
@@ -159,12 +159,12 @@ impl<'a> Finder<'a> {
             return Ok(Found { below, kind: Kind::Link { target }, mode: 0o777 });
         }
         let kind = regular(self.package, path, meta).map_err(|e| self.blame(e))?;
-        // A checkout has these two modes and no other, whatever the umask; more is for `mode` to say.
+        // git stores these two modes only, and the umask must not matter. Other modes need the key `mode`.
         let usual = if meta.mode() & 0o100 != 0 { 0o755 } else { 0o644 };
         Ok(Found { below, kind, mode: usual | (meta.mode() & 0o6000) as u16 })
     }
 
-    /// What stands at a path behind all links, provided that it is inside.
+    /// Follows all links of a path. Refuses a target outside of the folder.
     fn behind(&self, path: &Path, is_link: bool) -> Result<(PathBuf, std::fs::Metadata)> {
         let real = match fs_err::canonicalize(path) {
             Ok(real) => real,
@@ -226,7 +226,7 @@ impl<'a> Finder<'a> {
         ))
     }
 
-    /// An error that begins with what the author wrote.
+    /// An error whose message begins with the author's text.
     fn source_error(&self, message: String, help: impl Into<String>) -> Error {
         let pattern = printable(self.pattern);
         Error::source(&self.package.name, format!("source `{pattern}` {message}"), help)
@@ -237,7 +237,7 @@ impl<'a> Finder<'a> {
         Error::stage(&self.package.name, format!("source `{pattern}` {message}"))
     }
 
-    /// Says what was written before what is wrong with a file that it led to.
+    /// Adds the author's text to an error about a file that it has found.
     fn blame(&self, error: Error) -> Error {
         match error {
             Error::Source { message, help, .. } => self.source_error(
@@ -249,7 +249,7 @@ impl<'a> Finder<'a> {
     }
 }
 
-/// A folder has no mode of its own in a checkout.
+/// A folder gets the mode 0755, since git stores no modes of folders.
 fn folder(below: &str) -> Found {
     Found { below: below.to_owned(), kind: Kind::Dir, mode: 0o755 }
 }
@@ -258,7 +258,7 @@ pub(super) fn is_pattern(text: &str) -> bool {
     text.contains(['*', '?', '[', '{'])
 }
 
-/// The leading folders of a pattern that hold no wildcard, and the rest; a name alone has no rest.
+/// Splits a pattern into the leading folders without wildcards, and the rest. The rest of a name without wildcards is empty.
 fn split(pattern: &str) -> (&str, &str) {
     let Some(wild) = pattern.split('/').position(is_pattern) else {
         return (pattern.trim_end_matches('/'), "");

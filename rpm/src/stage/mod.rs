@@ -1,8 +1,8 @@
-//! The staged root: which file goes where with which attributes, before anything is written.
+//! The staged root: the list of all paths of a package with their attributes, before the RPM is written.
 //!
-//! Sources are looked up in the checkout only (from the description's folder or the crate's) and in
-//! the compile step's output; a pattern or symbolic link that leads out of there is refused, so that
-//! a description cannot pack what is none of its business.
+//! Files are taken from the checkout (relative to the folder of the description or of the crate), and from
+//! the result of the compile step. A pattern or symbolic link that leads out of there is refused, so that
+//! a description cannot package other files of the machine.
 
 mod built;
 pub(crate) mod check;
@@ -27,7 +27,7 @@ use crate::{
     spec::{Asset, Base, Content, Package, printable},
 };
 
-/// Everything that an RPM will hold, in the order in which rpm stores it: by path, bytewise.
+/// All entries of an RPM, sorted as rpm sorts them: by the bytes of their paths.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StagedRoot {
     pub(crate) entries: Vec<Entry>,
@@ -36,9 +36,9 @@ pub struct StagedRoot {
 /// One path in a package.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
-    /// Absolute path on the host it will be installed on.
+    /// Absolute path on the host.
     pub path: String,
-    /// What is there.
+    /// File, directory, link or ghost.
     pub kind: Kind,
     /// Permission bits.
     pub mode: u16,
@@ -50,12 +50,12 @@ pub struct Entry {
     pub(crate) flags: FileFlags,
     /// File capabilities in libcap's notation.
     pub caps: Option<String>,
-    /// What `rpm -V` does not look at.
+    /// Attributes that `rpm -V` does not verify.
     pub(crate) unverified: FileVerifyFlags,
 }
 
 impl Entry {
-    /// An entry for `path` of root's, with these permission bits and without any attribute.
+    /// An entry with the owner `root`, these permission bits, and no other attributes.
     pub fn new(path: impl Into<String>, kind: Kind, mode: u16) -> Self {
         Self {
             path: path.into(),
@@ -69,23 +69,23 @@ impl Entry {
         }
     }
 
-    /// Whether the payload holds it: all but ghosts.
+    /// Whether the payload contains it: `false` for ghosts.
     pub fn is_shipped(&self) -> bool {
         !self.flags.contains(FileFlags::GHOST)
     }
 }
 
-/// What stands at a path.
+/// The kinds of entries.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// A regular file.
     File {
-        /// Where its content is read from.
+        /// The file that its content is read from.
         source: PathBuf,
         /// Size in bytes when it was staged.
         size: u64,
-        /// Device and inode, where the source has several names: names that share them become
-        /// hard links of one another.
+        /// Device and inode, if the source has several names. Entries with the same numbers become
+        /// hard links to each other.
         inode: Option<(u64, u64)>,
     },
     /// A directory.
@@ -95,36 +95,36 @@ pub enum Kind {
         /// Its target, unresolved.
         target: String,
     },
-    /// A file that is owned but not shipped.
+    /// A file that the package owns but does not contain.
     Ghost,
 }
 
-/// Folders that the patterns of a package's assets start from.
+/// The folders that the patterns of a package's assets are relative to.
 #[derive(Clone, Debug)]
 pub struct Roots {
     /// The folder of package.toml.
     pub spec: PathBuf,
-    /// The checkout, in which `../` may lead elsewhere. `None`: to what is in the folder only.
+    /// The checkout. Patterns with `../` may lead to other folders of it. `None`: they must stay in their own folder.
     pub workspace: Option<PathBuf>,
     /// The crate's folder.
     pub crate_dir: Option<PathBuf>,
-    /// What the compile step produced: programs of a crate, or a whole staged root.
+    /// The result of the compile step: a folder with programs of a crate, or a whole staged root.
     pub build: Option<PathBuf>,
 }
 
 impl Roots {
-    /// For a package whose files lie in the folder of its package.toml, and nowhere else.
+    /// For a package whose files are all in the folder of its package.toml.
     pub fn of_folder(folder: impl Into<PathBuf>) -> Self {
         Self { spec: folder.into(), workspace: None, crate_dir: None, build: None }
     }
 }
 
 impl StagedRoot {
-    /// Looks up the files of every asset.
+    /// Looks up the files of every asset, and checks the result. File contents are not read.
     ///
     /// # Errors
-    /// [`Error::Stage`] for a pattern that matches nothing, leads out of its folder, collides
-    /// with another, or names something that an RPM cannot hold.
+    /// [`Error::Source`] if a file is missing or may not be packaged; [`Error::Stage`] if two assets have the same path, or for
+    /// files, names and modes that an RPM cannot or should not have; or an I/O error that names the file.
     pub fn collect(package: &Package, roots: &Roots) -> Result<Self> {
         let mut laid: BTreeMap<String, Laid> = BTreeMap::new();
         for asset in &package.assets {
@@ -143,10 +143,10 @@ impl StagedRoot {
         Ok(root)
     }
 
-    /// A root of entries that the caller lists instead of assets.
+    /// A root with these entries, instead of those of the package's assets.
     ///
     /// # Errors
-    /// [`Error::Stage`] for two entries with one path, and for what an RPM cannot hold.
+    /// [`Error::Stage`] if two entries have the same path, or for names that an RPM cannot have.
     pub fn of(package: &Package, mut entries: Vec<Entry>) -> Result<Self> {
         entries.sort_by(|a, b| a.path.cmp(&b.path));
         if let Some(two) = entries.windows(2).find(|two| two[0].path == two[1].path) {
@@ -158,7 +158,8 @@ impl StagedRoot {
         Ok(root)
     }
 
-    /// What is there before anything is built: all but the build's own output.
+    /// The entries that are known before anything is compiled: all except the result of the compile step. They are in order of the
+    /// assets, and not checked as a whole.
     ///
     /// # Errors
     /// As [`StagedRoot::collect`].
@@ -173,12 +174,12 @@ impl StagedRoot {
         Ok(Self { entries })
     }
 
-    /// The entries, sorted by path. Those of [`StagedRoot::collect`] and [`StagedRoot::of`] have different paths.
+    /// The entries. Those of [`StagedRoot::collect`] and [`StagedRoot::of`] are sorted by path, and no two have the same path.
     pub fn entries(&self) -> &[Entry] {
         &self.entries
     }
 
-    /// The source files that this root is read from.
+    /// The paths of the files whose content this root needs.
     pub fn sources(&self) -> impl Iterator<Item = &Path> {
         self.entries.iter().filter_map(|e| match &e.kind {
             Kind::File { source, .. } => Some(source.as_path()),
@@ -187,18 +188,18 @@ impl StagedRoot {
     }
 }
 
-/// An entry, and how it came to its place.
+/// An entry with facts about the asset that it comes from.
 struct Laid {
     entry: Entry,
-    /// Whether the asset says its mode.
+    /// Whether the asset has the key `mode`.
     has_mode: bool,
-    /// Whether it is a folder that came with what lies in it, and was not asked for by itself.
+    /// Whether it is a folder of a tree, and not an asset of its own.
     came_along: bool,
 }
 
 impl Laid {
-    /// The one of two for the same path that holds: what an asset says of a folder by itself comes
-    /// before what the folder of a tree is like.
+    /// Chooses between two entries for the same path: an asset for a folder replaces the folder of
+    /// a tree.
     fn with(self, other: Self, package: &Package) -> Result<Self> {
         let are_folders = self.entry.kind == Kind::Dir && other.entry.kind == Kind::Dir;
         match (are_folders, self.came_along, other.came_along) {
@@ -263,7 +264,7 @@ fn resolve(package: &Package, asset: &Asset, roots: &Roots) -> Result<Vec<Laid>>
     })
 }
 
-/// What is found below a folder, laid down below `dest`. Folders of CentOS 7's own are left to it.
+/// Entries below `dest` for the files that were found in a folder. Folders that CentOS 7 owns are left out.
 fn tree(
     asset: &Asset,
     dest: &str,
@@ -279,7 +280,7 @@ fn tree(
     ours.map(|(path, f)| of_tree(asset, path, f.kind, f.mode, lay)).collect()
 }
 
-/// Part of a tree. `mode` is for its files; a directory or a link keeps its own.
+/// An entry of a tree. The asset's `mode` is for files; directories and links keep their own modes.
 fn of_tree(
     asset: &Asset,
     path: String,
@@ -293,8 +294,8 @@ fn of_tree(
     Laid { has_mode: mode.is_some(), ..lay(path, kind, mode.unwrap_or(own), is_dir) }
 }
 
-/// What rpmbuild makes of the flags (`addFile` of its `files.c`): a directory is neither
-/// configuration nor documentation, and what lies in a documentation folder is.
+/// Changes the flags as rpmbuild does (`addFile` of its `files.c`): directories are neither
+/// configuration nor documentation; files in documentation folders are documentation.
 fn file_flags(own: FileFlags, path: &str, kind: &Kind) -> FileFlags {
     if *kind == Kind::Dir {
         return own & !(FileFlags::CONFIG | FileFlags::DOC | FileFlags::LICENSE);
@@ -305,14 +306,14 @@ fn file_flags(own: FileFlags, path: &str, kind: &Kind) -> FileFlags {
     }
 }
 
-/// Where a thing goes that `source` names alone: into `dest` if that ends in `/`, as `dest` otherwise.
+/// The path of a single file or folder: in the folder `dest` if that ends in `/`, and `dest` itself otherwise.
 fn named(asset: &Asset, source: &str) -> String {
     let name = source.rsplit('/').next().unwrap_or(source);
     if asset.dest.ends_with('/') { format!("{}{name}", asset.dest) } else { asset.dest.clone() }
 }
 
-/// The folder that what a pattern matches goes into. Below a pattern's fixed part the folders are
-/// kept, as cargo-generate-rpm keeps them.
+/// The folder for the matches of a pattern. Folders below the fixed part of the pattern are
+/// kept, as in cargo-generate-rpm.
 fn folder_of<'a>(package: &Package, asset: &'a Asset) -> Result<&'a str> {
     asset.dest.strip_suffix('/').ok_or_else(|| {
         Error::stage_help(

@@ -2,15 +2,15 @@
 
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 
-/// How deep braces may stand in one another, and how long a pattern may be. A pattern is read by
-/// functions that call themselves, and a deep one would exhaust the stack.
+/// Limits for nested braces and for the length of a pattern. The parser of patterns is recursive,
+/// and a deeply nested pattern would overflow the stack.
 const MAX_DEPTH: usize = 16;
 const MAX_BYTES: usize = 4096;
 
-/// What matches one of `patterns`; `*` and `?` match no slash.
+/// A matcher for any of `patterns`. `*` and `?` do not match a slash.
 ///
 /// # Errors
-/// Says what is wrong with one of them.
+/// A sentence that says what is wrong with a pattern.
 pub(super) fn set(patterns: &[String]) -> Result<GlobSet, String> {
     let mut set = GlobSetBuilder::new();
     for pattern in patterns {
@@ -26,7 +26,7 @@ pub(super) fn set(patterns: &[String]) -> Result<GlobSet, String> {
     set.build().map_err(|e| e.kind().to_string())
 }
 
-/// An upper bound: escaped braces, and those in brackets, count as well.
+/// An upper bound for the nesting of braces: it counts escaped braces and those in brackets, too.
 fn depth(pattern: &str) -> usize {
     let (mut open, mut deepest) = (0_usize, 0);
     for c in pattern.chars() {

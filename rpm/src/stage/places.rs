@@ -1,8 +1,8 @@
-//! What is known of CentOS 7's file tree and of the names in it.
+//! Facts about CentOS 7's file tree.
 
-/// Directories that the package `filesystem` of CentOS 7 owns: a package that owns one of them as
-/// well can change or remove what the whole system stands on. From its spec file, version 3.2;
-/// sorted, to be searched.
+/// Directories that CentOS 7's package `filesystem` owns. Another package that owns one of them
+/// could change or remove it, and break the whole system. From its spec file, version 3.2;
+/// sorted, for binary search.
 const FILESYSTEM_DIRS: &[&str] = &[
     "/",
     "/bin",
@@ -146,7 +146,7 @@ pub fn is_of_filesystem(path: &str) -> bool {
     FILESYSTEM_DIRS.binary_search(&path).is_ok() || is_of_a_language(path)
 }
 
-/// `/usr/share/locale/LL[/LC_MESSAGES]`, the sections of manual pages, and these in each language.
+/// Whether the path is `/usr/share/locale/LL[/LC_MESSAGES]`, a section of manual pages, or a section in another language.
 fn is_of_a_language(path: &str) -> bool {
     let in_man =
         path.strip_prefix("/usr/share/man/").or_else(|| path.strip_prefix("/usr/local/share/man/"));
@@ -163,23 +163,23 @@ fn is_of_a_language(path: &str) -> bool {
     })
 }
 
-/// Places that are mounted or emptied at each start of CentOS 7; /var/run and /var/lock are links.
+/// Folders that are in memory, or are emptied, at each start of CentOS 7. /var/run and /var/lock are links to /run.
 const VOLATILE: &[&str] =
     &["/dev", "/proc", "/run", "/sys", "/tmp", "/usr/tmp", "/var/lock", "/var/run", "/var/tmp"];
 
-/// The place of [`VOLATILE`] that `path` lies in.
+/// The folder of [`VOLATILE`] that contains `path`.
 pub(super) fn volatile(path: &str) -> Option<&'static str> {
     VOLATILE.iter().find(|v| path.strip_prefix(**v).is_some_and(|r| r.starts_with('/'))).copied()
 }
 
-/// A path below /run, by whichever name it is called.
+/// The path in its form below /run, if it is /run/x, /var/run/x or /var/lock/x.
 pub(super) fn run(path: &str) -> Option<String> {
     let lock = path.strip_prefix("/var/lock/").map(|rest| format!("/run/lock/{rest}"));
     let own = path.starts_with("/run/").then(|| path.to_owned());
     own.or_else(|| path.strip_prefix("/var/run/").map(|rest| format!("/run/{rest}"))).or(lock)
 }
 
-/// The file behind a unit: that of `getty@tty1.service` is `getty@.service`.
+/// The file name of a unit: that of `getty@tty1.service` is `getty@.service`.
 pub(super) fn template_of(unit: &str) -> String {
     match (unit.split_once('@'), unit.rfind('.')) {
         (Some((name, _)), Some(dot)) => format!("{name}@{}", &unit[dot..]),
@@ -187,8 +187,8 @@ pub(super) fn template_of(unit: &str) -> String {
     }
 }
 
-/// Folders whose files are documentation whether they say so or not: the part of rpm's
-/// `%__docdir_path` that is there on CentOS 7.
+/// Folders whose files are always documentation: the folders of rpm's
+/// `%__docdir_path` that exist on CentOS 7.
 const DOCUMENTATION: &[&str] = &[
     "/usr/share/doc/",
     "/usr/share/man/",
@@ -202,7 +202,7 @@ const DOCUMENTATION: &[&str] = &[
     "/usr/X11R6/man/",
 ];
 
-/// Whether rpmbuild takes what lies at `path` for documentation.
+/// Whether rpmbuild marks the file `path` as documentation.
 pub(super) fn is_documentation(path: &str) -> bool {
     DOCUMENTATION.iter().any(|d| path.starts_with(d))
 }

@@ -1,7 +1,7 @@
 //! `calico_mesos check`: is this host ready for the plugin? Each question is asked of what the other party will use:
-//! [`agent`] has the flags and variables that the agent gets, [`modules`] what it loads, [`names`] the host's names
-//! (as the guide of 2015 demands) and the agent's address, [`machine`] namespaces, log and kernel, [`etcd`] what is in
-//! etcd, [`hosts`] and [`pools`] a part of that.
+//! `agent` has the flags and variables that the agent gets, `modules` what it loads, `names` the host's names
+//! (as the guide of 2015 demands) and the agent's address, `machine` namespaces, log and kernel, `etcd` what is in
+//! etcd, `hosts` and `pools` a part of that.
 
 mod agent;
 mod command;

@@ -1,5 +1,5 @@
 //! A block: 64 addresses, `/calico/ipam/v2/assignment/ipv4/block/<cidr>` (facts 2.1). JSON `cidr`,
-//! `affinity` ("host:<name>"), `allocations` (64 times null or an index) and `attributes` (what the
+//! `affinity` (`host:NAME`), `allocations` (64 times null or an index) and `attributes` (what the
 //! indexes point to: `handle_id` and `secondary`).
 //!
 //! Later clients add `unallocated`, the free addresses in the order in which they are used, and `strict_affinity` (or
