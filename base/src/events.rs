@@ -96,7 +96,7 @@ pub enum Event<'a> {
         signal: &'a str,
     },
     /// The run ended, and the repository exists. A failure may follow.
-    Finished(&'a crate::report::Report),
+    Finished(&'a crate::report::RunReport),
 }
 
 /// How a step ended.
@@ -120,7 +120,7 @@ pub trait Reporter: Sync {
     fn event(&self, event: &Event<'_>);
 
     /// Runs `work`, which uses the terminal itself. Meanwhile nothing else is shown.
-    fn aside(&self, work: &mut dyn FnMut()) {
+    fn with_terminal(&self, work: &mut dyn FnMut()) {
         work();
     }
 }

@@ -28,11 +28,11 @@ static GOING: Mutex<Vec<(u64, TakeDown)>> = Mutex::new(Vec::new());
 
 /// Something outside of this process, such as a container, that must be removed if a signal ends the run. It is registered
 /// for as long as this value exists.
-pub struct Going(u64);
+pub struct Cleanup(u64);
 
-impl Going {
+impl Cleanup {
     /// Registers how to remove it.
-    pub fn note(take_down: impl Fn() + Send + Sync + 'static) -> Self {
+    pub fn register(take_down: impl Fn() + Send + Sync + 'static) -> Self {
         let mut going = GOING.lock().unwrap_or_else(PoisonError::into_inner);
         let id = going.iter().map(|(id, _)| id + 1).max().unwrap_or(0);
         going.push((id, Arc::new(take_down)));
@@ -40,7 +40,7 @@ impl Going {
     }
 }
 
-impl Drop for Going {
+impl Drop for Cleanup {
     fn drop(&mut self) {
         GOING.lock().unwrap_or_else(PoisonError::into_inner).retain(|(id, _)| *id != self.0);
     }

@@ -6,7 +6,7 @@ use crate::why::Why;
 
 /// The outcome of a run.
 #[derive(Debug)]
-pub struct Report {
+pub struct RunReport {
     /// The packages.
     pub packages: Vec<Row>,
     /// The repository.

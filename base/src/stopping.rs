@@ -14,7 +14,7 @@ pub fn begin() {
 
 /// Waits for ever if a signal has arrived: its handler will end the process. Call it before an error is reported that may be
 /// an effect of the handler, such as a container that is gone.
-pub fn hold() {
+pub fn wait_if_stopping() {
     while STOPPING.load(Ordering::SeqCst) {
         thread::park();
     }

@@ -17,7 +17,7 @@ use crate::{
     error::SpecError,
     input,
     spec::{Arch, from_str},
-    stage::{Kind, StagedRoot},
+    stage::{EntryKind, StagedRoot},
 };
 
 /// The x86_64 ABI's dynamic linker.
@@ -44,12 +44,12 @@ pub struct Violation {
     /// Path in the package.
     pub file: String,
     /// What is wrong with it.
-    pub fault: Fault,
+    pub fault: AbiFault,
 }
 
 /// What is wrong with an ELF file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Fault {
+pub enum AbiFault {
     /// It begins as an ELF file does, but its dynamic section cannot be read.
     Unreadable,
     /// It is for another machine than x86_64.
@@ -73,18 +73,18 @@ impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let file = &self.file;
         match &self.fault {
-            Fault::Unreadable => {
+            AbiFault::Unreadable => {
                 write!(f, "{file} calls itself ELF, but what it needs cannot be read")
             }
-            Fault::Machine => write!(f, "{file} is not for x86_64"),
-            Fault::Noarch => write!(f, "{file} is machine code in a noarch package"),
-            Fault::Interpreter(path) => {
+            AbiFault::Machine => write!(f, "{file} is not for x86_64"),
+            AbiFault::Noarch => write!(f, "{file} is machine code in a noarch package"),
+            AbiFault::Interpreter(path) => {
                 write!(f, "{file} asks for the dynamic linker {path}, which CentOS 7 does not have")
             }
-            Fault::Library(library) => {
+            AbiFault::Library(library) => {
                 write!(f, "{file} needs {library}, which neither CentOS 7 nor this release has")
             }
-            Fault::Version { needed: Needed { library, version }, symbols } => {
+            AbiFault::Version { needed: Needed { library, version }, symbols } => {
                 write!(
                     f,
                     "{file} needs version {version} of {library}, which CentOS 7 does not have"
@@ -150,8 +150,10 @@ impl AbiTable {
         let mut violations = Vec::new();
         for (entry, facts) in root.entries.iter().zip(facts).filter(|(_, f)| f.looks_like_elf) {
             let faults = match (&facts.elf, &entry.kind) {
-                (Some(elf), Kind::File { source, .. }) => self.faults(arch, elf, source, &own)?,
-                _ => vec![Fault::Unreadable],
+                (Some(elf), EntryKind::File { source, .. }) => {
+                    self.faults(arch, elf, source, &own)?
+                }
+                _ => vec![AbiFault::Unreadable],
             };
             let file = || entry.path.clone();
             violations.extend(faults.into_iter().map(|fault| Violation { file: file(), fault }));
@@ -165,30 +167,30 @@ impl AbiTable {
         elf: &Elf,
         source: &Path,
         own: &BTreeSet<String>,
-    ) -> Result<Vec<Fault>> {
+    ) -> Result<Vec<AbiFault>> {
         // Object files that are not linked are never run, so they may be for any machine. Separate debug files are
         // loaded by debuggers only.
         if !elf.is_linked || elf.is_debug_file {
             return Ok(Vec::new());
         }
         if arch == Arch::Noarch {
-            return Ok(vec![Fault::Noarch]);
+            return Ok(vec![AbiFault::Noarch]);
         }
         if elf.machine != EM_X86_64 || !elf.is_64 {
-            return Ok(vec![Fault::Machine]);
+            return Ok(vec![AbiFault::Machine]);
         }
         if !elf.is_described {
-            return Ok(vec![Fault::Unreadable]);
+            return Ok(vec![AbiFault::Unreadable]);
         }
         let mut faults = Vec::new();
         if let Some(path) = elf.interpreter.as_ref().filter(|p| *p != INTERPRETER) {
-            faults.push(Fault::Interpreter(path.clone()));
+            faults.push(AbiFault::Interpreter(path.clone()));
         }
         let foreign = |l: &&String| !self.libraries.contains_key(*l) && !own.contains(*l);
-        faults.extend(elf.needed.iter().filter(foreign).cloned().map(Fault::Library));
+        faults.extend(elf.needed.iter().filter(foreign).cloned().map(AbiFault::Library));
         for needed in elf.versions_needed.iter().filter(|n| self.has(n) == Some(false)) {
             let symbols = symbols_of(source, needed)?;
-            faults.push(Fault::Version { needed: needed.clone(), symbols });
+            faults.push(AbiFault::Version { needed: needed.clone(), symbols });
         }
         Ok(faults)
     }

@@ -138,11 +138,8 @@ impl<'a> Prepared<'a> {
             BufWriter::with_capacity(1 << 20, &mut file),
         )?;
         let header = self.header_bytes(&facts)?;
-        let digests = Digests::take(
-            &header,
-            payload_md5(&header, path, draft.len(), facts.size)?,
-            facts.size,
-        );
+        let digests =
+            Digests::of(&header, payload_md5(&header, path, draft.len(), facts.size)?, facts.size);
         let head = self.head(&facts, &digests, archive_size)?;
         if head.len() != draft.len() {
             // Only a bug in this crate can lead here. No package is better than a damaged one.
@@ -177,7 +174,8 @@ impl<'a> Prepared<'a> {
     /// Placeholders with the length of the real values.
     fn draft_payload(&self) -> PayloadFacts {
         let digest = "0".repeat(64);
-        let is_file = |e: &crate::stage::Entry| matches!(e.kind, crate::stage::Kind::File { .. });
+        let is_file =
+            |e: &crate::stage::Entry| matches!(e.kind, crate::stage::EntryKind::File { .. });
         let of = |e| if is_file(e) { digest.clone() } else { String::new() };
         PayloadFacts {
             file_digests: self.root.entries.iter().map(of).collect(),

@@ -32,7 +32,7 @@ pub struct Report {
     /// `name-[epoch:]version-release.arch`
     pub nevra: String,
     /// Each check with its outcome, in a fixed order.
-    pub checks: Vec<(Check, Outcome)>,
+    pub checks: Vec<(Check, CheckOutcome)>,
     /// The reasons why CentOS 7's rpm could not install it, even if it is intact.
     pub unfit: Vec<String>,
     signed: Option<SignedRpm>,
@@ -51,7 +51,7 @@ impl Report {
     }
 
     /// The checks that failed.
-    pub fn failures(&self) -> impl Iterator<Item = &(Check, Outcome)> {
+    pub fn failures(&self) -> impl Iterator<Item = &(Check, CheckOutcome)> {
         self.checks.iter().filter(|(_, outcome)| !outcome.is_harmless())
     }
 
@@ -63,7 +63,7 @@ impl Report {
 
     /// What the packager can do about it, if this is known.
     pub fn remedy(&self) -> Option<&'static str> {
-        let is_missing = |check| self.checks.contains(&(check, Outcome::Missing));
+        let is_missing = |check| self.checks.contains(&(check, CheckOutcome::Missing));
         if is_missing(Check::PackageSignature) && is_missing(Check::HeaderSignature) {
             Some(
                 "sign it with `rpmsign --rpmv3 --addsign FILE`, or without --rpmv3 where rpmsign is older than 4.14",
@@ -84,12 +84,15 @@ impl Report {
 
     /// The checks that were made and passed.
     pub fn passed(&self) -> impl Iterator<Item = Check> {
-        self.checks.iter().filter(|(_, outcome)| *outcome == Outcome::Good).map(|(check, _)| *check)
+        self.checks
+            .iter()
+            .filter(|(_, outcome)| *outcome == CheckOutcome::Good)
+            .map(|(check, _)| *check)
     }
 
     /// The checks that were not made, because the program that wrote the package does not write their tags.
     pub fn not_made(&self) -> impl Iterator<Item = Check> {
-        self.checks.iter().filter(|(_, o)| *o == Outcome::NotMade).map(|(check, _)| *check)
+        self.checks.iter().filter(|(_, o)| *o == CheckOutcome::NotMade).map(|(check, _)| *check)
     }
 }
 
@@ -141,7 +144,7 @@ impl fmt::Display for Check {
 
 /// How a check ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub enum CheckOutcome {
     /// The digest or signature is correct.
     Good,
     /// The tag is missing, and need not exist.
@@ -156,7 +159,7 @@ pub enum Outcome {
     Signature(Mismatch),
 }
 
-impl fmt::Display for Outcome {
+impl fmt::Display for CheckOutcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Good => f.write_str("OK"),
@@ -169,7 +172,7 @@ impl fmt::Display for Outcome {
     }
 }
 
-impl Outcome {
+impl CheckOutcome {
     fn is_harmless(&self) -> bool {
         matches!(self, Self::Good | Self::NotMade)
     }
@@ -219,18 +222,18 @@ pub fn verify(path: &Path, certificate: &Certificate, required: Required) -> Res
         (Check::HeaderSha256, sha256),
         (Check::HeaderSignature, of_header),
         (Check::Size, check_size(&rpm, size)),
-        (Check::Md5, Outcome::of(&binary(&rpm, SigTag::RPMSIGTAG_MD5), &over.md5[..])),
+        (Check::Md5, CheckOutcome::of(&binary(&rpm, SigTag::RPMSIGTAG_MD5), &over.md5[..])),
         (Check::PayloadSha256, check_payload_digest(&rpm, &over.sha256)),
         (Check::PackageSignature, over.signature),
     ];
     let demands = Demands::of(&rpm, required);
     for (check, outcome) in &mut checks {
-        if *outcome == Outcome::Missing && !demands.include(*check) {
-            *outcome = Outcome::NotMade;
+        if *outcome == CheckOutcome::Missing && !demands.include(*check) {
+            *outcome = CheckOutcome::NotMade;
         }
     }
     if others(&rpm) {
-        checks.push((Check::OtherSignatures, Outcome::Signature(Mismatch::Unusable)));
+        checks.push((Check::OtherSignatures, CheckOutcome::Signature(Mismatch::Unusable)));
     }
     let unfit = fitness::faults(&rpm)?;
     let mut report =
@@ -273,12 +276,14 @@ fn others(rpm: &Rpm) -> bool {
 }
 
 /// Checks a digest in hex. It must be a string: rpm does not accept an array of one string.
-fn check_text(rpm: &Rpm, tag: SigTag, actual: &str) -> Outcome {
+fn check_text(rpm: &Rpm, tag: SigTag, actual: &str) -> CheckOutcome {
     let signature = &rpm.metadata.signature;
     match signature.entry(tag) {
-        Ok(IndexData::StringTag(stated)) => Outcome::of(&Stated::Value(stated.as_str()), actual),
-        _ if signature.entry_is_present(tag) => Outcome::Malformed,
-        _ => Outcome::Missing,
+        Ok(IndexData::StringTag(stated)) => {
+            CheckOutcome::of(&Stated::Value(stated.as_str()), actual)
+        }
+        _ if signature.entry_is_present(tag) => CheckOutcome::Malformed,
+        _ => CheckOutcome::Missing,
     }
 }
 
@@ -287,47 +292,52 @@ fn binary(rpm: &Rpm, tag: SigTag) -> Stated<&[u8]> {
     Stated::of(signature.entry_is_present(tag), signature.get_entry_data_as_binary(tag))
 }
 
-fn check_signature(rpm: &Rpm, tag: SigTag, certificate: &Certificate, data: impl Read) -> Outcome {
+fn check_signature(
+    rpm: &Rpm,
+    tag: SigTag,
+    certificate: &Certificate,
+    data: impl Read,
+) -> CheckOutcome {
     match binary(rpm, tag) {
-        Stated::Nothing => Outcome::Missing,
-        Stated::Malformed => Outcome::Malformed,
+        Stated::Nothing => CheckOutcome::Missing,
+        Stated::Malformed => CheckOutcome::Malformed,
         Stated::Value(packet) => match certificate.verify(packet, data) {
-            Ok(()) => Outcome::Good,
-            Err(mismatch) => Outcome::Signature(mismatch),
+            Ok(()) => CheckOutcome::Good,
+            Err(mismatch) => CheckOutcome::Signature(mismatch),
         },
     }
 }
 
 /// Checks SIZE, or LONGSIZE if the size needs 64 bits. If both exist, both must be correct.
-fn check_size(rpm: &Rpm, size: u64) -> Outcome {
+fn check_size(rpm: &Rpm, size: u64) -> CheckOutcome {
     let signature = &rpm.metadata.signature;
     let (short, long) = (SigTag::RPMSIGTAG_SIZE, SigTag::RPMSIGTAG_LONGSIZE);
     let small = signature.get_entry_data_as_u32(short).map(u64::from);
     let small = Stated::of(signature.entry_is_present(short), small);
     let large = Stated::of(signature.entry_is_present(long), signature.get_entry_data_as_u64(long));
     let checked = [small, large].map(|stated| match &stated {
-        Stated::Value(value) => Outcome::of(&Stated::Value(value), &size),
-        Stated::Malformed => Outcome::Malformed,
-        Stated::Nothing => Outcome::Missing,
+        Stated::Value(value) => CheckOutcome::of(&Stated::Value(value), &size),
+        Stated::Malformed => CheckOutcome::Malformed,
+        Stated::Nothing => CheckOutcome::Missing,
     });
     match checked {
-        [small, Outcome::Missing] => small,
-        [Outcome::Missing | Outcome::Good, large] => large,
+        [small, CheckOutcome::Missing] => small,
+        [CheckOutcome::Missing | CheckOutcome::Good, large] => large,
         [small, _] => small,
     }
 }
 
-fn check_payload_digest(rpm: &Rpm, actual: &[u8]) -> Outcome {
+fn check_payload_digest(rpm: &Rpm, actual: &[u8]) -> CheckOutcome {
     let (header, tag) = (&rpm.metadata.header, IndexTag::RPMTAG_PAYLOADSHA256);
     let stated =
         Stated::of(header.entry_is_present(tag), header.get_entry_data_as_string_array(tag));
     let actual = hex(actual);
     match &stated {
         Stated::Value(values) if values.len() == 1 => {
-            Outcome::of(&Stated::Value(values[0]), actual.as_str())
+            CheckOutcome::of(&Stated::Value(values[0]), actual.as_str())
         }
-        Stated::Value(_) | Stated::Malformed => Outcome::Malformed,
-        Stated::Nothing => Outcome::Missing,
+        Stated::Value(_) | Stated::Malformed => CheckOutcome::Malformed,
+        Stated::Nothing => CheckOutcome::Missing,
     }
 }
 
@@ -336,7 +346,7 @@ struct OverPayload {
     md5: [u8; 16],
     sha256: [u8; 32],
     size: u64,
-    signature: Outcome,
+    signature: CheckOutcome,
 }
 
 /// Reads the payload once. MD5, the slowest of the three digests, is computed in another thread.

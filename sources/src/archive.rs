@@ -7,11 +7,11 @@ use el7rpm::spec::{Origin, Source, UpstreamSignature};
 
 use super::{
     Fetcher, address,
-    download::{Downloads, Limit},
-    hosts::Problem,
+    download::{Downloads, SizeLimit},
+    hosts::LocationProblem,
     plain::PlainFile,
     signature,
-    store::{Entry, hex, sha256_of},
+    store::{StoreEntry, hex, sha256_of},
     tried::Tried,
     unpack::TarFile,
 };
@@ -51,7 +51,7 @@ pub(super) fn fetch(
         None => {}
     }
     match fetcher.supplied.get(&source.name) {
-        Some(file) => take(file, source, sha256, &entry)?,
+        Some(file) => take_supplied(file, source, sha256, &entry)?,
         None => download(fetcher, source, urls, sha256, &entry, step)?,
     }
     fetcher.store.keep(&entry.partial, &path)?;
@@ -66,7 +66,7 @@ pub(super) fn unpinned(source: &Source) -> Failure {
 }
 
 /// Copies a file that the user brings into the store, if it has the pinned SHA-256.
-fn take(file: &Path, source: &Source, sha256: &str, entry: &Entry) -> Result<()> {
+fn take_supplied(file: &Path, source: &Source, sha256: &str, entry: &StoreEntry) -> Result<()> {
     super::supplied::check_file(source, file)?;
     let found = sha256_of(file)?.ok_or_else(|| super::supplied::missing(source, file))?;
     if found != sha256 {
@@ -92,7 +92,7 @@ fn download(
     source: &Source,
     urls: &[String],
     sha256: &str,
-    entry: &Entry,
+    entry: &StoreEntry,
     step: &str,
 ) -> Result<(), Trouble> {
     let downloads = downloads(fetcher, step, limit_of(source));
@@ -110,7 +110,7 @@ fn download(
     Err(tried.trouble())
 }
 
-fn downloads<'a>(fetcher: &'a Fetcher<'_>, step: &'a str, limit: Limit) -> Downloads<'a> {
+fn downloads<'a>(fetcher: &'a Fetcher<'_>, step: &'a str, limit: SizeLimit) -> Downloads<'a> {
     Downloads {
         client: fetcher.client(),
         hosts: &fetcher.hosts,
@@ -121,10 +121,10 @@ fn downloads<'a>(fetcher: &'a Fetcher<'_>, step: &'a str, limit: Limit) -> Downl
     }
 }
 
-fn limit_of(source: &Source) -> Limit {
+fn limit_of(source: &Source) -> SizeLimit {
     match source.origin {
-        Origin::Archive { size, .. } => Limit::of_archive(size),
-        _ => Limit::of_archive(None),
+        Origin::Archive { size, .. } => SizeLimit::of_archive(size),
+        _ => SizeLimit::of_archive(None),
     }
 }
 
@@ -134,7 +134,7 @@ fn load_verified(
     url: &str,
     sha256: &str,
     partial: &Path,
-) -> Result<Result<(), Problem>, Trouble> {
+) -> Result<Result<(), LocationProblem>, Trouble> {
     if sha256_of(partial)?.is_some_and(|found| found == sha256) {
         return Ok(Ok(()));
     }
@@ -149,10 +149,12 @@ fn load_verified(
         }
         fs_err::remove_file(partial).class(Class::Output)?;
         if fresh {
-            return Ok(Err(Problem::Wrong(format!("it gave sha256 {found}, pinned is {sha256}"))));
+            return Ok(Err(LocationProblem::Wrong(format!(
+                "it gave sha256 {found}, pinned is {sha256}"
+            ))));
         }
     }
-    Ok(Err(Problem::Refused("it gave nothing".into())))
+    Ok(Err(LocationProblem::Refused("it gave nothing".into())))
 }
 
 /// Downloads an archive without a pin, and returns its SHA-256. If package.toml has
@@ -173,7 +175,7 @@ pub(super) fn pin(
         }
         None => load_any(fetcher, source, urls, &entry, step)?,
     }
-    let vouched = vouch(fetcher, source, signature, &entry, step);
+    let vouched = check_signature(fetcher, source, signature, &entry, step);
     let judged = vouched.and_then(|signed_by| {
         // A server's error page has a SHA-256 as well.
         match &source.origin {
@@ -215,16 +217,16 @@ fn what(source: &Source) -> String {
 }
 
 /// Checks upstream's signature, if package.toml has one. Returns the key that made it.
-fn vouch(
+fn check_signature(
     fetcher: &Fetcher<'_>,
     source: &Source,
     signature: Option<&UpstreamSignature>,
-    entry: &Entry,
+    entry: &StoreEntry,
     step: &str,
 ) -> Result<Option<String>, Trouble> {
     let Some(wanted) = signature else { return Ok(None) };
     let file = entry.scratch()?.join("signature");
-    let downloads = downloads(fetcher, step, Limit::AtMost(signature::LARGEST));
+    let downloads = downloads(fetcher, step, SizeLimit::AtMost(signature::LARGEST));
     load_signature(fetcher, &downloads, source, wanted, &file)?;
     Ok(Some(signature::check(source, wanted, &file, &entry.partial)?))
 }
@@ -233,7 +235,7 @@ fn load_any(
     fetcher: &Fetcher<'_>,
     source: &Source,
     urls: &[String],
-    entry: &Entry,
+    entry: &StoreEntry,
     step: &str,
 ) -> Result<(), Trouble> {
     let downloads = downloads(fetcher, step, limit_of(source));
@@ -272,7 +274,7 @@ fn load_signature(
     );
     let failure = Failure::new(Class::Source, message).help("nothing was pinned");
     Err(match problem {
-        Problem::Unreachable { .. } => Trouble::Unavailable(failure),
+        LocationProblem::Unreachable { .. } => Trouble::Unavailable(failure),
         _ => Trouble::Failed(failure),
     })
 }

@@ -12,10 +12,10 @@ use super::{
     Fetcher, address,
     export::{export, unusable},
     git::Git,
-    hosts::{Problem, TRIES},
+    hosts::{LocationProblem, TRIES},
     limits::Limits,
     reach,
-    store::{Entry, sha256_of},
+    store::{StoreEntry, sha256_of},
     supplied,
     survey::Layout,
     tried::Tried,
@@ -46,7 +46,7 @@ pub(super) fn fetch(
     let git = Git::find().map_err(Trouble::Unavailable)?;
     let fetch = CommitFetch { fetcher, source, git: &git, id, entry: &entry, step };
     match fetcher.supplied.get(&source.name) {
-        Some(path) => fetch.take(path)?,
+        Some(path) => fetch.take_supplied(path)?,
         None => fetch.any(urls)?,
     }
     let tar = entry.scratch()?.join("tree.tar");
@@ -63,7 +63,7 @@ struct CommitFetch<'a> {
     source: &'a Source,
     git: &'a Git,
     id: &'a str,
-    entry: &'a Entry,
+    entry: &'a StoreEntry,
     step: &'a str,
 }
 
@@ -73,7 +73,7 @@ impl CommitFetch<'_> {
     }
 
     /// Fetches from a repository that the user brings.
-    fn take(&self, path: &Path) -> Result<()> {
+    fn take_supplied(&self, path: &Path) -> Result<()> {
         if !path.exists() {
             return Err(supplied::missing(self.source, path));
         }
@@ -96,7 +96,7 @@ impl CommitFetch<'_> {
         Err(tried.trouble())
     }
 
-    fn location(&self, url: &str) -> Result<Result<(), Problem>> {
+    fn location(&self, url: &str) -> Result<Result<(), LocationProblem>> {
         if let Some(problem) = self.fetcher.may_not_ask(url) {
             return Ok(Err(problem));
         }
@@ -106,20 +106,20 @@ impl CommitFetch<'_> {
         for tries in 1..=TRIES {
             self.start(url)?;
             let why = match self.fetch_from(url)? {
-                Err(Problem::Broken { why, .. }) => why,
-                Err(Problem::Unreachable { host, why }) => {
-                    self.fetcher.hosts.lost(&host, &why);
-                    return Ok(Err(Problem::Unreachable { host, why }));
+                Err(LocationProblem::Broken { why, .. }) => why,
+                Err(LocationProblem::Unreachable { host, why }) => {
+                    self.fetcher.hosts.add_unreachable(&host, &why);
+                    return Ok(Err(LocationProblem::Unreachable { host, why }));
                 }
                 ended => return Ok(ended),
             };
             if tries == TRIES {
-                return Ok(Err(Problem::Refused(why)));
+                return Ok(Err(LocationProblem::Refused(why)));
             }
-            self.say(&format!("{}: {why}; trying again", address::shown(url)));
+            self.report_line(&format!("{}: {why}; trying again", address::shown(url)));
             self.fetcher.patience.pause(tries);
         }
-        Ok(Err(Problem::Refused("it gave nothing".into())))
+        Ok(Err(LocationProblem::Refused("it gave nothing".into())))
     }
 
     /// Makes an empty repository with a remote. Addresses are in its settings,
@@ -154,21 +154,21 @@ impl CommitFetch<'_> {
 
     /// Fetches the commit alone; or all branches and tags, if the server does not allow fetching single
     /// commits.
-    fn fetch_from(&self, url: &str) -> Result<Result<(), Problem>> {
+    fn fetch_from(&self, url: &str) -> Result<Result<(), LocationProblem>> {
         let shallow = self.run(&["--depth=1", "origin", self.id]);
         let refused = match shallow {
             Ok(()) => return self.has_commit(),
             Err(failure) => failure,
         };
-        let problem = judge(&refused, url);
+        let problem = problem_of(&refused, url);
         if !wants_all(&refused) {
             return Ok(Err(problem));
         }
-        self.say("the server gives no single commit; fetching all branches and tags");
+        self.report_line("the server gives no single commit; fetching all branches and tags");
         let all = ["origin", "+refs/heads/*:refs/all/heads/*", "+refs/tags/*:refs/all/tags/*"];
         match self.run(&all) {
             Ok(()) => self.has_commit(),
-            Err(failure) => Ok(Err(judge(&failure, url))),
+            Err(failure) => Ok(Err(problem_of(&failure, url))),
         }
     }
 
@@ -198,18 +198,18 @@ impl CommitFetch<'_> {
     }
 
     /// Whether the object exists now, and is a commit.
-    fn has_commit(&self) -> Result<Result<(), Problem>> {
+    fn has_commit(&self) -> Result<Result<(), LocationProblem>> {
         let object = format!("{}^{{commit}}", self.id);
         let found =
             self.git.read(&self.repository(), ["rev-parse", "--quiet", "--verify", &object]);
         Ok(match found {
             Ok(found) if found.trim_ascii() == self.id.as_bytes() => Ok(()),
-            Ok(_) => Err(Problem::Wrong(format!("{} is a tag, not a commit", self.id))),
-            Err(_) => Err(Problem::Wrong(format!("it has no commit {}", self.id))),
+            Ok(_) => Err(LocationProblem::Wrong(format!("{} is a tag, not a commit", self.id))),
+            Err(_) => Err(LocationProblem::Wrong(format!("it has no commit {}", self.id))),
         })
     }
 
-    fn say(&self, line: &str) {
+    fn report_line(&self, line: &str) {
         self.fetcher.reporter.event(&Event::StepOutput { step: self.step, line });
     }
 }
@@ -227,7 +227,7 @@ fn private(path: &Path, text: &str) -> Result<()> {
     file.and_then(|mut f| f.write_all(text.as_bytes())).class(Class::Output)
 }
 
-fn says(failure: &Failure, words: &[&str]) -> bool {
+fn mentions(failure: &Failure, words: &[&str]) -> bool {
     failure.last_lines.iter().any(|line| words.iter().any(|w| line.contains(w)))
 }
 
@@ -235,11 +235,11 @@ fn says(failure: &Failure, words: &[&str]) -> bool {
 fn wants_all(failure: &Failure) -> bool {
     let words =
         ["not our ref", "unadvertised object", "shallow", "not valid", "find remote ref", "bundle"];
-    says(failure, &words)
+    mentions(failure, &words)
 }
 
 /// The problem behind a failed fetch. git reports it as text only.
-fn judge(failure: &Failure, url: &str) -> Problem {
+fn problem_of(failure: &Failure, url: &str) -> LocationProblem {
     let unreachable = [
         "Could not resolve",
         "Couldn't resolve",
@@ -264,13 +264,13 @@ fn judge(failure: &Failure, url: &str) -> Problem {
         "Empty reply",
     ];
     // The first error is the cause; the others are its consequences.
-    let telling = failure.last_lines.iter().find(|l| l.contains("fatal:"));
-    let why = telling.or(failure.last_lines.last()).cloned().unwrap_or_default();
+    let fatal = failure.last_lines.iter().find(|l| l.contains("fatal:"));
+    let why = fatal.or(failure.last_lines.last()).cloned().unwrap_or_default();
     let why = why.trim_start_matches("fatal: ").to_owned();
     match address::host(url) {
-        Some(host) if says(failure, &unreachable) => Problem::Unreachable { host, why },
-        _ if says(failure, &passing) => Problem::broken(why),
-        _ => Problem::Refused(why),
+        Some(host) if mentions(failure, &unreachable) => LocationProblem::Unreachable { host, why },
+        _ if mentions(failure, &passing) => LocationProblem::broken(why),
+        _ => LocationProblem::Refused(why),
     }
 }
 

@@ -12,8 +12,8 @@ use ureq::http::{StatusCode, header};
 
 use super::{
     address,
-    hosts::{Hosts, Patience, Problem, TRIES},
-    http::{Answer, Client, Wanted},
+    hosts::{Hosts, LocationProblem, Patience, TRIES},
+    http::{Client, FileRequest, Response},
 };
 use base::{
     events::{Event, Reporter},
@@ -22,14 +22,14 @@ use base::{
 
 /// The limit for the size of a download.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Limit {
+pub(super) enum SizeLimit {
     /// The exact size in bytes, from package.toml.
     Exactly(u64),
     /// The most bytes, if the size is not known.
     AtMost(u64),
 }
 
-impl Limit {
+impl SizeLimit {
     /// The limit for an archive. Few sources have nearly 1 GB.
     pub(super) fn of_archive(size: Option<u64>) -> Self {
         size.map_or(Self::AtMost(1 << 30), Self::Exactly)
@@ -41,13 +41,13 @@ impl Limit {
     }
 
     /// Fails if a file of at least so many bytes is too large.
-    fn check(self, bytes: u64) -> Result<(), Problem> {
+    fn check(self, bytes: u64) -> Result<(), LocationProblem> {
         match self {
             _ if bytes <= self.most() => Ok(()),
-            Self::Exactly(size) => Err(Problem::Wrong(format!(
+            Self::Exactly(size) => Err(LocationProblem::Wrong(format!(
                 "it is larger than the {size} bytes that package.toml gives"
             ))),
-            Self::AtMost(size) => Err(Problem::Refused(format!(
+            Self::AtMost(size) => Err(LocationProblem::Refused(format!(
                 "it is larger than {} MB; if that is right, give its `size` in package.toml",
                 size >> 20
             ))),
@@ -55,11 +55,11 @@ impl Limit {
     }
 
     /// Fails if a complete file must not have this size.
-    fn check_whole(self, bytes: u64) -> Result<(), Problem> {
+    fn check_whole(self, bytes: u64) -> Result<(), LocationProblem> {
         match self {
-            Self::Exactly(size) if bytes < size => {
-                Err(Problem::Wrong(format!("it has {bytes} bytes, package.toml gives {size}")))
-            }
+            Self::Exactly(size) if bytes < size => Err(LocationProblem::Wrong(format!(
+                "it has {bytes} bytes, package.toml gives {size}"
+            ))),
             _ => self.check(bytes),
         }
     }
@@ -76,7 +76,7 @@ pub(super) struct Downloads<'a> {
     pub(super) reporter: &'a dyn Reporter,
     pub(super) step: &'a str,
     /// Larger files are refused before they are written.
-    pub(super) limit: Limit,
+    pub(super) limit: SizeLimit,
 }
 
 /// A file that is being downloaded.
@@ -90,12 +90,12 @@ struct Growing {
 }
 
 /// How a download ended. The outer error is one of this machine's disk; the inner one is a problem of the location.
-type Ended = Result<Result<(), Problem>, Trouble>;
+type Downloaded = Result<Result<(), LocationProblem>, Trouble>;
 
 impl Downloads<'_> {
     /// Downloads `url` to `path`. If the result is `pinned`, an existing file is continued: its digest
     /// will show whether both parts are of the same file.
-    pub(super) fn load(&self, url: &str, path: &Path, pinned: bool) -> Ended {
+    pub(super) fn load(&self, url: &str, path: &Path, pinned: bool) -> Downloaded {
         let mut options = fs_err::OpenOptions::new();
         let file = options.create(true).read(true).write(true).truncate(false).open(path);
         let file = file.class(Class::Output)?;
@@ -115,34 +115,34 @@ impl Downloads<'_> {
         for _ in 0..ALL_TRIES {
             let before = growing.length;
             let (why, silent) = match self.attempt(url, &mut growing)? {
-                Err(Problem::Broken { why, silent }) => (why, silent),
+                Err(LocationProblem::Broken { why, silent }) => (why, silent),
                 ended => return Ok(ended),
             };
             idle = if growing.length > before { 0 } else { idle + 1 };
             if idle >= TRIES {
                 return Ok(Err(self.give_up(url, why, silent)));
             }
-            self.say(&format!("{}: {why}; trying again", address::shown(url)));
+            self.report_line(&format!("{}: {why}; trying again", address::shown(url)));
             self.patience.pause(idle.max(1));
         }
-        Ok(Err(Problem::Refused(format!("it broke off {ALL_TRIES} times"))))
+        Ok(Err(LocationProblem::Refused(format!("it broke off {ALL_TRIES} times"))))
     }
 
-    fn give_up(&self, url: &str, why: String, silent: bool) -> Problem {
+    fn give_up(&self, url: &str, why: String, silent: bool) -> LocationProblem {
         match address::host(url) {
             Some(host) if silent => {
-                self.hosts.lost(&host, &why);
-                Problem::Unreachable { host, why }
+                self.hosts.add_unreachable(&host, &why);
+                LocationProblem::Unreachable { host, why }
             }
-            _ => Problem::Refused(why),
+            _ => LocationProblem::Refused(why),
         }
     }
 
-    fn attempt(&self, url: &str, growing: &mut Growing) -> Ended {
+    fn attempt(&self, url: &str, growing: &mut Growing) -> Downloaded {
         if growing.tag.is_none() && !growing.pinned {
             growing.empty()?;
         }
-        let wanted = Wanted { from: growing.length, same: growing.tag.as_deref() };
+        let wanted = FileRequest { from: growing.length, same: growing.tag.as_deref() };
         let answer = match self.client.get(url, wanted, self.hosts) {
             Ok(answer) => answer,
             Err(problem) => return Ok(Err(problem)),
@@ -153,9 +153,9 @@ impl Downloads<'_> {
             // Our file is longer than the server's, so it is another one.
             StatusCode::PARTIAL_CONTENT | StatusCode::RANGE_NOT_SATISFIABLE => {
                 growing.empty()?;
-                return Ok(Err(Problem::broken("the server goes on from elsewhere")));
+                return Ok(Err(LocationProblem::broken("the server goes on from elsewhere")));
             }
-            status => return Ok(Err(judge(status))),
+            status => return Ok(Err(problem_of(status))),
         }
         if let Some(tag) = answer.header(header::ETAG).filter(|t| t.starts_with('"')) {
             growing.tag = Some(tag.to_owned());
@@ -163,19 +163,20 @@ impl Downloads<'_> {
         self.receive(url, answer, growing)
     }
 
-    fn receive(&self, url: &str, answer: Answer, growing: &mut Growing) -> Ended {
+    fn receive(&self, url: &str, answer: Response, growing: &mut Growing) -> Downloaded {
         let length = answer.header(header::CONTENT_LENGTH).and_then(|l| l.parse::<u64>().ok());
         let total = length.map(|l| l.saturating_add(growing.length));
         if let Some(Err(problem)) = total.map(|total| self.limit.check_whole(total)) {
             return Ok(Err(problem));
         }
-        let mut progress = Progress::new(self, address::host(url).unwrap_or_default(), total);
+        let mut progress =
+            DownloadProgress::new(self, address::host(url).unwrap_or_default(), total);
         let mut body = answer.body;
         let mut buffer = vec![0; 1 << 16];
         loop {
             let n = match body.read(&mut buffer) {
                 Ok(0) if total.is_some_and(|t| growing.length < t) => {
-                    return Ok(Err(Problem::broken("the connection broke")));
+                    return Ok(Err(LocationProblem::broken("the connection broke")));
                 }
                 Ok(0) => return Ok(self.limit.check_whole(growing.length)),
                 Ok(n) => n,
@@ -190,12 +191,12 @@ impl Downloads<'_> {
         }
     }
 
-    fn copy(&self, from: &Path, growing: &mut Growing) -> Ended {
-        let refused = |e: std::io::Error| Ok(Err(Problem::Refused(e.to_string())));
+    fn copy(&self, from: &Path, growing: &mut Growing) -> Downloaded {
+        let refused = |e: std::io::Error| Ok(Err(LocationProblem::Refused(e.to_string())));
         // Opening a FIFO would wait for a writer.
         let size = match fs_err::metadata(from) {
             Ok(metadata) if metadata.is_file() => metadata.len(),
-            Ok(_) => return Ok(Err(Problem::Refused("it is no file".into()))),
+            Ok(_) => return Ok(Err(LocationProblem::Refused("it is no file".into()))),
             Err(e) => return refused(e),
         };
         if let Err(problem) = self.limit.check_whole(size) {
@@ -209,7 +210,7 @@ impl Downloads<'_> {
         Ok(Ok(()))
     }
 
-    fn say(&self, line: &str) {
+    fn report_line(&self, line: &str) {
         self.reporter.event(&Event::StepOutput { step: self.step, line });
     }
 }
@@ -230,22 +231,22 @@ impl Growing {
 }
 
 /// The offset of the first byte of a partial response.
-fn starts_at(answer: &Answer) -> Option<u64> {
+fn starts_at(answer: &Response) -> Option<u64> {
     let range = answer.header(header::CONTENT_RANGE)?.strip_prefix("bytes ")?;
     range.split('-').next()?.trim().parse().ok()
 }
 
-fn judge(status: StatusCode) -> Problem {
+fn problem_of(status: StatusCode) -> LocationProblem {
     let why = format!("it answers {status}");
     let passing = matches!(status, StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS);
     match status.is_server_error() || passing {
-        true => Problem::broken(why),
-        false => Problem::Refused(why),
+        true => LocationProblem::broken(why),
+        false => LocationProblem::Refused(why),
     }
 }
 
 /// Reports the progress of a download from time to time.
-struct Progress<'a> {
+struct DownloadProgress<'a> {
     downloads: &'a Downloads<'a>,
     host: String,
     total: Option<u64>,
@@ -255,7 +256,7 @@ struct Progress<'a> {
 /// Time between two lines of progress.
 const OFTEN: Duration = Duration::from_millis(500);
 
-impl<'a> Progress<'a> {
+impl<'a> DownloadProgress<'a> {
     fn new(downloads: &'a Downloads<'a>, host: String, total: Option<u64>) -> Self {
         Self { downloads, host, total, last: Instant::now() }
     }
@@ -267,6 +268,6 @@ impl<'a> Progress<'a> {
         self.last = Instant::now();
         let mega = |bytes: u64| bytes as f64 / 1e6;
         let of = self.total.map(|t| format!(" of {:.1}", mega(t))).unwrap_or_default();
-        self.downloads.say(&format!("{:.1}{of} MB from {}", mega(bytes), self.host));
+        self.downloads.report_line(&format!("{:.1}{of} MB from {}", mega(bytes), self.host));
     }
 }

@@ -136,7 +136,7 @@ impl<R: BufRead> Objects<'_, R> {
         self.input.read_line(&mut head).class(Class::Source)?;
         let mut words = head.split_whitespace();
         let size = (words.next() == Some(id)).then(|| words.nth(1)).flatten();
-        let size: u64 = size.and_then(|s| s.parse().ok()).ok_or_else(|| self.lost(id))?;
+        let size: u64 = size.and_then(|s| s.parse().ok()).ok_or_else(|| self.ended_early(id))?;
         self.left = self
             .left
             .checked_sub(size)
@@ -152,11 +152,11 @@ impl<R: BufRead> Objects<'_, R> {
 
     fn end(&mut self, id: &str, whole: bool) -> Result<()> {
         let ended = self.input.read_exact(&mut [0]).is_ok();
-        if whole && ended { Ok(()) } else { Err(self.lost(id)) }
+        if whole && ended { Ok(()) } else { Err(self.ended_early(id)) }
     }
 
     /// The failure if git ends early. It gives no reason itself.
-    fn lost(&self, id: &str) -> Failure {
+    fn ended_early(&self, id: &str) -> Failure {
         unusable(
             self.source,
             &format!("git cannot read the object {id}, or it is too large for it"),

@@ -23,7 +23,7 @@ use base::{
 
 /// The list of files, folders and links in a folder.
 #[derive(Clone, Debug)]
-pub(super) struct Folder {
+pub(super) struct SourceFolder {
     root: PathBuf,
     items: BTreeMap<PathBuf, Item>,
 }
@@ -35,7 +35,7 @@ enum Item {
     Link(PathBuf),
 }
 
-impl Folder {
+impl SourceFolder {
     /// Lists the folder `root`.
     pub(super) fn read(root: &Path) -> Result<Self> {
         let root = fs_err::canonicalize(root).class(Class::Source)?;
@@ -170,7 +170,7 @@ impl Folder {
             if matches!(item, Item::Dir) {
                 set_mode(&to, true)?;
             }
-            let settled = times.settle(Some(meta.mtime()));
+            let settled = times.without_future(Some(meta.mtime()));
             let nanos = if settled == meta.mtime() { meta.mtime_nsec() } else { 0 };
             set_time(&to, settled, nanos)?;
         }
@@ -194,12 +194,12 @@ mod tests {
         dir
     }
 
-    fn names(folder: &Folder) -> Vec<&str> {
+    fn names(folder: &SourceFolder) -> Vec<&str> {
         folder.items.keys().map(|p| p.to_str().unwrap()).collect()
     }
 
     fn key(dir: &tempfile::TempDir) -> base::key::Key {
-        Folder::read(dir.path()).unwrap().identity().unwrap().key
+        SourceFolder::read(dir.path()).unwrap().identity().unwrap().key
     }
 
     #[test]
@@ -237,10 +237,10 @@ mod tests {
         let dir = folder(&["a", "b/c"]);
         symlink("../a", dir.path().join("b/l")).unwrap();
         set_time(&dir.path().join("a"), 1_000_000, 5).unwrap();
-        let read = Folder::read(dir.path()).unwrap();
+        let read = SourceFolder::read(dir.path()).unwrap();
         let into = tempfile::tempdir().unwrap();
         read.copy(into.path()).unwrap();
-        let copy = Folder::read(into.path()).unwrap();
+        let copy = SourceFolder::read(into.path()).unwrap();
         assert_eq!(copy.identity().unwrap().key, read.identity().unwrap().key);
         for path in ["", "a", "b", "b/c", "b/l"].map(Path::new) {
             let time = |dir: &Path| {
@@ -256,12 +256,12 @@ mod tests {
         for target in ["/etc/passwd", "../x"] {
             let dir = folder(&["a"]);
             symlink(target, dir.path().join("l")).unwrap();
-            let failure = Folder::read(dir.path()).unwrap_err();
+            let failure = SourceFolder::read(dir.path()).unwrap_err();
             assert!(failure.message.contains("leads out of it"), "{failure}");
         }
         let dir = folder(&[]);
         let _socket = std::os::unix::net::UnixListener::bind(dir.path().join("s")).unwrap();
-        let failure = Folder::read(dir.path()).unwrap_err();
+        let failure = SourceFolder::read(dir.path()).unwrap_err();
         assert!(failure.message.contains("neither a file"), "{failure}");
     }
 
@@ -276,7 +276,7 @@ mod tests {
         git(&["add", "."]);
         fs_err::remove_dir_all(dir.path().join("old")).unwrap();
         symlink("new", dir.path().join("old")).unwrap();
-        let read = Folder::read(dir.path()).unwrap();
+        let read = SourceFolder::read(dir.path()).unwrap();
         assert_eq!(names(&read), ["new", "new/x", "new/y", "old"]);
         read.copy(&dir.path().join("copy")).unwrap();
     }
@@ -294,7 +294,7 @@ mod tests {
         fs_err::remove_file(dir.path().join("gone")).unwrap();
         // A repository in it, with its own .gitignore.
         git(&["init", "-q"], &dir.path().join("sub"));
-        let read = Folder::read(dir.path()).unwrap();
+        let read = SourceFolder::read(dir.path()).unwrap();
         let all = [".gitignore", "new", "sub", "sub/inner", "sub/out", "sub/out/x", "tracked"];
         assert_eq!(names(&read), all);
     }

@@ -43,7 +43,7 @@ const SETTINGS: &[&str] = &[
 const MEMORY: &str = "256m";
 
 /// Whether a variable would make git use another repository, or trace what it does.
-fn misleads(name: &str) -> bool {
+fn is_harmful_variable(name: &str) -> bool {
     let repository = [
         "GIT_ALTERNATE_OBJECT_DIRECTORIES",
         "GIT_COMMON_DIR",
@@ -77,7 +77,7 @@ impl Git {
             Failure::new(Class::Tool, "there is no git on PATH, and a source wants it")
                 .help("install git (Debian: apt-get install git)")
         })?;
-        Ok(Self { program, without: misleads })
+        Ok(Self { program, without: is_harmful_variable })
     }
 
     /// A git command in the folder `dir`. Its messages are in English.

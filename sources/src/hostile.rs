@@ -78,9 +78,9 @@ impl Tar {
 }
 
 /// A folder of its own for a test, with an archive and the place to unpack it to in it.
-struct Place(tempfile::TempDir);
+struct TestFolder(tempfile::TempDir);
 
-impl Place {
+impl TestFolder {
     fn new(archive: &[u8]) -> Self {
         let own = Self(tempfile::tempdir().unwrap());
         fs_err::write(own.0.path().join("archive"), archive).unwrap();
@@ -270,7 +270,7 @@ fn what_has_no_place_in_sources() {
     ];
     let mut said = String::new();
     for (what, bytes) in cases {
-        let place = Place::new(&bytes);
+        let place = TestFolder::new(&bytes);
         let ended = place.unpack(LIMITS);
         let text = ended.as_ref().err().map_or("unpacked", |message| message);
         said += &format!("{what}: {text}\n");
@@ -300,18 +300,18 @@ fn an_archive_as_it_should_be() {
         .file("x")
         .dir("top/new")
         .end();
-    let plain = Place::new(&bytes);
+    let plain = TestFolder::new(&bytes);
     plain.unpack(LIMITS).unwrap();
     let text: String = plain.written().iter().map(|(k, v)| format!("{k}: {v}\n")).collect();
     insta::assert_snapshot!(text.replace(&"n".repeat(100), "n*100"));
-    let names = |place: &Place| {
+    let names = |place: &TestFolder| {
         let meta = |name: &str| fs_err::metadata(place.inside().join(name)).unwrap();
         (meta("plain").ino() == meta("other").ino(), meta("plain").uid())
     };
     assert_eq!(names(&plain), (true, fs_err::metadata("/proc/self").unwrap().uid()));
     for packed in [gz(&bytes), xz(&bytes), bz2(&bytes), lzma(&bytes)] {
         // Two halves that were packed separately are one file as well.
-        let place = Place::new(&packed);
+        let place = TestFolder::new(&packed);
         place.unpack(LIMITS).unwrap();
         assert_eq!(place.written(), plain.written());
     }
@@ -320,7 +320,7 @@ fn an_archive_as_it_should_be() {
 #[test]
 fn what_version_control_keeps_is_left_out() {
     let unpacked = |tar: Tar| {
-        let place = Place::new(&tar.end());
+        let place = TestFolder::new(&tar.end());
         let left_out = place.tar().unpack(&place.inside()).unwrap();
         let names = place.written().into_keys().filter(|name| !name.is_empty());
         (names.collect::<Vec<_>>().join(" "), left_out.map(|path| path.display().to_string()))
@@ -342,7 +342,7 @@ fn what_version_control_keeps_is_left_out() {
     assert_eq!(unpacked(bare("")), (left.into(), Some("config".into())));
     assert_eq!(unpacked(bare("x/")).1.as_deref(), Some("x/config"));
     assert_eq!(unpacked(t().file("top/.gitignore")), (".gitignore ok".into(), None));
-    let linked = Place::new(&bare("").hard("top/other", "top/config").end());
+    let linked = TestFolder::new(&bare("").hard("top/other", "top/config").end());
     assert!(
         linked.unpack(LIMITS).unwrap_err().contains("hard link to `config`, which is left out")
     );
@@ -353,7 +353,7 @@ fn parts_that_were_packed_one_by_one() {
     let bytes = t().end();
     let (head, tail) = bytes.split_at(700);
     for packed in [[gz(head), gz(tail)], [xz(head), xz(tail)], [bz2(head), bz2(tail)]] {
-        let place = Place::new(&packed.concat());
+        let place = TestFolder::new(&packed.concat());
         place.unpack(LIMITS).unwrap();
         assert!(place.written().contains_key("ok"));
     }
@@ -362,7 +362,7 @@ fn parts_that_were_packed_one_by_one() {
 #[test]
 fn one_folder_is_stripped_and_no_more() {
     let names = |bytes: Vec<u8>, strip: bool| {
-        let place = Place::new(&bytes);
+        let place = TestFolder::new(&bytes);
         TarFile { strip, ..place.tar() }.unpack(&place.inside()).unwrap();
         place.written().into_keys().filter(|n| !n.is_empty()).collect::<Vec<_>>()
     };
@@ -379,7 +379,7 @@ fn nothing_is_of_the_future_and_the_order_stays() {
     };
     let far = 100_000_000_000;
     let bytes = at(at(at(Tar::default(), "old", 5), "newest", 7), "future", far).end();
-    let place = Place::new(&bytes);
+    let place = TestFolder::new(&bytes);
     place.unpack(LIMITS).unwrap();
     let time = |name: &str| fs_err::metadata(place.inside().join(name)).unwrap().mtime();
     assert_eq!(["old", "newest", "future", ""].map(time), [5, 7, 7, 7]);
@@ -387,7 +387,7 @@ fn nothing_is_of_the_future_and_the_order_stays() {
 
 #[test]
 fn only_into_an_empty_folder() {
-    let place = Place::new(&t().end());
+    let place = TestFolder::new(&t().end());
     place.unpack(LIMITS).unwrap();
     let before = place.written();
     let failure = place.tar().unpack(&place.inside()).unwrap_err();
@@ -431,7 +431,7 @@ fn random_damage_stays_inside() {
                 header[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
             }
         }
-        let place = Place::new(&bytes);
+        let place = TestFolder::new(&bytes);
         unpacked += usize::from(place.unpack(LIMITS).is_ok());
         place.written();
         let into = place.inside();

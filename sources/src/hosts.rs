@@ -13,13 +13,13 @@ pub(super) struct Hosts(Mutex<BTreeMap<String, String>>);
 
 impl Hosts {
     /// Remembers that a host could not be reached.
-    pub(super) fn lost(&self, host: &str, why: &str) {
+    pub(super) fn add_unreachable(&self, host: &str, why: &str) {
         let mut hosts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         hosts.entry(host.to_owned()).or_insert_with(|| why.to_owned());
     }
 
     /// Why a host could not be reached before; `None` if it has not been tried, or was reached.
-    pub(super) fn why(&self, host: &str) -> Option<String> {
+    pub(super) fn reason(&self, host: &str) -> Option<String> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).get(host).cloned()
     }
 }
@@ -63,7 +63,7 @@ pub(super) const TRIES: u32 = 3;
 
 /// Why a location did not give the source.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Problem {
+pub(super) enum LocationProblem {
     /// The host does not exist, or cannot be reached, or does not answer.
     Unreachable {
         /// The host.
@@ -84,7 +84,7 @@ pub(super) enum Problem {
     Wrong(String),
 }
 
-impl Problem {
+impl LocationProblem {
     /// The reason, for people.
     pub(super) fn text(&self) -> String {
         match self {

@@ -12,7 +12,7 @@ use ureq::{
 
 use super::{
     address,
-    hosts::{Hosts, Patience, Problem},
+    hosts::{Hosts, LocationProblem, Patience},
 };
 
 const REDIRECTS: u32 = 10;
@@ -25,7 +25,7 @@ pub(super) struct Client {
 
 /// Which part of a file to ask for.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Wanted<'a> {
+pub(super) struct FileRequest<'a> {
     /// Number of bytes that have been downloaded already.
     pub(super) from: u64,
     /// The rest is wanted only if the file still has this tag (ETag); otherwise the whole file is.
@@ -33,16 +33,16 @@ pub(super) struct Wanted<'a> {
 }
 
 /// A response with any status.
-pub(super) struct Answer {
+pub(super) struct Response {
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
-    /// The body. [`read_problem`] turns its errors into [`Problem`]s.
+    /// The body. [`read_problem`] turns its errors into [`LocationProblem`]s.
     pub(super) body: Box<dyn Read>,
     /// The host that has answered, after all redirects.
     pub(super) host: String,
 }
 
-impl Answer {
+impl Response {
     /// A header's value, if it is plain text.
     pub(super) fn header(&self, name: header::HeaderName) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
@@ -76,30 +76,35 @@ impl Client {
     pub(super) fn get(
         &self,
         url: &str,
-        wanted: Wanted<'_>,
+        wanted: FileRequest<'_>,
         hosts: &Hosts,
-    ) -> Result<Answer, Problem> {
+    ) -> Result<Response, LocationProblem> {
         let mut url = url.to_owned();
         for _ in 0..=REDIRECTS {
-            let answer = self.ask(&url, wanted, hosts)?;
+            let answer = self.request(&url, wanted, hosts)?;
             if !answer.status.is_redirection() || answer.status == StatusCode::NOT_MODIFIED {
                 return Ok(answer);
             }
             let next = answer.header(header::LOCATION).and_then(|to| address::join(&url, to));
             let next = next.ok_or_else(|| {
-                Problem::Refused(format!("{} redirects to no address", answer.host))
+                LocationProblem::Refused(format!("{} redirects to no address", answer.host))
             })?;
             check_redirect(&url, &next)?;
             url = next;
         }
-        Err(Problem::Refused(format!("it redirects more than {REDIRECTS} times")))
+        Err(LocationProblem::Refused(format!("it redirects more than {REDIRECTS} times")))
     }
 
-    fn ask(&self, url: &str, wanted: Wanted<'_>, hosts: &Hosts) -> Result<Answer, Problem> {
+    fn request(
+        &self,
+        url: &str,
+        wanted: FileRequest<'_>,
+        hosts: &Hosts,
+    ) -> Result<Response, LocationProblem> {
         let host = address::host(url)
-            .ok_or_else(|| Problem::Refused("the address names no host".into()))?;
-        if let Some(why) = hosts.why(&host) {
-            return Err(Problem::Unreachable { host, why });
+            .ok_or_else(|| LocationProblem::Refused("the address names no host".into()))?;
+        if let Some(why) = hosts.reason(&host) {
+            return Err(LocationProblem::Unreachable { host, why });
         }
         let mut request = self.agent.get(url).config().proxy(proxy(url)).build();
         if wanted.from > 0 {
@@ -112,12 +117,12 @@ impl Client {
             Ok(response) => {
                 let (parts, body) = response.into_parts();
                 let body = Box::new(body.into_reader());
-                Ok(Answer { status: parts.status, headers: parts.headers, body, host })
+                Ok(Response { status: parts.status, headers: parts.headers, body, host })
             }
             Err(error) => {
                 let problem = self.call_problem(error, host);
-                if let Problem::Unreachable { host, why } = &problem {
-                    hosts.lost(host, why);
+                if let LocationProblem::Unreachable { host, why } = &problem {
+                    hosts.add_unreachable(host, why);
                 }
                 Err(problem)
             }
@@ -125,9 +130,9 @@ impl Client {
     }
 
     /// The problem behind an error. The error's text is not shown if it could contain the address.
-    fn call_problem(&self, error: Error, host: String) -> Problem {
+    fn call_problem(&self, error: Error, host: String) -> LocationProblem {
         use std::io::ErrorKind as Kind;
-        let unreachable = |why: String| Problem::Unreachable { host: host.clone(), why };
+        let unreachable = |why: String| LocationProblem::Unreachable { host: host.clone(), why };
         match error {
             Error::HostNotFound => unreachable("its name is not known".into()),
             Error::Timeout(Timeout::Resolve | Timeout::Connect) => {
@@ -140,23 +145,27 @@ impl Client {
                 Kind::ConnectionReset
                 | Kind::ConnectionAborted
                 | Kind::BrokenPipe
-                | Kind::UnexpectedEof => Problem::broken(format!("the connection broke: {e}")),
-                Kind::InvalidData => Problem::Refused(format!("no secure connection: {e}")),
+                | Kind::UnexpectedEof => {
+                    LocationProblem::broken(format!("the connection broke: {e}"))
+                }
+                Kind::InvalidData => LocationProblem::Refused(format!("no secure connection: {e}")),
                 _ => unreachable(e.to_string()),
             },
-            Error::Tls(e) => Problem::Refused(format!("no secure connection: {e}")),
-            Error::Rustls(e) => Problem::Refused(format!("no secure connection: {e}")),
-            Error::Protocol(e) => Problem::Refused(format!("{host} does not speak HTTP: {e}")),
-            _ => Problem::Refused("the address cannot be asked for".into()),
+            Error::Tls(e) => LocationProblem::Refused(format!("no secure connection: {e}")),
+            Error::Rustls(e) => LocationProblem::Refused(format!("no secure connection: {e}")),
+            Error::Protocol(e) => {
+                LocationProblem::Refused(format!("{host} does not speak HTTP: {e}"))
+            }
+            _ => LocationProblem::Refused("the address cannot be asked for".into()),
         }
     }
 
     /// The problem behind an error of reading the body.
-    pub(super) fn read_problem(&self, error: std::io::Error) -> Problem {
+    pub(super) fn read_problem(&self, error: std::io::Error) -> LocationProblem {
         match Error::from(error) {
-            Error::Timeout(_) => Problem::Broken { why: self.silence(), silent: true },
-            Error::Io(e) => Problem::broken(format!("the connection broke: {e}")),
-            _ => Problem::broken("the connection broke"),
+            Error::Timeout(_) => LocationProblem::Broken { why: self.silence(), silent: true },
+            Error::Io(e) => LocationProblem::broken(format!("the connection broke: {e}")),
+            _ => LocationProblem::broken("the connection broke"),
         }
     }
 
@@ -165,8 +174,8 @@ impl Client {
     }
 }
 
-fn check_redirect(from: &str, to: &str) -> Result<(), Problem> {
-    let refuse = |why: &str| Err(Problem::Refused(format!("it redirects {why}")));
+fn check_redirect(from: &str, to: &str) -> Result<(), LocationProblem> {
+    let refuse = |why: &str| Err(LocationProblem::Refused(format!("it redirects {why}")));
     match (from.starts_with("https://"), to) {
         (true, to) if to.starts_with("http://") => refuse("from https to http"),
         (_, to) if to.starts_with("https://") || to.starts_with("http://") => Ok(()),

@@ -49,8 +49,8 @@ use base::{
     key::{Identity, KeyBuilder},
     workspace::Workspace,
 };
-use folder::Folder;
-use hosts::{Hosts, Problem};
+use folder::SourceFolder;
+use hosts::{Hosts, LocationProblem};
 use limits::short;
 use patch::Patch;
 use plain::PlainFile;
@@ -79,15 +79,15 @@ pub struct Fetcher<'a> {
 pub struct Fetched {
     /// Its name.
     source: String,
-    content: Content,
+    content: FetchedContent,
     patches: Vec<Patch>,
 }
 
 #[derive(Clone, Debug)]
-enum Content {
+enum FetchedContent {
     Tar(TarFile),
     Plain(PlainFile),
-    Folder(Folder),
+    Folder(SourceFolder),
 }
 
 impl<'a> Fetcher<'a> {
@@ -125,16 +125,16 @@ impl<'a> Fetcher<'a> {
             Origin::Git { urls, commit } => {
                 let path = commit::fetch(self, source, urls, commit, step)?;
                 let what = format!("the commit of `{}`", source.name);
-                Content::Tar(TarFile { path, what, strip: false })
+                FetchedContent::Tar(TarFile { path, what, strip: false })
             }
             Origin::Archive { urls, sha256, file, .. } => {
                 let path = archive::fetch(self, source, urls, sha256.as_deref(), step)?;
                 match file {
-                    Some(name) => Content::Plain(archive::plain_file(source, name, path)),
-                    None => Content::Tar(archive::tar_file(source, path)),
+                    Some(name) => FetchedContent::Plain(archive::plain_file(source, name, path)),
+                    None => FetchedContent::Tar(archive::tar_file(source, path)),
                 }
             }
-            Origin::Folder(path) => Content::Folder(self.folder(source, path)?),
+            Origin::Folder(path) => FetchedContent::Folder(self.folder(source, path)?),
         };
         let patches = source.patches.iter().map(|path| Patch::read(path, self.workspace));
         let patches = patches.collect::<Result<_>>()?;
@@ -155,10 +155,10 @@ impl<'a> Fetcher<'a> {
     }
 
     /// The list of the source's folder, or of the folder with the same content that the user brings.
-    fn folder(&self, source: &Source, path: &Path) -> Result<Folder> {
-        let own = Folder::read(path)?;
+    fn folder(&self, source: &Source, path: &Path) -> Result<SourceFolder> {
+        let own = SourceFolder::read(path)?;
         if let Some(supplied) = self.supplied.get(&source.name)
-            && Folder::read(supplied)?.identity()?.key != own.identity()?.key
+            && SourceFolder::read(supplied)?.identity()?.key != own.identity()?.key
         {
             let why = format!("it differs from {}", self.workspace.relative(path).display());
             return Err(supplied::refused(source, supplied, &why));
@@ -167,14 +167,14 @@ impl<'a> Fetcher<'a> {
     }
 
     /// Why a location is not tried; `None` if it may be.
-    fn may_not_ask(&self, url: &str) -> Option<Problem> {
+    fn may_not_ask(&self, url: &str) -> Option<LocationProblem> {
         let host = address::host(url)?;
         if self.offline {
             let why = "--offline forbids to ask it".into();
-            return Some(Problem::Unreachable { host, why });
+            return Some(LocationProblem::Unreachable { host, why });
         }
-        let why = self.hosts.why(&host)?;
-        Some(Problem::Unreachable { host, why })
+        let why = self.hosts.reason(&host)?;
+        Some(LocationProblem::Unreachable { host, why })
     }
 
     fn client(&self) -> &http::Client {
@@ -214,9 +214,9 @@ impl Fetched {
     /// As [`Fetched::unpack`].
     pub fn lay_down(&self, into: &Path, reporter: &dyn Reporter) -> Result<()> {
         let tar = match &self.content {
-            Content::Tar(tar) => tar,
-            Content::Plain(file) => return file.put(into),
-            Content::Folder(folder) => return folder.copy(into),
+            FetchedContent::Tar(tar) => tar,
+            FetchedContent::Plain(file) => return file.put(into),
+            FetchedContent::Folder(folder) => return folder.copy(into),
         };
         if let Some(path) = tar.unpack(into)? {
             let (what, path) = (&tar.what, short(&path.to_string_lossy()));
@@ -240,8 +240,10 @@ pub fn identity(source: &Source) -> Result<Identity> {
         }
         Origin::Archive { sha256: None, .. } => key.text("unpinned", &source.name),
         // The key of a folder without patches is the key of its content.
-        Origin::Folder(path) if source.patches.is_empty() => return Folder::read(path)?.identity(),
-        Origin::Folder(path) => key.identity("folder", &Folder::read(path)?.identity()?),
+        Origin::Folder(path) if source.patches.is_empty() => {
+            return SourceFolder::read(path)?.identity();
+        }
+        Origin::Folder(path) => key.identity("folder", &SourceFolder::read(path)?.identity()?),
     };
     if let Origin::Archive { file: Some(name), .. } = &source.origin {
         key = key.text(&format!("the file name of {}", source.name), name);

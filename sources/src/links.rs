@@ -41,12 +41,12 @@ struct Link<'a> {
     path: &'a Path,
     target: &'a Path,
     folder: usize,
-    end: End,
+    end: LinkEnd,
 }
 
 /// The end of a link.
 #[derive(Clone, Copy)]
-enum End {
+enum LinkEnd {
     NotYetKnown,
     /// It is being followed.
     Underway,
@@ -69,11 +69,11 @@ struct Walk<'a> {
     rest: Components<'a>,
 }
 
-enum Step {
+enum WalkStep {
     Done,
     Through(usize),
     Out,
-    End,
+    LinkEnd,
 }
 
 impl<'a> Tree<'a> {
@@ -89,7 +89,7 @@ impl<'a> Tree<'a> {
             let folder = open.last().map_or(ROOT, |(_, folder)| *folder);
             let inside = match target {
                 Some(target) => {
-                    own.links.push(Link { path, target, folder, end: End::NotYetKnown });
+                    own.links.push(Link { path, target, folder, end: LinkEnd::NotYetKnown });
                     Inside::Link(own.links.len() - 1)
                 }
                 None => {
@@ -106,30 +106,30 @@ impl<'a> Tree<'a> {
     /// Computes the end of a link, and of all links that it leads through. The error is the number of a link that
     /// leads out.
     fn follow(&mut self, link: usize) -> Result<(), usize> {
-        if !matches!(self.links[link].end, End::NotYetKnown) {
+        if !matches!(self.links[link].end, LinkEnd::NotYetKnown) {
             return Ok(());
         }
         let mut underway = vec![self.start(link)];
         while let Some(walk) = underway.last_mut() {
             match self.step(walk) {
-                Step::Done => {}
-                Step::Out => return Err(walk.link),
-                Step::End => {
+                WalkStep::Done => {}
+                WalkStep::Out => return Err(walk.link),
+                WalkStep::LinkEnd => {
                     let at = walk.at;
-                    self.links[walk.link].end = End::At(at);
+                    self.links[walk.link].end = LinkEnd::At(at);
                     underway.pop();
                     if let Some(above) = underway.last_mut() {
                         above.at = at;
                     }
                 }
-                Step::Through(next) => match self.links[next].end {
-                    End::At(at) => walk.at = at,
-                    End::NotYetKnown => {
+                WalkStep::Through(next) => match self.links[next].end {
+                    LinkEnd::At(at) => walk.at = at,
+                    LinkEnd::NotYetKnown => {
                         let walk = self.start(next);
                         underway.push(walk);
                     }
-                    End::Underway | End::Nowhere => {
-                        underway.drain(..).for_each(|w| self.links[w.link].end = End::Nowhere);
+                    LinkEnd::Underway | LinkEnd::Nowhere => {
+                        underway.drain(..).for_each(|w| self.links[w.link].end = LinkEnd::Nowhere);
                     }
                 },
             }
@@ -139,28 +139,28 @@ impl<'a> Tree<'a> {
 
     fn start(&mut self, number: usize) -> Walk<'a> {
         let link = &mut self.links[number];
-        link.end = End::Underway;
+        link.end = LinkEnd::Underway;
         let at = Position { folder: link.folder, missing: 0 };
         Walk { link: number, at, rest: link.target.components() }
     }
 
-    fn step(&self, walk: &mut Walk<'a>) -> Step {
+    fn step(&self, walk: &mut Walk<'a>) -> WalkStep {
         let at = &mut walk.at;
         match walk.rest.next() {
-            None => return Step::End,
-            Some(Component::RootDir | Component::Prefix(_)) => return Step::Out,
+            None => return WalkStep::LinkEnd,
+            Some(Component::RootDir | Component::Prefix(_)) => return WalkStep::Out,
             Some(Component::CurDir) => {}
             Some(Component::ParentDir) if at.missing > 0 => at.missing -= 1,
-            Some(Component::ParentDir) if at.folder == ROOT => return Step::Out,
+            Some(Component::ParentDir) if at.folder == ROOT => return WalkStep::Out,
             Some(Component::ParentDir) => at.folder = self.above[at.folder],
             Some(Component::Normal(_)) if at.missing > 0 => at.missing += 1,
             Some(Component::Normal(name)) => match self.inside.get(&(at.folder, name)) {
                 Some(Inside::Folder(folder)) => at.folder = *folder,
-                Some(Inside::Link(link)) => return Step::Through(*link),
+                Some(Inside::Link(link)) => return WalkStep::Through(*link),
                 None => at.missing = 1,
             },
         }
-        Step::Done
+        WalkStep::Done
     }
 }
 

@@ -16,7 +16,7 @@ use el7rpm::input;
 use walkdir::WalkDir;
 
 use super::{
-    folder::Folder,
+    folder::SourceFolder,
     git::Git,
     limits::short,
     metadata,
@@ -49,7 +49,7 @@ impl Patch {
     }
 
     fn apply(&self, git: &Git, source: &str, repository: &Path, tree: &Path) -> Result<()> {
-        let output = command(git, repository, tree).feed(&mut self.content.as_slice());
+        let output = command(git, repository, tree).output_with_input(&mut self.content.as_slice());
         let (output, fed) = output.class(Class::Tool)?;
         if output.status.success() {
             return fed.map(|_| ()).class(Class::Tool);
@@ -109,13 +109,13 @@ pub(super) fn apply(patches: &[Patch], source: &str, tree: &Path) -> Result<()> 
     for patch in patches {
         patch.apply(&git, source, repository.path(), &tree)?;
         // The next patch must not be able to write through a link that this one has made.
-        Folder::read(&tree).map_err(|failure| {
+        SourceFolder::read(&tree).map_err(|failure| {
             let inside = format!("{}/", tree.display());
             refused(patch, source, &failure.message.replace(&inside, ""))
         })?;
         check_names(patch, source, &before, &look(&tree)?)?;
     }
-    settle(&tree, &before)
+    set_modes_and_times(&tree, &before)
 }
 
 fn refused(patch: &Patch, source: &str, why: &str) -> Failure {
@@ -187,7 +187,7 @@ fn check_names(patch: &Patch, source: &str, before: &Seen, now: &Seen) -> Result
 }
 
 /// Gives new and changed files the permissions of a fresh checkout, and all the same time.
-fn settle(tree: &Path, before: &Seen) -> Result<()> {
+fn set_modes_and_times(tree: &Path, before: &Seen) -> Result<()> {
     let newest = before.values().map(|look| look.time.0).max().unwrap_or(0);
     for (path, look) in look(tree)?.iter().filter(|(path, look)| before.get(*path) != Some(look)) {
         let at = tree.join(path);

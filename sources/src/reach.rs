@@ -11,12 +11,12 @@ use std::{
 use super::{
     Fetcher, address,
     git::Git,
-    hosts::{Patience, Problem},
+    hosts::{LocationProblem, Patience},
 };
 
 /// Connects to the host of a web address, and closes the connection. It does nothing if the user's settings have
 /// a proxy or another address, because only git knows which host it will use then.
-pub(super) fn probe(fetcher: &Fetcher<'_>, git: &Git, url: &str) -> Result<(), Problem> {
+pub(super) fn probe(fetcher: &Fetcher<'_>, git: &Git, url: &str) -> Result<(), LocationProblem> {
     let (Some(host), true) = (address::host(url), url.starts_with("http")) else { return Ok(()) };
     if has_proxy() || is_led_elsewhere(git, &fetcher.workspace.root) {
         return Ok(());
@@ -25,8 +25,8 @@ pub(super) fn probe(fetcher: &Fetcher<'_>, git: &Git, url: &str) -> Result<(), P
     let has_port = host.rsplit(':').next().is_some_and(|p| p.parse::<u16>().is_ok());
     let name = if has_port { host.clone() } else { format!("{host}:{port}") };
     connect(&name, fetcher.patience).map_err(|why| {
-        fetcher.hosts.lost(&host, &why);
-        Problem::Unreachable { host, why }
+        fetcher.hosts.add_unreachable(&host, &why);
+        LocationProblem::Unreachable { host, why }
     })
 }
 

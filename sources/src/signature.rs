@@ -4,7 +4,7 @@ use std::path::Path;
 
 use el7rpm::{
     input,
-    openpgp::upstream::{Fault, Keyring},
+    openpgp::upstream::{Keyring, SignatureFault},
     spec::{Source, UpstreamSignature},
 };
 use fs_err::File;
@@ -33,7 +33,9 @@ pub(super) fn check(
     checked.map(|by| by.to_string()).map_err(|fault| {
         let message = format!("the signature of `{}` does not hold: {fault}", source.name);
         let help = match fault {
-            Fault::Expired(_) | Fault::Revoked(_) | Fault::UnknownKey(_) => format!(
+            SignatureFault::Expired(_)
+            | SignatureFault::Revoked(_)
+            | SignatureFault::UnknownKey(_) => format!(
                 "if upstream signs with another key now, put it into {}; nothing was pinned",
                 wanted.keys.display()
             ),

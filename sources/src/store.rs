@@ -26,7 +26,7 @@ pub struct Store {
 }
 
 /// The lock of one entry. The kernel releases it when the process ends.
-pub(super) struct Entry {
+pub(super) struct StoreEntry {
     _lock: File,
     /// The unfinished download. It is kept if the run ends early.
     pub(super) partial: PathBuf,
@@ -69,7 +69,7 @@ impl Store {
     }
 
     /// Takes the lock of an entry. If another run has it, reports this and waits.
-    pub(super) fn lock(&self, name: &str, reporter: &dyn Reporter) -> Result<Entry> {
+    pub(super) fn lock(&self, name: &str, reporter: &dyn Reporter) -> Result<StoreEntry> {
         let path = self.dir.join("locks").join(name);
         let mut options = fs_err::OpenOptions::new();
         let lock = options.create(true).append(true).open(&path).class(Class::Output)?;
@@ -82,7 +82,7 @@ impl Store {
         if scratch.exists() {
             fs_err::remove_dir_all(&scratch).class(Class::Output)?;
         }
-        Ok(Entry { _lock: lock, partial: self.dir.join("partial").join(name), scratch })
+        Ok(StoreEntry { _lock: lock, partial: self.dir.join("partial").join(name), scratch })
     }
 
     /// Gives a finished file its name, and syncs it to the disk.
@@ -93,7 +93,7 @@ impl Store {
     }
 }
 
-impl Entry {
+impl StoreEntry {
     /// Creates the folder for temporary files.
     pub(super) fn scratch(&self) -> Result<&Path> {
         fs_err::create_dir_all(&self.scratch).class(Class::Output)?;
@@ -101,7 +101,7 @@ impl Entry {
     }
 }
 
-impl Drop for Entry {
+impl Drop for StoreEntry {
     fn drop(&mut self) {
         // If it cannot be removed now, the next run that takes the lock removes it.
         let _ = fs_err::remove_dir_all(&self.scratch);

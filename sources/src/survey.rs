@@ -25,13 +25,13 @@ const HEADERS: u64 = 1 << 18;
 /// A file, folder or link of a tree.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Node {
-    pub(super) kind: Kind,
+    pub(super) kind: NodeKind,
     /// Its time in seconds since 1970; `None` for a folder that has no entry in the archive.
     pub(super) time: Option<i64>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum NodeKind {
     Dir,
     File {
         /// The number of its entry in the archive.
@@ -111,29 +111,29 @@ impl Layout {
         number: usize,
         entry: &mut Entry<'_, impl Read>,
         name: &[u8],
-    ) -> Result<Kind, &'static str> {
+    ) -> Result<NodeKind, &'static str> {
         let target = entry.link_name_bytes().map(|t| t.into_owned()).unwrap_or_default();
         match entry.header().entry_type() {
             EntryType::Regular | EntryType::Continuous if is_sparse(entry) => {
                 Err("is a sparse file: pack it without --sparse")
             }
             // Old tar files mark folders in this way.
-            EntryType::Regular if name.ends_with(b"/") => Ok(Kind::Dir),
+            EntryType::Regular if name.ends_with(b"/") => Ok(NodeKind::Dir),
             EntryType::Regular | EntryType::Continuous => {
                 let mode = entry.header().mode().unwrap_or(0o644);
-                Ok(Kind::File { number, executable: mode & 0o111 != 0 })
+                Ok(NodeKind::File { number, executable: mode & 0o111 != 0 })
             }
-            EntryType::Directory => Ok(Kind::Dir),
+            EntryType::Directory => Ok(NodeKind::Dir),
             EntryType::Symlink if target.is_empty() || target.contains(&0) => {
                 Err("is a link to nothing")
             }
             EntryType::Symlink if target.len() > LONGEST => Err("is a link to too long a path"),
-            EntryType::Symlink => Ok(Kind::Link(OsString::from_vec(target).into())),
+            EntryType::Symlink => Ok(NodeKind::Link(OsString::from_vec(target).into())),
             EntryType::Link => {
                 let to = plain(&target).map_err(|_| "is a hard link out of the archive")?;
                 match self.nodes.get(&to).map(|n| &n.kind) {
-                    Some(Kind::File { .. }) => Ok(Kind::Hard(to)),
-                    Some(Kind::Hard(file)) => Ok(Kind::Hard(file.clone())),
+                    Some(NodeKind::File { .. }) => Ok(NodeKind::Hard(to)),
+                    Some(NodeKind::Hard(file)) => Ok(NodeKind::Hard(file.clone())),
                     _ => Err("is a hard link to what is no file before it in the archive"),
                 }
             }
@@ -149,7 +149,7 @@ impl Layout {
         let known = |path: &Path| self.nodes.get(path).map(|n| &n.kind);
         let mut above = path.ancestors().skip(1).filter_map(|p| Some((p, known(p)?)));
         match above.next() {
-            None | Some((_, Kind::Dir)) => {}
+            None | Some((_, NodeKind::Dir)) => {}
             Some((above, _)) => {
                 let above = short(&above.to_string_lossy());
                 return Err(format!("lies below `{above}`, which is no folder"));
@@ -157,9 +157,11 @@ impl Layout {
         }
         match known(path) {
             // The root is no entry.
-            None if path == Path::new("") && node.kind != Kind::Dir => Err("has no name".into()),
+            None if path == Path::new("") && node.kind != NodeKind::Dir => {
+                Err("has no name".into())
+            }
             None => Ok(()),
-            Some(Kind::Dir) if node.kind == Kind::Dir => Ok(()),
+            Some(NodeKind::Dir) if node.kind == NodeKind::Dir => Ok(()),
             Some(_) => Err("stands in it twice".into()),
         }
     }
@@ -175,11 +177,11 @@ impl Layout {
                 break;
             }
             self.tally.add(above, 0)?;
-            self.nodes.insert(above.to_owned(), Node { kind: Kind::Dir, time: None });
+            self.nodes.insert(above.to_owned(), Node { kind: NodeKind::Dir, time: None });
         }
         let target = match &node.kind {
-            Kind::Link(target) | Kind::Hard(target) => target.as_os_str().len(),
-            Kind::Dir | Kind::File { .. } => 0,
+            NodeKind::Link(target) | NodeKind::Hard(target) => target.as_os_str().len(),
+            NodeKind::Dir | NodeKind::File { .. } => 0,
         };
         self.tally.add(&path, target)?;
         self.nodes.insert(path, node);
@@ -188,7 +190,8 @@ impl Layout {
 
     fn strip(&mut self) {
         let mut tops = self.nodes.iter().filter(|(p, _)| p.components().count() == 1);
-        let (Some((top, Node { kind: Kind::Dir, .. })), None) = (tops.next(), tops.next()) else {
+        let (Some((top, Node { kind: NodeKind::Dir, .. })), None) = (tops.next(), tops.next())
+        else {
             return;
         };
         if self.left_out_on_top {
@@ -198,7 +201,7 @@ impl Layout {
         let below = |path: &Path| path.strip_prefix(&top).unwrap_or(path).to_owned();
         self.nodes.remove(&top);
         let nodes = std::mem::take(&mut self.nodes).into_iter().map(|(path, mut node)| {
-            if let Kind::Hard(to) = &mut node.kind {
+            if let NodeKind::Hard(to) = &mut node.kind {
                 *to = below(to);
             }
             (below(&path), node)
@@ -213,7 +216,7 @@ impl Layout {
         self.left_out.get_or_insert_with(|| first.clone());
         self.nodes.retain(|path, _| !path.ancestors().any(|p| settings.contains(p)));
         let lost = self.nodes.iter().find_map(|(path, node)| match &node.kind {
-            Kind::Hard(to) if !self.nodes.contains_key(to) => Some((path, to)),
+            NodeKind::Hard(to) if !self.nodes.contains_key(to) => Some((path, to)),
             _ => None,
         });
         let Some((path, to)) = lost else { return Ok(()) };
@@ -224,9 +227,9 @@ impl Layout {
 
     fn check_links(&self) -> Result<(), Refusal> {
         let tree = self.nodes.iter().filter_map(|(path, node)| match &node.kind {
-            Kind::Dir => Some((path.as_path(), None)),
-            Kind::Link(target) => Some((path.as_path(), Some(target.as_path()))),
-            Kind::File { .. } | Kind::Hard(_) => None,
+            NodeKind::Dir => Some((path.as_path(), None)),
+            NodeKind::Link(target) => Some((path.as_path(), Some(target.as_path()))),
+            NodeKind::File { .. } | NodeKind::Hard(_) => None,
         });
         let Some((path, target)) = leading_out(tree) else { return Ok(()) };
         let (path, target) = (path.to_string_lossy(), target.to_string_lossy());
@@ -261,7 +264,7 @@ pub(super) fn each(
     check_first(&first)?;
     let reader = io::Cursor::new(first).chain(reader);
     let headers = Rc::new(Cell::new(HEADERS));
-    let state = Rc::new(Cell::new(State::More));
+    let state = Rc::new(Cell::new(ReadState::More));
     let metered = Metered {
         inner: Box::new(reader),
         left: limits.bytes,
@@ -306,17 +309,17 @@ fn check_first(block: &[u8]) -> Result<(), Refusal> {
 
 /// The message for an error of reading an entry. The library's own errors quote bytes of the entry, and are not shown; errors
 /// of the reader below it are.
-fn damaged(error: io::Error, number: usize, state: State) -> Refusal {
+fn damaged(error: io::Error, number: usize, state: ReadState) -> Refusal {
     match state {
-        State::Failed => error.into(),
-        State::Ended => Refusal("it ends too early".into()),
-        State::More => Refusal(format!("the header of its entry {} is damaged", number + 1)),
+        ReadState::Failed => error.into(),
+        ReadState::Ended => Refusal("it ends too early".into()),
+        ReadState::More => Refusal(format!("the header of its entry {} is damaged", number + 1)),
     }
 }
 
 /// The state of reading.
 #[derive(Clone, Copy)]
-enum State {
+enum ReadState {
     More,
     Ended,
     Failed,
@@ -327,7 +330,7 @@ pub(super) struct Metered<'a> {
     inner: Box<dyn Read + 'a>,
     left: u64,
     headers: Rc<Cell<u64>>,
-    state: Rc<Cell<State>>,
+    state: Rc<Cell<ReadState>>,
 }
 
 impl Metered<'_> {
@@ -349,11 +352,11 @@ impl Read for Metered<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = self.inner.read(buffer).and_then(|n| self.count(n));
         self.state.set(match read {
-            Ok(0) => State::Ended,
-            Ok(_) => State::More,
+            Ok(0) => ReadState::Ended,
+            Ok(_) => ReadState::More,
             // The caller tries again.
-            Err(ref e) if e.kind() == io::ErrorKind::Interrupted => State::More,
-            Err(_) => State::Failed,
+            Err(ref e) if e.kind() == io::ErrorKind::Interrupted => ReadState::More,
+            Err(_) => ReadState::Failed,
         });
         read
     }

@@ -4,13 +4,13 @@ use std::path::PathBuf;
 
 use el7rpm::spec::Source;
 
-use super::{address, hosts::Problem};
+use super::{address, hosts::LocationProblem};
 use base::failure::{Class, Failure, Trouble};
 
 /// Locations that did not give the source.
 pub(super) struct Tried<'a> {
     source: &'a Source,
-    ended: Vec<(String, Problem)>,
+    ended: Vec<(String, LocationProblem)>,
     /// The log, if there is one.
     pub(super) log: Option<PathBuf>,
 }
@@ -20,7 +20,7 @@ impl<'a> Tried<'a> {
         Self { source, ended: Vec::new(), log: None }
     }
 
-    pub(super) fn add(&mut self, url: &str, problem: Problem) {
+    pub(super) fn add(&mut self, url: &str, problem: LocationProblem) {
         self.ended.push((address::shown(url), problem));
     }
 
@@ -33,7 +33,7 @@ impl<'a> Tried<'a> {
             failure
         };
         let name = &self.source.name;
-        let wrong = self.ended.iter().any(|(_, p)| matches!(p, Problem::Wrong(_)));
+        let wrong = self.ended.iter().any(|(_, p)| matches!(p, LocationProblem::Wrong(_)));
         let reasons: Vec<_> =
             self.ended.iter().map(|(url, p)| format!("{url}: {}", p.text())).collect();
         if wrong {
@@ -55,7 +55,7 @@ impl<'a> Tried<'a> {
         let mut parts: Vec<String> = Vec::new();
         for (url, problem) in &self.ended {
             let part = match problem {
-                Problem::Unreachable { .. } => problem.text(),
+                LocationProblem::Unreachable { .. } => problem.text(),
                 other => {
                     let place = address::host(url).unwrap_or_else(|| url.clone());
                     format!("{place}: {}", other.text())

@@ -16,7 +16,7 @@ use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, utimensat};
 use super::{
     bzip2::Streams,
     limits::{Limits, Refusal},
-    survey::{Kind, Layout, Metered, NO_TAR_FILE, each},
+    survey::{Layout, Metered, NO_TAR_FILE, NodeKind, each},
 };
 use base::failure::{Class, Classify, Failure, Result};
 
@@ -88,7 +88,7 @@ impl TarFile {
 
     fn write(&self, layout: &Layout, limits: Limits, into: &Path) -> Result<()> {
         for (path, node) in &layout.nodes {
-            if node.kind == Kind::Dir {
+            if node.kind == NodeKind::Dir {
                 fs_err::create_dir(into.join(path)).class(Class::Output)?;
             }
         }
@@ -96,9 +96,9 @@ impl TarFile {
         for (path, node) in &layout.nodes {
             let at = into.join(path);
             match &node.kind {
-                Kind::Link(target) => fs_err::os::unix::fs::symlink(target, at),
-                Kind::Hard(file) => fs_err::hard_link(into.join(file), at),
-                Kind::Dir | Kind::File { .. } => Ok(()),
+                NodeKind::Link(target) => fs_err::os::unix::fs::symlink(target, at),
+                NodeKind::Hard(file) => fs_err::hard_link(into.join(file), at),
+                NodeKind::Dir | NodeKind::File { .. } => Ok(()),
             }
             .class(Class::Output)?;
         }
@@ -107,7 +107,7 @@ impl TarFile {
 
     fn write_files(&self, layout: &Layout, limits: Limits, into: &Path) -> Result<()> {
         let mut files = layout.nodes.iter().filter_map(|(path, node)| match node.kind {
-            Kind::File { number, executable } => Some((number, (path, executable))),
+            NodeKind::File { number, executable } => Some((number, (path, executable))),
             _ => None,
         });
         let files: std::collections::HashMap<_, _> = files.by_ref().collect();
@@ -192,13 +192,13 @@ fn set_times(layout: &Layout, into: &Path) -> Result<()> {
     // Changes inside a folder change its time, so folders come last.
     for (path, node) in layout.nodes.iter().rev() {
         let path = into.join(path);
-        if node.kind == Kind::Dir {
+        if node.kind == NodeKind::Dir {
             set_mode(&path, true)?;
         }
-        set_time(&path, times.settle(node.time), 0)?;
+        set_time(&path, times.without_future(node.time), 0)?;
     }
     set_mode(into, true)?;
-    set_time(into, times.settle(None), 0)
+    set_time(into, times.without_future(None), 0)
 }
 
 /// Corrects the times of a tree that are in the future.
@@ -216,7 +216,7 @@ impl Times {
 
     /// The time, or the newest time of the tree that is not in the future. So a file that is newer than
     /// another one stays newer, or gets the same time.
-    pub(super) fn settle(&self, time: Option<i64>) -> i64 {
+    pub(super) fn without_future(&self, time: Option<i64>) -> i64 {
         time.filter(|t| *t <= self.now).unwrap_or(self.newest)
     }
 }

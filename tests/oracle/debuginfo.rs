@@ -10,7 +10,7 @@ use el7rpm::{
     debug,
     package::{Prepared, WriteOptions},
     spec::Package,
-    stage::{Kind, Roots, StagedRoot},
+    stage::{EntryKind, Roots, StagedRoot},
 };
 
 use crate::{
@@ -60,7 +60,7 @@ fn split(keys: &str) -> el7rpm::Result<Split> {
 /// Where the content of each path is.
 fn sources(root: &StagedRoot) -> BTreeMap<String, PathBuf> {
     let source = |e: &el7rpm::stage::Entry| match &e.kind {
-        Kind::File { source, .. } => Some((e.path.clone(), source.clone())),
+        EntryKind::File { source, .. } => Some((e.path.clone(), source.clone())),
         _ => None,
     };
     root.entries().iter().filter_map(source).collect()

@@ -8,11 +8,11 @@ use el7rpm::{
     abi::AbiTable,
     deps,
     openpgp::Signer,
-    payload::Reader,
+    payload::CpioReader,
     read::Rpm,
     repodata::IndexedRpm,
     spec::{Arch, Spec},
-    stage::{Entry, Kind, StagedRoot},
+    stage::{Entry, EntryKind, StagedRoot},
     verify::{self, Required},
 };
 use proptest::{
@@ -174,7 +174,7 @@ fn damaged_archives() {
     let archive = include_bytes!("../../rpm/fuzz/seeds/cpio/firewalld.cpio");
     tries(3000, |damages| {
         let bytes = damaged(archive, &damages);
-        let mut reader = Reader::new(&bytes[..]);
+        let mut reader = CpioReader::new(&bytes[..]);
         let mut read = 0;
         while let Ok(Some(_)) = reader.next_member() {
             let mut content = Vec::new();
@@ -200,7 +200,7 @@ fn damaged_elf_files() {
         tries(1500, |damages| {
             fs_err::write(&path, damaged(&whole, &damages)).unwrap();
             let size = fs_err::metadata(&path).unwrap().len();
-            let kind = Kind::File { source: path.clone(), size, inode: None };
+            let kind = EntryKind::File { source: path.clone(), size, inode: None };
             let entry = Entry::new("/usr/lib64/libx.so", kind, 0o755);
             let root = StagedRoot::of(&package, vec![entry]).unwrap();
             let facts = deps::discover(&package, &root).unwrap();

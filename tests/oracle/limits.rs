@@ -9,7 +9,7 @@ use el7rpm::{
     package::{Prepared, WriteOptions},
     read::Rpm,
     signature,
-    stage::{Entry, Kind, StagedRoot},
+    stage::{Entry, EntryKind, StagedRoot},
 };
 
 use crate::{fixtures::Bench, support};
@@ -38,7 +38,7 @@ fn write(
 ) -> el7rpm::Result<el7rpm::package::UnsignedRpm> {
     let mut package = bench.packages().remove(0);
     package.description = "long text ".repeat(description / 10);
-    let entry = |i| Entry::new(format!("/opt/large/folder/file-{i:07}"), Kind::Ghost, 0o644);
+    let entry = |i| Entry::new(format!("/opt/large/folder/file-{i:07}"), EntryKind::Ghost, 0o644);
     let entries = (0..files).map(entry).collect();
     let root = StagedRoot::of(&package, entries)?;
     let options = WriteOptions::default();

@@ -6,7 +6,7 @@ use el7rpm::{
     openpgp::{Certificate, Signer},
     read::Rpm,
     repodata::IndexedRpm,
-    verify::{self, Check, Outcome, Required},
+    verify::{self, Check, CheckOutcome, Required},
 };
 use rpm::{Header, HeaderEntry, IndexData, IndexSignatureTag as SigTag, IndexTag, PackageMetadata};
 
@@ -78,9 +78,9 @@ fn a_digest_cannot_be_taken_out_of_a_package_of_ours() {
             );
             verify::verify(&path, key.certificate(), Required::AsWritten).unwrap().checks
         };
-        assert!(faults(&|_| None).contains(&(check, Outcome::Missing)), "{check}");
+        assert!(faults(&|_| None).contains(&(check, CheckOutcome::Missing)), "{check}");
         let odd = |_| Some(IndexData::Int16(vec![1]));
-        assert!(faults(&odd).contains(&(check, Outcome::Malformed)), "{check}");
+        assert!(faults(&odd).contains(&(check, CheckOutcome::Malformed)), "{check}");
     }
 }
 

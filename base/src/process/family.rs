@@ -26,7 +26,7 @@ pub(super) fn kill(program: u32) {
 }
 
 /// Sends SIGTERM to a program, and waits until it has ended.
-pub(super) fn ask(program: u32) {
+pub(super) fn terminate(program: u32) {
     let waiting = Waiting::open(&[program]);
     if let Some(pid) = Pid::from_raw(program.cast_signed()) {
         let _ = kill_process(pid, Signal::TERM);
@@ -36,7 +36,7 @@ pub(super) fn ask(program: u32) {
 
 /// The fields of /proc/PID/stat that are needed here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Entry {
+pub(super) struct ProcStat {
     parent: u32,
     group: u32,
     /// Whether it is a zombie: it has ended, and its parent has not read its status yet.
@@ -45,7 +45,7 @@ pub(super) struct Entry {
     pub(super) since: u64,
 }
 
-impl Entry {
+impl ProcStat {
     /// The process with this number; `None` if there is none.
     pub(super) fn of(pid: u32) -> Option<Self> {
         let stat = fs_err::read_to_string(Path::new("/proc").join(pid.to_string()).join("stat"));
@@ -63,18 +63,18 @@ impl Entry {
 }
 
 /// Every process that can be seen.
-fn all() -> HashMap<u32, Entry> {
+fn all() -> HashMap<u32, ProcStat> {
     let processes = fs_err::read_dir("/proc").into_iter().flatten().flatten();
     let pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-    pids.filter_map(|pid| Some((pid, Entry::of(pid)?))).collect()
+    pids.filter_map(|pid| Some((pid, ProcStat::of(pid)?))).collect()
 }
 
 /// The running processes that belong to a program, the program itself first.
-fn family(program: u32, processes: &HashMap<u32, Entry>) -> Vec<u32> {
+fn family(program: u32, processes: &HashMap<u32, ProcStat>) -> Vec<u32> {
     let mut found = vec![program];
     let mut next = 0;
     while let Some(of) = found.get(next).copied() {
-        let belongs = |pid: &u32, entry: &Entry| {
+        let belongs = |pid: &u32, entry: &ProcStat| {
             (entry.parent == of || entry.group == program) && !found.contains(pid)
         };
         let more: Vec<_> =
@@ -150,16 +150,16 @@ impl Waiting {
 mod tests {
     use super::*;
 
-    fn entry(parent: u32, group: u32, ended: bool) -> Entry {
-        Entry { parent, group, ended, since: 0 }
+    fn entry(parent: u32, group: u32, ended: bool) -> ProcStat {
+        ProcStat { parent, group, ended, since: 0 }
     }
 
     #[test]
     fn a_line_of_proc_is_read_whatever_the_name() {
         let rest = "S 4 7 7 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 987 0";
-        let read = Entry::parse(&format!("7 (a) b) {rest}")).unwrap();
-        assert_eq!(read, Entry { parent: 4, group: 7, ended: false, since: 987 });
-        assert_eq!(Entry::parse("7 (a"), None);
+        let read = ProcStat::parse(&format!("7 (a) b) {rest}")).unwrap();
+        assert_eq!(read, ProcStat { parent: 4, group: 7, ended: false, since: 987 });
+        assert_eq!(ProcStat::parse("7 (a"), None);
     }
 
     #[test]

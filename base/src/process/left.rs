@@ -8,22 +8,22 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::family::{self, Entry};
+use super::family::{self, ProcStat};
 use crate::workspace::Workspace;
 
 /// Identifies a process, even if its number is used again later.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Identity {
+struct ProcessIdentity {
     pid: u32,
     since: u64,
     /// Identifies the boot of the machine, from which `since` counts.
     boot: String,
 }
 
-impl Identity {
+impl ProcessIdentity {
     fn of(pid: u32) -> Option<Self> {
         let boot = fs_err::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
-        Some(Self { pid, since: Entry::of(pid)?.since, boot: boot.trim().to_owned() })
+        Some(Self { pid, since: ProcStat::of(pid)?.since, boot: boot.trim().to_owned() })
     }
 
     fn is_there(&self) -> bool {
@@ -34,27 +34,27 @@ impl Identity {
 #[derive(Debug, Serialize, Deserialize)]
 struct Left {
     /// The run that has started the program.
-    run: Identity,
-    program: Identity,
+    run: ProcessIdentity,
+    program: ProcessIdentity,
 }
 
 /// The folder of the records, once it is known.
 static FOLDER: OnceLock<PathBuf> = OnceLock::new();
 
 /// Records every program that is started from now on, in the folder of this checkout.
-pub fn note_in(workspace: &Workspace) {
+pub fn record_programs_in(workspace: &Workspace) {
     let _ = FOLDER.set(folder(workspace));
 }
 
 /// A record. Its file exists for as long as the program is running.
-pub(super) struct Note(PathBuf);
+pub(super) struct ProgramRecord(PathBuf);
 
-impl Note {
+impl ProgramRecord {
     /// Writes a record; `None` if there is no /proc, or the disk is full.
     pub(super) fn write(pid: u32) -> Option<Self> {
         let dir = FOLDER.get()?;
-        let run = Identity::of(std::process::id())?;
-        let left = Left { run, program: Identity::of(pid)? };
+        let run = ProcessIdentity::of(std::process::id())?;
+        let left = Left { run, program: ProcessIdentity::of(pid)? };
         fs_err::create_dir_all(dir).ok()?;
         let path = dir.join(pid.to_string());
         fs_err::write(&path, serde_json::to_string(&left).ok()?).ok()?;
@@ -62,7 +62,7 @@ impl Note {
     }
 }
 
-impl Drop for Note {
+impl Drop for ProgramRecord {
     fn drop(&mut self) {
         let _ = fs_err::remove_file(&self.0);
     }
@@ -73,7 +73,7 @@ fn folder(workspace: &Workspace) -> PathBuf {
 }
 
 /// Ends the programs that a killed run of this checkout has left.
-pub fn sweep(workspace: &Workspace) {
+pub fn end_left_programs(workspace: &Workspace) {
     let entries = fs_err::read_dir(folder(workspace)).into_iter().flatten().flatten();
     for note in entries.map(|entry| entry.path()) {
         end(&note);
@@ -100,9 +100,9 @@ mod tests {
 
     #[test]
     fn a_number_that_another_process_has_now_is_not_taken_for_the_program() {
-        let own = Identity::of(std::process::id()).unwrap();
+        let own = ProcessIdentity::of(std::process::id()).unwrap();
         assert!(own.is_there());
-        assert!(!Identity { since: own.since + 1, ..own.clone() }.is_there());
-        assert!(!Identity { boot: "another".into(), ..own }.is_there());
+        assert!(!ProcessIdentity { since: own.since + 1, ..own.clone() }.is_there());
+        assert!(!ProcessIdentity { boot: "another".into(), ..own }.is_there());
     }
 }

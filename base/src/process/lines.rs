@@ -44,7 +44,7 @@ impl Lines {
     }
 
     /// The lines for an error message: at most twice [`KEPT`], and a line for the gap.
-    pub fn telling(self) -> Vec<String> {
+    pub fn for_message(self) -> Vec<String> {
         let gap = (!self.first_error.is_empty() && !self.last.is_empty()).then(|| "...".to_owned());
         self.first_error.into_iter().chain(gap).chain(self.last).collect()
     }
@@ -84,10 +84,10 @@ mod tests {
         {
             lines.push(line);
         }
-        let telling = lines.telling();
-        assert_eq!(telling[0], "a.cpp:3:1: error: no");
-        assert_eq!(telling.last().unwrap(), "make[49]: Leaving directory");
-        assert!(telling.len() <= 2 * KEPT + 1);
+        let lines = lines.for_message();
+        assert_eq!(lines[0], "a.cpp:3:1: error: no");
+        assert_eq!(lines.last().unwrap(), "make[49]: Leaving directory");
+        assert!(lines.len() <= 2 * KEPT + 1);
     }
 
     #[test]

@@ -15,10 +15,10 @@ use std::{
     time::Duration,
 };
 
-pub use left::{note_in, sweep};
+pub use left::{end_left_programs, record_programs_in};
 pub use lines::{Lines, is_error};
-pub use program::{Program, Reader, hide, on_path};
-pub use quiet::{rough, tell_after};
+pub use program::{OutputReader, Program, hide, on_path};
+pub use quiet::{rough, set_silence};
 pub use running::end_all;
 
 use crate::{
@@ -48,7 +48,7 @@ pub struct Process<'a> {
 }
 
 /// How a program ended.
-pub struct Ended {
+pub struct ProgramEnd {
     /// Its exit code, or the signal that ended it.
     pub status: ExitStatus,
     /// The lines of its output for an error message.
@@ -57,9 +57,9 @@ pub struct Ended {
 
 /// Whether a program continues after a line of its output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum Decision {
     /// It continues.
-    GoOn,
+    Continue,
     /// It is ended.
     End,
 }
@@ -68,7 +68,7 @@ impl Process<'_> {
     /// Runs it to its end.
     pub fn run(&self) -> Result<()> {
         let mut log = self.open_log(fs_err::OpenOptions::new().write(true).truncate(true))?;
-        let ended = self.stream(&mut log, |_| Verdict::GoOn)?;
+        let ended = self.stream(&mut log, |_| Decision::Continue)?;
         match ended.status.success() {
             true => Ok(()),
             false => Err(self.failure(&ended.status.to_string(), ended.lines)),
@@ -77,12 +77,16 @@ impl Process<'_> {
 
     /// As [`Process::run`], but appends to the log. `judge` is called with each line, and may end the program. The caller decides
     /// whether the program has failed.
-    pub fn watch(&self, judge: impl FnMut(&str) -> Verdict) -> Result<Ended> {
+    pub fn watch(&self, judge: impl FnMut(&str) -> Decision) -> Result<ProgramEnd> {
         let mut log = self.open_log(fs_err::OpenOptions::new().append(true))?;
         self.stream(&mut log, judge)
     }
 
-    fn stream(&self, log: &mut fs_err::File, judge: impl FnMut(&str) -> Verdict) -> Result<Ended> {
+    fn stream(
+        &self,
+        log: &mut fs_err::File,
+        judge: impl FnMut(&str) -> Decision,
+    ) -> Result<ProgramEnd> {
         let reader = self.program.all_output().map_err(|e| {
             let status = format!("could not be started: {e}");
             let _ = writeln!(log, "{status}");
@@ -90,23 +94,23 @@ impl Process<'_> {
         })?;
         let quiet = Quiet::default();
         let lines = std::thread::scope(|scope| {
-            scope.spawn(|| quiet.watch(quiet::first(), &|silence| self.tell(silence)));
+            scope.spawn(|| quiet.watch(quiet::first(), &|silence| self.report_silence(silence)));
             let lines = self.read(&reader, log, &quiet, judge);
             quiet.end();
             lines
         })?;
         match reader.status().class(self.class)? {
-            Some(status) => Ok(Ended { status, lines }),
+            Some(status) => Ok(ProgramEnd { status, lines }),
             None => Err(self.failure("its end could not be seen", lines)),
         }
     }
 
     fn read(
         &self,
-        reader: &Reader,
+        reader: &OutputReader,
         log: &mut fs_err::File,
         quiet: &Quiet,
-        mut judge: impl FnMut(&str) -> Verdict,
+        mut judge: impl FnMut(&str) -> Decision,
     ) -> Result<Lines> {
         let mut lines = Lines::default();
         let mut input = BufReader::new(reader);
@@ -116,7 +120,7 @@ impl Process<'_> {
             log.write_all(&buffer).class(Class::Output)?;
             let text = plain(&buffer);
             self.reporter.event(&Event::StepOutput { step: self.step, line: &text });
-            if judge(&text) == Verdict::End {
+            if judge(&text) == Decision::End {
                 reader.end();
             }
             lines.push(text);
@@ -125,9 +129,9 @@ impl Process<'_> {
         Ok(lines)
     }
 
-    fn tell(&self, silence: Duration) {
+    fn report_silence(&self, silence: Duration) {
         let detail = self.probe.map(|probe| probe());
-        tell(self.reporter, self.step, self.name(), silence, detail.as_deref());
+        report_silence(self.reporter, self.step, self.name(), silence, detail.as_deref());
     }
 
     fn open_log(&self, options: &mut fs_err::OpenOptions) -> Result<fs_err::File> {
@@ -152,14 +156,14 @@ impl Process<'_> {
         let mut failure = Failure::new(self.class, format!("{} failed", self.name()));
         failure.command = Some(self.program.shown());
         failure.status = Some(status.to_owned());
-        failure.last_lines = lines.telling();
+        failure.last_lines = lines.for_message();
         failure.log = Some(self.log_file());
         failure
     }
 }
 
 /// Reports that a program has printed nothing for some time.
-pub fn tell(
+pub fn report_silence(
     reporter: &dyn Reporter,
     step: &str,
     program: &str,

@@ -107,7 +107,7 @@ impl Program {
     }
 
     /// Lets `wrapper` run it: a program such as nice, whose arguments end with the command to run.
-    pub fn behind(mut self, wrapper: impl Into<PathBuf>, args: &[&OsStr]) -> Self {
+    pub fn wrapped_by(mut self, wrapper: impl Into<PathBuf>, args: &[&OsStr]) -> Self {
         let program = std::mem::replace(&mut self.program, wrapper.into());
         let own = std::mem::take(&mut self.args);
         self.args.extend(args.iter().map(|arg| (*arg).to_owned()));
@@ -163,7 +163,7 @@ impl Program {
     }
 
     /// Runs it with `input`. The second result is that of writing the input.
-    pub fn feed(&self, input: &mut dyn Read) -> io::Result<(Output, io::Result<u64>)> {
+    pub fn output_with_input(&self, input: &mut dyn Read) -> io::Result<(Output, io::Result<u64>)> {
         let (reader, mut writer) = io::pipe()?;
         let (handle, running) = self.start(self.captured().stdin_file(reader))?;
         let copied = io::copy(input, &mut writer);
@@ -183,22 +183,22 @@ impl Program {
     }
 
     /// Starts it with `input`. The result reads its standard output.
-    pub fn reader(&self, input: Vec<u8>) -> io::Result<Reader> {
+    pub fn reader(&self, input: Vec<u8>) -> io::Result<OutputReader> {
         let expression = self.environment(self.command()).stdin_bytes(input).stderr_null();
         self.read(&expression)
     }
 
     /// Starts it without input. The result reads its standard output and standard error.
-    pub(super) fn all_output(&self) -> io::Result<Reader> {
+    pub(super) fn all_output(&self) -> io::Result<OutputReader> {
         let command = self.command().stdin_null().stderr_to_stdout();
         self.read(&self.environment(command))
     }
 
-    fn read(&self, expression: &duct::Expression) -> io::Result<Reader> {
+    fn read(&self, expression: &duct::Expression) -> io::Result<OutputReader> {
         let expression = expression.before_spawn(own_group);
         let start = || expression.reader();
         let (handle, running) = running::start(self.ending, start, |h| h.pids())?;
-        Ok(Reader { handle, running })
+        Ok(OutputReader { handle, running })
     }
 
     fn start(&self, expression: duct::Expression) -> io::Result<(duct::Handle, Running)> {
@@ -244,12 +244,12 @@ fn own_group(command: &mut std::process::Command) -> io::Result<()> {
 }
 
 /// A running program, with its output.
-pub struct Reader {
+pub struct OutputReader {
     handle: duct::ReaderHandle,
     running: Running,
 }
 
-impl Reader {
+impl OutputReader {
     /// Ends it, with all processes that it has started.
     pub(super) fn end(&self) {
         self.running.end();
@@ -263,7 +263,7 @@ impl Reader {
     }
 }
 
-impl Read for &Reader {
+impl Read for &OutputReader {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         (&self.handle).read(buffer)
     }

@@ -17,7 +17,7 @@ pub(super) fn first() -> Duration {
 }
 
 /// Sets the time of silence before the first report. Call it before the first program is run.
-pub fn tell_after(silence: Duration) {
+pub fn set_silence(silence: Duration) {
     // It is set once, because a process runs one command.
     let _ = FIRST.set(silence);
 }

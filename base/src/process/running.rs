@@ -8,7 +8,7 @@ use std::{
     },
 };
 
-use super::{family, left::Note};
+use super::{family, left::ProgramRecord};
 use crate::stopping;
 
 /// How a program ends when the run is stopped.
@@ -40,7 +40,7 @@ pub(super) struct Running {
     pid: u32,
     ending: Ending,
     ended: AtomicBool,
-    _note: Option<Note>,
+    _note: Option<ProgramRecord>,
 }
 
 /// Starts a program. If the run is being stopped, this does not return.
@@ -53,14 +53,14 @@ pub(super) fn start<T>(
     let mut all = all();
     if all.closed && ending != Ending::Left {
         drop(all);
-        stopping::hold();
+        stopping::wait_if_stopping();
         return Err(io::Error::other("the run is being stopped"));
     }
     let started = spawn()?;
     let pid = pids(&started).first().copied().unwrap_or(0);
     all.programs.push((pid, ending));
     // Programs that clean up end by themselves.
-    let note = if ending == Ending::Left { None } else { Note::write(pid) };
+    let note = if ending == Ending::Left { None } else { ProgramRecord::write(pid) };
     Ok((started, Running { pid, ending, ended: AtomicBool::new(false), _note: note }))
 }
 
@@ -70,7 +70,7 @@ impl Running {
         self.ended.store(true, Ordering::SeqCst);
         self.forget();
         if self.ending != Ending::Left {
-            stopping::hold();
+            stopping::wait_if_stopping();
         }
     }
 
@@ -91,7 +91,7 @@ impl Drop for Running {
             self.forget();
             // If the run is being stopped, the output may have ended early, which is no failure.
             if self.ending != Ending::Left {
-                stopping::hold();
+                stopping::wait_if_stopping();
             }
         }
     }
@@ -107,5 +107,5 @@ pub fn end_all() {
     let with = |wanted: Ending| programs.iter().filter(move |(_, ending)| *ending == wanted);
     // They are killed first, so that the programs that are waited for get no new work from them.
     with(Ending::Killed).for_each(|(pid, _)| family::kill(*pid));
-    with(Ending::Asked).for_each(|(pid, _)| family::ask(*pid));
+    with(Ending::Asked).for_each(|(pid, _)| family::terminate(*pid));
 }

@@ -27,7 +27,7 @@ use crate::site::Site;
 use base::{
     events::Event,
     failure::{Class, Classify, Failure, Result, Trouble},
-    process::{Process, Verdict},
+    process::{Decision, Process},
 };
 
 /// What is compiled.
@@ -265,7 +265,7 @@ impl Run<'_> {
         let mut signs = Signs::default();
         let ended = process.watch(|line| {
             signs.see(line);
-            Verdict::GoOn
+            Decision::Continue
         });
         let ended = ended.inspect_err(|_| self.lease.remove_container())?;
         let (warnings, time) = (signs.warnings, start.elapsed());
@@ -309,7 +309,7 @@ impl Run<'_> {
         let script = format!("PHASE={}", phase.script);
         let start = "[ -x /bin/bash ] && exec /bin/bash --norc -i; exec /bin/sh -i";
         let command = ["env", &script, "/bin/sh", "-c", start];
-        self.site.reporter.aside(&mut || {
+        self.site.reporter.with_terminal(&mut || {
             if let Ok(args) = self.invocation.args(&command, true) {
                 let _ = self.engine.command(args).on_terminal();
             }

@@ -71,7 +71,7 @@ const ENGINE: i32 = 125;
 /// The failure of a phase.
 pub(super) fn judge(end: &End<'_>, signs: &Signs, lines: Lines) -> Failure {
     let End { phase, jobs, .. } = end;
-    let mut last_lines = lines.telling();
+    let mut last_lines = lines.for_message();
     let own_words = |l: &String| l.starts_with("Error: ") || l.starts_with("docker: ");
     let (class, message, help) = if signs.disk_full {
         let message = format!("the disk is full in phase {phase}{}", full(end.folders));

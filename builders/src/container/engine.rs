@@ -169,7 +169,7 @@ impl Engine {
     ) -> Result<String> {
         let name = format!("{} run", self.kind.name());
         self.answer(self.command(args), PATIENCE_TO_RUN, &|time| {
-            process::tell(reporter, step, &name, time, Some(&self.probe()));
+            process::report_silence(reporter, step, &name, time, Some(&self.probe()));
         })
     }
 

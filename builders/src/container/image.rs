@@ -21,7 +21,7 @@ use base::{
     events::Event,
     failure::{Class, Classify, Failure, Result, Trouble},
     key::{Identity, Key, KeyBuilder},
-    process::{Process, Verdict},
+    process::{Decision, Process},
     workspace::Workspace,
 };
 
@@ -145,8 +145,8 @@ impl Image {
             }
             // podman tries four times, which takes minutes where packets vanish.
             match out_of_reach.is_some() && line.contains("retrying in") {
-                true => Verdict::End,
-                false => Verdict::GoOn,
+                true => Decision::End,
+                false => Decision::Continue,
             }
         })?;
         match ended.status.success() {

@@ -14,7 +14,7 @@ use super::engine::Engine;
 use base::{
     disk::sync,
     failure::{Class, Classify, Result},
-    interrupt::Going,
+    interrupt::Cleanup,
     key::KeyBuilder,
     process, stopping,
     workspace::Workspace,
@@ -33,7 +33,7 @@ pub(super) struct Lease {
     /// The name for containers, one at a time.
     pub(super) container: String,
     held: Arc<Held>,
-    _going: Going,
+    _cleanup: Cleanup,
 }
 
 struct Held {
@@ -62,7 +62,7 @@ impl Lease {
         held.write()?;
         held.remove_container();
         let going = Arc::clone(&held);
-        Ok(Self { container, held, _going: Going::note(move || going.free()) })
+        Ok(Self { container, held, _cleanup: Cleanup::register(move || going.free()) })
     }
 
     /// A new, empty volume.
@@ -147,10 +147,10 @@ fn checkout(workspace: &Workspace) -> Result<String> {
 /// before anything that they may still write to is touched.
 pub fn sweep(workspace: &Workspace) {
     // The clients first: they would go on to start what is removed here.
-    process::sweep(workspace);
+    process::end_left_programs(workspace);
     let entries = fs_err::read_dir(notes(workspace)).into_iter().flatten().flatten();
     for path in entries.map(|entry| entry.path()) {
-        stopping::hold();
+        stopping::wait_if_stopping();
         sweep_one(&path);
     }
 }

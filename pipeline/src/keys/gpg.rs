@@ -79,7 +79,7 @@ impl Signer for GpgKey {
         let mut gpg = Program::new("gpg");
         gpg.args(["--batch", "--no-armor", "--digest-algo", "SHA256", "--local-user", &user]);
         gpg.args(["--detach-sign", "--output", "-", "-"]);
-        let (output, copied) = gpg.feed(data)?;
+        let (output, copied) = gpg.output_with_input(data)?;
         // If gpg ends early, its own words say more than a broken pipe.
         if !output.status.success() {
             let words = words(&output);

@@ -8,7 +8,7 @@ use std::{
 
 use el7rpm::{
     spec::{Build, ContainerBuild, Package, Source, Spec},
-    stage::{Kind, StagedRoot},
+    stage::{EntryKind, StagedRoot},
 };
 
 use super::{
@@ -352,13 +352,13 @@ impl<'a> Builder<'a> {
         }
         // Links and empty folders have no content that could tell them.
         for entry in inputs.entries() {
-            let place = |kind: &Kind| match kind {
-                Kind::File { .. } => String::new(),
+            let place = |kind: &EntryKind| match kind {
+                EntryKind::File { .. } => String::new(),
                 other => format!("{other:?}"),
             };
             let text = format!("{} {:o}", place(&entry.kind), entry.mode);
             key = match &entry.kind {
-                Kind::File { source, .. } => key.text_of(&entry.path, &text, source),
+                EntryKind::File { source, .. } => key.text_of(&entry.path, &text, source),
                 _ => key.text(&entry.path, &text),
             };
         }

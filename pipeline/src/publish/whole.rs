@@ -28,7 +28,7 @@ pub(super) fn problems(
     dir: &Path,
     certificate: &Certificate,
     there: &[Entry],
-    metadata: &repodata::Verified,
+    metadata: &repodata::VerifiedMetadata,
 ) -> Result<Vec<String>> {
     let mut problems = Vec::new();
     let files: BTreeSet<&str> =
@@ -96,7 +96,7 @@ fn differs(
     file: &str,
     sum: &str,
     files: &BTreeSet<&str>,
-    metadata: &repodata::Verified,
+    metadata: &repodata::VerifiedMetadata,
 ) -> Result<Option<String>> {
     if !files.contains(file) {
         return Ok(Some(format!("is listed in {SUMS} but missing")));
@@ -121,7 +121,7 @@ fn disagreements(
     dir: &Path,
     certificate: &Certificate,
     files: &BTreeSet<&str>,
-    metadata: &repodata::Verified,
+    metadata: &repodata::VerifiedMetadata,
 ) -> Result<Vec<String>> {
     let mut problems = Vec::new();
     let text = |file: &str| input::read_text(&dir.join(file), LIMIT).class(Class::Verify);

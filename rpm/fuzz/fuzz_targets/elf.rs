@@ -6,7 +6,7 @@ use std::{io::Write, sync::LazyLock};
 use el7rpm::{
     deps,
     spec::{Package, Spec},
-    stage::{Entry, Kind, StagedRoot},
+    stage::{Entry, EntryKind, StagedRoot},
 };
 use libfuzzer_sys::fuzz_target;
 
@@ -23,7 +23,7 @@ fuzz_target!(|data: &[u8]| {
     }
     let entry = |path: &str| {
         let kind =
-            Kind::File { source: file.path().into(), size: data.len() as u64, inode: None };
+            EntryKind::File { source: file.path().into(), size: data.len() as u64, inode: None };
         Entry::new(path, kind, 0o755)
     };
     let entries = vec![entry("/usr/lib64/libx.so.1"), entry("/usr/lib64/pkgconfig/x.pc")];

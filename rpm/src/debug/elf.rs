@@ -178,7 +178,7 @@ impl Splittable {
     /// # Errors
     /// An I/O error that names the file.
     pub(super) fn write_debug(&self, source: &Path, out: impl Write) -> std::io::Result<u32> {
-        let mut out = Output::new(source, out)?;
+        let mut out = CrcWriter::new(source, out)?;
         let mut header = self.header;
         let phoff = if self.programs.is_empty() { 0 } else { size_of_val(&header) as u64 };
         header.e_phoff = U64::new(Le, phoff);
@@ -223,7 +223,7 @@ impl Splittable {
         link: Option<(&str, u32)>,
         out: impl Write,
     ) -> std::io::Result<()> {
-        let mut out = Output::new(source, out)?;
+        let mut out = CrcWriter::new(source, out)?;
         let mut table = Table::default();
         let mut numbers = vec![0; self.sections.len()];
         let mut at = self.loaded_end();
@@ -342,14 +342,14 @@ fn align(at: u64, to: u64) -> u64 {
 }
 
 /// Writes bytes in order, counts them, and computes their CRC-32.
-struct Output<W> {
+struct CrcWriter<W> {
     source: fs_err::File,
     out: W,
     at: u64,
     crc: Crc,
 }
 
-impl<W: Write> Output<W> {
+impl<W: Write> CrcWriter<W> {
     fn new(source: &Path, out: W) -> std::io::Result<Self> {
         Ok(Self { source: fs_err::File::open(source)?, out, at: 0, crc: Crc::new() })
     }

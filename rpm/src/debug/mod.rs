@@ -20,7 +20,7 @@ use rpm::{FileFlags, FileVerifyFlags};
 use crate::{
     Error, Result,
     spec::{Package, Symbols},
-    stage::{Entry, Kind, StagedRoot, check, is_of_filesystem},
+    stage::{Entry, EntryKind, StagedRoot, check, is_of_filesystem},
 };
 
 const ROOT: &str = "/usr/lib/debug";
@@ -55,7 +55,7 @@ fn splittable(root: &StagedRoot) -> Result<Vec<(usize, elf::Splittable)>> {
     let mut seen = HashMap::new();
     let mut out = Vec::new();
     for (i, entry) in root.entries.iter().enumerate() {
-        let Kind::File { source, inode, .. } = &entry.kind else { continue };
+        let EntryKind::File { source, inode, .. } = &entry.kind else { continue };
         if inode.is_some_and(|inode| seen.insert(inode, i).is_some()) {
             continue;
         }
@@ -83,7 +83,7 @@ fn strip(mut root: StagedRoot, linked: bool, work: &Path) -> Result<StagedRoot> 
     // Without debug sections there is no debuginfo package that a link could lead to.
     let linked = linked && files.iter().any(|(_, found)| found.has_debug_sections());
     for (i, found) in files {
-        let Kind::File { source, inode, .. } = root.entries[i].kind.clone() else { continue };
+        let EntryKind::File { source, inode, .. } = root.entries[i].kind.clone() else { continue };
         let name = debug_name(&root.entries[i].path);
         // The link holds the debug file's checksum, so the debug file is written here as well.
         let crc = match linked {
@@ -93,13 +93,13 @@ fn strip(mut root: StagedRoot, linked: bool, work: &Path) -> Result<StagedRoot> 
         let (path, out) = create(work, i, "stripped")?;
         found.write_stripped(&source, crc.map(|crc| (name.as_str(), crc)), out)?;
         let size = fs_err::metadata(&path)?.len();
-        let of_this_file = |j: usize, kind: &Kind| match kind {
-            Kind::File { inode: other, .. } => j == i || (inode.is_some() && *other == inode),
+        let of_this_file = |j: usize, kind: &EntryKind| match kind {
+            EntryKind::File { inode: other, .. } => j == i || (inode.is_some() && *other == inode),
             _ => false,
         };
         for (j, entry) in root.entries.iter_mut().enumerate() {
             if of_this_file(j, &entry.kind) {
-                entry.kind = Kind::File { source: path.clone(), size, inode };
+                entry.kind = EntryKind::File { source: path.clone(), size, inode };
             }
         }
     }
@@ -119,7 +119,7 @@ fn debug_root(root: &StagedRoot, work: &Path) -> Result<StagedRoot> {
     let mut any = false;
     for (i, found) in splittable(root)? {
         let entry = &root.entries[i];
-        let Kind::File { source, .. } = &entry.kind else { continue };
+        let EntryKind::File { source, .. } = &entry.kind else { continue };
         any |= found.has_debug_sections();
         let (written, out) = create(work, i, "debug")?;
         found.write_debug(source, out)?;
@@ -136,7 +136,7 @@ fn debug_root(root: &StagedRoot, work: &Path) -> Result<StagedRoot> {
     Ok(StagedRoot { entries: entries.into_values().collect() })
 }
 
-fn entry(path: &str, kind: Kind, mode: u16) -> Entry {
+fn entry(path: &str, kind: EntryKind, mode: u16) -> Entry {
     Entry {
         path: path.to_owned(),
         kind,
@@ -150,7 +150,7 @@ fn entry(path: &str, kind: Kind, mode: u16) -> Entry {
 }
 
 fn add_file(entries: &mut BTreeMap<String, Entry>, path: &str, source: PathBuf, size: u64) {
-    let kind = Kind::File { source, size, inode: None };
+    let kind = EntryKind::File { source, size, inode: None };
     entries.insert(path.to_owned(), entry(path, kind, 0o444));
     add_folders(entries, path);
 }
@@ -160,7 +160,9 @@ fn add_folders(entries: &mut BTreeMap<String, Entry>, path: &str) {
     let ends = path.match_indices('/').map(|(i, _)| i);
     for folder in ends.map(|i| &path[..i]).filter(|f| f.len() > ROOT.len()) {
         if !is_of_filesystem(folder) {
-            entries.entry(folder.to_owned()).or_insert_with(|| entry(folder, Kind::Dir, 0o755));
+            entries
+                .entry(folder.to_owned())
+                .or_insert_with(|| entry(folder, EntryKind::Dir, 0o755));
         }
     }
 }
@@ -176,7 +178,7 @@ fn add_links(entries: &mut BTreeMap<String, Entry>, id: &str, program: &str, deb
             path = format!("{base}.{n}{ending}");
         }
         let target = relative(target, &path);
-        entries.insert(path.clone(), entry(&path, Kind::Link { target }, 0o777));
+        entries.insert(path.clone(), entry(&path, EntryKind::Link { target }, 0o777));
         add_folders(entries, &path);
     }
 }

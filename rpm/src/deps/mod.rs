@@ -27,7 +27,7 @@ use names::basename;
 use crate::{
     Result,
     spec::{Dependency, Package},
-    stage::{Entry, Kind, StagedRoot},
+    stage::{Entry, EntryKind, StagedRoot},
 };
 
 /// What [`discover`] has read from one file.
@@ -79,9 +79,9 @@ pub fn discover(package: &Package, root: &StagedRoot) -> Result<Vec<FileFacts>> 
 fn facts(entry: &Entry) -> Result<FileFacts> {
     let mut facts = FileFacts::default();
     match &entry.kind {
-        Kind::Dir => facts.class = "directory".into(),
-        Kind::Link { .. } | Kind::Ghost => {}
-        Kind::File { source, .. } => {
+        EntryKind::Dir => facts.class = "directory".into(),
+        EntryKind::Link { .. } | EntryKind::Ghost => {}
+        EntryKind::File { source, .. } => {
             let mut file = fs_err::File::open(source)?;
             let mut head = Vec::with_capacity(HEAD as usize);
             file.by_ref().take(HEAD).read_to_end(&mut head)?;

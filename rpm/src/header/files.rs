@@ -5,7 +5,7 @@ use rpm::{FileFlags, FileVerifyFlags, IndexTag as T};
 use super::{Parts, Tags};
 use crate::{
     payload::full_mode,
-    stage::{Entry, Kind},
+    stage::{Entry, EntryKind},
 };
 
 /// `PGPHASHALGO_SHA256` of RFC 4880, which FILEDIGESTALGO and its kin use.
@@ -66,21 +66,21 @@ fn sizes(tags: &mut Tags, parts: &Parts<'_>) {
 }
 
 fn counts(entry: &Entry) -> bool {
-    matches!(entry.kind, Kind::File { .. } | Kind::Link { .. })
+    matches!(entry.kind, EntryKind::File { .. } | EntryKind::Link { .. })
 }
 
 fn file_size(entry: &Entry) -> u64 {
     match &entry.kind {
-        Kind::File { size, .. } => *size,
-        Kind::Link { target } => target.len() as u64,
+        EntryKind::File { size, .. } => *size,
+        EntryKind::Link { target } => target.len() as u64,
         // The size that lstat gives for a directory depends on the build machine's file system.
-        Kind::Dir | Kind::Ghost => 0,
+        EntryKind::Dir | EntryKind::Ghost => 0,
     }
 }
 
 fn link_target(entry: &Entry) -> &str {
     match &entry.kind {
-        Kind::Link { target } => target,
+        EntryKind::Link { target } => target,
         _ => "",
     }
 }

@@ -45,7 +45,7 @@ impl Default for Digests {
 }
 
 impl Digests {
-    pub(crate) fn take(header: &[u8], md5: [u8; 16], payload_size: u64) -> Self {
+    pub(crate) fn of(header: &[u8], md5: [u8; 16], payload_size: u64) -> Self {
         Self {
             sha1: hex(&Sha1::digest(header)),
             sha256: hex(&Sha256::digest(header)),

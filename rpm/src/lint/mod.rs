@@ -12,8 +12,8 @@ use std::fmt;
 use crate::{
     Result,
     deps::FileFacts,
-    spec::{Check, Package, printable},
-    stage::{Entry, Kind, StagedRoot},
+    spec::{LintRule, Package, printable},
+    stage::{Entry, EntryKind, StagedRoot},
 };
 
 /// The folders that a build has used.
@@ -34,7 +34,7 @@ pub enum Finding {
     /// A fault of a file.
     Fault {
         /// The rule.
-        check: Check,
+        check: LintRule,
         /// Path in the package, or the name of a scriptlet.
         file: String,
         /// The rest of the message, after the path.
@@ -43,7 +43,7 @@ pub enum Finding {
     /// An entry of `waive` that matches no fault.
     Unused {
         /// The rule.
-        check: Check,
+        check: LintRule,
         /// File or pattern, as written.
         file: String,
     },
@@ -115,7 +115,7 @@ pub fn check(
     }
     for (name, script) in package.scripts.named() {
         let Some(what) = search.of_script(script) else { continue };
-        judge(Check::BuildPath, name, what);
+        judge(LintRule::BuildPath, name, what);
     }
     let unused = package.waive.iter().zip(used).filter(|(_, used)| !used);
     findings.extend(unused.map(|(w, _)| Finding::Unused { check: w.check, file: w.file.clone() }));
@@ -127,20 +127,20 @@ fn faults(
     facts: &FileFacts,
     places: &Places,
     search: &paths::Search,
-) -> Result<Vec<(Check, String)>> {
+) -> Result<Vec<(LintRule, String)>> {
     let mut found = Vec::new();
     if let Some(elf) = &facts.elf {
         for list in &elf.rpaths {
-            found.extend(rpath::faults(list).into_iter().map(|what| (Check::Rpath, what)));
+            found.extend(rpath::faults(list).into_iter().map(|what| (LintRule::Rpath, what)));
             let leads = paths::of_rpath(list, &entry.path, places);
-            found.extend(leads.map(|what| (Check::BuildPath, what)));
+            found.extend(leads.map(|what| (LintRule::BuildPath, what)));
         }
     }
     let what = match &entry.kind {
-        Kind::Link { target } => paths::of_link(target, &entry.path, places),
-        Kind::File { source, .. } => search.of_file(source)?,
-        Kind::Dir | Kind::Ghost => None,
+        EntryKind::Link { target } => paths::of_link(target, &entry.path, places),
+        EntryKind::File { source, .. } => search.of_file(source)?,
+        EntryKind::Dir | EntryKind::Ghost => None,
     };
-    found.extend(what.map(|what| (Check::BuildPath, what)));
+    found.extend(what.map(|what| (LintRule::BuildPath, what)));
     Ok(found)
 }

@@ -32,7 +32,7 @@ pub(super) fn faults(list: &str) -> Vec<String> {
     for path in list.split(':') {
         let path = expanded(path);
         let is_origin = path == "$ORIGIN" || path.starts_with("$ORIGIN/");
-        let fault = if is_origin && !climbs(&path) && !only_origin_so_far {
+        let fault = if is_origin && !leads_up(&path) && !only_origin_so_far {
             Some("has $ORIGIN behind other paths".to_owned())
         } else {
             fault(&path, is_origin)
@@ -48,7 +48,7 @@ fn fault(path: &str, is_origin: bool) -> Option<String> {
     if path.is_empty() {
         return Some("has an empty path, the working directory,".into());
     }
-    if climbs(path) {
+    if leads_up(path) {
         return Some(format!("has `{path}`, which goes up from a folder that may be a link,"));
     }
     let plain = path.trim_end_matches('/');
@@ -65,7 +65,7 @@ fn fault(path: &str, is_origin: bool) -> Option<String> {
 }
 
 /// Whether `..` comes after the name of a folder, and not at the beginning of an absolute path.
-fn climbs(path: &str) -> bool {
+fn leads_up(path: &str) -> bool {
     let inner = match path.strip_prefix('$') {
         Some(rest) => rest.split_once('/').map(|(_, inner)| inner),
         None => path.strip_prefix('/'),

@@ -51,7 +51,7 @@ fn version_4(body: &[u8]) -> Option<(Facts, &[u8])> {
     let (head, rest) = body.split_at_checked(4)?;
     let (hashed, rest) = area(rest)?;
     let (unhashed, end) = area(rest)?;
-    let mut stated = Stated::default();
+    let mut stated = Subpackets::default();
     stated.read(hashed, true)?;
     stated.read(unhashed, false)?;
     let facts = Facts { issuer: stated.issuer?, kind: head[1], algorithm: head[2], hash: head[3] };
@@ -60,13 +60,13 @@ fn version_4(body: &[u8]) -> Option<(Facts, &[u8])> {
 
 /// What the subpackets of both areas state.
 #[derive(Default)]
-struct Stated {
+struct Subpackets {
     /// The issuer. `Some(None)`: there is an issuer subpacket, but it names no key.
     issuer: Option<Option<[u8; 8]>>,
     created: bool,
 }
 
-impl Stated {
+impl Subpackets {
     fn read(&mut self, mut area: &[u8], is_hashed: bool) -> Option<()> {
         while !area.is_empty() {
             let (length, rest) = length(area, 255)?;

@@ -43,7 +43,7 @@ impl fmt::Display for SignedBy {
 
 /// Why a signature is not accepted.
 #[derive(Debug, thiserror::Error)]
-pub enum Fault {
+pub enum SignatureFault {
     /// The file is no signature.
     #[error("it is no OpenPGP signature of a file")]
     NoSignature,
@@ -95,13 +95,13 @@ impl Keyring {
     /// signature that is tried.
     ///
     /// # Errors
-    /// [`Fault`] with the reason; if there are several signatures, the reason of the last.
+    /// [`SignatureFault`] with the reason; if there are several signatures, the reason of the last.
     pub fn check<R: Read>(
         &self,
         signature: &[u8],
         open: impl Fn() -> io::Result<R>,
-    ) -> std::result::Result<SignedBy, Fault> {
-        let mut fault = Fault::NoSignature;
+    ) -> std::result::Result<SignedBy, SignatureFault> {
+        let mut fault = SignatureFault::NoSignature;
         for signature in signatures(signature) {
             match self.check_one(&signature, &open) {
                 Ok(by) => return Ok(by),
@@ -115,33 +115,33 @@ impl Keyring {
         &self,
         signature: &Signature,
         open: impl Fn() -> io::Result<R>,
-    ) -> std::result::Result<SignedBy, Fault> {
+    ) -> std::result::Result<SignedBy, SignatureFault> {
         if !matches!(signature.typ(), Some(SignatureType::Binary | SignatureType::Text)) {
-            return Err(Fault::NoSignature);
+            return Err(SignatureFault::NoSignature);
         }
         if signature.hash_alg() == Some(HashAlgorithm::Md5) {
-            return Err(Fault::Weak);
+            return Err(SignatureFault::Weak);
         }
         if !own::is_valid_now(signature) {
-            return Err(Fault::Old);
+            return Err(SignatureFault::Old);
         }
         for key in &self.keys {
             if is_by(signature, &key.primary_key) {
                 check_primary(key, true)?;
-                signature.verify(&key.primary_key, open()?).map_err(|_| Fault::Wrong)?;
+                signature.verify(&key.primary_key, open()?).map_err(|_| SignatureFault::Wrong)?;
                 return Ok(signed_by(key));
             }
             if let Some(subkey) = key.public_subkeys.iter().find(|s| is_by(signature, &s.key)) {
                 check_primary(key, false)?;
                 check_subkey(key, subkey)?;
-                signature.verify(&subkey.key, open()?).map_err(|_| Fault::Wrong)?;
+                signature.verify(&subkey.key, open()?).map_err(|_| SignatureFault::Wrong)?;
                 return Ok(signed_by(key));
             }
         }
         let fingerprints = signature.issuer_fingerprint();
         let by = fingerprints.first().map(|f| f.to_string());
         let by = by.or_else(|| signature.issuer_key_id().first().map(|id| id.to_string()));
-        Err(Fault::UnknownKey(by.unwrap_or_else(|| "of no name".into())))
+        Err(SignatureFault::UnknownKey(by.unwrap_or_else(|| "of no name".into())))
     }
 }
 
@@ -183,20 +183,20 @@ fn newest<'a>(all: impl Iterator<Item = &'a Signature>) -> Option<&'a Signature>
     all.max_by_key(|s| s.created().map(|t| t.as_secs()))
 }
 
-fn check_primary(key: &SignedPublicKey, signs: bool) -> std::result::Result<(), Fault> {
+fn check_primary(key: &SignedPublicKey, signs: bool) -> std::result::Result<(), SignatureFault> {
     let name = || key.fingerprint().to_string();
     let own = own::statements(&key.primary_key, key.details.clone());
     if !own.revocation_signatures.is_empty() {
-        return Err(Fault::Revoked(name()));
+        return Err(SignatureFault::Revoked(name()));
     }
     if own.users.is_empty() && own.direct_signatures.is_empty() {
-        return Err(Fault::NotForSigning(name()));
+        return Err(SignatureFault::NotForSigning(name()));
     }
     if own::is_expired(&key.primary_key, &own) {
-        return Err(Fault::Expired(name()));
+        return Err(SignatureFault::Expired(name()));
     }
     match signs && !own::may_sign(&own) {
-        true => Err(Fault::NotForSigning(name())),
+        true => Err(SignatureFault::NotForSigning(name())),
         false => Ok(()),
     }
 }
@@ -204,26 +204,26 @@ fn check_primary(key: &SignedPublicKey, signs: bool) -> std::result::Result<(), 
 fn check_subkey(
     key: &SignedPublicKey,
     subkey: &SignedPublicSubKey,
-) -> std::result::Result<(), Fault> {
+) -> std::result::Result<(), SignatureFault> {
     let name = || subkey.key.fingerprint().to_string();
     let holds = |s: &&Signature| s.verify_subkey_binding(&key.primary_key, &subkey.key).is_ok();
     let of = |typ: SignatureType| {
         subkey.signatures.iter().filter(move |s| s.typ() == Some(typ)).filter(holds)
     };
     if of(SignatureType::SubkeyRevocation).next().is_some() {
-        return Err(Fault::Revoked(name()));
+        return Err(SignatureFault::Revoked(name()));
     }
     let binding = newest(of(SignatureType::SubkeyBinding));
-    let binding = binding.ok_or_else(|| Fault::NotForSigning(name()))?;
+    let binding = binding.ok_or_else(|| SignatureFault::NotForSigning(name()))?;
     let agreed = binding
         .embedded_signature()
         .is_some_and(|back| back.verify_primary_key_binding(&subkey.key, &key.primary_key).is_ok());
     if !binding.key_flags().sign() || !agreed {
-        return Err(Fault::NotForSigning(name()));
+        return Err(SignatureFault::NotForSigning(name()));
     }
     let lasts = binding.key_expiration_time().map(|d| u64::from(d.as_secs()));
     match own::is_over(u64::from(subkey.key.created_at().as_secs()), lasts) {
-        true => Err(Fault::Expired(name())),
+        true => Err(SignatureFault::Expired(name())),
         false => Ok(()),
     }
 }

@@ -84,7 +84,7 @@ pub struct Member {
 }
 
 /// Reads an archive member by member. As a [`Read`] it gives the content of the current member.
-pub struct Reader<R> {
+pub struct CpioReader<R> {
     inner: R,
     /// Bytes of content and of padding of the current member that have not been read yet.
     content: u64,
@@ -92,7 +92,7 @@ pub struct Reader<R> {
     done: bool,
 }
 
-impl<R: Read> Reader<R> {
+impl<R: Read> CpioReader<R> {
     /// Reads from `inner`, which must be at the beginning of the archive.
     pub fn new(inner: R) -> Self {
         Self { inner, content: 0, padding: 0, done: false }
@@ -157,7 +157,7 @@ impl<R: Read> Reader<R> {
 }
 
 /// Reads the content of the current member.
-impl<R: Read> Read for Reader<R> {
+impl<R: Read> Read for CpioReader<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let most = self.content.min(buffer.len() as u64) as usize;
         let n = self.inner.read(&mut buffer[..most])?;
@@ -200,7 +200,7 @@ mod tests {
     fn written_and_read_back() {
         let bytes = archive();
         assert_eq!(bytes.len() as u64, member_size("/a", 5) + member_size("/d", 0) + TRAILER_SIZE);
-        let mut reader = Reader::new(&bytes[..]);
+        let mut reader = CpioReader::new(&bytes[..]);
         let first = reader.next_member().unwrap().unwrap();
         assert_eq!((first.name.as_str(), first.header.mtime), ("./a", 7));
         let mut content = String::new();
@@ -215,7 +215,7 @@ mod tests {
     fn damage_is_an_error_and_never_a_panic() {
         let whole = archive();
         for cut in 0..whole.len() {
-            let mut reader = Reader::new(&whole[..cut]);
+            let mut reader = CpioReader::new(&whole[..cut]);
             let mut outcome = Ok(());
             while outcome.is_ok() {
                 match reader.next_member() {

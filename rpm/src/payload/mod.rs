@@ -12,11 +12,11 @@ use std::io::{self, Read, Write};
 use sha2::{Digest, Sha256};
 
 pub use compress::{Compression, Format};
-pub use cpio::{Member, MemberHeader, Reader};
+pub use cpio::{CpioReader, Member, MemberHeader};
 
 use crate::{
     Error, Result,
-    stage::{Entry, Kind, StagedRoot},
+    stage::{Entry, EntryKind, StagedRoot},
 };
 
 /// Digests and size of a payload that has been written.
@@ -54,7 +54,7 @@ impl Inodes {
             numbers.push(match &entry.kind {
                 // Names of one file on disk may have different attributes in a package. As hard links, rpm
                 // would give all of them the attributes of the last one.
-                Kind::File { inode: Some(inode), .. } => {
+                EntryKind::File { inode: Some(inode), .. } => {
                     let attributes =
                         (entry.mode, &entry.user, &entry.group, entry.flags.bits(), &entry.caps);
                     *first.entry((*inode, attributes)).or_insert(own)
@@ -95,8 +95,8 @@ pub(crate) fn archive_size(root: &StagedRoot, inodes: &Inodes) -> u64 {
 
 fn content_size(entry: &Entry, last: bool) -> u64 {
     match &entry.kind {
-        Kind::File { size, .. } if last => *size,
-        Kind::Link { target } => target.len() as u64,
+        EntryKind::File { size, .. } if last => *size,
+        EntryKind::Link { target } => target.len() as u64,
         _ => 0,
     }
 }
@@ -132,10 +132,10 @@ pub(crate) fn write(
         };
         cpio::start(&mut archive, &header, &format!(".{}", entry.path))?;
         match &entry.kind {
-            Kind::File { source, size, .. } if inodes.last[i] => {
+            EntryKind::File { source, size, .. } if inodes.last[i] => {
                 digests[i] = copy(package, source, *size, &mut archive, &mut buffer)?;
             }
-            Kind::Link { target } => archive.write_all(target.as_bytes())?,
+            EntryKind::Link { target } => archive.write_all(target.as_bytes())?,
             _ => {}
         }
         cpio::pad(&mut archive, size)?;
@@ -165,9 +165,9 @@ fn share_digests(inodes: &Inodes, digests: &mut [String]) {
 pub(crate) fn full_mode(entry: &Entry) -> u16 {
     entry.mode
         | match entry.kind {
-            Kind::File { .. } | Kind::Ghost => 0o100_000,
-            Kind::Dir => 0o040_000,
-            Kind::Link { .. } => 0o120_000,
+            EntryKind::File { .. } | EntryKind::Ghost => 0o100_000,
+            EntryKind::Dir => 0o040_000,
+            EntryKind::Link { .. } => 0o120_000,
         }
 }
 
@@ -248,7 +248,7 @@ mod tests {
     #[test]
     fn names_of_one_file_share_its_inode_and_come_last() {
         let file = |path: &str, inode, mode| {
-            Entry::new(path, Kind::File { source: PathBuf::new(), size: 3, inode }, mode)
+            Entry::new(path, EntryKind::File { source: PathBuf::new(), size: 3, inode }, mode)
         };
         let root = StagedRoot {
             entries: vec![

@@ -8,8 +8,6 @@ use std::{collections::BTreeSet, io::Read, ops::Range};
 
 use crate::limits::{self, HeaderLimits, SIGNATURE};
 
-type Checked<T> = Result<T, String>;
-
 const MAGIC: [u8; 8] = [0x8e, 0xad, 0xe8, 1, 0, 0, 0, 0];
 const INTRO: usize = 16;
 const ENTRY: usize = 16;
@@ -24,7 +22,7 @@ const STRING_ARRAY: u32 = 8;
 const I18N_STRING: u32 = 9;
 
 /// Appends the next `bytes` bytes of `input` to `into`.
-pub(super) fn fill(input: &mut impl Read, into: &mut Vec<u8>, bytes: usize) -> Checked<()> {
+pub(super) fn fill(input: &mut impl Read, into: &mut Vec<u8>, bytes: usize) -> Result<(), String> {
     // `take`, and no buffer of the stated size: memory grows only with the bytes that are really there.
     match input.take(bytes as u64).read_to_end(into) {
         Ok(n) if n == bytes => Ok(()),
@@ -38,7 +36,7 @@ pub(super) fn read(
     input: &mut impl Read,
     front: &mut Vec<u8>,
     limits: &HeaderLimits,
-) -> Checked<Range<usize>> {
+) -> Result<Range<usize>, String> {
     let name = limits.name;
     let start = front.len();
     fill(input, front, INTRO)?;
@@ -59,7 +57,7 @@ fn lengths(header: &[u8]) -> (u32, u32) {
 }
 
 /// Checks the lengths of a header that has just been built.
-pub(crate) fn check_lengths(limits: &HeaderLimits, header: &[u8]) -> Checked<()> {
+pub(crate) fn check_lengths(limits: &HeaderLimits, header: &[u8]) -> Result<(), String> {
     let (entries, data) = lengths(header);
     within(limits, entries, data)
 }
@@ -68,13 +66,13 @@ pub(crate) fn check_lengths(limits: &HeaderLimits, header: &[u8]) -> Checked<()>
 pub(crate) fn entries(header: &[u8]) -> impl Iterator<Item = (u32, usize)> {
     let (entries, data) = lengths(header);
     let index = &header[INTRO + ENTRY..INTRO + entries as usize * ENTRY];
-    let starts = index.chunks_exact(ENTRY).map(|bytes| Entry::of(bytes).offset);
+    let starts = index.chunks_exact(ENTRY).map(|bytes| IndexEntry::of(bytes).offset);
     let ends = starts.clone().skip(1).chain([data - TRAILER as u32]);
-    let tags = index.chunks_exact(ENTRY).map(|bytes| Entry::of(bytes).tag);
+    let tags = index.chunks_exact(ENTRY).map(|bytes| IndexEntry::of(bytes).tag);
     tags.zip(starts.zip(ends)).map(|(tag, (start, end))| (tag, (end - start) as usize))
 }
 
-fn within(limits: &HeaderLimits, entries: u32, data: u32) -> Checked<()> {
+fn within(limits: &HeaderLimits, entries: u32, data: u32) -> Result<(), String> {
     let name = limits.name;
     if entries == 0 {
         return Err(format!("the {name} is empty"));
@@ -95,14 +93,14 @@ fn within(limits: &HeaderLimits, entries: u32, data: u32) -> Checked<()> {
 }
 
 /// An entry of the index.
-struct Entry {
+struct IndexEntry {
     tag: u32,
     kind: u32,
     offset: u32,
     count: u32,
 }
 
-impl Entry {
+impl IndexEntry {
     fn of(bytes: &[u8]) -> Self {
         let [tag, kind, offset, count] = [0, 4, 8, 12].map(|at| be32(bytes, at));
         Self { tag, kind, offset, count }
@@ -113,12 +111,12 @@ impl Entry {
     }
 }
 
-fn check(limits: &HeaderLimits, index: &[u8], store: &[u8]) -> Checked<()> {
+fn check(limits: &HeaderLimits, index: &[u8], store: &[u8]) -> Result<(), String> {
     let region = check_region(limits, index, store)?;
     let (mut reached, mut size) = (0, 0);
     let mut seen = BTreeSet::new();
     for bytes in index.chunks_exact(ENTRY).skip(1) {
-        let entry = Entry::of(bytes);
+        let entry = IndexEntry::of(bytes);
         let fail = |message: &str| format!("'s tag {} {message}", entry.tag);
         let length = data_length(&entry, store).map_err(fail)?;
         let offset = entry.offset as usize;
@@ -143,8 +141,8 @@ fn check(limits: &HeaderLimits, index: &[u8], store: &[u8]) -> Checked<()> {
 }
 
 /// Checks the first entry and the trailer that it points to. Returns the trailer's offset in the data.
-fn check_region(limits: &HeaderLimits, index: &[u8], store: &[u8]) -> Checked<usize> {
-    let first = Entry::of(index);
+fn check_region(limits: &HeaderLimits, index: &[u8], store: &[u8]) -> Result<usize, String> {
+    let first = IndexEntry::of(index);
     if first.tag != limits.region || !first.is_region() {
         return Err(" does not begin with its region".into());
     }
@@ -152,7 +150,7 @@ fn check_region(limits: &HeaderLimits, index: &[u8], store: &[u8]) -> Checked<us
     let Some(bytes) = store.get(at..at + TRAILER) else {
         return Err("'s region has its trailer outside the data".into());
     };
-    let trailer = Entry::of(bytes);
+    let trailer = IndexEntry::of(bytes);
     let is_old = limits.region == SIGNATURE.region && trailer.tag == HEADER_IMAGE;
     if !(trailer.tag == limits.region || is_old) || !trailer.is_region() {
         return Err("'s region has a damaged trailer".into());
@@ -169,7 +167,7 @@ fn check_region(limits: &HeaderLimits, index: &[u8], store: &[u8]) -> Checked<us
 }
 
 /// Checks an entry's fields, and returns the length of its data.
-fn data_length(entry: &Entry, store: &[u8]) -> Result<usize, &'static str> {
+fn data_length(entry: &IndexEntry, store: &[u8]) -> Result<usize, &'static str> {
     let (offset, count) = (entry.offset as usize, entry.count as usize);
     // rpm reads tags as signed numbers.
     if !(limits::LOWEST_TAG..=i32::MAX as u32).contains(&entry.tag) {

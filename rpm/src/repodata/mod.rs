@@ -11,7 +11,7 @@ mod revision;
 use std::path::Path;
 
 pub use package_xml::IndexedRpm;
-pub use repomd::{Problem, Verified, verify};
+pub use repomd::{Problem, VerifiedMetadata, verify};
 pub use revision::revision;
 
 use crate::{

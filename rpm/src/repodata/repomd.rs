@@ -114,7 +114,7 @@ impl fmt::Display for Problem {
 
 /// The result of [`verify()`]: what the signed metadata lists, and what is wrong with it.
 #[derive(Clone, Debug, Default)]
-pub struct Verified {
+pub struct VerifiedMetadata {
     /// The packages that it lists: paths relative to the repository, with their SHA-256.
     pub packages: BTreeMap<String, String>,
     /// The files of the metadata, relative to the repository.
@@ -123,7 +123,7 @@ pub struct Verified {
     pub problems: Vec<Problem>,
 }
 
-impl Verified {
+impl VerifiedMetadata {
     fn problem(&mut self, file: &str, message: impl Into<String>) {
         self.problems.push(Problem { file: file.into(), message: message.into() });
     }
@@ -141,8 +141,8 @@ const SIGNATURE: &str = "repodata/repomd.xml.asc";
 ///
 /// # Errors
 /// An I/O error; a missing file is none. Everything that is wrong with the repository is returned as a [`Problem`].
-pub fn verify(dir: &Path, certificate: &Certificate) -> Result<Verified> {
-    let mut found = Verified::default();
+pub fn verify(dir: &Path, certificate: &Certificate) -> Result<VerifiedMetadata> {
+    let mut found = VerifiedMetadata::default();
     found.files.extend([REPOMD, SIGNATURE].map(str::to_owned));
     let Some(repomd) = read(&dir.join(REPOMD))? else {
         found.problem(REPOMD, "is missing");
@@ -198,7 +198,7 @@ impl Listed {
     }
 }
 
-fn check_data_file(dir: &Path, file: &Listed, found: &mut Verified) -> Result<()> {
+fn check_data_file(dir: &Path, file: &Listed, found: &mut VerifiedMetadata) -> Result<()> {
     if let Some(message) = file.wrong_size(dir)? {
         found.problem(&file.href, message);
         return Ok(());

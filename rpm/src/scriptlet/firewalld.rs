@@ -15,7 +15,7 @@ use crate::{
     Error, Result,
     payload::hex,
     spec::Package,
-    stage::{Entry, Kind, StagedRoot},
+    stage::{Entry, EntryKind, StagedRoot},
 };
 
 /// The folders from which firewalld reads definitions.
@@ -69,7 +69,7 @@ impl Reload {
 /// The digest of all definitions: their paths and contents.
 fn digest(package: &Package, root: &StagedRoot) -> Result<String> {
     let is_definition =
-        |e: &&Entry| e.kind != Kind::Dir && FOLDERS.iter().any(|f| e.path.starts_with(f));
+        |e: &&Entry| e.kind != EntryKind::Dir && FOLDERS.iter().any(|f| e.path.starts_with(f));
     let mut definitions = root.entries.iter().filter(is_definition).peekable();
     if definitions.peek().is_none() {
         return Err(Error::stage_help(
@@ -82,9 +82,9 @@ fn digest(package: &Package, root: &StagedRoot) -> Result<String> {
     for entry in definitions {
         let mut one = Sha256::new();
         match &entry.kind {
-            Kind::File { source, .. } => one.update(fs_err::read(source)?),
-            Kind::Link { target } => one.update(target),
-            Kind::Dir | Kind::Ghost => {}
+            EntryKind::File { source, .. } => one.update(fs_err::read(source)?),
+            EntryKind::Link { target } => one.update(target),
+            EntryKind::Dir | EntryKind::Ghost => {}
         }
         // Each digest has a fixed length and each path ends with NUL, so two different lists never give the same bytes.
         all.update(one.finalize());

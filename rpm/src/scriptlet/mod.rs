@@ -16,14 +16,14 @@ use rpm::{DependencyFlags, IndexTag};
 
 use crate::{
     Error, Result,
-    spec::{Dependency, Package, Script, Scripts, User},
+    spec::{Account, Dependency, Package, Script, Scripts},
     stage::StagedRoot,
 };
 use firewalld::Reload;
 
 /// The tags of one kind of scriptlet.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Tags {
+pub(crate) struct ScriptletTags {
     /// Its text.
     pub(crate) body: IndexTag,
     /// Its interpreter.
@@ -51,7 +51,7 @@ impl Scriptlets {
     /// definitions for firewalld are missing or cannot be read.
     pub(crate) fn of(package: &Package, root: &StagedRoot) -> Result<Self> {
         let own = &package.scripts;
-        let parts = Parts::of(package, root)?;
+        let parts = Generated::of(package, root)?;
         let join = |name, own: &Option<Script>, generated: Vec<String>| {
             join(package, name, own.as_ref(), generated)
         };
@@ -72,7 +72,7 @@ impl Scriptlets {
     }
 
     /// The scriptlets that exist, each with its tags.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (Tags, &Script)> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (ScriptletTags, &Script)> {
         use IndexTag as T;
         let s = &self.scripts;
         let all = [
@@ -120,7 +120,7 @@ impl Scriptlets {
             ),
         ];
         all.into_iter().filter_map(|(script, body, program, flags, origin)| {
-            Some((Tags { body, program, flags, origin }, script.as_ref()?))
+            Some((ScriptletTags { body, program, flags, origin }, script.as_ref()?))
         })
     }
 
@@ -151,7 +151,7 @@ impl Scriptlets {
 
 /// Generated text, by the scriptlet that it belongs to.
 #[derive(Default)]
-struct Parts {
+struct Generated {
     pre: Vec<String>,
     post: Vec<String>,
     preun: Vec<String>,
@@ -159,7 +159,7 @@ struct Parts {
     posttrans: Vec<String>,
 }
 
-impl Parts {
+impl Generated {
     fn of(package: &Package, root: &StagedRoot) -> Result<Self> {
         let mut parts =
             Self { pre: package.users.iter().map(account).collect(), ..Self::default() };
@@ -212,8 +212,8 @@ fn systemd_postun_with_restart(units: &str) -> String {
 const LDCONFIG: &str = "/sbin/ldconfig";
 
 /// Creates a system account. If this fails, the installation must stop, because rpm would install its files as root's.
-fn account(user: &User) -> String {
-    let User { name, group, home, comment, shell } = user;
+fn account(user: &Account) -> String {
+    let Account { name, group, home, comment, shell } = user;
     format!(
         "getent group {group} >/dev/null || groupadd -r {group} || exit 1\n\
          getent passwd {name} >/dev/null || \

@@ -31,10 +31,12 @@ use std::{
 
 pub use build::{Build, ContainerBuild, Phase};
 pub use dependency::Dependency;
-pub use package::{Arch, Asset, Base, ChangelogEntry, Content, Excludes, Package, Symbols, User};
+pub use package::{
+    Account, Arch, Asset, Base, ChangelogEntry, Content, Excludes, Package, Symbols,
+};
 pub use scripts::{Script, Scripts};
 pub use source::{Origin, Source, UpstreamSignature};
-pub use waiver::{Check, Waiver};
+pub use waiver::{LintRule, Waiver};
 
 pub(crate) use parse::{from_str, printable};
 

@@ -54,7 +54,7 @@ pub struct Package {
     /// systemd units that the generated scriptlets enable, restart and stop as CentOS 7's own packages do.
     pub units: Vec<String>,
     /// System accounts that are created before the files are installed.
-    pub users: Vec<User>,
+    pub users: Vec<Account>,
     /// Whether the scriptlets run ldconfig.
     pub ldconfig: bool,
     /// Whether the scriptlets make a running firewalld reload its definitions if they have changed.
@@ -201,7 +201,7 @@ pub struct Excludes {
 
 /// A system account.
 #[derive(Clone, Debug)]
-pub struct User {
+pub struct Account {
     /// Login name.
     pub name: String,
     /// Primary group.

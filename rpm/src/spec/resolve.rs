@@ -13,7 +13,7 @@ use super::{
     defaults::RELEASE,
     dependency,
     layers::{Layered, Layers, is_empty},
-    package::{Arch, Asset, Base, ChangelogEntry, Excludes, Package, Symbols, User},
+    package::{Account, Arch, Asset, Base, ChangelogEntry, Excludes, Package, Symbols},
     parse::{self, printable},
     schema::{RawAsset, RawPackage, RawUser, ScriptSource},
     scripts::{Script, Scripts},
@@ -37,13 +37,13 @@ pub(super) fn resolve(layered: Layered, known: &Siblings) -> Result<Spec> {
     let sources =
         raw.source.into_iter().map(check_source).collect::<std::result::Result<Vec<_>, _>>()?;
     let build = raw.build.map(|b| build(b, &sources, dir, &name)).transpose().map_err(at)?;
-    let context = Context { dir, build: build.as_ref(), siblings: known };
+    let resolver = Resolver { dir, build: build.as_ref(), siblings: known };
     let mut packages = Vec::new();
     for layers in layers {
         let name = layers.name.clone();
         let asked = layers.asks_for_debuginfo;
         let package =
-            context.package(layers, &changelog).map_err(|e| at(format!("package.{name}: {e}")))?;
+            resolver.package(layers, &changelog).map_err(|e| at(format!("package.{name}: {e}")))?;
         let debuginfo = matches!(package.symbols, Symbols::Stripped { linked: true })
             .then(|| package.debuginfo(asked));
         packages.push(package);
@@ -52,13 +52,13 @@ pub(super) fn resolve(layered: Layered, known: &Siblings) -> Result<Spec> {
     Ok(Spec { path, name, sources, build, packages, notes })
 }
 
-struct Context<'a> {
+struct Resolver<'a> {
     dir: &'a Path,
     build: Option<&'a Build>,
     siblings: &'a Siblings,
 }
 
-impl Context<'_> {
+impl Resolver<'_> {
     fn package(&self, layers: Layers, changelog: &[ChangelogEntry]) -> Checked<Package> {
         let Layers { name, table: raw, crate_assets, extra_assets, asks_for_debuginfo } = layers;
         refuse_weak_dependencies(&raw)?;
@@ -258,7 +258,7 @@ fn package_name(key: &str, written: Option<&str>) -> Checked<String> {
     Ok(key.to_owned())
 }
 
-fn user(raw: RawUser) -> Checked<User> {
+fn user(raw: RawUser) -> Checked<Account> {
     let plain = |key: &str, value: String| {
         let value = line(key, value)?;
         match value.contains(['\'', ':']) {
@@ -266,7 +266,7 @@ fn user(raw: RawUser) -> Checked<User> {
             false => Ok(value),
         }
     };
-    Ok(User {
+    Ok(Account {
         group: account(raw.group.unwrap_or_else(|| raw.name.clone()))?,
         name: account(raw.name)?,
         home: bare_path("home", &raw.home)?,

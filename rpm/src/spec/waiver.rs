@@ -13,14 +13,14 @@ use super::{
 
 /// A rule of [`crate::lint`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Check {
+pub enum LintRule {
     /// `rpath`: the folders in which the dynamic linker looks for libraries.
     Rpath,
     /// `build-path`: paths of the build machine.
     BuildPath,
 }
 
-impl Check {
+impl LintRule {
     const ALL: [Self; 2] = [Self::Rpath, Self::BuildPath];
 
     /// The name in package.toml.
@@ -36,7 +36,7 @@ impl Check {
 #[derive(Clone, Debug)]
 pub struct Waiver {
     /// The rule.
-    pub check: Check,
+    pub check: LintRule,
     /// The path of a file, a pattern of paths, or the name of a scriptlet, as the author wrote it.
     pub file: String,
     /// Why the fault is accepted.
@@ -46,15 +46,15 @@ pub struct Waiver {
 
 impl Waiver {
     /// Whether it covers faults of this rule in `file`: a path, or the name of a scriptlet.
-    pub fn covers(&self, check: Check, file: &str) -> bool {
+    pub fn covers(&self, check: LintRule, file: &str) -> bool {
         self.check == check && self.matcher.is_match(file)
     }
 }
 
 /// Checks one entry.
 pub(super) fn waiver(raw: RawWaiver) -> Checked<Waiver> {
-    let known: Vec<_> = Check::ALL.iter().map(|c| c.as_str()).collect();
-    let check = Check::ALL.into_iter().find(|c| c.as_str() == raw.check).ok_or_else(|| {
+    let known: Vec<_> = LintRule::ALL.iter().map(|c| c.as_str()).collect();
+    let check = LintRule::ALL.into_iter().find(|c| c.as_str() == raw.check).ok_or_else(|| {
         let guess = suggest(&raw.check, &known).unwrap_or_default();
         format!("waive: `{}` is no check; {guess}", printable(&raw.check))
     })?;
@@ -81,10 +81,10 @@ mod tests {
     #[test]
     fn a_waiver_has_a_check_a_file_and_a_reason() {
         let good = read("rpath", "/usr/lib64/x.so*", "looked at").unwrap();
-        assert!(good.covers(Check::Rpath, "/usr/lib64/x.so.1"));
-        assert!(!good.covers(Check::BuildPath, "/usr/lib64/x.so.1"));
-        assert!(!good.covers(Check::Rpath, "/usr/lib64/x.so/y"));
-        assert!(read("build-path", "%post", "y").unwrap().covers(Check::BuildPath, "%post"));
+        assert!(good.covers(LintRule::Rpath, "/usr/lib64/x.so.1"));
+        assert!(!good.covers(LintRule::BuildPath, "/usr/lib64/x.so.1"));
+        assert!(!good.covers(LintRule::Rpath, "/usr/lib64/x.so/y"));
+        assert!(read("build-path", "%post", "y").unwrap().covers(LintRule::BuildPath, "%post"));
         assert!(read("rpaths", "/x", "y").unwrap_err().contains("did you mean `rpath`?"));
         for (file, reason) in
             [("x", "y"), ("%posts", "y"), ("/x[", "y"), ("/x", ""), ("/x", " "), ("", "y")]

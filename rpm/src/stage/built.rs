@@ -9,7 +9,7 @@ use std::{
 use globset::GlobSet;
 use walkdir::WalkDir;
 
-use super::{Kind, file::regular, find::is_pattern, pattern, places::is_of_filesystem};
+use super::{EntryKind, file::regular, find::is_pattern, pattern, places::is_of_filesystem};
 use crate::{
     Error, Result,
     spec::{Content, Package, printable},
@@ -19,7 +19,7 @@ use crate::{
 pub(super) struct Built {
     /// Absolute path, as on the host.
     pub(super) path: String,
-    pub(super) kind: Kind,
+    pub(super) kind: EntryKind,
     /// Permission bits, as the build has set them.
     pub(super) mode: u16,
 }
@@ -129,7 +129,7 @@ fn built(package: &Package, path: &Path, below: &Path) -> Result<Built> {
         let target = target.into_os_string().into_string().map_err(|target| {
             Error::stage(&package.name, format!("/{name} is a link to {target:?}, not UTF-8"))
         })?;
-        Kind::Link { target }
+        EntryKind::Link { target }
     } else if meta.is_dir() {
         if is_of_filesystem(&format!("/{name}")) {
             return Err(Error::stage_help(
@@ -138,7 +138,7 @@ fn built(package: &Package, path: &Path, below: &Path) -> Result<Built> {
                 format!("take what lies in it: `/{name}/*`, or the files by name"),
             ));
         }
-        Kind::Dir
+        EntryKind::Dir
     } else {
         regular(package, path, &meta)?
     };
@@ -178,9 +178,9 @@ mod tests {
         let roots =
             Roots { spec: dir.into(), workspace: None, crate_dir: None, build: Some(dir.into()) };
         let entries = StagedRoot::collect(&package(assets), &roots)?.entries;
-        let kind = |k: &Kind| match k {
-            Kind::Dir => "/".into(),
-            Kind::Link { target } => format!(" -> {target}"),
+        let kind = |k: &EntryKind| match k {
+            EntryKind::Dir => "/".into(),
+            EntryKind::Link { target } => format!(" -> {target}"),
             _ => String::new(),
         };
         Ok(entries.iter().map(|e| format!("{}{}", e.path, kind(&e.kind))).collect())

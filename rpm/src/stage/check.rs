@@ -1,7 +1,7 @@
 //! Checks a staged root as a whole: names that cannot be installed, folders in which no package may have files, modes
 //! that the author has not confirmed.
 
-use super::{Kind, Laid, StagedRoot, places};
+use super::{EntryKind, Laid, StagedRoot, places};
 use crate::{
     Error, Result,
     limits::{NAME, NAME_SUFFIX, PATH},
@@ -24,7 +24,7 @@ pub(super) fn modes<'a>(package: &Package, laid: impl Iterator<Item = &'a Laid>)
     let (path, mode) = (printable(&entry.path), entry.mode);
     let kind = if mode & 0o4000 != 0 { "set-user-id" } else { "set-group-id" };
     let asset = match entry.kind {
-        Kind::Dir => format!("{{ dest = \"{path}\", dir = true, mode = \"{mode:o}\" }}"),
+        EntryKind::Dir => format!("{{ dest = \"{path}\", dir = true, mode = \"{mode:o}\" }}"),
         _ => format!("an asset of its own with `mode = \"{mode:o}\"`"),
     };
     Err(Error::stage_help(
@@ -36,7 +36,9 @@ pub(super) fn modes<'a>(package: &Package, laid: impl Iterator<Item = &'a Laid>)
 
 /// Refuses paths below a file or a link, which cannot be installed.
 fn parents(package: &Package, root: &StagedRoot) -> Result<()> {
-    for entry in root.entries.iter().filter(|e| !matches!(e.kind, Kind::Dir | Kind::Ghost)) {
+    for entry in
+        root.entries.iter().filter(|e| !matches!(e.kind, EntryKind::Dir | EntryKind::Ghost))
+    {
         let below = format!("{}/", entry.path);
         let at = root.entries.partition_point(|e| e.path < below);
         if let Some(child) = root.entries.get(at).filter(|e| e.path.starts_with(&below)) {
@@ -59,7 +61,7 @@ pub(crate) fn names(package: &Package, root: &StagedRoot) -> Result<()> {
                 "rename the file: terminals and scripts would take them for something else",
             ));
         }
-        let suffix = if entry.kind == Kind::Dir { 0 } else { NAME_SUFFIX };
+        let suffix = if entry.kind == EntryKind::Dir { 0 } else { NAME_SUFFIX };
         let mut lengths = entry.path.split('/').rev().map(str::len);
         let own = lengths.next().unwrap_or(0) + suffix;
         let longest = lengths.max().unwrap_or(0).max(own);
@@ -75,7 +77,7 @@ pub(crate) fn names(package: &Package, root: &StagedRoot) -> Result<()> {
                 ),
             ));
         }
-        if matches!(&entry.kind, Kind::Link { target } if target.len() > PATH) {
+        if matches!(&entry.kind, EntryKind::Link { target } if target.len() > PATH) {
             return Err(Error::stage_help(
                 &package.name,
                 format!("the link {} has too long a target", printable(&entry.path)),
@@ -94,7 +96,7 @@ fn volatile(package: &Package, root: &StagedRoot) -> Result<()> {
         let path = printable(&entry.path);
         let below_run = places::run(&entry.path);
         let help = match (below_run, &entry.kind) {
-            (Some(run), Kind::Dir) => format!(
+            (Some(run), EntryKind::Dir) => format!(
                 "ship /usr/lib/tmpfiles.d/{}.conf with the line `d {} {:04o} {} {} -`: systemd makes \
                  it at each start; `ghost = true` beside `dir` lets the package own it",
                 package.name,
@@ -151,7 +153,7 @@ mod tests {
     };
 
     /// Checks a root with these entries, of a package with these lines more.
-    fn check(lines: &str, entries: &[(&str, Kind)]) -> Result<(), String> {
+    fn check(lines: &str, entries: &[(&str, EntryKind)]) -> Result<(), String> {
         let text = format!(
             "[package.p]\nversion = \"1\"\narch = \"noarch\"\nsummary = \"s\"\nlicense = \"l\"\n{lines}\n\
              [[changelog]]\ndate = 2015-10-21\nauthor = \"a\"\ntext = [\"t\"]\n"
@@ -162,17 +164,17 @@ mod tests {
         root.map(|_| ()).map_err(|e| e.to_string().replace("package p: ", ""))
     }
 
-    fn file() -> Kind {
-        Kind::File { source: "/none".into(), size: 0, inode: None }
+    fn file() -> EntryKind {
+        EntryKind::File { source: "/none".into(), size: 0, inode: None }
     }
 
-    fn link() -> Kind {
-        Kind::Link { target: "x".into() }
+    fn link() -> EntryKind {
+        EntryKind::Link { target: "x".into() }
     }
 
     #[test]
     fn files_lie_in_folders_only() {
-        assert_eq!(check("", &[("/opt/a", Kind::Dir), ("/opt/a/b", file())]), Ok(()));
+        assert_eq!(check("", &[("/opt/a", EntryKind::Dir), ("/opt/a/b", file())]), Ok(()));
         // Between the two in the order of bytes, and below neither.
         let apart = [("/opt/a", link()), ("/opt/a-b", file()), ("/opt/a.b", file())];
         assert_eq!(check("", &apart), Ok(()));
@@ -188,7 +190,7 @@ mod tests {
     fn packages_own_files_in_memory_and_ship_none() {
         for path in ["/run/x", "/tmp/x", "/var/run/x"] {
             assert!(check("", &[(path, file())]).unwrap_err().contains("lies in"), "{path}");
-            assert_eq!(check("", &[(path, Kind::Ghost)]), Ok(()), "{path}");
+            assert_eq!(check("", &[(path, EntryKind::Ghost)]), Ok(()), "{path}");
         }
     }
 

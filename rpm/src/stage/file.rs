@@ -2,11 +2,15 @@
 
 use std::{os::unix::fs::MetadataExt, path::Path};
 
-use super::Kind;
+use super::EntryKind;
 use crate::{Error, Result, limits, spec::Package};
 
 /// The entry for a regular file; an error for other kinds and for files that are too large.
-pub(super) fn regular(package: &Package, path: &Path, meta: &std::fs::Metadata) -> Result<Kind> {
+pub(super) fn regular(
+    package: &Package,
+    path: &Path,
+    meta: &std::fs::Metadata,
+) -> Result<EntryKind> {
     let name = path.display();
     if !meta.is_file() {
         // Opening a FIFO would wait for ever, and a device has no content.
@@ -28,5 +32,5 @@ pub(super) fn regular(package: &Package, path: &Path, meta: &std::fs::Metadata) 
         ));
     }
     let inode = (meta.nlink() > 1).then(|| (meta.dev(), meta.ino()));
-    Ok(Kind::File { source: path.to_owned(), size: meta.len(), inode })
+    Ok(EntryKind::File { source: path.to_owned(), size: meta.len(), inode })
 }

@@ -12,7 +12,7 @@ use std::{
 use globset::GlobSet;
 use walkdir::WalkDir;
 
-use super::{Kind, Roots, file::regular, pattern};
+use super::{EntryKind, Roots, file::regular, pattern};
 use crate::{
     Error, Result, input,
     spec::{Base, Package, printable},
@@ -24,21 +24,21 @@ pub(super) fn nothing_built(package: &Package) -> Error {
 }
 
 /// A file, folder or link that an asset's `source` has found.
-pub(super) struct Found {
+pub(super) struct FoundFile {
     /// Its path below the fixed part of the pattern; empty for the folder that was named.
     pub(super) below: String,
-    pub(super) kind: Kind,
+    pub(super) kind: EntryKind,
     pub(super) mode: u16,
 }
 
 /// What `source` names.
-pub(super) enum Source {
+pub(super) enum Match {
     /// One file.
-    File(Found),
+    File(FoundFile),
     /// A folder: the folder itself, then everything below it.
-    Folder(Vec<Found>),
+    Folder(Vec<FoundFile>),
     /// The matches of a pattern.
-    Several(Vec<Found>),
+    Several(Vec<FoundFile>),
 }
 
 /// Folders of the checkout from which no asset may take files: they have secret keys and unfinished results.
@@ -86,7 +86,7 @@ impl<'a> Finder<'a> {
     }
 
     /// Everything that the pattern names, except for matches of `exclude`.
-    pub(super) fn find(&self, exclude: &[String]) -> Result<Source> {
+    pub(super) fn find(&self, exclude: &[String]) -> Result<Match> {
         let (fixed, rest) = split(self.pattern);
         let start = self.base.join(fixed);
         self.stays_inside(&normalise(&start))?;
@@ -95,26 +95,31 @@ impl<'a> Finder<'a> {
                 return Err(self.missing());
             }
             let meta = fs_err::symlink_metadata(&start)?;
-            return match self.behind(&start, meta.is_symlink())? {
+            return match self.resolve_links(&start, meta.is_symlink())? {
                 (real, meta) if meta.is_dir() => {
                     let mut all = vec![folder("")];
                     all.extend(self.walk(&real, None, exclude)?);
-                    Ok(Source::Folder(all))
+                    Ok(Match::Folder(all))
                 }
-                (real, meta) => Ok(Source::File(self.file(&real, &meta, fixed)?)),
+                (real, meta) => Ok(Match::File(self.file(&real, &meta, fixed)?)),
             };
         }
         if !input::is_there(&start)? {
             return Err(self.missing());
         }
-        let (real, _) = self.behind(&start, true)?;
+        let (real, _) = self.resolve_links(&start, true)?;
         let wanted = (!rest.is_empty()).then_some(rest);
         let found = self.walk(&real, wanted, exclude)?;
-        if found.is_empty() { Err(self.missing()) } else { Ok(Source::Several(found)) }
+        if found.is_empty() { Err(self.missing()) } else { Ok(Match::Several(found)) }
     }
 
     /// Everything below `start`, or the matches of the pattern `wanted` there.
-    fn walk(&self, start: &Path, wanted: Option<&str>, exclude: &[String]) -> Result<Vec<Found>> {
+    fn walk(
+        &self,
+        start: &Path,
+        wanted: Option<&str>,
+        exclude: &[String],
+    ) -> Result<Vec<FoundFile>> {
         let (fixed, _) = split(self.pattern);
         let excluded = self.matcher(exclude)?;
         // A named folder is taken with its folders. A pattern such as `*` gives no folders, as in cargo-generate-rpm.
@@ -151,21 +156,21 @@ impl<'a> Finder<'a> {
         pattern::set(patterns).map_err(|e| self.stage_error(format!("is no pattern: {e}")))
     }
 
-    fn file(&self, path: &Path, meta: &std::fs::Metadata, below: &str) -> Result<Found> {
+    fn file(&self, path: &Path, meta: &std::fs::Metadata, below: &str) -> Result<FoundFile> {
         let below = below.to_owned();
         if meta.is_symlink() {
             let target = fs_err::read_link(path)?.into_os_string().into_string();
             let target = target.map_err(|_| self.not_utf8(path))?;
-            return Ok(Found { below, kind: Kind::Link { target }, mode: 0o777 });
+            return Ok(FoundFile { below, kind: EntryKind::Link { target }, mode: 0o777 });
         }
-        let kind = regular(self.package, path, meta).map_err(|e| self.blame(e))?;
+        let kind = regular(self.package, path, meta).map_err(|e| self.with_pattern(e))?;
         // git stores these two modes only, and the umask must not matter. Other modes need the key `mode`.
         let usual = if meta.mode() & 0o100 != 0 { 0o755 } else { 0o644 };
-        Ok(Found { below, kind, mode: usual | (meta.mode() & 0o6000) as u16 })
+        Ok(FoundFile { below, kind, mode: usual | (meta.mode() & 0o6000) as u16 })
     }
 
     /// Follows all links of a path. Refuses a target outside of the folder.
-    fn behind(&self, path: &Path, is_link: bool) -> Result<(PathBuf, std::fs::Metadata)> {
+    fn resolve_links(&self, path: &Path, is_link: bool) -> Result<(PathBuf, std::fs::Metadata)> {
         let real = match fs_err::canonicalize(path) {
             Ok(real) => real,
             Err(e) if is_link && e.kind() == std::io::ErrorKind::NotFound => {
@@ -238,7 +243,7 @@ impl<'a> Finder<'a> {
     }
 
     /// Adds the author's text to an error about a file that it has found.
-    fn blame(&self, error: Error) -> Error {
+    fn with_pattern(&self, error: Error) -> Error {
         match error {
             Error::Source { message, help, .. } => self.source_error(
                 format!("takes something that is no file: {message}"),
@@ -250,8 +255,8 @@ impl<'a> Finder<'a> {
 }
 
 /// A folder gets the mode 0755, since git stores no modes of folders.
-fn folder(below: &str) -> Found {
-    Found { below: below.to_owned(), kind: Kind::Dir, mode: 0o755 }
+fn folder(below: &str) -> FoundFile {
+    FoundFile { below: below.to_owned(), kind: EntryKind::Dir, mode: 0o755 }
 }
 
 pub(super) fn is_pattern(text: &str) -> bool {
@@ -287,7 +292,7 @@ mod tests {
     use super::*;
     use crate::{
         spec::Spec,
-        stage::{Kind, StagedRoot},
+        stage::{EntryKind, StagedRoot},
     };
 
     /// A checkout with a tree in specs/p/t, a file beside it, and a secret key.
@@ -321,9 +326,9 @@ mod tests {
         let parsed = Spec::parse(&text, &spec.join("package.toml"), dir)?;
         let roots = Roots { spec, workspace: Some(dir.into()), crate_dir: None, build: None };
         let entries = StagedRoot::collect(&parsed.packages[0], &roots)?.entries;
-        let shown = |kind: &Kind| match kind {
-            Kind::Dir => "/".into(),
-            Kind::Link { target } => format!(" -> {target}"),
+        let shown = |kind: &EntryKind| match kind {
+            EntryKind::Dir => "/".into(),
+            EntryKind::Link { target } => format!(" -> {target}"),
             _ => String::new(),
         };
         Ok(entries.iter().map(|e| format!("{}{}", e.path, shown(&e.kind))).collect())

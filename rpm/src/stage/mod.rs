@@ -19,7 +19,7 @@ use std::{
 use rpm::{FileFlags, FileVerifyFlags};
 
 pub use built::{leftover, taken};
-use find::{Finder, Found, Source, nothing_built};
+use find::{Finder, FoundFile, Match, nothing_built};
 pub use places::is_of_filesystem;
 
 use crate::{
@@ -39,7 +39,7 @@ pub struct Entry {
     /// Absolute path on the host.
     pub path: String,
     /// File, directory, link or ghost.
-    pub kind: Kind,
+    pub kind: EntryKind,
     /// Permission bits.
     pub mode: u16,
     /// Owner.
@@ -56,10 +56,10 @@ pub struct Entry {
 
 impl Entry {
     /// An entry with the owner `root`, these permission bits, and no other attributes.
-    pub fn new(path: impl Into<String>, kind: Kind, mode: u16) -> Self {
+    pub fn new(path: impl Into<String>, kind: EntryKind, mode: u16) -> Self {
         Self {
             path: path.into(),
-            flags: if kind == Kind::Ghost { FileFlags::GHOST } else { FileFlags::empty() },
+            flags: if kind == EntryKind::Ghost { FileFlags::GHOST } else { FileFlags::empty() },
             kind,
             mode,
             user: "root".into(),
@@ -77,7 +77,7 @@ impl Entry {
 
 /// The kinds of entries.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum EntryKind {
     /// A regular file.
     File {
         /// The file that its content is read from.
@@ -182,7 +182,7 @@ impl StagedRoot {
     /// The paths of the files whose content this root needs.
     pub fn sources(&self) -> impl Iterator<Item = &Path> {
         self.entries.iter().filter_map(|e| match &e.kind {
-            Kind::File { source, .. } => Some(source.as_path()),
+            EntryKind::File { source, .. } => Some(source.as_path()),
             _ => None,
         })
     }
@@ -201,7 +201,7 @@ impl Laid {
     /// Chooses between two entries for the same path: an asset for a folder replaces the folder of
     /// a tree.
     fn with(self, other: Self, package: &Package) -> Result<Self> {
-        let are_folders = self.entry.kind == Kind::Dir && other.entry.kind == Kind::Dir;
+        let are_folders = self.entry.kind == EntryKind::Dir && other.entry.kind == EntryKind::Dir;
         match (are_folders, self.came_along, other.came_along) {
             (true, true, false) => Ok(other),
             (true, false, true) => Ok(self),
@@ -217,7 +217,7 @@ impl Laid {
 }
 
 fn resolve(package: &Package, asset: &Asset, roots: &Roots) -> Result<Vec<Laid>> {
-    let lay = |path: String, kind: Kind, mode: u16, came_along: bool| {
+    let lay = |path: String, kind: EntryKind, mode: u16, came_along: bool| {
         let entry = Entry {
             flags: file_flags(asset.flags, &path, &kind),
             path,
@@ -230,7 +230,7 @@ fn resolve(package: &Package, asset: &Asset, roots: &Roots) -> Result<Vec<Laid>>
         };
         Laid { entry, has_mode: asset.mode.is_some(), came_along }
     };
-    let one = |kind: Kind, usual: u16| {
+    let one = |kind: EntryKind, usual: u16| {
         vec![lay(asset.dest.clone(), kind, asset.mode.unwrap_or(usual), false)]
     };
     Ok(match &asset.content {
@@ -242,10 +242,10 @@ fn resolve(package: &Package, asset: &Asset, roots: &Roots) -> Result<Vec<Laid>>
                     "leave the directory out; what lies in it may be packaged all the same",
                 ));
             }
-            one(Kind::Dir, 0o755)
+            one(EntryKind::Dir, 0o755)
         }
-        Content::Link(target) => one(Kind::Link { target: target.clone() }, 0o777),
-        Content::Ghost => one(Kind::Ghost, 0o644),
+        Content::Link(target) => one(EntryKind::Link { target: target.clone() }, 0o777),
+        Content::Ghost => one(EntryKind::Ghost, 0o644),
         Content::Staged { pattern, exclude } => {
             let root = roots.build.as_ref().ok_or_else(|| nothing_built(package))?;
             let found = built::find(package, &fs_err::canonicalize(root)?, pattern, exclude)?;
@@ -253,12 +253,12 @@ fn resolve(package: &Package, asset: &Asset, roots: &Roots) -> Result<Vec<Laid>>
         }
         Content::Files { pattern, base, exclude } => {
             match Finder::new(package, *base, roots, pattern)?.find(exclude)? {
-                Source::File(file) => {
+                Match::File(file) => {
                     let path = named(asset, pattern);
                     vec![lay(path, file.kind, asset.mode.unwrap_or(file.mode), false)]
                 }
-                Source::Folder(found) => tree(asset, &named(asset, pattern), found, &lay),
-                Source::Several(found) => tree(asset, folder_of(package, asset)?, found, &lay),
+                Match::Folder(found) => tree(asset, &named(asset, pattern), found, &lay),
+                Match::Several(found) => tree(asset, folder_of(package, asset)?, found, &lay),
             }
         }
     })
@@ -268,15 +268,15 @@ fn resolve(package: &Package, asset: &Asset, roots: &Roots) -> Result<Vec<Laid>>
 fn tree(
     asset: &Asset,
     dest: &str,
-    found: Vec<Found>,
-    lay: &dyn Fn(String, Kind, u16, bool) -> Laid,
+    found: Vec<FoundFile>,
+    lay: &dyn Fn(String, EntryKind, u16, bool) -> Laid,
 ) -> Vec<Laid> {
     let place = |below: &str| match below {
         "" => dest.to_owned(),
         below => format!("{dest}/{below}"),
     };
     let all = found.into_iter().map(|f| (place(&f.below), f));
-    let ours = all.filter(|(path, f)| f.kind != Kind::Dir || !is_of_filesystem(path));
+    let ours = all.filter(|(path, f)| f.kind != EntryKind::Dir || !is_of_filesystem(path));
     ours.map(|(path, f)| of_tree(asset, path, f.kind, f.mode, lay)).collect()
 }
 
@@ -284,20 +284,20 @@ fn tree(
 fn of_tree(
     asset: &Asset,
     path: String,
-    kind: Kind,
+    kind: EntryKind,
     own: u16,
-    lay: &dyn Fn(String, Kind, u16, bool) -> Laid,
+    lay: &dyn Fn(String, EntryKind, u16, bool) -> Laid,
 ) -> Laid {
-    let is_file = matches!(kind, Kind::File { .. });
-    let is_dir = kind == Kind::Dir;
+    let is_file = matches!(kind, EntryKind::File { .. });
+    let is_dir = kind == EntryKind::Dir;
     let mode = asset.mode.filter(|_| is_file);
     Laid { has_mode: mode.is_some(), ..lay(path, kind, mode.unwrap_or(own), is_dir) }
 }
 
 /// Changes the flags as rpmbuild does (`addFile` of its `files.c`): directories are neither
 /// configuration nor documentation; files in documentation folders are documentation.
-fn file_flags(own: FileFlags, path: &str, kind: &Kind) -> FileFlags {
-    if *kind == Kind::Dir {
+fn file_flags(own: FileFlags, path: &str, kind: &EntryKind) -> FileFlags {
+    if *kind == EntryKind::Dir {
         return own & !(FileFlags::CONFIG | FileFlags::DOC | FileFlags::LICENSE);
     }
     match places::is_documentation(path) {

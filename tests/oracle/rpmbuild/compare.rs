@@ -7,7 +7,7 @@ use std::{
 };
 
 use el7rpm::{
-    payload::{Member, Reader},
+    payload::{CpioReader, Member},
     read::Rpm,
 };
 use rpm::{CompressionType, IndexData, PackageMetadata};
@@ -107,7 +107,7 @@ fn members(path: &Path) -> Vec<(Member, Vec<u8>)> {
         Ok(CompressionType::Gzip) => Box::new(flate2::read::GzDecoder::new(payload)),
         _ => Box::new(liblzma::read::XzDecoder::new(payload)),
     };
-    let mut reader = Reader::new(stream);
+    let mut reader = CpioReader::new(stream);
     let mut out = Vec::new();
     while let Some(member) = reader.next_member().unwrap() {
         let mut content = Vec::new();

@@ -37,7 +37,7 @@ pub(super) fn run(
     let supplied: BTreeMap<String, PathBuf> = args.sources.iter().cloned().collect();
     check_supplied(&supplied, &wanted)?;
     let store = Store::open(workspace)?;
-    process::note_in(workspace);
+    process::record_programs_in(workspace);
     let mut fetcher = Fetcher::new(&store, workspace, reporter);
     fetcher.offline = args.offline;
     fetcher.supplied = supplied;

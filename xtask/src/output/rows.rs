@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::{CheckState, Class, Kind, Outcome, State, Why};
 use base::{
     failure::Failure,
-    report::{Report, Row},
+    report::{Row, RunReport},
 };
 use pipeline::plan;
 
@@ -34,8 +34,8 @@ pub(crate) struct Finished {
     millis: u64,
 }
 
-impl From<&Report> for Finished {
-    fn from(report: &Report) -> Self {
+impl From<&RunReport> for Finished {
+    fn from(report: &RunReport) -> Self {
         Self {
             packages: report.packages.iter().map(Rpm::from).collect(),
             repository: report.repository.display().to_string(),

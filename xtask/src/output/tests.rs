@@ -10,7 +10,7 @@ use crate::cli::Cli;
 use base::{
     events::{self, Event},
     failure,
-    report::{Report, Row},
+    report::{Row, RunReport},
     step, why,
 };
 
@@ -25,7 +25,7 @@ fn samples() -> Vec<Output> {
 fn of_events() -> Vec<Output> {
     let step = "compile mesos";
     let rows = [published(), held_back(), failed()];
-    let report = Report {
+    let report = RunReport {
         packages: Vec::from(rows),
         repository: "dist/el7".into(),
         written: true,
@@ -35,7 +35,7 @@ fn of_events() -> Vec<Output> {
         reproducible: Some("user, date".into()),
         millis: 1000,
     };
-    let nothing_special = Report {
+    let nothing_special = RunReport {
         packages: vec![published()],
         repository: "dist/el7".into(),
         written: false,

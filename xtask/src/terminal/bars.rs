@@ -122,7 +122,7 @@ impl Reporter for Bars {
         }
     }
 
-    fn aside(&self, work: &mut dyn FnMut()) {
+    fn with_terminal(&self, work: &mut dyn FnMut()) {
         self.all.suspend(work);
     }
 }

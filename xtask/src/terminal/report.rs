@@ -4,12 +4,12 @@
 use std::fmt::Write;
 
 use base::{
-    report::{Report, Row},
+    report::{Row, RunReport},
     why::{Change, Subject, Why},
 };
 
 /// For people.
-pub(crate) fn text(report: &Report) -> String {
+pub(crate) fn text(report: &RunReport) -> String {
     let mut out = String::new();
     let width = |f: fn(&Row) -> usize| report.packages.iter().map(f).max().unwrap_or(0);
     let file = width(|r| r.file.as_deref().unwrap_or(&r.package).chars().count());
@@ -38,7 +38,7 @@ pub(crate) fn text(report: &Report) -> String {
 }
 
 /// What became of the repository.
-fn state(report: &Report) -> String {
+fn state(report: &RunReport) -> String {
     if !report.kept_for.is_empty() {
         return format!("left as it was: it has {}, which failed now", report.kept_for.join(", "));
     }
@@ -52,7 +52,12 @@ fn state(report: &Report) -> String {
 }
 
 /// Each reason once, with all packages that there are not for its sake.
-fn missing(report: &Report, out: &mut String, title: &str, reason: impl Fn(&Row) -> Option<&str>) {
+fn missing(
+    report: &RunReport,
+    out: &mut String,
+    title: &str,
+    reason: impl Fn(&Row) -> Option<&str>,
+) {
     let mut reasons: Vec<(&Row, Vec<&str>)> = Vec::new();
     for row in report.packages.iter().filter(|r| reason(r).is_some()) {
         match reasons.iter_mut().find(|(first, _)| reason(first) == reason(row)) {

@@ -299,7 +299,7 @@ fn time_and_memory(report: &Path, command: Program) -> Result<(Duration, u64)> {
     };
     let words = ["-f", "%M", "-o"].map(OsStr::new);
     let words: Vec<_> = words.into_iter().chain([report.as_os_str()]).collect();
-    let took = time(&mut command.behind(gnu_time, &words))?;
+    let took = time(&mut command.wrapped_by(gnu_time, &words))?;
     let text = fs_err::read_to_string(report).class(Class::Tool)?;
     let kilobytes: u64 = text.trim().parse().unwrap_or(0);
     Ok((took, kilobytes * 1024))

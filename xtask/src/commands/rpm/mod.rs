@@ -20,7 +20,7 @@ use base::{
     events::{Event, Outcome, Reporter},
     failure::{Class, Failure, Result},
     process,
-    report::Report,
+    report::RunReport,
     step::Kind,
     workspace::Workspace,
 };
@@ -50,7 +50,7 @@ pub(super) fn run(
         return Err(no_release_key());
     }
     if let Some(seconds) = args.silence {
-        process::tell_after(Duration::from_secs(seconds));
+        process::set_silence(Duration::from_secs(seconds));
     }
     let _lock = Lock::take(workspace, reporter)?;
     let specs = inputs::specs(workspace, &args.sources)?;
@@ -89,7 +89,7 @@ pub(super) fn run(
     let publication = publisher.of(&plan, &rpms);
     let kept_for = publication.present_of(&ready::failed(&plan, &ended))?;
     let written = early | (kept_for.is_empty() && publication.write_if_new(reporter)?);
-    let report = Report {
+    let report = RunReport {
         packages: rows::rows(&plan, &ended, &rpms),
         repository: workspace.relative(&place.out).to_owned(),
         written,

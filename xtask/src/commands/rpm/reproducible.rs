@@ -13,7 +13,7 @@ use super::{elsewhere::Elsewhere, session::Session};
 use base::{
     disk::remove_folder,
     failure::{Class, Classify, Failure, Result},
-    interrupt::Going,
+    interrupt::Cleanup,
     process::Program,
     workspace::Workspace,
 };
@@ -111,7 +111,7 @@ fn lend(from: &Path, to: &Path) -> Result<()> {
 
 fn build(first: &Workspace, copy: &Workspace, dir: &Path, mut command: Program) -> Result<()> {
     let dir = dir.to_owned();
-    let _going = Going::note(move || drop(fs_err::remove_dir_all(&dir)));
+    let _cleanup = Cleanup::register(move || drop(fs_err::remove_dir_all(&dir)));
     // It takes its own containers down.
     let output = command.ends_itself().output().class(Class::Tool)?;
     if output.status.success() {

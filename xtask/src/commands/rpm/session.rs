@@ -72,7 +72,7 @@ impl<'a> Session<'a> {
         let builder = &args.builder;
         // What a killed run left going would write into what is about to be made.
         container::sweep(workspace);
-        process::note_in(workspace);
+        process::record_programs_in(workspace);
         Ok(Self {
             args,
             workspace,
