@@ -2,21 +2,23 @@
 
 use std::{collections::BTreeSet, path::Path, sync::Mutex};
 
-use el7rpm::package::WriteOptions;
+use el7rpm::{openpgp::SecretKey, package::WriteOptions};
 
 use crate::{
     cache::Cache,
     circumstances::Circumstances,
     last::LastInputs,
-    plan::{Plan, Step},
+    plan::Plan,
+    schedule::Done,
+    steps::{Context, FetchedSources, Images, Step, Threads},
 };
 use base::{
     events::{Event, Reporter},
-    failure::{Failure, Result},
+    failure::{Failure, Result, Trouble},
     key::{Key, KeyBuilder},
     workspace::Workspace,
 };
-use builders::toolchain;
+use builders::{container::Options, toolchain};
 use sources::{Fetcher, Store};
 
 /// A secret key without a passphrase, of the year 2020.
@@ -145,6 +147,27 @@ impl Checkout {
         }
     }
 
+    /// Carries out a step of a plan, signing with [`KEY`].
+    pub(crate) fn run(&self, step: &Step) -> Result<Done, Trouble> {
+        let cache = Cache::open(&self.workspace)?;
+        let store = Store::at(self.workspace.root.join("store"))?;
+        let signer = signer();
+        Context {
+            workspace: &self.workspace,
+            cache: &cache,
+            signer: &signer,
+            reporter: &SILENT,
+            offline: true,
+            toolchain: &toolchain::PRESENT,
+            threads: Threads::new(1),
+            fetcher: &Fetcher::new(&store, &self.workspace, &SILENT),
+            fetched: &FetchedSources::default(),
+            images: &Images::new(None),
+            compile_options: &Options::default(),
+        }
+        .run(step)
+    }
+
     /// Puts a result into the cache, as if this step of the plan had been carried out.
     pub(crate) fn keep(&self, plan: &Plan, name: &str, fill: impl FnOnce(&Path)) {
         let step = step(plan, name);
@@ -171,4 +194,9 @@ pub(crate) fn step<'a>(plan: &'a Plan, name: &str) -> &'a Step {
 /// A key that stands for anything.
 pub(crate) fn key_of(text: &str) -> Key {
     KeyBuilder::new("test", 1).text("text", text).finish()
+}
+
+/// The key of [`KEY`].
+pub(crate) fn signer() -> SecretKey {
+    SecretKey::from_armored(KEY, || unreachable!("it has no passphrase")).unwrap()
 }

@@ -63,7 +63,15 @@ impl LastInputs {
         match (changes.is_empty(), kind) {
             (false, _) => Why::Changed { changes },
             (true, Kind::Image) => Why::OnlyTheEngineKnows,
-            (true, _) => Why::ResultGone,
+            (
+                true,
+                Kind::Tools
+                | Kind::Library
+                | Kind::Fetch
+                | Kind::Compile
+                | Kind::Package
+                | Kind::Sign,
+            ) => Why::ResultGone,
         }
     }
 

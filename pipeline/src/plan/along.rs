@@ -3,10 +3,10 @@
 
 use std::{collections::BTreeSet, fmt};
 
-use super::{Plan, Step, StepId, Work, relations::Relations};
-use crate::cache::Cache;
+use super::{Plan, relations::Relations};
+use crate::{cache::Cache, steps::Step};
 use base::{failure::Result, workspace::Workspace};
-use el7rpm::spec::{Build, Package, Spec};
+use el7rpm::spec::{Package, Spec};
 
 /// A package that is made, too, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,7 +67,8 @@ pub(super) fn found(specs: &[Spec], plan: &Plan, workspace: &Workspace) -> Resul
     let names: BTreeSet<_> = planned.iter().map(|p| &p.package.name).collect();
     let mut others = Vec::new();
     for spec in specs {
-        let build = compile_step(plan, spec).and_then(|step| plan.made(step, &cache));
+        let folder = |step: &Step| step.work.packed_folder(spec, &step.key, &cache);
+        let build = plan.steps.iter().find_map(folder);
         for package in spec.packages.iter().filter(|p| !names.contains(&p.name)) {
             others.push((package, Relations::of(package, workspace, build.clone())));
         }
@@ -75,16 +76,6 @@ pub(super) fn found(specs: &[Spec], plan: &Plan, workspace: &Workspace) -> Resul
     let made: Vec<_> = planned.iter().map(|p| (p.package, &p.relations)).collect();
     let others: Vec<_> = others.iter().map(|(package, relations)| (*package, relations)).collect();
     Ok(lacking(&made, &others))
-}
-
-/// The step that compiles a description.
-fn compile_step(plan: &Plan, spec: &Spec) -> Option<StepId> {
-    let compiles = |step: &Step| match (&step.work, &spec.build) {
-        (Work::Container(work), _) => work.spec == spec.name,
-        (Work::Host(host), Some(Build::Crate(dir))) => host.crate_dir == *dir,
-        _ => false,
-    };
-    plan.steps.with_ids().find(|(_, step)| compiles(step)).map(|(id, _)| id)
 }
 
 /// Those of the others that meet a requirement which none of those that are made does.

@@ -5,33 +5,26 @@
 
 mod along;
 mod build;
-mod id;
-mod inputs;
 mod relations;
 mod render;
 
-use std::{collections::BTreeSet, path::PathBuf, sync::Arc};
+use std::collections::BTreeSet;
+
+use el7rpm::{signature::SignedRpm, spec::Spec};
 
 pub use along::{Along, wanted};
-use el7rpm::{
-    package::WriteOptions,
-    signature::SignedRpm,
-    spec::{ContainerBuild, Package, Source, Spec},
-    stage::StagedRoot,
-};
-pub use id::{PerStep, StepId};
-pub use inputs::roots;
 pub use relations::Planned;
 pub use render::{dot, text};
 
-use crate::{circumstances::Circumstances, schedule::Resource};
+use crate::{
+    circumstances::Circumstances,
+    steps::{PerStep, SignPackage, Step, StepId, Work},
+};
 use base::{
     failure::{Class, Failure, Result},
-    key::{Identity, Key, Stamps},
-    step::{Kind, State},
-    why::{Input, Why},
+    key::Key,
+    step::State,
 };
-use builders::{container::Image, host_builder::HostBuild, tools::Zig};
 
 /// Everything that is to be done.
 #[derive(Debug)]
@@ -40,195 +33,8 @@ pub struct Plan {
     pub steps: PerStep<Step>,
     /// Packages that nobody asked for, and that are made since others require them.
     pub along: Vec<Along>,
-    /// Where the compiler driver is, if something is to be compiled.
-    pub zig: Option<Zig>,
     /// What the compiler calls itself, if a crate is to be compiled.
     compiler: Option<String>,
-}
-
-/// One step.
-#[derive(Debug)]
-pub struct Step {
-    /// Unique in the plan: kind and object.
-    pub name: String,
-    /// The RPM that it makes, if it makes one.
-    pub package: Option<String>,
-    /// Identity of its result.
-    pub key: Key,
-    /// The steps before it.
-    pub needs: Vec<StepId>,
-    /// Steps that would make its result better; where they cannot be done, it is made all the same.
-    pub wishes: Vec<StepId>,
-    /// Skip this step unless all steps of at least one of these groups succeed.
-    pub needs_any: Vec<Vec<StepId>>,
-    /// What it reads, relative to the checkout.
-    pub inputs: Vec<String>,
-    /// Whether it is to be carried out.
-    pub state: State,
-    /// If it is, which of its inputs are others than those of its last result.
-    pub why: Option<Why>,
-    /// All that its key was taken from, by name.
-    pub made_of: Vec<Input>,
-    /// What the files looked like that its key was taken from.
-    pub stamps: Stamps,
-    /// What to do; machines are told its kind.
-    pub work: Work,
-}
-
-impl Step {
-    fn new(name: String, identity: Identity, work: Work) -> Self {
-        let Identity { key, inputs: made_of, stamps } = identity;
-        Self {
-            name,
-            package: None,
-            key,
-            needs: Vec::new(),
-            wishes: Vec::new(),
-            needs_any: Vec::new(),
-            inputs: Vec::new(),
-            state: State::ToDo,
-            why: None,
-            made_of,
-            stamps,
-            work,
-        }
-    }
-
-    /// Whether it may take an hour: a compile in a container that is to do.
-    pub fn is_long(&self) -> bool {
-        self.state == State::ToDo && matches!(self.work, Work::Container(_))
-    }
-}
-
-/// What a step does.
-#[derive(Debug)]
-pub enum Work {
-    /// Install the compiler driver.
-    Tools,
-    /// Add Rust's library for musl.
-    Library,
-    /// Compile a crate.
-    Host(HostBuild),
-    /// Get a source.
-    Fetch(Source),
-    /// Make a builder image.
-    Image(Image),
-    /// Compile sources in a container.
-    Container(Box<ContainerWork>),
-    /// Stage the files and write the RPM.
-    Package(Box<PackageWork>),
-    /// Sign it.
-    Sign {
-        /// The step that writes the RPM.
-        of: StepId,
-        /// The RPM's file name.
-        file_name: String,
-    },
-}
-
-/// What is compiled in a container.
-#[derive(Debug)]
-pub struct ContainerWork {
-    /// Name of the description.
-    pub spec: String,
-    /// Version of its first package.
-    pub version: String,
-    /// Whether it is built from something else than its pinned sources.
-    pub local: bool,
-    /// In seconds since 1970.
-    pub source_date: u32,
-    /// What is compiled.
-    pub sources: Vec<Wanted>,
-    /// Other compiles that it looks into.
-    pub needs: Vec<Need>,
-    /// The image to compile in.
-    pub image: Image,
-    /// Its phases.
-    pub build: ContainerBuild,
-}
-
-/// A source that a compile unpacks.
-#[derive(Clone, Debug)]
-pub struct Wanted {
-    /// The source.
-    pub source: Source,
-    /// The step that fetches it.
-    pub fetch: StepId,
-}
-
-/// Another compile whose sources and build tree are looked at.
-#[derive(Debug)]
-pub struct Need {
-    /// Name of its description.
-    pub name: String,
-    /// Its step.
-    pub step: StepId,
-    /// What is compiled.
-    pub sources: Vec<Wanted>,
-}
-
-/// What a package step works on.
-#[derive(Debug)]
-pub struct PackageWork {
-    /// The package.
-    pub package: Package,
-    /// The compile step whose programs it packs.
-    pub build: Option<StepId>,
-    /// What is known of the staged root, if that step made one.
-    pub staged: Option<Arc<Staged>>,
-    /// How the RPM is written.
-    pub options: WriteOptions,
-    /// What the key was taken from of that which is there before anything is built.
-    pub inputs: StagedRoot,
-}
-
-/// A staged root, and all packages that share it out among them.
-#[derive(Clone, Debug)]
-pub struct Shared {
-    /// The compile step that made it.
-    pub step: StepId,
-    /// The packages that share it out.
-    pub packages: Arc<Vec<Package>>,
-}
-
-/// A staged root and its circumstances.
-#[derive(Debug)]
-pub struct Staged {
-    /// What none of its packages takes, on purpose.
-    pub discard: Vec<String>,
-    /// What is on the host together; it is the last of them itself.
-    pub release: Vec<Shared>,
-    /// What the target offers beside, or instead of, what CentOS 7 does.
-    pub abi: Option<PathBuf>,
-}
-
-impl Work {
-    /// Of what kind the step is.
-    pub fn kind(&self) -> Kind {
-        match self {
-            Self::Tools => Kind::Tools,
-            Self::Library => Kind::Library,
-            Self::Host(_) | Self::Container(_) => Kind::Compile,
-            Self::Fetch(_) => Kind::Fetch,
-            Self::Image(_) => Kind::Image,
-            Self::Package(_) => Kind::Package,
-            Self::Sign { .. } => Kind::Sign,
-        }
-    }
-
-    /// What no other step may use while this one is carried out.
-    pub fn resource(&self) -> Option<Resource> {
-        match self {
-            Self::Container(_) => Some(Resource::AllCores),
-            Self::Tools
-            | Self::Library
-            | Self::Host(_)
-            | Self::Fetch(_)
-            | Self::Image(_)
-            | Self::Package(_)
-            | Self::Sign { .. } => None,
-        }
-    }
 }
 
 impl Plan {
@@ -256,39 +62,42 @@ impl Plan {
     /// The steps whose results belong to the keys of others: Rust's library for musl, and images whose
     /// packages nobody has written down yet, with what is asked for before them.
     pub fn before_the_keys(&self) -> Vec<StepId> {
-        let open = |step: &Step| match &step.work {
-            Work::Library => true,
-            Work::Image(image) => image.lock().is_none(),
-            _ => false,
-        };
         let mut steps: BTreeSet<StepId> = BTreeSet::new();
-        for (index, step) in
-            self.steps.with_ids().filter(|(_, s)| s.state == State::ToDo && open(s))
-        {
-            steps.extend(step.needs_any.iter().flatten());
-            steps.insert(index);
+        for (id, step) in self.steps.with_ids() {
+            if step.state == State::ToDo && step.work.changes_keys() {
+                steps.extend(step.needs_any.iter().flatten());
+                steps.insert(id);
+            }
         }
         steps.into_iter().collect()
     }
 
     /// The step that adds Rust's library.
     pub fn library(&self) -> Option<&Step> {
-        self.steps.iter().find(|step| matches!(step.work, Work::Library))
+        self.steps.iter().find(|step| matches!(step.work, Work::Library(_)))
+    }
+
+    /// The steps that sign packages, in order of the plan.
+    pub fn signing(&self) -> impl Iterator<Item = (StepId, &Step, &SignPackage)> {
+        self.steps.with_ids().filter_map(|(id, step)| match &step.work {
+            Work::Sign(work) => Some((id, step, work.as_ref())),
+            _ => None,
+        })
     }
 
     /// The steps that make the packages for which nothing has to be done that takes long, in order of the plan.
     pub fn ready(&self) -> Vec<StepId> {
         let (mut behind, mut steps) = (BTreeSet::new(), BTreeSet::new());
-        for (index, step) in self.steps.with_ids() {
-            let waits = || step.needs.iter().any(|n| behind.contains(n));
+        for (id, step) in self.steps.with_ids() {
+            let waits = || step.needs.iter().any(|need| behind.contains(need));
             if step.is_long() || step.state == State::ToDo && waits() {
-                behind.insert(index);
-            } else if matches!(step.work, Work::Sign { .. }) {
-                steps.insert(index);
+                behind.insert(id);
+            } else if step.work.is_asked_for() {
+                steps.insert(id);
             }
         }
-        for (index, step) in self.steps.with_ids().rev() {
-            if steps.contains(&index) && step.state == State::ToDo {
+        for (id, step) in self.steps.with_ids().rev() {
+            if steps.contains(&id) && step.state == State::ToDo {
                 steps.extend(&step.needs);
             }
         }
@@ -297,11 +106,8 @@ impl Plan {
 
     /// What has compiled the programs in these packages, if any of them holds one that was compiled on the host.
     pub fn compiler_of(&self, signed: &[(Key, SignedRpm)]) -> Option<&str> {
-        let is_signed = |i: StepId| {
-            let step = &self.steps[i];
-            matches!(step.work, Work::Sign { .. }) && signed.iter().any(|(key, _)| *key == step.key)
-        };
-        let is_compile = |i: &StepId| matches!(self.steps[*i].work, Work::Host(_));
+        let is_signed = |id: StepId| signed.iter().any(|(key, _)| *key == self.steps[id].key);
+        let is_compile = |id: &StepId| matches!(self.steps[*id].work, Work::Crate(_));
         let compiler = self.compiler.as_deref()?;
         self.needed_by(is_signed).iter().any(is_compile).then_some(compiler)
     }
@@ -309,16 +115,16 @@ impl Plan {
     /// The name of the image that a step makes.
     pub fn image(&self, step: StepId) -> Option<&str> {
         match &self.steps[step].work {
-            Work::Image(image) => Some(&image.name),
+            Work::Image(work) => Some(&work.image.name),
             _ => None,
         }
     }
 
-    /// All steps behind those for which `own` holds, and these themselves.
-    pub fn needed_by(&self, own: impl Fn(StepId) -> bool) -> BTreeSet<StepId> {
+    /// The steps for which `is_wanted` holds, and all that they need.
+    pub fn needed_by(&self, is_wanted: impl Fn(StepId) -> bool) -> BTreeSet<StepId> {
         let mut steps = BTreeSet::new();
         for (index, step) in self.steps.with_ids().rev() {
-            if own(index) || steps.contains(&index) {
+            if is_wanted(index) || steps.contains(&index) {
                 steps.insert(index);
                 steps.extend(&step.needs);
             }
@@ -331,8 +137,8 @@ impl Plan {
         let mut asked: BTreeSet<StepId> = BTreeSet::new();
         for index in self.steps.ids().rev() {
             let step = &mut self.steps[index];
-            let is_result = matches!(step.work, Work::Sign { .. });
-            if step.state == State::ToDo && !is_result && !asked.contains(&index) {
+            let is_asked_for = step.work.is_asked_for() || asked.contains(&index);
+            if step.state == State::ToDo && !is_asked_for {
                 step.state = State::NotNeeded;
             }
             if step.state == State::ToDo {

@@ -11,17 +11,18 @@ use el7rpm::{
     deps,
     read::Rpm,
     spec::{Arch, Base, Content, Package, Symbols},
-    stage::{StagedRoot, taken},
+    stage::{Inputs, taken},
 };
 
-use super::{Plan, Step, StepId, Work, inputs::roots};
-use crate::cache::Cache;
+use super::Plan;
+use crate::{
+    cache::Cache,
+    steps::{Made, StepId, roots},
+};
 use base::{
     failure::{Class, Classify, Result},
-    step::Kind,
     workspace::Workspace,
 };
-use builders::container;
 
 /// Names of requirements, and of what meets them. Versions are not compared: whoever requires another version
 /// of what this checkout makes is to hear of it from yum, not to be offered half.
@@ -71,8 +72,10 @@ fn of_files(package: &Package, workspace: &Workspace, build: Option<PathBuf>) ->
     let mut programs: Vec<_> = package.assets.iter().filter_map(program).collect();
     let roots = roots(workspace, package, build);
     // Whatever is wrong with it is for the step to say that makes it.
-    let whole = StagedRoot::collect(package, &roots);
-    let root = whole.or_else(|_| StagedRoot::inputs(package, &roots)).unwrap_or_default();
+    let inputs = Inputs::find(package, &roots);
+    let root = inputs
+        .map(|inputs| inputs.complete(package, &roots).unwrap_or_else(|_| inputs.unchecked()));
+    let root = root.unwrap_or_default();
     let found = deps::discover(package, &root).unwrap_or_default();
     let found = found.into_iter().flat_map(|f| f.provides).map(|p| p.name);
     programs.extend(found.filter(|_| package.auto_req));
@@ -106,30 +109,15 @@ impl Plan {
     /// [`Class::Output`] for a result that cannot be read.
     pub fn packages(&self, workspace: &Workspace, cache: &Cache) -> Result<Vec<Planned<'_>>> {
         let mut all = Vec::new();
-        for (sign, step) in self.steps.with_ids() {
-            let Work::Sign { of, file_name } = &step.work else { continue };
-            let Work::Package(work) = &self.steps[*of].work else { continue };
-            let package = &work.package;
-            let results = [(Kind::Sign, sign), (Kind::Package, *of)];
-            let result = results.iter().find_map(|(kind, i)| cache.get(*kind, &self.steps[*i].key));
-            let relations = match result.map(|dir| dir.join(file_name)) {
-                Some(rpm) if rpm.exists() => Relations::of_rpm(&rpm)?,
-                // There was no debug information to make it of.
-                Some(_) => Relations::default(),
-                None => {
-                    let build = work.build.and_then(|step| self.made(step, cache));
-                    Relations::of(package, workspace, build)
-                }
+        for (id, step, sign) in self.signing() {
+            let package = &sign.unsigned.work.package;
+            let relations = match sign.newest(&step.key, cache)? {
+                Some(Made::Rpm(rpm)) => Relations::of_rpm(&rpm)?,
+                Some(Made::Nothing) => Relations::default(),
+                None => Relations::of(package, workspace, sign.unsigned.work.build_folder(cache)),
             };
-            all.push(Planned { sign, package, relations });
+            all.push(Planned { sign: id, package, relations });
         }
         Ok(all)
-    }
-
-    /// The folder that a package's files are taken from, if the compile step has been carried out.
-    pub(super) fn made(&self, step: StepId, cache: &Cache) -> Option<PathBuf> {
-        let Step { work, key, .. } = &self.steps[step];
-        let dir = cache.get(work.kind(), key)?;
-        Some(if matches!(work, Work::Container(_)) { dir.join(container::STAGE) } else { dir })
     }
 }

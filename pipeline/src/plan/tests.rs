@@ -7,6 +7,7 @@ use crate::{
     fixture::{Checkout, SILENT, step},
     last::LastInputs,
 };
+use base::step::Kind;
 
 fn names(plan: &Plan, ids: impl IntoIterator<Item = StepId>) -> Vec<&str> {
     ids.into_iter().map(|id| plan.steps[id].name.as_str()).collect()

@@ -16,12 +16,7 @@ use std::{
     path::Path,
 };
 
-use el7rpm::{
-    openpgp::{self, Certificate},
-    read::Rpm,
-    repodata,
-    signature::SignedRpm,
-};
+use el7rpm::{openpgp, read::Rpm, repodata, signature::SignedRpm};
 use serde::{Deserialize, Serialize};
 
 pub use check::{Expected, rpms_in, verify_repository};
@@ -31,7 +26,7 @@ use names::{RELEASE, REPO_FILE, SUMS, sums_signature};
 pub use place::{Place, swap};
 pub use release::{Published, Release, read_release};
 
-use crate::{cache::changed, keys::Keys};
+use crate::keys::Keys;
 use base::{
     events::Reporter,
     failure::{Class, Classify, Result},
@@ -213,12 +208,5 @@ pub fn for_all_to_read(dir: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The RPM of this name that this key has signed, in a folder of the cache. Its headers alone are read and checked
-/// ([`SignedRpm::open`]); the rest of it is checked before it is published.
-///
-/// # Errors
-/// [`Class::Output`] if it is not there, or is not what was put there.
-pub fn signed(dir: &Path, file_name: &str, certificate: &Certificate) -> Result<SignedRpm> {
-    let signed = SignedRpm::open(&dir.join(file_name), certificate).class(Class::Output);
-    signed.map_err(|failure| changed(failure, dir))
-}
+#[cfg(test)]
+mod tests;

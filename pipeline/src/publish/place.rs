@@ -23,8 +23,8 @@ use base::{
 pub struct Place {
     /// The folder, with all links resolved.
     pub out: PathBuf,
-    new: PathBuf,
-    old: PathBuf,
+    pub(super) new: PathBuf,
+    pub(super) old: PathBuf,
 }
 
 impl Place {

@@ -1,34 +1,51 @@
-//! Carries out one step of the plan. Each puts its result into the cache, under the step's key.
+//! The kinds of steps, one file each: what goes into its key, what it does, and what it hands on.
+//!
+//! Each file has a struct with what a step of its kind works on. `draft` makes the step with its key, `run` carries it
+//! out, and the methods of [`Needed`] are its results, for the steps that take them. Results in the cache are found by
+//! the step's key; what else a run has got, by [`Context`].
 
-mod budget;
-mod compile;
-mod fetched;
-mod images;
+mod compiled;
+mod container;
+mod fetch;
+mod gates;
+mod host;
+mod id;
+mod image;
+mod library;
 mod package;
+mod sign;
+mod step;
+mod threads;
+mod tools;
+mod work;
 
-use std::path::PathBuf;
+use el7rpm::openpgp::Signer;
 
-use el7rpm::{openpgp::Signer, spec::Source};
+pub(crate) use compiled::{Compiled, Shared, Staged};
+pub use container::CompileInContainer;
+pub use fetch::{Fetch, FetchedSources};
+pub use host::CompileCrate;
+pub use id::{PerStep, StepId};
+pub use image::{BuildImage, Images};
+pub use library::AddLibrary;
+pub(crate) use package::roots;
+pub use package::{Made, WritePackage};
+pub use sign::SignPackage;
+pub(crate) use step::Draft;
+pub use step::{Needed, Step};
+pub use threads::Threads;
+pub use tools::InstallTools;
+pub use work::Work;
 
-pub use budget::Budget;
-pub use fetched::FetchedSources;
-pub use images::Images;
-pub use package::is_nothing;
-
-use crate::{
-    cache::Cache,
-    last::LastInputs,
-    plan::{Plan, Step, StepId, Work},
-    schedule::Done,
-};
+use crate::{cache::Cache, last::LastInputs, schedule::Done};
 use base::{
     events::Reporter,
     failure::{Class, Failure, Result, Trouble},
     step::State,
     workspace::Workspace,
 };
-use builders::{container::Options, rust, site::Site, toolchain::Toolchain, tools};
-use sources::{Fetched, Fetcher};
+use builders::{container::Options, site::Site, toolchain::Toolchain};
+use sources::Fetcher;
 
 /// What all steps share.
 pub struct Context<'a> {
@@ -36,20 +53,16 @@ pub struct Context<'a> {
     pub workspace: &'a Workspace,
     /// Results of steps.
     pub cache: &'a Cache,
-    /// The plan that is carried out.
-    pub plan: &'a Plan,
     /// Signs packages.
     pub signer: &'a dyn Signer,
     /// Who is told what happens.
     pub reporter: &'a dyn Reporter,
     /// Whether no network may be used.
     pub offline: bool,
-    /// Whether only the pinned compiler driver will do.
-    pub release: bool,
     /// What crates are compiled with.
     pub toolchain: &'a Toolchain,
     /// Threads that all packages in flight compress with.
-    pub budget: Budget,
+    pub threads: Threads,
     /// Gets sources.
     pub fetcher: &'a Fetcher<'a>,
     /// Those that the run has got.
@@ -60,15 +73,17 @@ pub struct Context<'a> {
     pub compile_options: &'a Options,
 }
 
-impl Context<'_> {
-    /// Carries out this step, unless its result is there.
-    pub fn run(&self, id: StepId) -> Result<Done, Trouble> {
-        let step = &self.plan.steps[id];
+impl<'a> Context<'a> {
+    /// Carries out this step, unless its result is there or nothing asks for it.
+    ///
+    /// # Errors
+    /// What went wrong, with the name of the step.
+    pub fn run(&self, step: &Step) -> Result<Done, Trouble> {
         let done = match step.state {
             State::Cached => Done::Cached,
             State::NotNeeded => return Ok(Done::NotNeeded),
             State::ToDo => {
-                let done = self.carry_out(step);
+                let done = step.work.run(step, self);
                 done.map_err(|trouble| trouble.in_step(&step.name, step.package.as_deref()))?;
                 Done::Built
             }
@@ -78,41 +93,18 @@ impl Context<'_> {
         Ok(done)
     }
 
-    fn carry_out(&self, step: &Step) -> Result<(), Trouble> {
+    fn site(&self) -> Site<'a> {
         let Self { workspace, offline, toolchain, reporter, .. } = *self;
-        let site = Site { workspace, offline, toolchain, reporter };
-        match &step.work {
-            Work::Tools => tools::install(&site, &step.name),
-            Work::Library => rust::add_library(&site, &step.name),
-            Work::Host(build) => self.compile_on_host(step, build, &site),
-            Work::Fetch(source) => self.fetch(step, source).map(|_| ()),
-            Work::Image(image) => self.images.get(image, &site, &step.name).map(|_| ()),
-            Work::Container(work) => self.compile_in_container(step, work, &site),
-            Work::Package(work) => self.package(step, work).map_err(Trouble::Failed),
-            Work::Sign { of, file_name } => {
-                self.sign(step, *of, file_name).map_err(Trouble::Failed)
-            }
-        }
+        Site { workspace, offline, toolchain, reporter }
     }
 
-    /// A source, from the step that fetches it.
-    fn fetch(&self, step: &Step, source: &Source) -> Result<Fetched, Trouble> {
-        self.fetched.get(&step.key, || self.fetcher.fetch(source, &step.name))
-    }
-
-    /// The folder with the result of this step.
-    fn result(&self, id: StepId) -> Result<PathBuf> {
-        let step = &self.plan.steps[id];
-        self.cache.get(step.work.kind(), &step.key).ok_or_else(|| {
-            Failure::new(
-                Class::Output,
-                format!(
-                    "the result of `{}` is gone from {}",
-                    step.name,
-                    self.workspace.cache().display()
-                ),
-            )
-            .help("something else removes files there; run again")
-        })
+    /// For a step whose result another one takes, and which is not there.
+    fn gone(&self, step: &str) -> Failure {
+        let cache = self.workspace.cache();
+        let message = format!("the result of `{step}` is gone from {}", cache.display());
+        Failure::new(Class::Output, message).help("something else removes files there; run again")
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,174 +1,223 @@
-//! Steps that make an RPM of files, and that sign it.
+//! `package NAME`: stages the files of a package and writes the RPM. The result is the unsigned RPM, or nothing: there may
+//! be no debug information to make a package of.
 
-use std::{collections::BTreeSet, path::Path};
+use std::path::{Path, PathBuf};
 
 use el7rpm::{
-    abi::{AbiTable, sonames},
     debug,
-    lint::{self, Finding, Places},
-    package::{Prepared, UnsignedRpm},
-    signature,
-    spec::{Arch, Symbols},
-    stage::{StagedRoot, leftover, taken},
+    package::{Prepared, UnsignedRpm, WriteOptions},
+    spec::{Package, Spec, Symbols},
+    stage::{EntryKind, Inputs, Roots, StagedRoot},
 };
 
-use super::Context;
+use super::{Compiled, Context, Draft, Needed, Step, gates};
 use crate::{
-    cache::changed,
-    plan::{self, PackageWork, Shared, Staged, Step, StepId, Work},
+    cache::{Cache, changed},
+    circumstances::Circumstances,
 };
 use base::{
-    failure::{Class, Classify, Failure, Result},
+    failure::{Class, Classify, Failure, Result, Trouble},
+    key::{Identity, KeyBuilder},
     step::Kind,
+    workspace::Workspace,
 };
-use builders::container;
 
-/// Files that a message names.
-const NAMED: usize = 12;
+/// Changes when the way of writing packages does in another way than by this program itself.
+const VERSION: u32 = 2;
 
-impl Context<'_> {
-    pub(super) fn package(&self, step: &Step, work: &PackageWork) -> Result<()> {
-        let package = &work.package;
-        let build = work.build.map(|b| self.result(b)).transpose()?;
-        let build = match &work.staged {
-            None => build,
-            Some(staged) => {
-                let root = build.map(|b| b.join(container::STAGE));
-                root.as_deref().map_or(Ok(()), |root| nothing_forgotten(root, staged))?;
-                root
-            }
-        };
-        let roots = plan::roots(self.workspace, package, build);
-        let root = StagedRoot::collect(package, &roots).class(Class::Source)?;
-        if StagedRoot::inputs(package, &roots).class(Class::Source)? != work.inputs {
-            let dir = self.workspace.relative(&package.spec_dir).display();
-            return Err(Failure::new(
-                Class::Source,
-                format!("{dir} was changed while it was being built from"),
-            )
-            .help("run again; nothing was kept of this step"));
+/// Writes an RPM.
+#[derive(Debug)]
+pub struct WritePackage {
+    /// The package.
+    pub package: Package,
+    /// What has been compiled for it.
+    compiled: Compiled,
+    /// How the RPM is written.
+    options: WriteOptions,
+    /// The files that are there before anything is compiled.
+    inputs: Inputs,
+}
+
+impl WritePackage {
+    pub(crate) fn draft(
+        spec: &Spec,
+        package: &Package,
+        compiled: Compiled,
+        circumstances: &Circumstances<'_>,
+    ) -> Result<Draft<Self>> {
+        let name = format!("package {}", package.name);
+        let workspace = circumstances.workspace;
+        let inputs = Inputs::find(package, &roots(workspace, package, None));
+        let inputs = inputs.class(Class::Source);
+        let inputs = inputs.map_err(|f| f.in_step(&name, Some(&package.name)))?;
+        let mut files: Vec<_> = inputs.sources().map(Path::to_owned).collect();
+        files.sort();
+        files.dedup();
+        refuse_own_state(workspace, package, &files)
+            .map_err(|f| f.in_step(&name, Some(&package.name)))?;
+        let options = circumstances.write_options.clone();
+        let work = Self { package: package.clone(), compiled, options, inputs };
+        let identity = work.identity(&spec.path, &files, circumstances)?;
+        let relative = |path: &PathBuf| workspace.relative(path).display().to_string();
+        Ok(Draft {
+            package: Some(package.name.clone()),
+            needs: work.compiled.steps(),
+            inputs: files.iter().map(relative).collect(),
+            ..Draft::new(name, identity, work)
+        })
+    }
+
+    /// Everything that the RPM is made from, and how; `description` is the file that says it. The signing key is left
+    /// out: packages are written once, and signed for each key.
+    fn identity(
+        &self,
+        description: &Path,
+        files: &[PathBuf],
+        circumstances: &Circumstances<'_>,
+    ) -> Result<Identity> {
+        let options = &self.options;
+        let mut key = KeyBuilder::new("package", VERSION)
+            .key("xtask itself", &circumstances.xtask)
+            .text_of("package", &format!("{:?}", self.package), description)
+            .text("the compression", options.compression.format.as_str())
+            .text("the compression", &options.compression.level.to_string())
+            .text("SOURCE_DATE_EPOCH", &format!("{:?}", options.source_date));
+        if let Some((name, identity)) = self.compiled.compile() {
+            key = key.step("build", name, &identity.key);
         }
-        let stripped = self.cache.scratch()?;
+        if let Some(staged) = self.compiled.staged() {
+            // What the others take decides whether something is left over or missing.
+            for shared in &staged.release {
+                let packages = format!("{:?}", shared.packages);
+                key = key.text("the list of packages that share the files", &packages);
+            }
+            key = key.text_of("discard", &format!("{:?}", staged.discard), description);
+            if let Some(table) = &staged.abi {
+                key = key.file("abi", table)?;
+            }
+        }
+        for path in files {
+            key = key.file(&path.to_string_lossy(), path)?;
+        }
+        // Links and empty folders have no content that could tell them.
+        for entry in self.inputs.entries() {
+            let kind = match &entry.kind {
+                EntryKind::File { .. } => String::new(),
+                other => format!("{other:?}"),
+            };
+            let text = format!("{kind} {:o}", entry.mode);
+            key = match &entry.kind {
+                EntryKind::File { source, .. } => key.text_of(&entry.path, &text, source),
+                _ => key.text(&entry.path, &text),
+            };
+        }
+        Ok(key.identify())
+    }
+
+    pub(super) fn run(&self, step: &Step, context: &Context<'_>) -> Result<(), Trouble> {
+        let Self { package, .. } = self;
+        // Before anything is told of a file that is not the one of the key any more.
+        step.stamps.check()?;
+        let root = self.stage(context)?;
+        let stripped = context.cache.scratch()?;
         let root = debug::refine(package, root, stripped.path()).class(Class::Source)?;
-        if root.entries().is_empty() && matches!(package.symbols, Symbols::DebugInfo { .. }) {
-            self.cache.make(Kind::Package, &step.key, |_| step.stamps.check())?;
+        let is_debuginfo = matches!(package.symbols, Symbols::DebugInfo { .. });
+        if root.entries().is_empty() && is_debuginfo {
+            context.cache.make(Kind::Package, &step.key, |_| step.stamps.check())?;
             return Ok(());
         }
-        let mut options = work.options.clone();
-        let share = self.budget.take();
-        options.compression.threads = share.threads.max(1);
+        let mut options = self.options.clone();
+        let threads = context.threads.take();
+        options.compression.threads = threads.count.max(1);
         let prepared = Prepared::new(package, &root, &options).class(Class::Package)?;
-        self.abi_gate(package.arch, work.staged.as_deref(), &root, &prepared)?;
+        let staged = self.compiled.staged();
+        gates::check_abi(package, staged, &root, &prepared, context)?;
         // Debug information is read by debuggers alone, and names the sources where they were compiled.
-        if !matches!(package.symbols, Symbols::DebugInfo { .. }) {
-            let places = self.places(work.staged.as_deref());
-            lint_gate(lint::check(package, &root, prepared.facts(), &places)?)?;
+        if !is_debuginfo {
+            gates::check_lints(package, staged, &root, &prepared, context)?;
         }
-        self.cache.make(Kind::Package, &step.key, |out| {
+        context.cache.make(Kind::Package, &step.key, |out| {
             prepared.write(&out.join(package.file_name())).class(Class::Output)?;
             step.stamps.check()
         })?;
         Ok(())
     }
 
-    pub(super) fn sign(&self, step: &Step, of: StepId, file_name: &str) -> Result<()> {
-        let unsigned = self.result(of)?;
-        if is_nothing(&unsigned)? {
-            self.cache.make(Kind::Sign, &step.key, |_| Ok::<_, Failure>(()))?;
-            return Ok(());
-        }
-        let opened = UnsignedRpm::open(&unsigned.join(file_name)).class(Class::Output);
-        let unsigned = opened.map_err(|f| changed(f, &unsigned))?;
-        self.cache.make(Kind::Sign, &step.key, |out| {
-            signature::sign(&unsigned, self.signer, &out.join(file_name)).class(Class::Output)?;
-            Ok::<_, Failure>(())
-        })?;
-        Ok(())
-    }
-
-    /// What no package may lead to. Texts are looked through where a build has made them: others may speak of
-    /// folders that are called like the builder's.
-    fn places(&self, staged: Option<&Staged>) -> Places {
-        let mut places = Places::default();
-        places.foreign.extend(container::ROOTS.map(String::from));
-        places.foreign.push(self.workspace.root.display().to_string());
-        for Shared { step, .. } in staged.iter().flat_map(|s| &s.release) {
-            if let Work::Container(work) = &self.plan.steps[*step].work {
-                places.in_any = vec![container::STAGE_ROOT.into()];
-                places.in_text.push(format!("{}/{}", container::BUILD_ROOT, work.spec));
-                let source = |name: &str| format!("{}/{name}", container::SOURCE_ROOT);
-                places.in_text.extend(work.sources.iter().map(|w| source(&w.source.name)));
+    /// All files of the package, those that were compiled included.
+    fn stage(&self, context: &Context<'_>) -> Result<StagedRoot> {
+        let Self { package, compiled, .. } = self;
+        let build = match compiled.compile() {
+            None => None,
+            Some((name, _)) => {
+                Some(compiled.folder(context.cache).ok_or_else(|| context.gone(name))?)
             }
-        }
-        places
-    }
-
-    /// No RPM leaves whose programs CentOS 7 would refuse to start.
-    fn abi_gate(
-        &self,
-        arch: Arch,
-        staged: Option<&Staged>,
-        root: &StagedRoot,
-        prepared: &Prepared<'_>,
-    ) -> Result<()> {
-        let table = match staged.and_then(|s| s.abi.as_deref()) {
-            Some(path) => AbiTable::load(path)?,
-            None => AbiTable::el7()?,
         };
-        let mut own = BTreeSet::new();
-        for Shared { step, packages } in staged.iter().flat_map(|s| &s.release) {
-            let root = self.result(*step)?.join(container::STAGE);
-            let files = taken(&root, packages).class(Class::Source)?;
-            own.extend(sonames(files.iter().map(|path| root.join(&path[1..])))?);
+        if let (Some(root), Some(staged)) = (&build, compiled.staged()) {
+            gates::check_all_is_taken(root, staged)?;
         }
-        let violations = table.check(arch, root, prepared.facts(), &own)?;
-        let Some(first) = violations.first() else { return Ok(()) };
-        let mut failure = Failure::new(Class::Package, format!("ABI gate: {first}")).help(
-            "build the file for CentOS 7 (glibc 2.17, gcc 4.8), or ship the library in this release, or, if the \
-             host has it, add it to rpm/data/el7-abi.toml or to abi.toml of the builder image \
-             (docs/package-toml.md, The ABI gate)",
-        );
-        failure.last_lines = violations.iter().map(ToString::to_string).collect();
-        Err(failure)
+        let roots = roots(context.workspace, package, build);
+        self.inputs.complete(package, &roots).class(Class::Source)
+    }
+
+    /// The folder that its files are taken from, if what it is compiled by has been carried out.
+    pub(crate) fn build_folder(&self, cache: &Cache) -> Option<PathBuf> {
+        self.compiled.folder(cache)
     }
 }
 
-/// No RPM leaves with paths of the builder, or with libraries looked for in places that are not a package's.
-fn lint_gate(findings: Vec<Finding>) -> Result<()> {
-    let Some(first) = findings.first() else { return Ok(()) };
-    let mut failure = Failure::new(Class::Package, first.to_string()).help(first.help());
-    failure.last_lines = named(findings.iter().map(ToString::to_string).collect());
-    Err(failure)
+/// What a step has made of a package.
+#[derive(Debug)]
+pub enum Made<T> {
+    /// An RPM.
+    Rpm(T),
+    /// No RPM: there was no debug information to make one of.
+    Nothing,
 }
 
-/// As many as a message can take.
-fn named(mut lines: Vec<String>) -> Vec<String> {
-    let more = lines.len().saturating_sub(NAMED);
-    lines.truncate(NAMED);
-    if more > 0 {
-        lines.push(format!("and {more} more"));
+impl Needed<WritePackage> {
+    /// The unsigned RPM; `None` if the step has not been carried out.
+    ///
+    /// # Errors
+    /// [`Class::Output`] if it is not what the step has left there.
+    pub fn rpm(&self, cache: &Cache) -> Result<Option<Made<UnsignedRpm>>> {
+        let dir = cache.get(Kind::Package, &self.identity.key);
+        let Some(dir) = dir else { return Ok(None) };
+        Ok(Some(match rpm_in(&dir, &self.work.package)? {
+            Made::Nothing => Made::Nothing,
+            Made::Rpm(path) => {
+                let opened = UnsignedRpm::open(&path).class(Class::Output);
+                Made::Rpm(opened.map_err(|failure| changed(failure, &dir))?)
+            }
+        }))
     }
-    lines
 }
 
-/// Whether a result is empty: there was no debug information to make a package of.
-///
-/// # Errors
-/// An I/O error that names the folder.
-pub fn is_nothing(result: &Path) -> Result<bool> {
-    Ok(fs_err::read_dir(result).class(Class::Output)?.next().is_none())
-}
-
-/// What is built and then forgotten is missed on the hosts only.
-fn nothing_forgotten(root: &Path, staged: &Staged) -> Result<()> {
-    let packages = staged.release.last().map(|own| own.packages.as_slice()).unwrap_or_default();
-    let left = leftover(root, packages, &staged.discard).class(Class::Source)?;
-    if left.is_empty() {
-        return Ok(());
+/// The RPM of a package in the result of the step that wrote it, or of the one that signed it. An empty folder says
+/// that there is none.
+pub(super) fn rpm_in(result: &Path, package: &Package) -> Result<Made<PathBuf>> {
+    match fs_err::read_dir(result).class(Class::Output)?.next() {
+        None => Ok(Made::Nothing),
+        Some(_) => Ok(Made::Rpm(result.join(package.file_name()))),
     }
-    let message = format!("the build staged {} files that no package takes", left.len());
-    let mut failure = Failure::new(Class::Package, message)
-        .help("give them to a package with `staged = ...`, or name them in `build.discard`");
-    failure.last_lines = named(left.into_iter().collect());
-    Err(failure)
+}
+
+/// Where a package's assets come from, given what its compile step made.
+pub(crate) fn roots(workspace: &Workspace, package: &Package, build: Option<PathBuf>) -> Roots {
+    Roots {
+        spec: package.spec_dir.clone(),
+        workspace: Some(workspace.root.clone()),
+        crate_dir: package.crate_dir.as_ref().map(|dir| workspace.root.join(dir)),
+        build,
+    }
+}
+
+/// No package is made of the keys and results of runs, wherever CARGO_TARGET_DIR has put them.
+fn refuse_own_state(workspace: &Workspace, package: &Package, files: &[PathBuf]) -> Result<()> {
+    let Ok(state) = fs_err::canonicalize(&workspace.state) else { return Ok(()) };
+    let Some(file) = files.iter().find(|file| file.starts_with(&state)) else { return Ok(()) };
+    let (name, file) = (&package.name, file.display());
+    let message =
+        format!("package {name}: a source leads to {file}, where keys and results of runs are");
+    Err(Failure::new(Class::Source, message)
+        .help("name a folder that holds sources, or leave it out with `exclude`"))
 }

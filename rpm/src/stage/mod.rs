@@ -69,6 +69,13 @@ impl Entry {
         }
     }
 
+    fn source(&self) -> Option<&Path> {
+        match &self.kind {
+            EntryKind::File { source, .. } => Some(source),
+            EntryKind::Dir | EntryKind::Link { .. } | EntryKind::Ghost => None,
+        }
+    }
+
     /// Whether the payload contains it: `false` for ghosts.
     pub fn is_shipped(&self) -> bool {
         !self.flags.contains(FileFlags::GHOST)
@@ -126,21 +133,7 @@ impl StagedRoot {
     /// [`Error::Source`] if a file is missing or may not be packaged; [`Error::Stage`] if two assets have the same path, or for
     /// files, names and modes that an RPM cannot or should not have; or an I/O error that names the file.
     pub fn collect(package: &Package, roots: &Roots) -> Result<Self> {
-        let mut laid: BTreeMap<String, Laid> = BTreeMap::new();
-        for asset in &package.assets {
-            for new in resolve(package, asset, roots)? {
-                let path = new.entry.path.clone();
-                let new = match laid.remove(&path) {
-                    Some(old) => old.with(new, package)?,
-                    None => new,
-                };
-                laid.insert(path, new);
-            }
-        }
-        check::modes(package, laid.values())?;
-        let root = Self { entries: laid.into_values().map(|l| l.entry).collect() };
-        check::all(package, &root)?;
-        Ok(root)
+        Inputs::find(package, roots)?.complete(package, roots)
     }
 
     /// A root with these entries, instead of those of the package's assets.
@@ -158,37 +151,83 @@ impl StagedRoot {
         Ok(root)
     }
 
-    /// The entries that are known before anything is compiled: all except the result of the compile step. They are in order of the
-    /// assets, and not checked as a whole.
-    ///
-    /// # Errors
-    /// As [`StagedRoot::collect`].
-    pub fn inputs(package: &Package, roots: &Roots) -> Result<Self> {
-        let from_build = |a: &&Asset| {
-            matches!(a.content, Content::Files { base: Base::Build, .. } | Content::Staged { .. })
-        };
-        let mut entries = Vec::new();
-        for asset in package.assets.iter().filter(|a| !from_build(a)) {
-            entries.extend(resolve(package, asset, roots)?.into_iter().map(|l| l.entry));
-        }
-        Ok(Self { entries })
-    }
-
     /// The entries. Those of [`StagedRoot::collect`] and [`StagedRoot::of`] are sorted by path, and no two have the same path.
     pub fn entries(&self) -> &[Entry] {
         &self.entries
     }
+}
 
-    /// The paths of the files whose content this root needs.
+/// The files of a package that are known before anything is compiled. Each asset's pattern is looked up once; the result
+/// of the compile step is added later.
+#[derive(Clone, Debug)]
+pub struct Inputs {
+    /// The entries of each asset; `None` if the compile step makes them.
+    laid: Vec<Option<Vec<Laid>>>,
+}
+
+impl Inputs {
+    /// Looks up the files of every asset, except those that the compile step makes. File contents are not read.
+    ///
+    /// # Errors
+    /// As [`StagedRoot::collect`].
+    pub fn find(package: &Package, roots: &Roots) -> Result<Self> {
+        let from_build = |asset: &Asset| {
+            matches!(
+                asset.content,
+                Content::Files { base: Base::Build, .. } | Content::Staged { .. }
+            )
+        };
+        let laid = package.assets.iter().map(|asset| match from_build(asset) {
+            true => Ok(None),
+            false => resolve(package, asset, roots).map(Some),
+        });
+        Ok(Self { laid: laid.collect::<Result<_>>()? })
+    }
+
+    /// The entries, in order of the assets. Two assets may have the same path.
+    pub fn entries(&self) -> impl Iterator<Item = &Entry> {
+        self.laid.iter().flatten().flatten().map(|laid| &laid.entry)
+    }
+
+    /// The paths of the files whose content is read.
     pub fn sources(&self) -> impl Iterator<Item = &Path> {
-        self.entries.iter().filter_map(|e| match &e.kind {
-            EntryKind::File { source, .. } => Some(source.as_path()),
-            _ => None,
-        })
+        self.entries().filter_map(Entry::source)
+    }
+
+    /// A root with these entries alone, which is not checked.
+    pub fn unchecked(&self) -> StagedRoot {
+        StagedRoot { entries: self.entries().cloned().collect() }
+    }
+
+    /// Adds the files that the compile step has made, which are in `roots.build`, and checks the result.
+    ///
+    /// # Errors
+    /// As [`StagedRoot::collect`].
+    pub fn complete(&self, package: &Package, roots: &Roots) -> Result<StagedRoot> {
+        let mut laid: BTreeMap<String, Laid> = BTreeMap::new();
+        for (asset, found) in package.assets.iter().zip(&self.laid) {
+            let all = match found {
+                Some(found) => found.clone(),
+                None => resolve(package, asset, roots)?,
+            };
+            for new in all {
+                let path = new.entry.path.clone();
+                let new = match laid.remove(&path) {
+                    Some(old) => old.with(new, package)?,
+                    None => new,
+                };
+                laid.insert(path, new);
+            }
+        }
+        check::modes(package, laid.values())?;
+        let root = StagedRoot { entries: laid.into_values().map(|l| l.entry).collect() };
+        check::all(package, &root)?;
+        Ok(root)
     }
 }
 
 /// An entry with facts about the asset that it comes from.
+#[derive(Clone, Debug)]
 struct Laid {
     entry: Entry,
     /// Whether the asset has the key `mode`.

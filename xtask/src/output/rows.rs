@@ -8,7 +8,7 @@ use base::{
     failure::Failure,
     report::{Row, RunReport},
 };
-use pipeline::plan;
+use pipeline::{plan, steps};
 
 /// The table at the end of a run.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -162,8 +162,8 @@ pub(crate) struct Step {
     pub(crate) why: Option<Why>,
 }
 
-impl From<&plan::Step> for Step {
-    fn from(step: &plan::Step) -> Self {
+impl From<&steps::Step> for Step {
+    fn from(step: &steps::Step) -> Self {
         Self {
             name: step.name.clone(),
             package: step.package.clone(),

@@ -10,11 +10,7 @@ use base::{
     process::Program,
     workspace::Workspace,
 };
-use pipeline::{
-    cache::Cache,
-    circumstances::Circumstances,
-    plan::{Plan, Work},
-};
+use pipeline::{cache::Cache, circumstances::Circumstances, plan::Plan, steps::Work};
 use sources::{Fetcher, Store};
 
 const PACKAGE: &str = "calico-mesos";
@@ -63,7 +59,7 @@ fn shipped(workspace: &Workspace, reporter: &dyn Reporter) -> Result<PathBuf> {
     let wanted = [PACKAGE.to_owned()];
     let plan = Plan::of(&specs, &Circumstances::plain(workspace, &wanted, "", &fetcher)?)?;
     let cache = Cache::peek(workspace);
-    let compiled = plan.steps.iter().find(|step| matches!(step.work, Work::Host(_)));
+    let compiled = plan.steps.iter().find(|step| matches!(step.work, Work::Crate(_)));
     let dir = compiled.and_then(|step| cache.get(step.work.kind(), &step.key));
     dir.map(|dir| dir.join(PROGRAM))
         .ok_or_else(|| Failure::new(Class::Output, format!("{PACKAGE} was built, and is gone")))

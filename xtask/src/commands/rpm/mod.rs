@@ -21,7 +21,6 @@ use base::{
     failure::{Class, Failure, Result},
     process,
     report::RunReport,
-    step::Kind,
     workspace::Workspace,
 };
 use builders::{
@@ -31,10 +30,10 @@ use builders::{
 use pipeline::{
     keys::{self, Passphrase},
     lock::Lock,
-    plan::{self, PerStep, Plan, Work},
+    plan::{self, Plan},
     publish::{DEFAULT_BASE_URL, Place},
     schedule::Ended,
-    steps::is_nothing,
+    steps::{Made, PerStep, Work},
 };
 
 pub(super) fn run(
@@ -133,13 +132,13 @@ fn held_back<'a>(
     reporter: &dyn Reporter,
 ) -> Vec<(&'a str, &'a Failure)> {
     let mut out = Vec::new();
-    for (step, ended) in plan.steps.iter().zip(ended.iter()) {
-        if let (Work::Sign { .. }, Some(package), Some(reason), Outcome::HeldBack) =
-            (&step.work, &step.package, &ended.reason, ended.outcome)
-        {
-            reporter.event(&Event::HeldBack { package, reason: &reason.message });
-            out.push((package.as_str(), reason));
-        }
+    for (id, _, sign) in plan.signing() {
+        let Ended { outcome: Outcome::HeldBack, reason: Some(reason), .. } = &ended[id] else {
+            continue;
+        };
+        let package = &sign.unsigned.work.package.name;
+        reporter.event(&Event::HeldBack { package, reason: &reason.message });
+        out.push((package.as_str(), reason));
     }
     out
 }
@@ -172,21 +171,21 @@ fn check_reproducible(
         .reporter
         .event(&Event::Note { message: "building everything a second time, elsewhere" });
     let mut first = Vec::new();
-    for (step, ended) in plan.steps.iter().zip(ended.iter()) {
-        if let (Work::Package(work), Outcome::Cached | Outcome::Built) = (&step.work, ended.outcome)
-            && let Some(dir) = session.cache.get(Kind::Package, &step.key)
-            && !is_nothing(&dir)?
+    for (_, _, sign) in plan.signing() {
+        if is_made(&ended[sign.unsigned.id])
+            && let Some(Made::Rpm(rpm)) = sign.unsigned.rpm(&session.cache)?
         {
-            first.push(dir.join(work.package.file_name()));
+            first.push(rpm.path().to_owned());
         }
     }
-    let is_made = |kind: fn(&Work) -> bool| {
-        let steps = plan.steps.iter().zip(ended.iter());
-        steps.filter(|(_, ended)| ended.reason.is_none()).any(|(step, _)| kind(&step.work))
-    };
+    let steps = || plan.steps.with_ids().filter(|(id, _)| ended[*id].reason.is_none());
     let elsewhere = Elsewhere::find(
-        is_made(|work| matches!(work, Work::Host(_))),
-        is_made(|work| matches!(work, Work::Container(_))),
+        steps().any(|(_, step)| matches!(step.work, Work::Crate(_))),
+        steps().any(|(_, step)| matches!(step.work, Work::Container(_))),
     );
     reproducible::check(session, &first, &elsewhere)
+}
+
+fn is_made(ended: &Ended) -> bool {
+    matches!(ended.outcome, Outcome::Cached | Outcome::Built)
 }

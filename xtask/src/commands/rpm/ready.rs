@@ -6,24 +6,22 @@ use el7rpm::{openpgp::Certificate, signature::SignedRpm};
 
 use base::{
     events::Outcome,
-    failure::{Class, Failure, Result, Trouble},
+    failure::{Failure, Result, Trouble},
     key::Key,
-    step::Kind,
     workspace::Workspace,
 };
 use pipeline::{
     cache::Cache,
-    plan::{PerStep, Plan, Planned, Work},
-    publish,
+    plan::{Plan, Planned},
     schedule::Ended,
-    steps::is_nothing,
+    steps::PerStep,
 };
 
 /// Leaves out packages that require what only a package of ours offers that is missing, for its reason: what
 /// is published can be installed. What others than packages of this checkout offer is the distribution's.
 ///
 /// # Errors
-/// [`Class::Output`] for a result that cannot be read.
+/// [`Class::Output`](base::failure::Class::Output) for a result that cannot be read.
 pub(super) fn leave_out(
     plan: &Plan,
     ended: &mut PerStep<Ended>,
@@ -65,10 +63,8 @@ pub(super) fn first_failure(ended: &PerStep<Ended>) -> Option<Failure> {
 
 /// Names of the packages that failed.
 pub(super) fn failed<'a>(plan: &'a Plan, ended: &PerStep<Ended>) -> Vec<&'a str> {
-    let failed = plan.steps.iter().zip(ended.iter()).filter(|(step, ended)| {
-        matches!(step.work, Work::Sign { .. }) && ended.outcome == Outcome::Failed
-    });
-    failed.filter_map(|(step, _)| step.package.as_deref()).collect()
+    let failed = plan.signing().filter(|(id, ..)| ended[*id].outcome == Outcome::Failed);
+    failed.map(|(_, _, sign)| sign.unsigned.work.package.name.as_str()).collect()
 }
 
 /// Signed RPMs with the keys of their steps.
@@ -82,19 +78,9 @@ pub(super) fn signed_rpms(
     certificate: &Certificate,
 ) -> Result<Signed> {
     let mut out = Vec::new();
-    for (step, ended) in plan.steps.iter().zip(ended.iter()) {
-        let Work::Sign { file_name, .. } = &step.work else { continue };
-        if ended.reason.is_some() {
-            continue;
-        }
-        let dir = cache.get(Kind::Sign, &step.key);
-        let dir = dir.ok_or_else(|| {
-            Failure::new(Class::Output, format!("the signed {file_name} is gone"))
-        })?;
-        if is_nothing(&dir)? {
-            continue;
-        }
-        out.push((step.key.clone(), publish::signed(&dir, file_name, certificate)?));
+    for (_, step, sign) in plan.signing().filter(|(id, ..)| ended[*id].reason.is_none()) {
+        let rpm = sign.signed(&step.key, cache, certificate)?;
+        out.extend(rpm.map(|rpm| (step.key.clone(), rpm)));
     }
     Ok(out)
 }

@@ -4,15 +4,16 @@ use el7rpm::signature::SignedRpm;
 
 use base::{events::Outcome, key::Key, report::Row};
 use pipeline::{
-    plan::{PerStep, Plan, StepId, Work},
+    plan::Plan,
     schedule::Ended,
+    steps::{PerStep, StepId},
 };
 
 pub(super) fn rows(plan: &Plan, ended: &PerStep<Ended>, ready: &[(Key, SignedRpm)]) -> Vec<Row> {
-    let signed = plan.steps.iter().filter(|s| matches!(s.work, Work::Sign { .. }));
-    let names = signed.filter_map(|s| Some((s.package.as_deref()?, &s.key)));
     let rpm = |key: &Key| ready.iter().find(|(k, _)| k == key).map(|(_, rpm)| rpm);
-    let rows = names.map(|(name, key)| row(name, plan, ended, rpm(key)));
+    let rows = plan
+        .signing()
+        .map(|(_, step, sign)| row(&sign.unsigned.work.package.name, plan, ended, rpm(&step.key)));
     // A debug package that there was nothing for is in none of the three states.
     let has_state =
         |row: &Row| row.file.is_some() || row.held_back.is_some() || row.failed.is_some();

@@ -25,9 +25,9 @@ use pipeline::{
     circumstances::Circumstances,
     durations::Durations,
     keys::Keys,
-    plan::{Along, PerStep, Plan, Step, StepId, Work},
+    plan::{Along, Plan},
     schedule::{self, Done, Ended, OnFailure, Task},
-    steps::{Budget, Context, FetchedSources, Images},
+    steps::{Context, FetchedSources, Images, PerStep, Step, StepId, Threads, Work},
 };
 use sources::{Fetcher, Store};
 
@@ -192,8 +192,8 @@ impl<'a> Session<'a> {
         }
         let is_out_of_reach = |step: &Step| {
             let refused = earlier.get(&step.name).is_some_and(|e| e.reason.is_some());
-            let is_fetch = matches!(step.work, Work::Fetch(_));
-            refused || self.args.offline && is_fetch && step.state == State::ToDo
+            let asks = step.state == State::ToDo && step.work.needs_network();
+            refused || self.args.offline && asks
         };
         let can_begin = |step: &&Step| !step.needs.iter().any(|n| is_out_of_reach(&plan.steps[*n]));
         let rest: Vec<_> = plan.steps.iter().filter(|s| s.is_long()).filter(can_begin).collect();
@@ -235,13 +235,11 @@ impl<'a> Session<'a> {
         let context = Context {
             workspace: self.workspace,
             cache: &self.cache,
-            plan,
             signer: self.keys.signer.as_ref(),
             reporter: self.reporter,
             offline: self.args.offline,
-            release: self.args.release,
             toolchain: self.toolchain,
-            budget: Budget::new(jobs as u32),
+            threads: Threads::new(jobs as u32),
             fetcher,
             fetched: &self.fetched,
             images: &self.images,
@@ -251,8 +249,8 @@ impl<'a> Session<'a> {
             needs.iter().filter_map(|n| steps.iter().position(|s| s == n)).collect()
         };
         let task = |index: &StepId| {
-            let (context, index) = (&context, *index);
-            let step = &plan.steps[index];
+            let context = &context;
+            let step = &plan.steps[*index];
             Task {
                 name: step.name.clone(),
                 kind: step.work.kind(),
@@ -261,7 +259,7 @@ impl<'a> Session<'a> {
                 needs: place(&step.needs),
                 needs_any: step.needs_any.iter().map(|group| place(group)).collect(),
                 resource: step.work.resource(),
-                run: Box::new(move || self.timed(step, || context.run(index))),
+                run: Box::new(move || self.timed(step, || context.run(step))),
             }
         };
         let tasks: Vec<_> = steps.iter().map(task).collect();

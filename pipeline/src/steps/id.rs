@@ -48,13 +48,17 @@ impl<T> PerStep<T> {
         self.ids().zip(&self.0)
     }
 
-    pub(super) fn iter_mut(&mut self) -> std::slice::IterMut<'_, T> {
+    /// The step that is pushed next.
+    pub(crate) fn next_id(&self) -> StepId {
+        StepId(self.0.len())
+    }
+
+    pub(crate) fn iter_mut(&mut self) -> std::slice::IterMut<'_, T> {
         self.0.iter_mut()
     }
 
-    pub(super) fn push(&mut self, value: T) -> StepId {
+    pub(crate) fn push(&mut self, value: T) {
         self.0.push(value);
-        StepId(self.0.len() - 1)
     }
 }
 
@@ -77,9 +81,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_step_is_found_by_what_pushing_it_gave() {
+    fn a_value_is_found_by_the_id_of_its_step() {
         let mut list = PerStep::new(vec!["a"]);
-        let id = list.push("b");
+        let id = list.next_id();
+        list.push("b");
         assert_eq!((list[id], id.place(), list.len()), ("b", 1, 2));
         list[id] = "c";
         assert_eq!(

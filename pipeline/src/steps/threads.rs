@@ -2,33 +2,33 @@
 
 use std::sync::{Mutex, PoisonError};
 
-/// A number of threads, shared out among the packages that are being written.
-pub struct Budget {
+/// A number of threads that the packages which are being written compress with.
+pub struct Threads {
     free: Mutex<u32>,
 }
 
 /// Threads that one package holds until it is written.
-pub(super) struct Share<'a> {
-    budget: &'a Budget,
-    pub(super) threads: u32,
+pub(super) struct Taken<'a> {
+    all: &'a Threads,
+    pub(super) count: u32,
 }
 
-impl Budget {
+impl Threads {
     /// So many threads for all steps together.
     pub fn new(threads: u32) -> Self {
         Self { free: Mutex::new(threads) }
     }
 
     /// All that no other package holds, but at least one: a step has a core of its own anyway.
-    pub(super) fn take(&self) -> Share<'_> {
+    pub(super) fn take(&self) -> Taken<'_> {
         let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
         let taken = std::mem::take(&mut *free);
-        Share { budget: self, threads: taken }
+        Taken { all: self, count: taken }
     }
 }
 
-impl Drop for Share<'_> {
+impl Drop for Taken<'_> {
     fn drop(&mut self) {
-        *self.budget.free.lock().unwrap_or_else(PoisonError::into_inner) += self.threads;
+        *self.all.free.lock().unwrap_or_else(PoisonError::into_inner) += self.count;
     }
 }

@@ -1,15 +1,47 @@
-//! The container engine and the builder images, each looked for once in a run.
+//! `image NAME`: makes a builder image, which the container engine keeps. The key is that of [`Image::load`]; what is
+//! handed on is the engine with the image, each looked for once in a run.
 
 use std::{
     collections::BTreeMap,
     sync::{Mutex, PoisonError},
 };
 
+use super::{Context, Draft, Needed, Step};
 use base::failure::Trouble;
 use builders::{
     container::{BuiltImage, Engine, EngineKind, Image},
     site::Site,
 };
+
+/// Makes a builder image.
+#[derive(Debug)]
+pub struct BuildImage {
+    /// The image.
+    pub image: Image,
+}
+
+impl BuildImage {
+    pub(crate) fn draft(image: Image) -> Draft<Self> {
+        let inputs = vec![format!("containers/{}", image.name)];
+        let (name, identity) = (format!("image {}", image.name), image.identity().clone());
+        Draft { inputs, ..Draft::new(name, identity, Self { image }) }
+    }
+
+    pub(super) fn run(&self, step: &Step, context: &Context<'_>) -> Result<(), Trouble> {
+        context.images.get(&self.image, &context.site(), &step.name).map(drop)
+    }
+}
+
+impl Needed<BuildImage> {
+    /// The engine, and the image in it.
+    pub(super) fn built(
+        &self,
+        step: &str,
+        context: &Context<'_>,
+    ) -> Result<(Engine, BuiltImage), Trouble> {
+        context.images.get(&self.work.image, &context.site(), step)
+    }
+}
 
 /// What is known of engine and images so far, good or bad: what cannot be had is not asked for
 /// again.
@@ -41,7 +73,7 @@ impl Images {
     /// # Errors
     /// [`Trouble::Unavailable`] without an engine, or without the network that the image is made
     /// from.
-    pub(super) fn get(
+    fn get(
         &self,
         image: &Image,
         site: &Site<'_>,

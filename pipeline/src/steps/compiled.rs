@@ -1,0 +1,86 @@
+//! What packages get from the compile of their description: programs, or a staged root that they share out.
+
+use std::{path::PathBuf, sync::Arc};
+
+use el7rpm::spec::{ContainerBuild, Package};
+
+use super::{CompileCrate, CompileInContainer, Needed, StepId};
+use crate::cache::Cache;
+use base::key::Identity;
+
+/// What a description's build makes.
+#[derive(Clone, Debug)]
+pub(crate) enum Compiled {
+    /// The description has no build.
+    Nothing,
+    /// Programs of a crate.
+    Programs(Needed<CompileCrate>),
+    /// A staged root.
+    Staged(Arc<Staged>),
+}
+
+/// A staged root, and what its packages are checked by.
+#[derive(Debug)]
+pub(crate) struct Staged {
+    /// What none of its packages takes, on purpose.
+    pub(super) discard: Vec<String>,
+    /// What is on the host together; it is the last of them itself.
+    pub(super) release: Vec<Shared>,
+    /// What the target offers beside, or instead of, what CentOS 7 does.
+    pub(super) abi: Option<PathBuf>,
+}
+
+/// A staged root, and all packages that share it out among them.
+#[derive(Clone, Debug)]
+pub(crate) struct Shared {
+    /// The step that made it.
+    pub(crate) compile: Needed<CompileInContainer>,
+    /// The packages that share it out.
+    pub(crate) packages: Arc<Vec<Package>>,
+}
+
+impl Staged {
+    /// `release` are the staged roots of all compiles that this one needs, and its own.
+    pub(crate) fn new(build: &ContainerBuild, release: Vec<Shared>, abi: Option<PathBuf>) -> Self {
+        Self { discard: build.discard.clone(), release, abi }
+    }
+}
+
+impl Compiled {
+    /// The steps whose results the package is made from, or checked by.
+    pub(super) fn steps(&self) -> Vec<StepId> {
+        match self {
+            Self::Nothing => Vec::new(),
+            Self::Programs(programs) => vec![programs.id],
+            Self::Staged(staged) => staged.release.iter().map(|shared| shared.compile.id).collect(),
+        }
+    }
+
+    /// The staged root's circumstances.
+    pub(super) fn staged(&self) -> Option<&Staged> {
+        match self {
+            Self::Staged(staged) => Some(staged),
+            Self::Nothing | Self::Programs(_) => None,
+        }
+    }
+
+    /// The folder that the package's files are taken from, if the compile has been carried out.
+    pub(super) fn folder(&self, cache: &Cache) -> Option<PathBuf> {
+        match self {
+            Self::Nothing => None,
+            Self::Programs(programs) => programs.programs(cache),
+            Self::Staged(staged) => staged.release.last()?.compile.staged_root(cache),
+        }
+    }
+
+    /// The name and the identity of the compile.
+    pub(super) fn compile(&self) -> Option<(&str, &Identity)> {
+        match self {
+            Self::Nothing => None,
+            Self::Programs(programs) => Some((&programs.name, &programs.identity)),
+            Self::Staged(staged) => {
+                staged.release.last().map(|own| (own.compile.name.as_str(), &own.compile.identity))
+            }
+        }
+    }
+}

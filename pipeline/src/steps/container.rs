@@ -1,0 +1,146 @@
+//! `compile NAME`: compiles sources in a container. The result has the build tree, for other compiles that need it, and
+//! the staged root, for packages.
+
+use std::path::{Path, PathBuf};
+
+use el7rpm::spec::{ContainerBuild, Spec};
+
+use super::{BuildImage, Context, Draft, Fetch, Needed, Step};
+use crate::{cache::Cache, circumstances::Circumstances};
+use base::{
+    failure::{Result, Trouble},
+    key::{Identity, Key, KeyBuilder},
+    step::Kind,
+};
+use builders::container::{self, Compile};
+
+/// Changes when the way of compiling in a container does.
+const VERSION: u32 = 2;
+
+/// Compiles sources in a container.
+#[derive(Debug)]
+pub struct CompileInContainer {
+    /// Name of the description.
+    pub spec: String,
+    /// Version of its first package.
+    version: String,
+    /// Whether it is built from something else than its pinned sources.
+    local: bool,
+    /// The date that the build takes for now, in seconds since 1970.
+    source_date: u32,
+    /// What is compiled.
+    pub(crate) sources: Vec<Needed<Fetch>>,
+    /// Other compiles, whose sources and build trees it sees.
+    others: Vec<Needed<CompileInContainer>>,
+    /// The image to compile in.
+    image: Needed<BuildImage>,
+    /// Its phases.
+    build: ContainerBuild,
+}
+
+impl CompileInContainer {
+    pub(crate) fn draft(
+        spec: &Spec,
+        build: &ContainerBuild,
+        sources: Vec<Needed<Fetch>>,
+        others: Vec<Needed<Self>>,
+        image: Needed<BuildImage>,
+        circumstances: &Circumstances<'_>,
+    ) -> Draft<Self> {
+        let first = spec.packages.first();
+        let work = Self {
+            spec: spec.name.clone(),
+            version: first.map(|package| package.version.clone()).unwrap_or_default(),
+            local: spec.is_local(),
+            source_date: first.map_or(0, |package| package.source_date()),
+            sources,
+            others,
+            image,
+            build: build.clone(),
+        };
+        let identity = work.identity(&spec.path, circumstances.farm);
+        let mut needs: Vec<_> = work.sources.iter().map(|source| source.id).collect();
+        needs.push(work.image.id);
+        for other in &work.others {
+            needs.extend(other.work.sources.iter().map(|source| source.id).chain([other.id]));
+        }
+        let inputs = vec![format!("specs/{}", spec.name)];
+        Draft { needs, inputs, ..Draft::new(format!("compile {}", spec.name), identity, work) }
+    }
+
+    /// Everything that the result is made from, and how; `description` is the file that says it. The number of jobs,
+    /// the engine and ccache are left out: they must not change a byte. So are `discard` and the files of packages.
+    fn identity(&self, description: &Path, farm: bool) -> Identity {
+        let Self { build, .. } = self;
+        let phases = format!("{:?} {:?} {:?}", build.env, build.switches, build.phases);
+        let key = KeyBuilder::new("compile in container", VERSION);
+        let mut key = self
+            .image
+            .work
+            .image
+            .add_to(key)
+            .text("the description's name", &self.spec)
+            .text("the version", &self.version)
+            .text("the date of the newest change", &self.source_date.to_string())
+            .text("--distcc", if farm { "yes" } else { "no" })
+            .text_of("build", &phases, description);
+        for source in &self.sources {
+            let name = &source.work.source.name;
+            key = key.text(&format!("the source {name}"), name);
+            key = key.identity("content", &source.identity);
+        }
+        for other in &self.others {
+            key = key.text("the compiles that it needs", &other.work.spec);
+            key = key.step("build", &other.name, &other.identity.key);
+        }
+        key.identify()
+    }
+
+    pub(super) fn run(&self, step: &Step, context: &Context<'_>) -> Result<(), Trouble> {
+        let (engine, image) = self.image.built(&step.name, context)?;
+        let scratch = context.cache.scratch()?;
+        let unpacked = |sources: &[Needed<Fetch>]| -> Result<Vec<(String, PathBuf)>, Trouble> {
+            let unpack = |source: &Needed<Fetch>| {
+                Ok((source.work.source.name.clone(), source.unpack(scratch.path(), context)?))
+            };
+            sources.iter().map(unpack).collect()
+        };
+        let mut needs = Vec::new();
+        for other in &self.others {
+            let build = other.build_tree(context)?;
+            let sources = unpacked(&other.work.sources)?;
+            needs.push(container::Need { name: other.work.spec.clone(), build, sources });
+        }
+        let compile = Compile {
+            name: &self.spec,
+            version: &self.version,
+            local: self.local,
+            sources: unpacked(&self.sources)?,
+            needs,
+            build: &self.build,
+            source_date: self.source_date,
+            options: context.compile_options,
+        };
+        context.cache.make(Kind::Compile, &step.key, |out| {
+            compile.run(&engine, &image, &context.site(), &step.name, out)
+        })?;
+        Ok(())
+    }
+
+    /// The folder that the build with this key has installed into.
+    pub(super) fn staged_root(key: &Key, cache: &Cache) -> Option<PathBuf> {
+        Some(cache.get(Kind::Compile, key)?.join(container::STAGE))
+    }
+}
+
+impl Needed<CompileInContainer> {
+    fn build_tree(&self, context: &Context<'_>) -> Result<PathBuf> {
+        let result = context.cache.get(Kind::Compile, &self.identity.key);
+        Ok(result.ok_or_else(|| context.gone(&self.name))?.join(container::BUILD))
+    }
+
+    /// The folder that the build has installed into.
+    pub(super) fn staged_root(&self, cache: &Cache) -> Option<PathBuf> {
+        CompileInContainer::staged_root(&self.identity.key, cache)
+    }
+}

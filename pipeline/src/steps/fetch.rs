@@ -1,0 +1,131 @@
+//! `fetch NAME`: gets a source. The key is its pin, or the content of a folder; what is handed on is the source itself,
+//! which is fetched, and its archive hashed, once a run.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use el7rpm::spec::{Origin, Source};
+
+use super::{Context, Draft, Needed, Step};
+use base::{
+    failure::{Class, Classify, Failure, Result, Trouble},
+    key::Key,
+    workspace::Workspace,
+};
+use sources::Fetched;
+
+/// Gets a source.
+#[derive(Debug)]
+pub struct Fetch {
+    /// The source.
+    pub source: Source,
+}
+
+impl Fetch {
+    pub(crate) fn draft(source: &Source, workspace: &Workspace) -> Result<Draft<Self>> {
+        let name = format!("fetch {}", source.name);
+        let identity = sources::identity(source).map_err(|f| f.in_step(&name, None))?;
+        let relative = |path: &PathBuf| workspace.relative(path).display().to_string();
+        let inputs = source.patches.iter().map(relative).collect();
+        Ok(Draft { inputs, ..Draft::new(name, identity, Self { source: source.clone() }) })
+    }
+
+    pub(super) fn run(&self, step: &Step, context: &Context<'_>) -> Result<(), Trouble> {
+        self.get(&step.key, &step.name, context).map(drop)
+    }
+
+    fn get(&self, key: &Key, step: &str, context: &Context<'_>) -> Result<Fetched, Trouble> {
+        context.fetched.get(key, || context.fetcher.fetch(&self.source, step))
+    }
+
+    /// Fails if a folder or a patch is not what it was when the key was taken: it is read again to be copied.
+    fn check_copy(&self, key: &Key, tree: &Path) -> Result<()> {
+        let (origin, what) = match &self.source.origin {
+            Origin::Folder(path) => (Origin::Folder(tree.to_owned()), path.display().to_string()),
+            _ if self.source.patches.is_empty() => return Ok(()),
+            other => (other.clone(), format!("a patch of `{}`", self.source.name)),
+        };
+        let copy = Source { origin, ..self.source.clone() };
+        match *key == sources::identity(&copy)?.key {
+            true => Ok(()),
+            false => Err(Failure::new(
+                Class::Source,
+                format!("{what} was changed while it was being built from"),
+            )
+            .help("run again; nothing was kept of this step")),
+        }
+    }
+}
+
+impl Needed<Fetch> {
+    /// The source's tree below `scratch`, with its patches; a tree that is there already is taken. Where a plan
+    /// is made anew after the fetch, the run still has the source, so this asks no network.
+    pub(super) fn unpack(&self, scratch: &Path, context: &Context<'_>) -> Result<PathBuf, Trouble> {
+        let tree = scratch.join(&self.work.source.name);
+        if !tree.exists() {
+            fs_err::create_dir(&tree).class(Class::Output)?;
+            let fetched = self.work.get(&self.identity.key, &self.name, context)?;
+            fetched.lay_down(&tree, context.reporter)?;
+            self.work.check_copy(&self.identity.key, &tree)?;
+            fetched.patch(&tree)?;
+        }
+        Ok(tree)
+    }
+}
+
+/// Sources by their identity, so that they outlive a plan that is made anew.
+#[derive(Default)]
+pub struct FetchedSources(Mutex<BTreeMap<Key, Slot>>);
+
+/// Held while the source is fetched: another build that wants it waits, and one that wants another source does not.
+type Slot = Arc<Mutex<Option<Fetched>>>;
+
+impl FetchedSources {
+    /// The source with this identity, fetched unless the run has it. A failure is not kept.
+    pub(super) fn get(
+        &self,
+        identity: &Key,
+        fetch: impl FnOnce() -> Result<Fetched, Trouble>,
+    ) -> Result<Fetched, Trouble> {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let slot = Arc::clone(all.entry(identity.clone()).or_default());
+        drop(all);
+        let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(fetched) = &*slot {
+            return Ok(fetched.clone());
+        }
+        let fetched = fetch()?;
+        *slot = Some(fetched.clone());
+        Ok(fetched)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sources::{Fetcher, Store};
+
+    use super::*;
+    use crate::fixture::{Checkout, SILENT};
+
+    #[test]
+    fn a_source_is_fetched_once_and_a_failure_is_not_kept() {
+        let checkout = Checkout::new();
+        let workspace = &checkout.workspace;
+        checkout.write("src/file", "text");
+        let origin = Origin::Folder(workspace.root.join("src"));
+        let source = Source { name: "x".into(), origin, patches: Vec::new() };
+        let identity = sources::identity(&source).unwrap().key;
+        let store = Store::at(workspace.root.join("store")).unwrap();
+        let fetcher = Fetcher::new(&store, workspace, &SILENT);
+        let all = FetchedSources::default();
+        let fail = || Err(Trouble::Failed(Failure::new(Class::Source, "no")));
+        assert!(all.get(&identity, fail).is_err());
+        all.get(&identity, || fetcher.fetch(&source, "fetch x")).unwrap();
+        let again = all.get(&identity, || unreachable!()).unwrap();
+        again.lay_down(&workspace.root.join("tree"), &SILENT).unwrap();
+        assert!(workspace.root.join("tree/file").exists());
+    }
+}

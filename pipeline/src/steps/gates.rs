@@ -1,0 +1,107 @@
+//! The gates of a package: what must hold before its RPM is written.
+
+use std::{collections::BTreeSet, path::Path};
+
+use el7rpm::{
+    abi::{AbiTable, sonames},
+    lint::{self, Finding, Places},
+    package::Prepared,
+    spec::Package,
+    stage::{StagedRoot, leftover, taken},
+};
+
+use super::{Context, Shared, Staged};
+use base::failure::{Class, Classify, Failure, Result};
+use builders::container;
+
+/// Files that a message names.
+const NAMED: usize = 12;
+
+/// Fails if the package must not have what it holds.
+pub(super) fn check_lints(
+    package: &Package,
+    staged: Option<&Staged>,
+    root: &StagedRoot,
+    prepared: &Prepared<'_>,
+    context: &Context<'_>,
+) -> Result<()> {
+    refuse_findings(lint::check(package, root, prepared.facts(), &places(staged, context))?)
+}
+
+/// What no package may lead to. Texts are looked through where a build has made them: others may speak of
+/// folders that are called like the builder's.
+fn places(staged: Option<&Staged>, context: &Context<'_>) -> Places {
+    let mut places = Places::default();
+    places.foreign.extend(container::ROOTS.map(String::from));
+    places.foreign.push(context.workspace.root.display().to_string());
+    for Shared { compile, .. } in staged.iter().flat_map(|s| &s.release) {
+        places.in_any = vec![container::STAGE_ROOT.into()];
+        places.in_text.push(format!("{}/{}", container::BUILD_ROOT, compile.work.spec));
+        let source = |name: &str| format!("{}/{name}", container::SOURCE_ROOT);
+        let sources = compile.work.sources.iter();
+        places.in_text.extend(sources.map(|fetch| source(&fetch.work.source.name)));
+    }
+    places
+}
+
+/// No RPM leaves whose programs CentOS 7 would refuse to start.
+pub(super) fn check_abi(
+    package: &Package,
+    staged: Option<&Staged>,
+    root: &StagedRoot,
+    prepared: &Prepared<'_>,
+    context: &Context<'_>,
+) -> Result<()> {
+    let table = match staged.and_then(|s| s.abi.as_deref()) {
+        Some(path) => AbiTable::load(path)?,
+        None => AbiTable::el7()?,
+    };
+    let mut own = BTreeSet::new();
+    for Shared { compile, packages } in staged.iter().flat_map(|s| &s.release) {
+        let root = compile.staged_root(context.cache);
+        let root = root.ok_or_else(|| context.gone(&compile.name))?;
+        let files = taken(&root, packages).class(Class::Source)?;
+        own.extend(sonames(files.iter().map(|path| root.join(&path[1..])))?);
+    }
+    let violations = table.check(package.arch, root, prepared.facts(), &own)?;
+    let Some(first) = violations.first() else { return Ok(()) };
+    let mut failure = Failure::new(Class::Package, format!("ABI gate: {first}")).help(
+        "build the file for CentOS 7 (glibc 2.17, gcc 4.8), or ship the library in this release, or, if the \
+         host has it, add it to rpm/data/el7-abi.toml or to abi.toml of the builder image \
+         (docs/package-toml.md, The ABI gate)",
+    );
+    failure.last_lines = violations.iter().map(ToString::to_string).collect();
+    Err(failure)
+}
+
+/// No RPM leaves with paths of the builder, or with libraries looked for in places that are not a package's.
+fn refuse_findings(findings: Vec<Finding>) -> Result<()> {
+    let Some(first) = findings.first() else { return Ok(()) };
+    let mut failure = Failure::new(Class::Package, first.to_string()).help(first.help());
+    failure.last_lines = named(findings.iter().map(ToString::to_string).collect());
+    Err(failure)
+}
+
+/// As many as a message can take.
+fn named(mut lines: Vec<String>) -> Vec<String> {
+    let more = lines.len().saturating_sub(NAMED);
+    lines.truncate(NAMED);
+    if more > 0 {
+        lines.push(format!("and {more} more"));
+    }
+    lines
+}
+
+/// Fails if the build has staged files that no package takes: what is forgotten here is missed on the hosts only.
+pub(super) fn check_all_is_taken(root: &Path, staged: &Staged) -> Result<()> {
+    let packages = staged.release.last().map(|own| own.packages.as_slice()).unwrap_or_default();
+    let left = leftover(root, packages, &staged.discard).class(Class::Source)?;
+    if left.is_empty() {
+        return Ok(());
+    }
+    let message = format!("the build staged {} files that no package takes", left.len());
+    let mut failure = Failure::new(Class::Package, message)
+        .help("give them to a package with `staged = ...`, or name them in `build.discard`");
+    failure.last_lines = named(left.into_iter().collect());
+    Err(failure)
+}
