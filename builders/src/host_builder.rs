@@ -16,7 +16,7 @@ use base::{
     workspace::Workspace,
 };
 
-/// Changes when the way of building does.
+/// Increase this number when the way of building changes.
 const VERSION: u32 = 1;
 
 /// A crate to compile.
@@ -24,14 +24,14 @@ const VERSION: u32 = 1;
 pub struct HostBuild {
     /// Its folder, relative to the workspace.
     pub crate_dir: PathBuf,
-    /// The programs that packages want of it.
+    /// Names of the programs that packages contain.
     pub programs: BTreeSet<String>,
-    /// What they are linked for.
+    /// The target that they are linked for.
     pub target: Target,
 }
 
 impl HostBuild {
-    /// Everything that the programs are made from.
+    /// The key of everything that the programs are made from.
     pub fn identity(&self, workspace: &Workspace, rustc: &str, zig: &Zig) -> Result<Identity> {
         let mut key = KeyBuilder::new("compile", VERSION)
             .text("the target", self.target.with_version())
@@ -51,10 +51,10 @@ impl HostBuild {
         Ok(key.identify())
     }
 
-    /// Fetches what the crate depends on, so that compiling needs no network.
+    /// Fetches the crate's dependencies, so that compiling needs no network.
     ///
     /// # Errors
-    /// [`Trouble::Unavailable`]: without a network, others can still be built.
+    /// [`Trouble::Unavailable`] without a network, since other packages can still be built.
     pub fn fetch(&self, site: &Site<'_>, zig: &Zig, step: &str) -> Result<(), Trouble> {
         let words = ["fetch", "--locked", "--target", self.target.triple()];
         let mut args: Vec<OsString> = words.map(OsString::from).to_vec();
@@ -131,7 +131,8 @@ impl HostBuild {
         failure.help("mend the program's source; everything else that was built is kept")
     }
 
-    /// Paths of this machine stay out of the programs, so that every checkout builds the same.
+    /// The environment of the compiler. Paths of this machine do not get into the programs, so that every checkout
+    /// builds the same bytes.
     fn environment(&self, workspace: &Workspace, zig: &Zig) -> Vec<(OsString, OsString)> {
         let cargo_home = std::env::var_os("CARGO_HOME")
             .map(PathBuf::from)

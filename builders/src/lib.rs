@@ -1,11 +1,12 @@
-//! The builders: from sources to the files that packages hold.
+//! The builders: they compile sources into the files of packages.
 //!
 //! [`host_builder`] compiles the crates of host/ on this machine, for CentOS 7: [`rust`] and [`toolchain`] say with which
-//! compiler, [`target`] for which machine, [`tools`] links with the pinned zig, and [`pinned_rust`] sees to it that a
-//! release has the Rust that the checkout names, [`odd_paths`] that programs can read our paths. [`container`] compiles all other sources in an image of CentOS 7.
+//! compiler, [`target`] for which libc, [`tools`] links with the pinned zig, [`pinned_rust`] makes sure that a
+//! release uses the Rust that the checkout names, and [`odd_paths`] refuses paths that the programs cannot read.
+//! [`container`] compiles all other sources in an image of CentOS 7.
 //!
-//! A builder gets a [`site::Site`], which says where it works and to whom it reports, and fills a folder. Which builds
-//! there are, in which order, and whether a result is there already, the pipeline knows.
+//! A builder gets a [`site::Site`] (the checkout, the toolchain, the reporter) and fills a folder. The pipeline
+//! decides which builds there are, in which order they run, and whether a result is cached.
 
 pub mod container;
 pub mod host_builder;

@@ -1,7 +1,6 @@
-//! Characters in the paths of our folders with which programs that we run cannot work.
+//! Refuses paths of our folders with characters that cargo, zig or a container engine cannot handle.
 //!
-//! Our own code takes any path. Programs fail far from the cause, after some work, and in words that send the
-//! reader elsewhere; so it is said before.
+//! Our own code handles any path. Those programs would fail late, and with a message that does not name the cause.
 
 use std::path::{Path, PathBuf};
 
@@ -10,31 +9,32 @@ use base::{
     workspace::Workspace,
 };
 
-/// cargo takes the paths of a workspace's members, `host/*` with the checkout's before it, as patterns.
+/// cargo reads the paths of workspace members (the checkout's path and `host/*`) as glob patterns.
 const PATTERNS: &[char] = &['*', '?', '['];
-/// It joins folders of the target folder to a search path, and zig reads `%` in names that it links.
+/// cargo joins folders of the target folder to a search path (`:`), and zig interprets `%` in names of files that it
+/// links.
 const IN_TARGET: &[char] = &[':', '%'];
-/// It separates flags with it, in which paths stand.
+/// cargo separates flags with this character, and the flags contain paths.
 const BETWEEN_FLAGS: &[char] = &['\x1f'];
 /// An engine's option for a folder is OUTSIDE:INSIDE:ACCESS.
 const IN_VOLUMES: &[char] = &[':'];
 
-/// A folder, whose it is to read its path, and how to have another one.
-struct Folder {
+/// A folder, the program that reads its path, and how to choose another folder.
+struct CheckedFolder {
     path: PathBuf,
     who: &'static str,
     refused: &'static [char],
     remedy: &'static str,
 }
 
-/// Refuses paths with which crates, or what is in containers, cannot be compiled.
+/// Refuses paths that crates (`crates`) or sources in containers (`containers`) cannot be compiled with.
 pub fn check(workspace: &Workspace, crates: bool, containers: bool) -> Result<()> {
     let Workspace { root, state } = workspace;
     let state = real(state);
     let target = remedy(&state, workspace, "CARGO_TARGET_DIR names another target folder");
     let mut folders = Vec::new();
     let mut add = |path: &Path, who, refused, remedy| {
-        folders.push(Folder { path: path.to_owned(), who, refused, remedy });
+        folders.push(CheckedFolder { path: path.to_owned(), who, refused, remedy });
     };
     if crates {
         add(root, "cargo", PATTERNS, MOVE);
@@ -50,7 +50,7 @@ pub fn check(workspace: &Workspace, crates: bool, containers: bool) -> Result<()
         add(&state, "a container engine", IN_VOLUMES, target);
         add(&shared, "a container engine", IN_VOLUMES, cache);
     }
-    folders.iter().try_for_each(Folder::check)
+    folders.iter().try_for_each(CheckedFolder::check)
 }
 
 const MOVE: &str = "move the checkout to a path without it";
@@ -59,14 +59,14 @@ fn remedy(path: &Path, workspace: &Workspace, variable: &'static str) -> &'stati
     if path.starts_with(&workspace.root) { MOVE } else { variable }
 }
 
-/// With all links resolved, as programs see it.
+/// The path with all links resolved, as programs see it.
 fn real(path: &Path) -> PathBuf {
     let there = path.ancestors().find_map(|dir| Some((dir, fs_err::canonicalize(dir).ok()?)));
     let Some((dir, real)) = there else { return path.to_owned() };
     path.strip_prefix(dir).map_or_else(|_| path.to_owned(), |rest| real.join(rest))
 }
 
-impl Folder {
+impl CheckedFolder {
     fn check(&self) -> Result<()> {
         let Self { path, who, refused, remedy } = self;
         let what = match path.to_str() {
@@ -77,7 +77,7 @@ impl Folder {
                 Some(c) => format!("has a `{c}` in it"),
             },
         };
-        // As a literal: the terminal does not get what the message is about.
+        // As a Rust literal, so that the character cannot control the terminal.
         let message = format!("{who} cannot work with the path {path:?}, which {what}");
         Err(Failure::new(Class::Usage, message).help(*remedy))
     }

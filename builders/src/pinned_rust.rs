@@ -1,4 +1,4 @@
-//! The Rust that releases are compiled with: which one the checkout names, and whether it is here.
+//! The Rust that releases are compiled with: which version the checkout names, and whether it is installed.
 
 use el7rpm::input;
 
@@ -12,12 +12,12 @@ use base::{
     workspace::Workspace,
 };
 
-/// The one that releases of this checkout are compiled with.
+/// The toolchain that releases of this checkout are compiled with.
 ///
 /// # Errors
-/// If the checkout names none, or what is on PATH is not that one.
+/// If the checkout names no version, or another version is on PATH.
 pub fn of_release(workspace: &Workspace) -> Result<Toolchain> {
-    let version = named(workspace)?;
+    let version = version_in_manifest(workspace)?;
     let help = format!("`rustup toolchain install {version} --profile minimal`");
     let failed = |message: String| {
         Failure::new(Class::Tool, format!("a release is compiled with Rust {version}: {message}"))
@@ -30,7 +30,7 @@ pub fn of_release(workspace: &Workspace) -> Result<Toolchain> {
         return Err(failed("it is not installed".into()).help(help));
     }
     let own = Toolchain { version: Some(version.clone()) };
-    // Programs that another one than rustup has put on PATH choose nothing.
+    // If rustup did not install the rustc on PATH, RUSTUP_TOOLCHAIN has no effect on it.
     let rustc = Rust::ask(&workspace.root, &own)?.release().to_owned();
     for (name, is) in [("rustc", rustc), ("cargo", cargo(workspace, &own)?)] {
         if is != version {
@@ -42,7 +42,7 @@ pub fn of_release(workspace: &Workspace) -> Result<Toolchain> {
     Ok(own)
 }
 
-/// The version of the cargo that is run.
+/// The version of the cargo on PATH.
 fn cargo(workspace: &Workspace, toolchain: &Toolchain) -> Result<String> {
     let mut cargo = Program::new("cargo");
     cargo.arg("-V").current_dir(&workspace.root).without(steers_the_build);
@@ -53,7 +53,7 @@ fn cargo(workspace: &Workspace, toolchain: &Toolchain) -> Result<String> {
 }
 
 /// The version in the checkout's Cargo.toml.
-fn named(workspace: &Workspace) -> Result<String> {
+fn version_in_manifest(workspace: &Workspace) -> Result<String> {
     let manifest = workspace.root.join("Cargo.toml");
     let text = input::read_text(&manifest, input::MAX_TEXT).class(Class::Tool)?;
     let failed = |message: String| {
@@ -77,13 +77,14 @@ fn named(workspace: &Workspace) -> Result<String> {
     }
 }
 
-/// Whether it is three numbers: `stable` and `1.95` become another compiler in time.
+/// Whether the version is three numbers: `stable` and `1.95` mean another compiler as time passes.
 fn is_exact(version: &str) -> bool {
     let is_number = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
     version.split('.').count() == 3 && version.split('.').all(is_number)
 }
 
-/// Whether rustup has it. Its proxies are not asked: they may fetch what is missing.
+/// Whether rustup has installed this version. rustup's proxies (rustc, cargo) are not used to find out: they may
+/// download a missing toolchain.
 fn is_installed(rustup: &std::path::Path, version: &str) -> std::result::Result<bool, String> {
     let output = Program::new(rustup).args(["toolchain", "list"]).output();
     let output = output.map_err(|e| format!("rustup cannot be run: {e}"))?;

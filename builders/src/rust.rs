@@ -1,9 +1,8 @@
-//! The Rust compiler, and which machine it makes the programs of host/ for.
+//! The Rust compiler, and the target that it compiles the programs of host/ for.
 //!
-//! They run on CentOS 7, whatever they were compiled on. Linked with musl they are whole in themselves: they
-//! need no library of the host, and start in a quarter of the time, which counts for a program that is
-//! started for each container. Rust's own library for musl comes with rustup; where it cannot be had
-//! they are linked for CentOS 7's glibc, and work as well.
+//! The programs run on CentOS 7, on whatever machine they were compiled. Linked with musl they need no library of the
+//! host and start in a quarter of the time, which matters for a program that is started for each container. rustup
+//! installs Rust's library for musl; without it the programs are linked for CentOS 7's glibc, and work as well.
 
 use std::{
     io::ErrorKind,
@@ -20,22 +19,22 @@ use base::{
     process::{Program, on_path},
 };
 
-/// The compiler as it is chosen in a folder.
+/// The compiler that PATH and rustup choose in a folder.
 #[derive(Clone, Debug)]
 pub struct Rust {
-    /// The description that it gives of itself.
+    /// The output of `rustc -vV`.
     pub identity: String,
-    /// Where its libraries are.
+    /// The folder of its libraries.
     rustlib: PathBuf,
 }
 
 impl Rust {
-    /// Asks the compiler that is chosen in the folder `dir`, or by `toolchain`.
+    /// Runs the rustc that is chosen in the folder `dir`, or by `toolchain`, for its version and its folder.
     pub fn ask(dir: &Path, toolchain: &Toolchain) -> Result<Self> {
         let ask = |args: &[&str]| {
             let mut rustc = Program::new("rustc");
             rustc.args(args).current_dir(dir);
-            // What is preloaded into us may not get along with it.
+            // A library that is preloaded into xtask may break rustc.
             rustc.without(steers_the_build).without(|name| name == "LD_PRELOAD");
             toolchain.choose(&mut rustc);
             let failed =
@@ -56,12 +55,12 @@ impl Rust {
         Ok(Self { identity: ask(&["-vV"])?, rustlib: Path::new(&sysroot).join("lib/rustlib") })
     }
 
-    /// Its version alone.
+    /// The version number.
     pub fn release(&self) -> &str {
         self.identity.lines().find_map(|line| line.strip_prefix("release: ")).unwrap_or("unknown")
     }
 
-    /// What it can make programs for, the better one first.
+    /// The best target that it has the library for.
     pub fn target(&self) -> Target {
         if self.has(Target::Musl) { Target::Musl } else { Target::Glibc }
     }
@@ -80,7 +79,7 @@ pub fn has_rustup() -> bool {
 /// Adds Rust's library for musl.
 ///
 /// # Errors
-/// [`Trouble::Unavailable`] whatever goes wrong: others can be built.
+/// [`Trouble::Unavailable`] for every error, since other packages can be built.
 pub fn add_library(site: &Site<'_>, step: &str) -> Result<(), Trouble> {
     let asked = match site.offline {
         true => Err(Failure::new(Class::Tool, "--offline forbids to ask for it")),
@@ -98,7 +97,7 @@ pub fn add_library(site: &Site<'_>, step: &str) -> Result<(), Trouble> {
 fn ask_rustup(site: &Site<'_>, step: &str) -> Result<()> {
     let root = &site.workspace.root;
     let rust = Rust::ask(root, site.toolchain)?;
-    // rustup itself does not mind another one at work on the same toolchain.
+    // rustup has no lock against another rustup that changes the same toolchain.
     let registry = fs_err::File::open(&rust.rustlib).class(Class::Tool)?;
     registry.file().lock().class(Class::Tool)?;
     if rust.has(Target::Musl) {
@@ -109,7 +108,7 @@ fn ask_rustup(site: &Site<'_>, step: &str) -> Result<()> {
     rustup.without(steers_the_build);
     site.toolchain.choose(&mut rustup);
     site.process(rustup, "rust-library.log", Class::Tool, step).run()?;
-    // A rustc that came another way is not rustup's to add to.
+    // rustup cannot add a library to a rustc that it did not install.
     match rust.has(Target::Musl) {
         true => Ok(()),
         false => Err(Failure::new(Class::Tool, "rustup has added it to another rustc")),

@@ -1,4 +1,4 @@
-//! Where and how a program is built: what every builder gets from the run.
+//! The settings of a run that every builder needs.
 
 use crate::toolchain::Toolchain;
 use base::{
@@ -8,21 +8,22 @@ use base::{
     workspace::Workspace,
 };
 
-/// What programs are built with, and how.
+/// The settings of a run that every builder needs.
 #[derive(Clone, Copy)]
 pub struct Site<'a> {
     /// The checkout.
     pub workspace: &'a Workspace,
     /// Whether no network may be used.
     pub offline: bool,
-    /// What crates are compiled with.
+    /// The Rust that crates are compiled with.
     pub toolchain: &'a Toolchain,
-    /// Who is told what happens.
+    /// Gets the events.
     pub reporter: &'a dyn Reporter,
 }
 
 impl<'a> Site<'a> {
-    /// A program that a step runs, with the name of its log and the class of its failure.
+    /// Prepares a program that the step `step` runs: `log` is the name of its log file, `class` the class of its
+    /// failure.
     pub fn process(
         &self,
         program: Program,

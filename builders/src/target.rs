@@ -1,6 +1,6 @@
-//! What the programs of host/ are linked for.
+//! The targets that the programs of host/ are linked for.
 
-/// What programs are linked for.
+/// A target that programs are linked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Target {
     /// Any Linux.
@@ -10,7 +10,7 @@ pub enum Target {
 }
 
 impl Target {
-    /// The name that Rust has for it.
+    /// Rust's name of the target.
     pub fn triple(self) -> &'static str {
         match self {
             Self::Musl => "x86_64-unknown-linux-musl",
@@ -18,7 +18,7 @@ impl Target {
         }
     }
 
-    /// The name that cargo-zigbuild has for it.
+    /// cargo-zigbuild's name of the target.
     pub fn with_version(self) -> &'static str {
         match self {
             Self::Musl => self.triple(),

@@ -1,26 +1,26 @@
-//! Which Rust compiles the programs of host/: the one that is there, or for a release the one that the checkout
-//! names (decision 84).
+//! Which Rust compiles the programs of host/: the installed one, or for a release the version that the checkout names
+//! (decision 84).
 //!
 //! The root Cargo.toml says `[workspace.metadata.release] rust = "X.Y.Z"`, and rustup chooses that toolchain for
-//! every program that is run with [`Toolchain::choose`]. Nothing is installed in passing: what is missing is said
-//! before the work, with the command that installs it.
+//! every program that is run with [`Toolchain::choose`]. This code installs nothing: if a toolchain is missing, the
+//! run stops before the work and names the command that installs it.
 
 use crate::target::Target;
 use base::process::Program;
 
-/// The Rust that is there, whoever has chosen it.
+/// The installed Rust, chosen by PATH or by rustup.
 pub static PRESENT: Toolchain = Toolchain { version: None };
 
 /// A choice of Rust.
 #[derive(Clone, Debug)]
 pub struct Toolchain {
-    /// The version that rustup is to take.
+    /// The version that rustup must use; `None` leaves the choice to the machine.
     pub version: Option<String>,
 }
 
 impl Toolchain {
-    /// Has `program`, and what it runs, take this Rust. For a release that goes for what stands in settings of
-    /// cargo's as well: variables win over them, and an empty one means no wrapper.
+    /// Makes `program`, and the programs that it runs, use this Rust. For a release the variables also override
+    /// cargo's settings; an empty variable means no wrapper.
     pub fn choose(&self, program: &mut Program) {
         if let Some(version) = &self.version {
             program.envs([
@@ -33,20 +33,20 @@ impl Toolchain {
         }
     }
 
-    /// What rustup is to be told to add a target's library to it.
+    /// The arguments for rustup that add a target's library to this toolchain.
     pub fn adding(&self, target: Target) -> Vec<&str> {
         let which = self.version.iter().flat_map(|version| ["--toolchain", version]);
         ["target", "add"].into_iter().chain(which).chain([target.triple()]).collect()
     }
 
-    /// The same as one would type it.
+    /// The same command as a user would type it.
     pub fn how_to_add(&self, target: Target) -> String {
         format!("rustup {}", self.adding(target).join(" "))
     }
 }
 
-/// Variables through which a shell could change what is built, or with what: cargo hands on in CARGO which one
-/// it is. Those that say where cargo lives, and how it reaches its registry, stay.
+/// Whether a variable could change which compiler is used or what it builds (cargo sets CARGO for programs that it
+/// runs). Variables about cargo's home and its registry are kept.
 pub fn steers_the_build(name: &str) -> bool {
     let kept = ["CARGO_HOME", "CARGO_HTTP_", "CARGO_NET_", "CARGO_REGISTR", "CARGO_TERM_"];
     let steering =

@@ -1,7 +1,7 @@
 //! zig and cargo-zigbuild, which link for musl, or for CentOS 7's old glibc, on any machine (decision 52).
 //!
-//! They come as Python packages, pinned by hash in `tools/requirements.txt`, into a folder of
-//! their own under target/: nothing of the machine's is touched.
+//! They are installed as Python packages, pinned by hash in `tools/requirements.txt`, into a folder below target/.
+//! Nothing outside of it is changed.
 
 use std::path::{Path, PathBuf};
 
@@ -23,13 +23,13 @@ pub struct Zig {
     pub cargo_zigbuild: PathBuf,
     /// zig.
     pub zig: PathBuf,
-    /// What tells these programs from others, for step keys.
+    /// Identifies these very programs in step keys.
     pub identity: String,
 }
 
 impl Zig {
-    /// The pinned ones if they are installed, else those on PATH, else the place where the pinned
-    /// ones will be. For a release only the pinned ones will do.
+    /// The pinned programs if they are installed, else those on PATH, else the paths where the pinned programs will
+    /// be installed. A release uses the pinned programs only.
     pub fn locate(workspace: &Workspace, release: bool) -> Self {
         let pinned = Self::pinned(workspace);
         if release || pinned.is_there() {
@@ -91,7 +91,7 @@ pub fn install(site: &Site<'_>, step: &str) -> Result<(), Trouble> {
     let tmp = workspace.tmp().join("tools");
     fs_err::create_dir_all(&tmp).class(Class::Output)?;
     let pip = pip(site, python, &tmp)?;
-    site.process(pip, "tools.log", Class::Tool, step).run().map_err(judge)?;
+    site.process(pip, "tools.log", Class::Tool, step).run().map_err(trouble_of)?;
     let dir = zig.cargo_zigbuild.ancestors().nth(2).unwrap_or(&workspace.state);
     fs_err::create_dir_all(workspace.state.join("tools")).class(Class::Output)?;
     if dir.exists() {
@@ -111,7 +111,7 @@ pub fn install(site: &Site<'_>, step: &str) -> Result<(), Trouble> {
     }
 }
 
-/// How pip calls itself, if this Python has it.
+/// The version line of pip, if this Python has pip.
 pub fn pip_version(python: &Path) -> Option<String> {
     let mut pip = Program::new(python);
     let output = pip.args(["-m", "pip", "--version"]).output().ok()?;
@@ -130,8 +130,8 @@ fn pip(site: &Site<'_>, python: PathBuf, target: &Path) -> Result<Program> {
     Ok(pip)
 }
 
-/// Only a registry that cannot be reached is nobody's fault.
-fn judge(mut failure: Failure) -> Trouble {
+/// An unreachable registry makes the tools unavailable; every other error of pip is a failure.
+fn trouble_of(mut failure: Failure) -> Trouble {
     let says = |text: &str| failure.last_lines.iter().any(|l| l.contains(text));
     let unreachable =
         says("Could not find a version") || says("Connection") || says("Temporary failure");

@@ -105,8 +105,8 @@ mod tests {
 
     use super::*;
 
-    struct Silent;
-    impl Reporter for Silent {
+    struct NoEvents;
+    impl Reporter for NoEvents {
         fn event(&self, event: &Event<'_>) {
             panic!("{event:?}");
         }
@@ -128,25 +128,25 @@ mod tests {
         let why =
             |kind, content: &str| notes.why(kind, "package a/b", &inputs(content)).to_string();
         assert_eq!(why(Kind::Package, "1"), "never done here");
-        notes.note(Kind::Package, "package a/b", &inputs("1"), &Silent);
+        notes.note(Kind::Package, "package a/b", &inputs("1"), &NoEvents);
         assert_eq!(why(Kind::Package, "1"), "its result is gone");
         assert_eq!(why(Kind::Package, "2"), "specs/notes/README changed");
-        notes.note(Kind::Package, "package a/b", &inputs("2"), &Silent);
+        notes.note(Kind::Package, "package a/b", &inputs("2"), &NoEvents);
         assert_eq!(why(Kind::Package, "1"), "specs/notes/README changed");
         assert_eq!(notes.why(Kind::Package, "package a-b", &inputs("1")), Why::NeverDone);
     }
 
     #[test]
-    fn of_an_image_only_the_engine_knows_whether_it_is_there() {
+    fn an_image_with_the_same_inputs_is_known_to_the_engine_alone() {
         let (_dir, notes) = notes();
-        notes.note(Kind::Image, "image el7", &inputs("1"), &Silent);
+        notes.note(Kind::Image, "image el7", &inputs("1"), &NoEvents);
         assert_eq!(notes.why(Kind::Image, "image el7", &inputs("1")), Why::OnlyTheEngineKnows);
     }
 
     #[test]
     fn a_note_that_cannot_be_read_is_none() {
         let (_dir, notes) = notes();
-        notes.note(Kind::Sign, "sign a", &inputs("1"), &Silent);
+        notes.note(Kind::Sign, "sign a", &inputs("1"), &NoEvents);
         let path = notes.path(Kind::Sign, "sign a");
         for text in ["", "{", "[]", "{\"step\":\"sign b\",\"inputs\":[]}", "\u{0}"] {
             fs_err::write(&path, text).unwrap();

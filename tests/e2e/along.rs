@@ -33,7 +33,7 @@ fn published(checkout: &Checkout) -> Vec<String> {
 }
 
 #[test]
-fn what_the_descriptions_require_is_made_to_the_last_one() {
+fn packages_that_descriptions_require_are_made_too() {
     let checkout = Checkout::empty();
     data(&checkout, "top", "requires = { virtual = \"*\", elsewhere = \"*\" }");
     data(
@@ -122,7 +122,7 @@ const NOTE: &str =
     "tools-libs is made, too: tools requires libown.so.1()(64bit), which it provides";
 
 #[test]
-fn what_compiled_files_require_is_made_when_it_is_known() {
+fn packages_that_compiled_files_require_are_made_too() {
     if !support::have("libraries of others", &["gcc", "git", "sh"]) {
         return;
     }

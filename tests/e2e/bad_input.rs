@@ -33,7 +33,7 @@ fn failure(checkout: &Checkout) -> String {
 }
 
 #[test]
-fn malformed_descriptions() {
+fn malformed_descriptions_are_refused() {
     snapshot(
         "malformed",
         &[
@@ -53,7 +53,7 @@ fn malformed_descriptions() {
 }
 
 #[test]
-fn hostile_descriptions() {
+fn hostile_descriptions_are_refused() {
     snapshot(
         "hostile",
         &[
@@ -102,7 +102,7 @@ fn hostile_descriptions() {
 }
 
 #[test]
-fn assets_that_are_not_what_they_should_be() {
+fn wrong_assets_are_refused() {
     let linked = Checkout::empty();
     let keys = "assets = [{ source = \"link\", dest = \"/x\" }]\n";
     linked.write("specs/p/package.toml", format!("[package.p]\n{HEAD}{keys}{LOG}"));
@@ -134,7 +134,7 @@ fn assets_that_are_not_what_they_should_be() {
 }
 
 #[test]
-fn unknown_and_doubled_packages() {
+fn unknown_and_duplicate_packages_are_refused() {
     let checkout = Checkout::new();
     let (code, unknown) = checkout.fails(&["rpm", "mesoss"]);
     let twice = fs_err::read(checkout.path("specs/notes/package.toml")).unwrap();
@@ -148,7 +148,7 @@ fn unknown_and_doubled_packages() {
 }
 
 #[test]
-fn output_that_cannot_be_written() {
+fn output_that_cannot_be_written_is_an_error() {
     let checkout = Checkout::new();
     checkout.write("file", "in the way");
     let (code, message) = checkout.fails(&["rpm", "--out", "file/el7"]);
@@ -179,7 +179,7 @@ fn a_full_disk_loses_nothing() {
     let mut command = std::process::Command::new("unshare");
     command.args(["--mount", "sh", "-c", script, "sh"]).arg(mount.path()).arg(checkout.dir.path());
     let output = crate::support::run(command.arg(env!("CARGO_BIN_EXE_xtask")));
-    let (code, message) = checkout.judge(&output);
+    let (code, message) = checkout.code_and_text(&output);
     assert_eq!(code, 10, "{message}");
     assert!(
         message.contains("No space left on device") && message.contains("help: free some space"),
@@ -228,7 +228,7 @@ fn an_archive_without_a_pin_can_be_planned_and_not_built() {
 }
 
 #[test]
-fn what_is_nested_deeply_is_refused() {
+fn deeply_nested_toml_is_refused() {
     let checkout = Checkout::new();
     let toml = fs_err::read_to_string(checkout.path("specs/notes/package.toml")).unwrap();
     let braces = |n: usize| [&"{".repeat(n), "README", &"}".repeat(n)].concat();
@@ -257,7 +257,7 @@ fn too_few_open_files_are_named() {
     let mut command = std::process::Command::new("sh");
     command.args(["-c", "ulimit -n 8 && exec \"$@\"", "sh"]);
     command.arg(xtask.get_program()).args(xtask.get_args());
-    let (code, message) = checkout.judge(&crate::support::run(&mut command));
+    let (code, message) = checkout.code_and_text(&crate::support::run(&mut command));
     assert_eq!(code, 2, "{message}");
     assert!(message.contains("the limit of open files is 8"), "{message}");
     assert!(message.contains("ulimit -n 1024"), "{message}");

@@ -112,10 +112,10 @@ impl Checkout {
 
     /// The exit code, and the message with the folder's name taken out.
     pub fn fails(&self, args: &[&str]) -> (i32, String) {
-        self.judge(&support::run(&mut self.xtask(args)))
+        self.code_and_text(&support::run(&mut self.xtask(args)))
     }
 
-    pub fn judge(&self, output: &Output) -> (i32, String) {
+    pub fn code_and_text(&self, output: &Output) -> (i32, String) {
         let real = fs_err::canonicalize(self.dir.path()).unwrap();
         let text =
             String::from_utf8_lossy(&output.stderr).replace(real.to_str().unwrap(), "[ROOT]");

@@ -29,7 +29,7 @@ fn have() -> bool {
 
 /// A run whose compile stands still.
 fn standing_still(tools: &Tools, checkout: &Checkout, args: &[&str]) -> Child {
-    tools.hold("podman", "run");
+    tools.make_hang("podman", "run");
     let mut run = tools.xtask(checkout, &["rpm"]);
     let run = run.args(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     tools.wait();
@@ -228,7 +228,7 @@ fn a_run_that_is_killed_between_its_publications_leaves_a_whole_repository() {
 }
 
 #[test]
-fn where_no_compile_can_begin_or_all_or_nothing_is_published_nothing_is_early() {
+fn nothing_is_published_early_in_a_release_or_without_a_long_compile() {
     let (tools, checkout) = with_a_compile();
     let key = support::key_file("b");
     tools.write("engine", "exit 1\n");

@@ -107,7 +107,7 @@ fn no_key_of_the_schema_is_without_a_build() {
 const UNIT: &str = "[Unit]\nDescription=X\n[Service]\nExecStart=/bin/true\n[Install]\nWantedBy=multi-user.target\n";
 
 #[test]
-fn what_every_key_says_is_in_the_package() {
+fn every_key_of_package_toml_has_its_effect_in_the_package() {
     if !support::have("every key", &["rpm", "gcc"]) {
         return;
     }

@@ -54,7 +54,7 @@ pub fn row<'a>(events: &'a [Value], name: &str) -> &'a Value {
 }
 
 #[test]
-fn what_does_not_need_the_failed_step_is_published() {
+fn packages_that_do_not_need_the_failed_step_are_published() {
     let checkout = Checkout::new();
     package(&checkout, "broken", &too_new(), "");
     let (code, events, rpms) = run(&checkout, &[]);
@@ -129,7 +129,7 @@ fn a_repository_that_has_what_failed_is_left_as_it_is() {
 }
 
 #[test]
-fn where_everything_fails_nothing_is_published() {
+fn a_run_in_which_everything_fails_publishes_nothing() {
     let checkout = Checkout::empty();
     package(&checkout, "broken", &too_new(), "");
     let (code, events, rpms) = run(&checkout, &[]);

@@ -85,7 +85,7 @@ pub fn lend_tools(checkout: &Checkout) {
 }
 
 #[test]
-fn what_cannot_be_built_here_is_held_back() {
+fn packages_that_cannot_be_built_here_are_held_back() {
     let checkout = with_crate("fn main() {}");
     // A PATH with rustc, but with neither zig nor Python.
     let rust: Vec<_> = ["rustc", "cargo"].iter().map(|t| support::on_path(t).unwrap()).collect();

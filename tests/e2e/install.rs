@@ -16,13 +16,13 @@ use crate::{
 };
 
 /// A root with a repository of ours, and a stand-in for CentOS 7's own.
-struct Scratch {
+struct InstallRoot {
     dir: tempfile::TempDir,
 }
 
 const TOOLS: &[&str] = &["dnf", "rpm", "busybox", "python3"];
 
-impl Scratch {
+impl InstallRoot {
     fn new() -> Self {
         let own = Self { dir: tempfile::tempdir().unwrap() };
         for dir in ["root", "repos", "base"] {
@@ -109,7 +109,7 @@ fn everything_installs_together_with_signatures_required_and_erases_without_trac
     if !support::have_as_root("dnf install", TOOLS) {
         return;
     }
-    let scratch = Scratch::new();
+    let scratch = InstallRoot::new();
     let out = scratch.publish();
     scratch.dnf_ok(&["install", "stand-in-for-centos-7"]);
     let packages = names(&out);
@@ -169,7 +169,7 @@ fn the_files_of_the_folder_install_by_name_as_the_guide_says() {
     if !support::have_as_root("dnf install ./*.rpm", TOOLS) {
         return;
     }
-    let scratch = Scratch::new();
+    let scratch = InstallRoot::new();
     let out = scratch.publish();
     fs_err::remove_file(scratch.path("repos/mesos-calico.repo")).unwrap();
     let key = out.join("RPM-GPG-KEY-mesos-calico");
@@ -196,7 +196,7 @@ fn a_repository_that_another_key_signed_is_refused() {
     if !support::have_as_root("dnf refuses", TOOLS) {
         return;
     }
-    let scratch = Scratch::new();
+    let scratch = InstallRoot::new();
     let out = scratch.publish();
     // The metadata is signed again by somebody else; the key that hosts trust stays what it was.
     index_again(&out, "b", |_| "a");
@@ -212,7 +212,7 @@ fn a_package_that_another_key_signed_is_refused() {
     if !support::have_as_root("dnf refuses a package", TOOLS) {
         return;
     }
-    let scratch = Scratch::new();
+    let scratch = InstallRoot::new();
     let out = scratch.publish();
     let rpm = walk(&out).into_iter().find(|f| f.starts_with("mesos-calico-firewalld")).unwrap();
     let strangers = scratch.path("strangers");

@@ -8,11 +8,11 @@ use std::{
 use crate::{checkout::Checkout, support};
 
 /// A gpg of our own, with a key of this kind.
-pub struct Gpg {
+pub struct GpgHome {
     pub home: tempfile::TempDir,
 }
 
-impl Gpg {
+impl GpgHome {
     pub fn new() -> Self {
         let own = Self { home: tempfile::tempdir().unwrap() };
         use std::os::unix::fs::PermissionsExt;
@@ -51,7 +51,7 @@ impl Gpg {
     }
 }
 
-impl Drop for Gpg {
+impl Drop for GpgHome {
     fn drop(&mut self) {
         let _ = Command::new("gpgconf")
             .env("GNUPGHOME", self.home.path())
@@ -62,7 +62,7 @@ impl Drop for Gpg {
 
 /// A key with this passphrase, as a file in `dir`.
 pub fn protected_key(dir: &Path, passphrase: &str) -> PathBuf {
-    let gpg = Gpg::new();
+    let gpg = GpgHome::new();
     gpg.make("protected", "rsa2048", "sign", passphrase);
     gpg.export("protected", passphrase, dir)
 }
@@ -76,7 +76,7 @@ fn a_passphrase_comes_from_a_variable_or_a_descriptor_and_a_wrong_one_is_an_erro
     let key = protected_key(checkout.dir.path(), "geheim");
     let key = key.to_str().unwrap();
 
-    let (code, message) = checkout.judge(&support::run(
+    let (code, message) = checkout.code_and_text(&support::run(
         checkout.xtask(&["rpm", "--key", key, "--passphrase-env", "PASS"]).env("PASS", "falsch"),
     ));
     assert_eq!(
@@ -85,8 +85,8 @@ fn a_passphrase_comes_from_a_variable_or_a_descriptor_and_a_wrong_one_is_an_erro
     );
     assert_eq!(code, 8);
     assert!(!checkout.path("dist").exists());
-    let (code, message) =
-        checkout.judge(&support::run(checkout.xtask(&["rpm", "--key", key]).stdin(Stdio::null())));
+    let (code, message) = checkout
+        .code_and_text(&support::run(checkout.xtask(&["rpm", "--key", key]).stdin(Stdio::null())));
     assert_eq!(
         message.replace("[ROOT]/protected.secret.asc", "KEY"),
         "error: the key KEY has a passphrase, and there is no terminal to ask for it\n  help: give it by --passphrase-fd N or --passphrase-env NAME, or run on a terminal"
@@ -113,7 +113,7 @@ fn keys_that_centos_7_cannot_check_are_refused() {
     if !support::have("refused keys", &["gpg"]) {
         return;
     }
-    let (checkout, gpg) = (Checkout::new(), Gpg::new());
+    let (checkout, gpg) = (Checkout::new(), GpgHome::new());
     for (kind, usage, says) in [
         ("ed25519", "sign", "the key is EdDSA, whose signatures rpm 4.11"),
         ("nistp256", "sign", "the key is ECDSA, whose signatures rpm 4.11"),
@@ -155,7 +155,7 @@ fn gpg_and_its_agent_sign_as_well() {
     if !support::have("--gpg-key", &["gpg"]) {
         return;
     }
-    let (checkout, gpg) = (Checkout::new(), Gpg::new());
+    let (checkout, gpg) = (Checkout::new(), GpgHome::new());
     gpg.make("release", "rsa4096", "sign", "");
     let run = |args: &[&str]| {
         let mut command = checkout.xtask(args);
@@ -164,12 +164,14 @@ fn gpg_and_its_agent_sign_as_well() {
     };
     support::ok(&mut run(&["rpm", "--release", "--gpg-key", "release"]));
     checkout.ok(&["verify"]);
-    let (code, message) = checkout.judge(&support::run(&mut run(&["rpm", "--gpg-key", "nobody"])));
+    let (code, message) =
+        checkout.code_and_text(&support::run(&mut run(&["rpm", "--gpg-key", "nobody"])));
     assert_eq!(code, 8);
     assert!(message.contains("gpg has no key nobody"), "{message}");
     // Of several keys none is taken at random: the first may be the one that was given up.
     gpg.make("release of old", "rsa2048", "sign", "");
-    let (code, message) = checkout.judge(&support::run(&mut run(&["rpm", "--gpg-key", "release"])));
+    let (code, message) =
+        checkout.code_and_text(&support::run(&mut run(&["rpm", "--gpg-key", "release"])));
     assert_eq!(code, 8, "{message}");
     assert!(message.contains("several keys") && message.contains("fingerprint"), "{message}");
 }
@@ -179,7 +181,7 @@ fn a_key_without_its_secret_part_is_refused_before_the_work() {
     if !support::have("keys without their secret part", &["gpg"]) {
         return;
     }
-    let (checkout, gpg) = (Checkout::new(), Gpg::new());
+    let (checkout, gpg) = (Checkout::new(), GpgHome::new());
     gpg.make("offline", "rsa2048", "sign,cert", "");
     let list = support::ok(gpg.command().args(["--with-colons", "--list-keys", "offline"]));
     let fingerprint = list.lines().find_map(|l| l.strip_prefix("fpr:::::::::")).unwrap();
@@ -189,11 +191,11 @@ fn a_key_without_its_secret_part_is_refused_before_the_work() {
     for what in ["--export", "--export-secret-subkeys"] {
         let text = support::ok(gpg.command().args(["--armor", what, "offline"]));
         checkout.write("key.asc", &text);
-        let other = Gpg::new();
+        let other = GpgHome::new();
         support::ok(other.command().arg("--import").arg(checkout.path("key.asc")));
         let mut run = checkout.xtask(&["rpm", "--gpg-key", "offline"]);
         let (code, message) =
-            checkout.judge(&support::run(run.env("GNUPGHOME", other.home.path())));
+            checkout.code_and_text(&support::run(run.env("GNUPGHOME", other.home.path())));
         assert_eq!(code, 8, "{message}");
         assert!(message.contains("gpg has no secret part of the key"), "{message}");
     }
@@ -244,7 +246,7 @@ fn a_development_key_made_at_a_wrong_clock() {
         let mut command = Command::new("faketime");
         command.args(["-f", time]).arg(xtask.get_program()).args(xtask.get_args());
         command.env("TZ", "UTC");
-        checkout.judge(&support::run(&mut command))
+        checkout.code_and_text(&support::run(&mut command))
     };
     // No key can bear these times.
     for time in ["@1960-01-01 00:00:00", "@2110-01-01 00:00:00"] {

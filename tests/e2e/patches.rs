@@ -6,7 +6,7 @@ use crate::{
     checkout::{Checkout, built, walk},
     sources::{
         fetch, fetch_fails, fetch_ok, sha256,
-        web::{Answer, Web},
+        web::{WebAnswer, Web},
         with,
     },
     support,
@@ -105,7 +105,7 @@ fn a_patch_that_does_not_apply_is_named_with_source_and_hunk() {
         "--- a/main.c\n+++ b/main.c\n@@ -1 +1 @@\n-int main() { return 0; }\n+int main() {}\n";
     let fuzzy = change("file", "zwei", "dos").replace(" three", " trois");
     checkout.write("specs/boxed/b.patch", format!("{more}{fuzzy}"));
-    let (code, said) = checkout.judge(&support::run(&mut tools.xtask(&checkout, &["rpm"])));
+    let (code, said) = checkout.code_and_text(&support::run(&mut tools.xtask(&checkout, &["rpm"])));
     assert_eq!(code, 4, "{said}");
     let message = "the patch specs/boxed/b.patch does not apply to the source `boxed`: file, \
                    hunk @@ -1,3 +1,3 @@";
@@ -135,9 +135,9 @@ fn sources_of_every_kind_are_patched() {
     let archive = tar.into_inner().unwrap();
     let (of_archive, of_file) = (sha256(&archive), sha256(text));
     let web = Web::serve(move |request, _| match request.path.as_str() {
-        "/x.tar" => Answer::all(&archive),
-        "/file" => Answer::all(text),
-        _ => Answer::status(404),
+        "/x.tar" => WebAnswer::all(&archive),
+        "/file" => WebAnswer::all(text),
+        _ => WebAnswer::status(404),
     });
     let repository = tempfile::tempdir().unwrap();
     let git = |args: &[&str]| {
@@ -276,9 +276,9 @@ const FIX: &str = "--- a/x\n+++ b/x\n";
 #[test]
 fn a_file_that_is_not_unpacked_is_pinned_checked_and_put_under_its_name() {
     let web = Web::serve(|request, _| match request.path.as_str() {
-        "/d/fix.patch" => Answer::all(FIX.as_bytes()),
-        "/d/sorry.patch" => Answer::all(b"<!DOCTYPE html>\n<p>We moved.</p>"),
-        _ => Answer::status(404),
+        "/d/fix.patch" => WebAnswer::all(FIX.as_bytes()),
+        "/d/sorry.patch" => WebAnswer::all(b"<!DOCTYPE html>\n<p>We moved.</p>"),
+        _ => WebAnswer::status(404),
     });
     let of =
         |url: &str, more: &str| with(&format!("[source.p]\nurl = \"{}\"\n{more}", web.url(url)));

@@ -34,7 +34,7 @@ fn of_all_kinds(tools: &Tools) -> Checkout {
 
 /// A run in which this program stands still.
 fn standing_still(tools: &Tools, checkout: &Checkout, (program, what): (&str, &str)) -> Child {
-    tools.hold(program, what);
+    tools.make_hang(program, what);
     let mut run = tools.xtask(checkout, &["rpm"]);
     let run = run.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     tools.wait();
@@ -82,7 +82,7 @@ fn a_signal_to_the_run_alone_ends_every_program_with_all_that_it_has_started() {
 
 /// Nobody can act on SIGKILL; what it leaves would hold the lock of cargo's target folder.
 #[test]
-fn what_a_killed_run_left_running_is_ended_by_the_next() {
+fn the_next_run_ends_the_programs_of_a_killed_run() {
     if !support::have("kill -9 and programs", &["git", "mkfifo", "sh"]) {
         return;
     }

@@ -72,7 +72,8 @@ fn a_folder_that_the_user_cannot_replace_is_refused_before_the_work() {
     for folder in ["dist/el7/repodata", "dist/el7", "dist"] {
         support::ok(Command::new("chown").args(["0:0"]).arg(checkout.path(folder)));
         checkout.write("specs/notes/README", folder);
-        let (code, message) = checkout.judge(&support::run(&mut checkout.as_user(&["rpm"])));
+        let (code, message) =
+            checkout.code_and_text(&support::run(&mut checkout.as_user(&["rpm"])));
         assert_eq!(code, 10, "{message}");
         assert!(message.contains(&format!("[ROOT]/{folder} cannot be written to")), "{message}");
         assert_eq!(fs_err::read_dir(checkout.path("dist")).unwrap().count(), 1);
@@ -102,7 +103,7 @@ fn two_checkouts_may_index_and_publish_one_folder_at_once() {
 }
 
 #[test]
-fn what_is_published_is_on_the_disk_before_it_takes_its_place() {
+fn a_repository_is_synced_to_disk_before_the_exchange() {
     if !support::have("fsync", &["strace"]) {
         return;
     }

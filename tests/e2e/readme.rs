@@ -20,7 +20,7 @@ fn lines(with: &str) -> String {
 }
 
 #[test]
-fn what_is_to_be_typed_before_installing() {
+fn the_commands_before_installing_in_the_readme_work() {
     if !support::have("README's commands", &["gpg", "rpm", "sha256sum", "mktemp"]) {
         return;
     }

@@ -128,7 +128,7 @@ fn a_release_without_its_rust_is_refused_before_the_work() {
         let (tools, checkout) = (with_rustup(), pinned());
         spoil(&tools, &checkout);
         let output = support::run(&mut release(&tools, &checkout, &[]));
-        let (code, message) = checkout.judge(&output);
+        let (code, message) = checkout.code_and_text(&output);
         assert_eq!(code, 5, "{message}");
         for part in parts {
             assert!(message.contains(part), "{part} is not in\n{message}");
@@ -180,7 +180,7 @@ fn a_release_without_the_library_for_musl_or_the_pinned_zig_publishes_nothing() 
     let before = walk(&checkout.path("dist/el7"));
     let refused = |args: &[&str], parts: [&str; 2]| {
         let output = support::run(&mut release(&tools, &checkout, args));
-        let (code, message) = checkout.judge(&output);
+        let (code, message) = checkout.code_and_text(&output);
         assert_eq!(code, 11, "{message}");
         for part in parts {
             assert!(message.contains(part), "{part} is not in\n{message}");

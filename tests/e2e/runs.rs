@@ -85,7 +85,7 @@ fn metadata_never_goes_back_in_time() {
 }
 
 #[test]
-fn what_is_published_can_be_served_whatever_the_umask() {
+fn published_files_are_world_readable_with_any_umask() {
     use std::os::unix::fs::PermissionsExt;
     let checkout = Checkout::new();
     let script = "umask 077; exec \"$0\" \"$@\"";
@@ -118,7 +118,7 @@ fn the_output_may_be_a_link_to_a_folder_but_neither_a_file_nor_a_mount_point() {
 }
 
 #[test]
-fn what_was_tampered_with_is_noticed_and_mended() {
+fn a_changed_published_file_is_noticed_and_replaced() {
     let checkout = Checkout::new();
     checkout.ok(&["rpm"]);
     let rpm = checkout.path("dist/el7/notes-1-1.el7.noarch.rpm");
@@ -226,7 +226,7 @@ fn foreign_files_are_never_replaced() {
 }
 
 #[test]
-fn the_plan_in_all_its_forms() {
+fn plan_prints_text_json_and_a_graph() {
     let checkout = Checkout::new();
     let text = checkout.ok(&["plan"]);
     assert!(

@@ -10,7 +10,7 @@ fn kinds(checkout: &Checkout, args: &[&str]) -> Vec<String> {
     let text = String::from_utf8(output.stdout).unwrap();
     let mut kinds = Vec::new();
     for line in text.lines() {
-        let (ok, said) = judge(checkout, line);
+        let (ok, said) = validate(checkout, line);
         assert!(ok, "{args:?} printed {line}: {said}");
         let value: serde_json::Value = serde_json::from_str(line).unwrap();
         kinds.push(value["event"].as_str().unwrap().to_owned());
@@ -20,7 +20,7 @@ fn kinds(checkout: &Checkout, args: &[&str]) -> Vec<String> {
 }
 
 /// What jsonschema says of a line.
-fn judge(checkout: &Checkout, line: &str) -> (bool, String) {
+fn validate(checkout: &Checkout, line: &str) -> (bool, String) {
     checkout.write("line.json", line);
     let mut command = Command::new("jsonschema");
     command.arg("-i").args(["line.json", "schema.json"].map(|name| checkout.path(name)));
@@ -70,7 +70,7 @@ fn every_object_that_a_command_prints_is_as_the_schema_says() {
 fn the_schema_knows_all_fields_and_no_others() {
     let Some(checkout) = with_schema() else { return };
     let note = r#"{"event":"note","format":1,"message":"m"}"#;
-    assert!(judge(&checkout, note).0);
+    assert!(validate(&checkout, note).0);
     for wrong in [
         r#"{"event":"note","format":1,"message":"m","more":1}"#,
         r#"{"event":"note","format":2,"message":"m"}"#,
@@ -78,6 +78,6 @@ fn the_schema_knows_all_fields_and_no_others() {
         r#"{"event":"note","format":1}"#,
         r#"{"event":"unheard-of","format":1}"#,
     ] {
-        assert!(!judge(&checkout, wrong).0, "{wrong}");
+        assert!(!validate(&checkout, wrong).0, "{wrong}");
     }
 }

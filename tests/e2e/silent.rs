@@ -35,7 +35,7 @@ fn an_engine_that_hangs_is_told_of_and_ends_with_the_run() {
         if hangs == "build" {
             tools.write("no-image", "");
         }
-        tools.hold("podman", hangs);
+        tools.make_hang("podman", hangs);
         let mut run = tools.xtask(&checkout, &["rpm", "--json", "--silence", "1"]);
         let mut run = run.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         tools.wait();
@@ -70,7 +70,7 @@ fn the_address_that_docker_does_not_reach_is_named_with_its_variable() {
     let run = || {
         let mut run = tools.xtask(&checkout, &["rpm", "--builder", "docker"]);
         let (code, message) =
-            checkout.judge(&support::run(run.env("DOCKER_HOST", "tcp://127.0.0.1:1")));
+            checkout.code_and_text(&support::run(run.env("DOCKER_HOST", "tcp://127.0.0.1:1")));
         assert_eq!(code, 11, "{message}");
         message
     };

@@ -18,7 +18,7 @@ fn states(tools: &Tools, checkout: &Checkout) -> Vec<[String; 3]> {
 }
 
 #[test]
-fn what_is_not_there_and_not_needed_is_not_called_cached() {
+fn a_missing_result_that_is_not_needed_is_not_called_cached() {
     let tools = Tools::new();
     let checkout = Checkout::empty();
     compiled(&checkout, "boxed", "");

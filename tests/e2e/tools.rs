@@ -125,7 +125,7 @@ impl Tools {
     }
 
     /// Lets `program` stand still when it is called with arguments that hold `what`.
-    pub fn hold(&self, program: &str, what: &str) {
+    pub fn make_hang(&self, program: &str, what: &str) {
         self.write("still", &format!("{program} {what}\n"));
     }
 

@@ -27,7 +27,7 @@ fn fails(checkout: &Checkout, args: &[&str]) -> (i32, String) {
     let xtask = checkout.xtask(args);
     let mut command = Command::new("timeout");
     command.arg("60").arg(xtask.get_program()).args(xtask.get_args());
-    checkout.judge(&support::run(command.current_dir(checkout.dir.path())))
+    checkout.code_and_text(&support::run(command.current_dir(checkout.dir.path())))
 }
 
 #[test]
@@ -69,7 +69,8 @@ fn a_folder_of_specs_that_a_user_may_not_look_into_fails_the_run() {
         support::ok(Command::new("chown").arg("0:0").arg(&path));
         let before = fs_err::metadata(&path).unwrap().permissions();
         fs_err::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
-        let (code, message) = checkout.judge(&support::run(&mut checkout.as_user(&["rpm"])));
+        let (code, message) =
+            checkout.code_and_text(&support::run(&mut checkout.as_user(&["rpm"])));
         assert_eq!(code, 3, "{message}");
         assert!(message.contains("Permission denied"), "{message}");
         fs_err::set_permissions(&path, before).unwrap();
@@ -92,7 +93,7 @@ fn a_script_that_cannot_be_read_is_not_taken_for_the_script_itself() {
 }
 
 #[test]
-fn what_is_no_folder_cannot_be_indexed() {
+fn index_refuses_a_path_that_is_not_a_folder() {
     for make in UNREADABLE.iter().filter(|make| !make.starts_with("mkdir")) {
         let checkout = Checkout::new();
         put(make, &checkout.path("folder"));

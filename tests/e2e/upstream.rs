@@ -31,11 +31,11 @@ const SYSTEM: [&str; 9] = [
 
 /// A copy of the builder image as a root that RPMs are installed into: it has the libraries that
 /// the programs were linked with.
-struct Host {
+struct ImageRoot {
     dir: tempfile::TempDir,
 }
 
-impl Host {
+impl ImageRoot {
     fn new(image: &str, more: &[&str]) -> Self {
         let own = Self { dir: tempfile::tempdir().unwrap() };
         for dir in ["root", "repos", "base"] {
@@ -152,7 +152,7 @@ fn the_real_descriptions_of_mesos_and_net_modules_up_to_running_daemons() {
     ];
     assert_eq!(rpms, expected);
 
-    let host = Host::new(&image(&yard, "mesos"), &SYSTEM);
+    let host = ImageRoot::new(&image(&yard, "mesos"), &SYSTEM);
     host.add(&out, "stand-ins");
     let ours = host.path("ours");
     real_packages(&format!("file://{}", ours.display()), &ours);
@@ -193,7 +193,7 @@ fn a_real_library_from_its_archive_to_its_own_tests_on_a_host() {
     let base_url = format!("file://{}", out.display());
     let source = format!("cppunit={}", archive.display());
     yard.ok(&["rpm", "--offline", "--base-url", &base_url, "--source", &source]);
-    let host = Host::new(&image(&yard, "cppunit"), &SYSTEM);
+    let host = ImageRoot::new(&image(&yard, "cppunit"), &SYSTEM);
     host.add(&out, "cppunit");
     host.install(&["cppunit", "cppunit-devel", "cppunit-tests"]);
     let said = host.bash("/usr/libexec/cppunit/cppunittestmain 2>&1");

@@ -21,7 +21,7 @@ fn verify(checkout: &Checkout, args: &[&str]) -> (i32, String) {
     let xtask = checkout.xtask(&["verify", "--public-key", public.to_str().unwrap()]);
     let mut command = Command::new("timeout");
     command.arg("60").arg(xtask.get_program()).args(xtask.get_args()).args(args);
-    checkout.judge(&support::run(command.current_dir(checkout.dir.path())))
+    checkout.code_and_text(&support::run(command.current_dir(checkout.dir.path())))
 }
 
 /// A copy of what was published, changed by `change`.
@@ -68,7 +68,7 @@ fn a_stripped_repository_is_refused() {
 }
 
 #[test]
-fn what_no_signature_covers_is_refused() {
+fn verify_refuses_files_that_no_signature_covers() {
     let checkout = published();
     let add = |name: &str| {
         changed(&checkout, |dir| {
@@ -95,7 +95,7 @@ fn what_no_signature_covers_is_refused() {
 
 /// No checksum covers the signature of the list itself.
 #[test]
-fn what_stands_beside_the_signature_of_the_list_is_refused() {
+fn verify_refuses_text_beside_the_signature_of_sha256sums() {
     let checkout = published();
     let with = |change: &dyn Fn(&str) -> String| {
         changed(&checkout, |dir| {
@@ -168,7 +168,7 @@ fn neither_fifos_nor_endless_files_keep_verify_busy() {
     {
         support::ok(Command::new("sh").args(["-c", make, "sh"]).arg(&key));
         let mut command = checkout.xtask(&["verify", "--public-key", "key"]);
-        let (code, message) = checkout.judge(&support::run(&mut command));
+        let (code, message) = checkout.code_and_text(&support::run(&mut command));
         assert_eq!(code, 8, "{message}");
         support::ok(Command::new("rm").arg("-r").arg(&key));
     }

@@ -125,7 +125,7 @@ fn no_package_is_made_of_keys_wherever_cargo_puts_results() {
     let toml = crate::checkout::NOTES.replace("\"README\"", &format!("{key:?}"));
     checkout.write("specs/notes/package.toml", toml);
     let mut run = checkout.xtask(&["rpm", "notes"]);
-    let (code, message) = checkout.judge(&support::run(run.env("CARGO_TARGET_DIR", "out")));
+    let (code, message) = checkout.code_and_text(&support::run(run.env("CARGO_TARGET_DIR", "out")));
     assert_eq!(code, 4, "{message}");
     assert!(message.contains("where keys and results of runs are"), "{message}");
 }

@@ -141,7 +141,7 @@ fn notes_that_cannot_be_read_fail_nothing() {
 }
 
 #[test]
-fn machines_are_told_all_of_it() {
+fn plan_json_has_every_changed_input() {
     let (tools, checkout) = done();
     for i in 0..5 {
         checkout.write(&format!("specs/boxed/src/{i}.c"), "");

@@ -14,7 +14,7 @@ use el7rpm::{
 };
 
 use crate::{
-    fixtures::Bench,
+    fixtures::PackageFolder,
     rpmbuild::{elf, scratch},
     support,
 };
@@ -25,13 +25,13 @@ const TOOLS: &[&str] = &["gcc", "readelf", "objcopy", "nm", "addr2line"];
 
 /// A package with all of them, and what becomes of it and of its companion.
 struct Split {
-    bench: Bench,
+    bench: PackageFolder,
     packages: Vec<Package>,
     roots: Vec<StagedRoot>,
 }
 
 fn split(keys: &str) -> el7rpm::Result<Split> {
-    let bench = Bench::new(&format!(
+    let bench = PackageFolder::new(&format!(
         "[package.p]\nversion = \"1.0\"\narch = \"x86_64\"\nlicense = \"l\"\nsummary = \"s\"\n{keys}\n\
          assets = [\n\
            {{ source = \"bin/*\", dest = \"/usr/bin/\", mode = \"755\" }},\n\
@@ -202,7 +202,7 @@ fn debuggers_find_lines_by_build_id() {
 #[test]
 fn a_large_program_survives() {
     let dir = tempfile::tempdir().unwrap();
-    let bench = Bench::new(
+    let bench = PackageFolder::new(
         "[package.p]\nversion = \"1.0\"\narch = \"x86_64\"\nlicense = \"l\"\nsummary = \"s\"\n\
          assets = [{ source = \"large\", dest = \"/usr/bin/large\", mode = \"755\" }]",
     );
@@ -235,7 +235,7 @@ fn what_cannot_be_is_refused() {
     let kept = split("strip = false").unwrap();
     assert!(sources(&kept.roots[0])["/usr/bin/program"].ends_with("bin/program"));
     assert_eq!(kept.packages.len(), 1);
-    let bench = Bench::new(
+    let bench = PackageFolder::new(
         "[package.p]\nversion = \"1.0\"\narch = \"x86_64\"\nlicense = \"l\"\nsummary = \"s\"\n\
          debuginfo = true\nassets = [{ source = \"x\", dest = \"/usr/bin/x\" }]",
     );
@@ -254,7 +254,7 @@ fn a_debug_file_with_too_long_a_name_is_refused() {
         return;
     }
     let name = "n".repeat(244);
-    let bench = Bench::new(&format!(
+    let bench = PackageFolder::new(&format!(
         "[package.p]\nversion = \"1.0\"\narch = \"x86_64\"\nlicense = \"l\"\nsummary = \"s\"\n\
          debuginfo = true\nassets = [{{ source = \"x\", dest = \"/usr/bin/{name}\", mode = \"755\" }}]"
     ));

@@ -12,11 +12,11 @@ use el7rpm::{
 use crate::support;
 
 /// A folder with a package.toml and its files, and room for what is made of them.
-pub struct Bench {
+pub struct PackageFolder {
     pub dir: tempfile::TempDir,
 }
 
-impl Bench {
+impl PackageFolder {
     /// With this `[package.NAME]` table; the rest of the description is filled in.
     pub fn new(toml: &str) -> Self {
         let own = Self { dir: tempfile::tempdir().unwrap() };
@@ -72,8 +72,8 @@ text = ["First & <last>"]
 "#;
 
 /// One package with nearly everything in it, and one with nothing.
-pub fn varied() -> Bench {
-    let bench = Bench::new(
+pub fn varied() -> PackageFolder {
+    let bench = PackageFolder::new(
         r#"
 [common]
 version = "1.0"

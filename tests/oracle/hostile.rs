@@ -190,7 +190,7 @@ fn damaged_elf_files() {
     let out = tempfile::tempdir().unwrap();
     let path = out.path().join("elf");
     let package = "[package.p]\nversion = \"1\"\narch = \"x86_64\"\nsummary = \"s\"\nlicense = \"l\"\nassets = []";
-    let package = fixtures::Bench::new(package).packages().remove(0);
+    let package = fixtures::PackageFolder::new(package).packages().remove(0);
     let table = AbiTable::el7().unwrap();
     let mut elf = include_bytes!("../../rpm/fuzz/seeds/elf/library").to_vec();
     for whole in [elf.clone(), {

@@ -9,7 +9,7 @@ use el7rpm::{
     stage::{Roots, StagedRoot},
 };
 
-use crate::{fixtures::Bench, support};
+use crate::{fixtures::PackageFolder, support};
 
 const PACKAGE: &str = r#"
 [package.large]
@@ -20,8 +20,8 @@ license = "none"
 assets = [{ source = "files/*", dest = "/opt/large/" }]
 "#;
 
-fn bench(sizes: &[u64]) -> Bench {
-    let bench = Bench::new(PACKAGE);
+fn bench(sizes: &[u64]) -> PackageFolder {
+    let bench = PackageFolder::new(PACKAGE);
     for (i, size) in sizes.iter().enumerate() {
         let name = format!("files/{i}");
         bench.write(&name, "");

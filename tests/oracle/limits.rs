@@ -12,7 +12,7 @@ use el7rpm::{
     stage::{Entry, EntryKind, StagedRoot},
 };
 
-use crate::{fixtures::Bench, support};
+use crate::{fixtures::PackageFolder, support};
 
 const PACKAGE: &str = r#"
 [package.large]
@@ -23,8 +23,8 @@ license = "none"
 assets = [{ source = "a", dest = "/opt/a" }]
 "#;
 
-fn bench() -> Bench {
-    let bench = Bench::new(PACKAGE);
+fn bench() -> PackageFolder {
+    let bench = PackageFolder::new(PACKAGE);
     bench.write("a", "a\n");
     bench
 }
@@ -32,7 +32,7 @@ fn bench() -> Bench {
 /// Writes the package with so long a description, more than a package.toml can hold, and `files` names of one
 /// file.
 fn write(
-    bench: &Bench,
+    bench: &PackageFolder,
     description: usize,
     files: usize,
 ) -> el7rpm::Result<el7rpm::package::UnsignedRpm> {

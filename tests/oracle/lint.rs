@@ -10,12 +10,12 @@ use el7rpm::{
     stage::{Roots, StagedRoot},
 };
 
-use crate::{fixtures::Bench, rpmbuild::elf, support};
+use crate::{fixtures::PackageFolder, rpmbuild::elf, support};
 
 const WORKER: &str = "/usr/lib/rpm/check-rpaths-worker";
 
 /// What is found in the package of a bench.
-fn findings(bench: &Bench) -> Vec<Finding> {
+fn findings(bench: &PackageFolder) -> Vec<Finding> {
     let package = bench.packages().remove(0);
     let roots = Roots::of_folder(bench.dir.path());
     let root = StagedRoot::collect(&package, &roots).unwrap();
@@ -27,15 +27,15 @@ fn findings(bench: &Bench) -> Vec<Finding> {
     lint::check(&package, &root, prepared.facts(), &places).unwrap()
 }
 
-fn bench(waive: &str) -> Bench {
-    Bench::new(&format!(
+fn bench(waive: &str) -> PackageFolder {
+    PackageFolder::new(&format!(
         "[package.x]\nversion = \"1\"\narch = \"x86_64\"\nsummary = \"s\"\nlicense = \"l\"\nstrip = false\n\
          waive = [{waive}]\nassets = [{{ source = \"x.so\", dest = \"/usr/lib64/x.so\", mode = \"755\" }}]\n"
     ))
 }
 
 /// Links `x.so` with this list of paths.
-fn link(bench: &Bench, list: &str, tags: &str) {
+fn link(bench: &PackageFolder, list: &str, tags: &str) {
     bench.write("x.c", "int x;");
     let mut gcc = Command::new("gcc");
     gcc.current_dir(bench.dir.path()).args(["-shared", "-o", "x.so", "x.c"]);
@@ -43,7 +43,7 @@ fn link(bench: &Bench, list: &str, tags: &str) {
     support::ok(&mut gcc);
 }
 
-fn is_taken_by_rpm(bench: &Bench) -> bool {
+fn is_taken_by_rpm(bench: &PackageFolder) -> bool {
     let mut worker = Command::new(WORKER);
     worker.env("RPM_BUILD_ROOT", bench.dir.path()).arg(bench.path("x.so"));
     support::run(&mut worker).status.success()
@@ -157,7 +157,7 @@ fn a_waiver_names_check_and_file_and_must_be_needed() {
 
 #[test]
 fn scripts_links_and_texts_of_the_builder() {
-    let bench = Bench::new(
+    let bench = PackageFolder::new(
         "[package.x]\nversion = \"1\"\narch = \"noarch\"\nsummary = \"s\"\nlicense = \"l\"\nassets = [\n\
          { source = \"script\", dest = \"/usr/bin/script\", mode = \"755\" },\n\
          { source = \"x.pc\", dest = \"/usr/lib64/pkgconfig/x.pc\" },\n\
@@ -183,7 +183,7 @@ fn scripts_links_and_texts_of_the_builder() {
 #[test]
 fn scriptlets_that_name_the_builder() {
     let said = |keys: &str| {
-        let bench = Bench::new(&format!(
+        let bench = PackageFolder::new(&format!(
             "[package.x]\nversion = \"1\"\narch = \"noarch\"\nsummary = \"s\"\nlicense = \"l\"\n{keys}"
         ));
         findings(&bench).iter().map(ToString::to_string).collect::<Vec<_>>()
@@ -210,7 +210,7 @@ fn the_abi_gate_knows_libraries_without_a_soname() {
         return;
     }
     let violations = |library: &str| {
-        let bench = Bench::new(&format!(
+        let bench = PackageFolder::new(&format!(
             "[package.x]\nversion = \"1\"\narch = \"x86_64\"\nsummary = \"s\"\nlicense = \"l\"\nassets = [\n\
              {{ source = \"user\", dest = \"/usr/bin/user\", mode = \"755\" }},\n\
              {{ source = \"lib\", dest = \"/usr/lib64/private/{library}\", mode = \"755\" }},\n]\n"

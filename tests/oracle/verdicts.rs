@@ -15,7 +15,7 @@ use el7rpm::{
 };
 
 use crate::{
-    fixtures::Bench,
+    fixtures::PackageFolder,
     support::{self, el7},
 };
 
@@ -183,7 +183,7 @@ struct Whole {
 }
 
 fn small(folder: &Path) -> Whole {
-    let bench = Bench::new(
+    let bench = PackageFolder::new(
         r#"
 [package.small]
 version = "1"

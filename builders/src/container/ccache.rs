@@ -1,4 +1,4 @@
-//! ccache: what has been compiled once is not compiled again, also by the next checkout.
+//! ccache: an object is compiled once for all checkouts of a user.
 
 use std::path::PathBuf;
 
@@ -8,37 +8,37 @@ use base::{
     workspace::Workspace,
 };
 
-/// Where its folder is inside.
+/// The cache's folder in the container.
 pub(super) const INSIDE: &str = "/ccache";
 
-/// How it is set up. The compiler is known by its content: images are rebuilt, and times say
-/// nothing. Paths are the same in every build, so they need no rewriting.
+/// Its settings. The compiler is identified by its content, since a rebuilt image changes its time. Paths are the
+/// same in every build, so they need no rewriting.
 pub(super) const SETTINGS: [(&str, &str); 3] =
     [("CCACHE_DIR", INSIDE), ("CCACHE_COMPILERCHECK", "content"), ("CCACHE_MAXSIZE", "10G")];
 
-/// Who else uses the objects that a build leaves.
+/// Which builds may share a ccache.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Trust {
-    /// Builds from pinned sources, on this machine alone.
+    /// All builds from pinned sources that are compiled on this machine alone.
     Pinned,
-    /// Builds from local sources, or with other machines.
+    /// All builds from local sources, or with other machines.
     Unpinned,
-    /// Nobody.
+    /// No other build.
     Own,
 }
 
 impl Trust {
-    /// What the folder or volume for an image is called.
+    /// The name of the folder or volume for an image.
     pub(super) fn name(self, image: &Key) -> String {
         let suffix = if self == Self::Unpinned { "-unpinned" } else { "" };
         format!("{}{suffix}", image.short())
     }
 }
 
-/// The folder for one image: objects of one compiler are of no use to another.
+/// The folder for one image: another compiler cannot use its objects.
 ///
-/// Its parent is closed to others. Where the builder has other ids than the invoker, some user of
-/// this machine may have the same, and would write into what the next build trusts.
+/// Only the user can enter its parent folder. If the builder's ids differ from the user's, another user of this
+/// machine may have the builder's ids and could otherwise write into the cache.
 pub(super) fn folder(workspace: &Workspace, image: &Key, trust: Trust) -> Result<PathBuf> {
     use std::os::unix::fs::PermissionsExt;
     let above = match trust {
@@ -52,7 +52,7 @@ pub(super) fn folder(workspace: &Workspace, image: &Key, trust: Trust) -> Result
     Ok(dir)
 }
 
-/// Its counts.
+/// ccache's counts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Counts {
     hits: u64,
@@ -60,7 +60,7 @@ pub(super) struct Counts {
 }
 
 impl Counts {
-    /// From `ccache --print-stats`.
+    /// Parses the output of `ccache --print-stats`.
     pub(super) fn parse(text: &str) -> Self {
         let count = |name: &str| {
             let value = text.lines().find_map(|l| l.strip_prefix(name)?.strip_prefix('\t'));
@@ -72,7 +72,7 @@ impl Counts {
         }
     }
 
-    /// What a build added, for people; nothing if it compiled nothing.
+    /// A sentence about the hits and misses of a build; `None` if it compiled nothing.
     pub(super) fn since(self, before: Self) -> Option<String> {
         let hits = self.hits.saturating_sub(before.hits);
         let all = hits + self.misses.saturating_sub(before.misses);

@@ -1,7 +1,7 @@
 //! A compile: the phases of a build, each in a container of its own with the same folders.
 //!
-//! What a phase leaves is in the folders, never in the container. So the next phase, and the shell
-//! after a failure, find all that there is.
+//! The results of a phase are in the folders, never in the container. So the next phase, and the shell after a
+//! failure, see them.
 
 use std::{
     collections::BTreeSet,
@@ -15,7 +15,7 @@ use el7rpm::spec::{ContainerBuild, Phase};
 use super::{
     BUILD_ROOT, BuiltImage, Engine, Farm, SOURCE_ROOT, STAGE_ROOT, ccache,
     ccache::{Counts, Trust},
-    diagnosis::{self, End, Signs},
+    diagnosis::{self, PhaseEnd, Signs},
     invocation::{HOME, Invocation, PATH},
     jobs,
     lease::Lease,
@@ -30,27 +30,27 @@ use base::{
     process::{Decision, Process},
 };
 
-/// What is compiled.
+/// A build, with its sources unpacked.
 pub struct Compile<'a> {
     /// The description's folder under specs/.
     pub name: &'a str,
     /// Version of its first package.
     pub version: &'a str,
-    /// Whether it is built from something else than its pinned sources.
+    /// Whether a source is not the pinned one (`--local`).
     pub local: bool,
     /// Its sources, unpacked: the name of each and its folder.
     pub sources: Vec<(String, PathBuf)>,
-    /// Other builds that it looks into.
+    /// Other builds, whose sources and build trees it reads.
     pub needs: Vec<Need>,
     /// Its phases, variables and switches.
     pub build: &'a ContainerBuild,
     /// SOURCE_DATE_EPOCH.
     pub source_date: u32,
-    /// How to go about it.
+    /// Options of the run.
     pub options: &'a Options,
 }
 
-/// A build that another looks into.
+/// A build that another build reads.
 #[derive(Clone, Debug)]
 pub struct Need {
     /// Name of its description.
@@ -61,17 +61,17 @@ pub struct Need {
     pub sources: Vec<(String, PathBuf)>,
 }
 
-/// How to go about it. Only `farm` can change the result, and is part of the step's key.
+/// Options of the run. Only `farm` can change the result, so it is part of the step's key.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
-    /// Compilers at once; as many as the machine bears if not given.
+    /// How many compilers run at once; if it is `None`, the machine's cores and memory decide.
     pub jobs: Option<u16>,
-    /// Machines that compile along.
+    /// Machines that take part in the compile.
     pub farm: Option<Farm>,
-    /// Whether to open a shell where a phase has failed.
+    /// Whether to open a shell in the container's folders after a phase has failed.
     pub shell_on_failure: bool,
-    /// Whether to begin with an empty ccache of its own: what others have compiled proves nothing
-    /// of this machine.
+    /// Whether to begin with an empty ccache: objects that were compiled before would prove nothing about
+    /// reproducibility.
     pub own_ccache: bool,
 }
 
@@ -91,9 +91,9 @@ impl Compile<'_> {
         let (build, stage) = (out.join("build"), out.join("stage"));
         for dir in [&build, &stage] {
             fs_err::create_dir_all(dir).class(Class::Output)?;
-            user::lend(dir, user)?;
+            user::give_to(dir, user)?;
         }
-        let _closed = user::Closed::to_others(out)?;
+        let _closed = user::PrivateFolder::to_others(out)?;
         let mut mounts = self.mounts(&build, &stage)?;
         mounts.extend(user.accounts(scratch.path(), self.options.farm.is_none())?);
         let cache = self.cache(engine, image, site, user)?;
@@ -119,12 +119,12 @@ impl Compile<'_> {
         let _ = fs_err::remove_file(&log);
         let run = Run { compile: self, engine, site, step, lease: &lease, invocation, jobs, log };
         run.phases(&[&build, &stage]).inspect_err(|_| {
-            // What cannot be claimed is in the way of the next run, which will say so.
-            let _ = user::claim(out, true);
+            // If this fails, files of another owner remain, and the next run reports them.
+            let _ = user::take_back(out, true);
         })?;
         mounts.collect(engine, image, &lease)?;
-        user::claim(&stage, false)?;
-        user::claim(&build, true)?;
+        user::take_back(&stage, false)?;
+        user::take_back(&build, true)?;
         Ok(())
     }
 
@@ -156,7 +156,7 @@ impl Compile<'_> {
         }
     }
 
-    /// Who else may use the objects that this build leaves: it can write whatever it likes.
+    /// Which other builds may use this build's ccache: a build can write any object into it.
     fn trust(&self) -> Trust {
         match self.options.own_ccache {
             true => Trust::Own,
@@ -180,7 +180,7 @@ impl Compile<'_> {
             Mount { inside: ccache::INSIDE.into(), outside: PathBuf::new(), writable: true };
         if engine.shares_folders {
             cache.outside = ccache::folder(site.workspace, &image.key, self.trust())?;
-            user::lend(&cache.outside, user)?;
+            user::give_to(&cache.outside, user)?;
         }
         Ok(cache)
     }
@@ -190,7 +190,7 @@ impl Compile<'_> {
         self.options.jobs.map_or_else(|| jobs::local(engine).max(farm), usize::from)
     }
 
-    /// All variables of the build, and no other.
+    /// All variables of the build. It gets no others.
     fn env(&self, jobs: usize) -> Vec<(String, String)> {
         let name = self.name;
         let own = [
@@ -220,7 +220,7 @@ impl Compile<'_> {
     }
 }
 
-/// A compile that is under way.
+/// A running compile.
 struct Run<'a> {
     compile: &'a Compile<'a>,
     engine: &'a Engine,
@@ -264,7 +264,7 @@ impl Run<'_> {
             Process { probe: Some(&probe), ..self.site.process(program, log, Class::Tool, step) };
         let mut signs = Signs::default();
         let ended = process.watch(|line| {
-            signs.see(line);
+            signs.read_line(line);
             Decision::Continue
         });
         let ended = ended.inspect_err(|_| self.lease.remove_container())?;
@@ -273,9 +273,9 @@ impl Run<'_> {
         if ended.status.success() {
             return Ok(());
         }
-        // A client that was killed leaves its container.
+        // A killed client does not end its container.
         self.lease.remove_container();
-        let end = End {
+        let end = PhaseEnd {
             phase: name,
             image: self.invocation.image,
             engine: self.engine.kind.name(),
@@ -285,17 +285,17 @@ impl Run<'_> {
             log: self.log.clone(),
             folders,
         };
-        Err(diagnosis::judge(&end, &signs, ended.lines))
+        Err(diagnosis::explain(&end, &signs, ended.lines))
     }
 
-    /// ccache's counts; none if the image has no ccache that tells.
+    /// ccache's counts; `None` if the image's ccache cannot print them.
     fn counts(&self) -> Option<Counts> {
         let args = self.invocation.args(&["ccache", "--print-stats"], false).ok()?;
-        let text = self.engine.says_inside(args, self.step, self.site.reporter);
+        let text = self.engine.output_inside(args, self.step, self.site.reporter);
         text.ok().map(|text| Counts::parse(&text))
     }
 
-    /// The same image, folders and variables as the phase had, with the user in it.
+    /// Opens a shell with the same image, folders and variables as the phase had.
     fn shell(&self, phase: &Phase, failure: &Failure) {
         if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
             self.note("--shell-on-failure needs a terminal; there is none");

@@ -1,4 +1,4 @@
-//! What the end of a phase means: which of the usual ways it failed, and what to do about it.
+//! Finds the reason why a phase failed, and what to do about it.
 
 use std::path::{Path, PathBuf};
 
@@ -8,12 +8,12 @@ use base::{
     process::Lines,
 };
 
-/// Whether a compiler warns here.
+/// Whether a line is a compiler's warning.
 pub fn is_warning(line: &str) -> bool {
     line.contains(": warning:") || line.starts_with("warning:") || line.contains(": WARNING:")
 }
 
-/// What was seen in the output that explains an end.
+/// Signs in the output of a phase that explain a failure.
 #[derive(Debug, Default)]
 pub(super) struct Signs {
     pub(super) warnings: usize,
@@ -25,7 +25,7 @@ pub(super) struct Signs {
 }
 
 impl Signs {
-    pub(super) fn see(&mut self, line: &str) {
+    pub(super) fn read_line(&mut self, line: &str) {
         let has = |parts: &[&str]| parts.iter().any(|part| line.contains(part));
         self.warnings += usize::from(is_warning(line));
         self.out_of_memory |= has(&[
@@ -45,17 +45,17 @@ impl Signs {
             "unable to resolve host",
         ]);
         self.wants_to_write |= has(&["Read-only file system"]);
-        self.tests.see(line);
+        self.tests.read_line(line);
     }
 }
 
 /// How a phase was run and ended.
-pub(super) struct End<'a> {
+pub(super) struct PhaseEnd<'a> {
     pub(super) phase: &'a str,
     pub(super) image: &'a str,
     pub(super) engine: &'static str,
     pub(super) jobs: usize,
-    /// As a shell gives it; `None` if a signal ended the engine's client.
+    /// The exit code, as a shell shows it; `None` if a signal ended the engine's client.
     pub(super) code: Option<i32>,
     pub(super) status: String,
     pub(super) log: PathBuf,
@@ -63,14 +63,14 @@ pub(super) struct End<'a> {
     pub(super) folders: &'a [&'a Path],
 }
 
-/// Killed by signal 9, as containers end that run out of memory.
+/// The exit code after signal 9, by which the kernel ends containers that run out of memory.
 const KILLED: i32 = 137;
-/// The engine's own complaint.
+/// The exit code for an error of the engine itself.
 const ENGINE: i32 = 125;
 
 /// The failure of a phase.
-pub(super) fn judge(end: &End<'_>, signs: &Signs, lines: Lines) -> Failure {
-    let End { phase, jobs, .. } = end;
+pub(super) fn explain(end: &PhaseEnd<'_>, signs: &Signs, lines: Lines) -> Failure {
+    let PhaseEnd { phase, jobs, .. } = end;
     let mut last_lines = lines.for_message();
     let own_words = |l: &String| l.starts_with("Error: ") || l.starts_with("docker: ");
     let (class, message, help) = if signs.disk_full {
@@ -122,7 +122,7 @@ fn advice(signs: &Signs) -> String {
     "--shell-on-failure opens a shell where it failed, with all that is there".into()
 }
 
-/// Which of the folders has no room left, if it is one of them.
+/// The folder whose file system is full, if one is.
 fn full(folders: &[&Path]) -> String {
     let least = |dir: &&&Path| {
         rustix::fs::statvfs(**dir).map(|s| s.f_bavail * s.f_frsize).unwrap_or(u64::MAX)
@@ -140,10 +140,10 @@ mod tests {
     fn judged(code: i32, output: &[&str]) -> Failure {
         let (mut signs, mut lines) = (Signs::default(), Lines::default());
         for line in output {
-            signs.see(line);
+            signs.read_line(line);
             lines.push((*line).to_owned());
         }
-        let end = End {
+        let end = PhaseEnd {
             phase: "make",
             image: "i",
             engine: "podman",
@@ -153,7 +153,7 @@ mod tests {
             log: "log".into(),
             folders: &[],
         };
-        judge(&end, &signs, lines)
+        explain(&end, &signs, lines)
     }
 
     #[test]
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_killed_ran_out_of_memory() {
+    fn a_killed_compiler_ran_out_of_memory() {
         let line = "g++: internal compiler error: Killed (program cc1plus)";
         for failure in [judged(137, &[]), judged(2, &[line])] {
             assert!(failure.message.contains("memory"), "{failure}");
@@ -183,7 +183,7 @@ mod tests {
         let failure = judged(2, &output);
         assert_eq!(failure.message, "phase make failed: the test tests/lpm_test failed");
         assert!(failure.help.as_ref().unwrap().contains("VERBOSE=1"), "{failure}");
-        // What a compiler says is shown all the same.
+        // The compiler's own message is shown as well.
         let both = judged(2, &["a.cpp:1:1: error: no", "FAIL: a"]);
         assert_eq!(both.last_lines[0], "a.cpp:1:1: error: no");
     }

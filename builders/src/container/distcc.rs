@@ -1,8 +1,8 @@
-//! A farm of machines that compile along: `--distcc HOSTS`.
+//! Machines that take part in a compile by distcc: `--distcc HOSTS`.
 
 use std::str::FromStr;
 
-/// Hosts as distcc's DISTCC_HOSTS lists them.
+/// The hosts, in the format of distcc's DISTCC_HOSTS.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Farm(String);
 
@@ -14,14 +14,14 @@ impl Farm {
         &self.0
     }
 
-    /// Jobs that the farm takes at once, by the limits in the list.
+    /// How many jobs all hosts together run at once, by the limits in the list.
     pub(super) fn jobs(&self) -> usize {
         let limit = |host: &str| {
             let host = host.split(',').next().unwrap_or(host);
             let limit = host.split_once('/').and_then(|(_, limit)| limit.parse().ok());
             limit.unwrap_or(PER_HOST)
         };
-        // What begins with `--` is an option of the list.
+        // A word that begins with `--` is an option, not a host.
         self.0.split_whitespace().filter(|h| !h.starts_with("--")).map(limit).sum()
     }
 }

@@ -1,4 +1,4 @@
-//! podman or docker: which of them is here, whether it may be used, and what it can do.
+//! podman or docker: which one is installed, whether it answers, and what it can do.
 
 use std::{
     ffi::OsString,
@@ -13,12 +13,12 @@ use base::{
     process::{self, Program, on_path},
 };
 
-/// The engines that are known.
+/// The kinds of engines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EngineKind {
     /// podman, with or without root.
     Podman,
-    /// docker, or podman under its name.
+    /// docker, or podman installed as `docker`.
     Docker,
 }
 
@@ -27,12 +27,12 @@ pub enum EngineKind {
 pub struct Engine {
     /// Which engine it is.
     pub kind: EngineKind,
-    /// Its client.
+    /// The path of its client program.
     pub program: PathBuf,
-    /// Whether containers can see folders of this machine, under ids that make sense here. Not so
-    /// behind an address, and not in docker's own user namespaces.
+    /// Whether containers can see folders of this machine with the same user ids. They cannot if the engine is
+    /// remote, or if docker uses user namespaces.
     pub shares_folders: bool,
-    /// Whether it runs in a user namespace of the invoker.
+    /// Whether it is rootless: it runs in a user namespace of the user.
     pub rootless: bool,
     /// Cores of the machine that it runs on.
     pub cores: usize,
@@ -40,15 +40,15 @@ pub struct Engine {
     pub memory: u64,
 }
 
-/// An engine that runs on this machine answers in a fraction of it.
+/// A local engine answers in a fraction of this time.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// A container may have to wait for a copy of its whole image.
+/// The engine may have to copy the whole image before a container starts.
 const PATIENCE_TO_RUN: Duration = Duration::from_secs(600);
 
-/// An image that is there.
+/// An image that the engine has.
 #[derive(Clone, Debug)]
 pub struct BuiltImage {
-    /// What the engine knows it by.
+    /// The image's name in the engine.
     pub reference: String,
     /// Identity of the image's description.
     pub key: Key,
@@ -68,10 +68,10 @@ impl EngineKind {
 }
 
 impl Engine {
-    /// The engine that was asked for, else the first that is there and answers.
+    /// Finds the engine `choice`, or else the first one that is installed and answers.
     ///
     /// # Errors
-    /// [`Trouble::Unavailable`], with what to do about it.
+    /// [`Trouble::Unavailable`], with a hint.
     pub fn find(choice: Option<EngineKind>) -> Result<Self, Trouble> {
         let kinds = choice.map_or(EngineKind::ALL.to_vec(), |kind| vec![kind]);
         let there = kinds.iter().filter_map(|kind| Some((*kind, on_path(kind.name())?)));
@@ -85,7 +85,7 @@ impl Engine {
         Err(Trouble::Unavailable(trouble.unwrap_or_else(|| missing(choice))))
     }
 
-    /// An engine of which nothing is known but where it is, to clean up with.
+    /// An engine of which only the path is known, for cleaning up.
     pub(super) fn at(program: &Path) -> Self {
         Self {
             kind: EngineKind::Podman,
@@ -100,7 +100,7 @@ impl Engine {
     fn ask(kind: EngineKind, program: PathBuf) -> Result<Self> {
         let mut own = Self { kind, ..Self::at(&program) };
         // Debian and EL have a package that calls podman docker.
-        let version = own.says(["--version"]).map_err(|f| own.unusable(f))?;
+        let version = own.output_of(["--version"]).map_err(|f| own.unusable(f))?;
         if version.starts_with("podman") {
             own.kind = EngineKind::Podman;
         }
@@ -112,11 +112,11 @@ impl Engine {
             EngineKind::Docker => "{{.NCPU}} {{.MemTotal}} {{.SecurityOptions}}",
         };
         if own.kind == EngineKind::Docker {
-            // Without its service `info` complains of the format, and names no address.
+            // If the service does not run, `info` complains about the format and names no address.
             let version = ["version", "--format", "{{.Server.Version}}"];
-            own.says(version).map_err(|f| own.unusable(f))?;
+            own.output_of(version).map_err(|f| own.unusable(f))?;
         }
-        let info = own.says(["info", "--format", format]).map_err(|f| own.unusable(f))?;
+        let info = own.output_of(["info", "--format", format]).map_err(|f| own.unusable(f))?;
         let mut words = info.split_whitespace();
         let mut number = || words.next().and_then(|w| w.parse::<u64>().ok()).unwrap_or(0);
         (own.cores, own.memory) = (number() as usize, number());
@@ -138,11 +138,10 @@ impl Engine {
         Ok(own)
     }
 
-    /// Docker is always asked through a socket; only one of this machine's own kind leads to this
-    /// machine for sure.
+    /// Whether docker's address is certainly this machine: only a Unix socket is.
     fn docker_is_local(&self) -> bool {
         let format = "{{.Endpoints.docker.Host}}";
-        let host = self.says(["context", "inspect", "--format", format]);
+        let host = self.output_of(["context", "inspect", "--format", format]);
         host.is_ok_and(|host| host.trim().is_empty() || host.starts_with("unix://"))
     }
 
@@ -155,13 +154,13 @@ impl Engine {
         format!("{name} ({program}; {} cores, {memory} GiB{rootless}{far})", self.cores)
     }
 
-    /// What it prints when called with `args`; for commands that answer at once.
-    pub fn says<'a>(&self, args: impl IntoIterator<Item = &'a str>) -> Result<String> {
+    /// The output of a command that ends at once.
+    pub fn output_of<'a>(&self, args: impl IntoIterator<Item = &'a str>) -> Result<String> {
         self.answer(self.command(args), PATIENCE, &|_| ())
     }
 
-    /// What a command prints that is run in a container; `reporter` is told if that takes long.
-    pub(super) fn says_inside(
+    /// The output of a command in a container; `reporter` gets an event if it takes long.
+    pub(super) fn output_inside(
         &self,
         args: Vec<OsString>,
         step: &str,
@@ -173,10 +172,10 @@ impl Engine {
         })
     }
 
-    /// Whether it still answers, for people who wait for it.
+    /// Whether the engine still answers, as a text for a user who waits.
     pub(super) fn probe(&self) -> String {
         let name = self.kind.name();
-        match self.says(["info", "--format", "{{.}}"]) {
+        match self.output_of(["info", "--format", "{{.}}"]) {
             Ok(_) => format!("`{name} info` answers"),
             Err(failure) => format!("`{name} info` does not answer either: {}", failure.message),
         }
@@ -210,7 +209,7 @@ impl Engine {
         Err(failure)
     }
 
-    /// A call of it.
+    /// A call of the client with these arguments.
     pub fn command(&self, args: impl IntoIterator<Item = impl Into<OsString>>) -> Program {
         let mut command = Program::new(&self.program);
         command.args(args);
@@ -230,8 +229,8 @@ impl Engine {
     }
 }
 
-/// The variable that says which service an engine's client asks, with its value: what the client says seldom names
-/// the variable, and not always the address.
+/// The variable with the address of the engine's service, and its value: messages of the client rarely name the
+/// variable, and not always the address.
 fn address(kind: EngineKind, variable: impl Fn(&str) -> Option<String>) -> Option<String> {
     let names: &[&str] = match kind {
         EngineKind::Docker => &["DOCKER_HOST", "DOCKER_CONTEXT"],
@@ -239,7 +238,7 @@ fn address(kind: EngineKind, variable: impl Fn(&str) -> Option<String>) -> Optio
     };
     let set = |name| variable(name).filter(|value| !value.is_empty());
     let (name, value) = names.iter().find_map(|name| Some((*name, set(name)?)))?;
-    // A user's password is nobody's business.
+    // The password in the address must not be shown.
     let value = match (value.split_once("://"), value.rsplit_once('@')) {
         (Some((scheme, _)), Some((_, host))) => format!("{scheme}://{host}"),
         _ => value,
@@ -256,7 +255,8 @@ fn missing(choice: Option<EngineKind>) -> Failure {
     Failure::new(Class::Tool, message).help(help)
 }
 
-/// Words of docker's client when it does not reach its service; without one it may complain of the format alone.
+/// Parts of the messages of docker's client if it cannot reach its service; some versions complain only about the
+/// format.
 const UNREACHED: &[&str] = &[
     "cannot connect",
     "error during connect",
@@ -266,7 +266,7 @@ const UNREACHED: &[&str] = &[
     "nil pointer",
 ];
 
-/// What to do when an engine refuses its services; `said` are its words in lower case.
+/// A hint for an engine that refuses to work; `said` is its message in lower case.
 fn remedy(kind: EngineKind, said: &str) -> &'static str {
     let has = |words: &[&str]| words.iter().any(|w| said.contains(w));
     match kind {

@@ -1,22 +1,22 @@
-//! The names of tests that fail, in the words of the usual test drivers.
+//! Finds the names of failed tests in the output of the usual test drivers.
 
-/// Tests that were seen to fail, in order.
+/// Names of the tests that failed, in order.
 #[derive(Debug, Default)]
 pub(super) struct Tests {
     names: Vec<String>,
-    /// Not all are kept.
+    /// Whether more tests failed than are kept.
     more: usize,
-    /// Whether ctest lists them now.
+    /// Whether the current lines are ctest's list of failed tests.
     listed: bool,
 }
 
-/// Names that are kept, and shown.
+/// How many names are kept and shown.
 const KEPT: usize = 1000;
 const SHOWN: usize = 5;
 const LONGEST: usize = 120;
 
 impl Tests {
-    pub(super) fn see(&mut self, line: &str) {
+    pub(super) fn read_line(&mut self, line: &str) {
         self.listed |= line.trim_start().starts_with("The following tests FAILED:");
         let Some(name) = failed(line).or_else(|| self.listed.then(|| in_list(line)).flatten())
         else {
@@ -48,12 +48,12 @@ impl Tests {
 /// The test that a line says to have failed.
 fn failed(line: &str) -> Option<&str> {
     let line = line.trim();
-    // automake, dejagnu, Python's unittest; a test that should have failed is none less.
+    // automake, dejagnu, Python's unittest. XPASS, a test that passed but should have failed, counts, too.
     for word in ["FAIL: ", "XPASS: ", "ERROR: "] {
         if let Some(name) = line.strip_prefix(word) {
-            // Python's own errors, and those of other programs, are sentences.
+            // Errors of Python and of other programs are sentences, not names.
             let is_name = word == "FAIL: " || !name.trim().contains(' ');
-            // test-suite.log says how each ended.
+            // test-suite.log adds how each test ended.
             let name = name.split(" (exit status: ").next().unwrap_or(name).trim();
             return is_name.then_some(name).filter(|name| is_test(name));
         }
@@ -86,7 +86,7 @@ fn failed(line: &str) -> Option<&str> {
     ctest(line)
 }
 
-/// A sum, as in `FAIL: 0`, is no name.
+/// A number, as in `FAIL: 0`, is not a name.
 fn is_test(name: &str) -> bool {
     !name.is_empty() && !name.chars().all(|c| c.is_ascii_digit())
 }
@@ -114,7 +114,7 @@ mod tests {
 
     fn seen(output: &str) -> Option<String> {
         let mut tests = Tests::default();
-        output.lines().for_each(|line| tests.see(line));
+        output.lines().for_each(|line| tests.read_line(line));
         tests.failed()
     }
 

@@ -1,8 +1,7 @@
-//! A builder image: the folder containers/NAME, and what an engine makes of it.
+//! A builder image: the folder containers/NAME, and the image that an engine builds from it.
 //!
-//! Its identity is the content of the folder. What the package manager made of that is written to
-//! image.lock beside it, to be committed: an image that resolves to other packages is another one,
-//! and no build is to find that out by its results.
+//! Its key is the content of the folder. The versions of the packages in the image are written to image.lock beside
+//! it, to be committed: if the same folder gives other packages later, the run stops instead of building with them.
 
 use std::{
     collections::BTreeSet,
@@ -27,11 +26,11 @@ use base::{
 
 /// The script in each image that lists its packages.
 const PACKAGES: &str = "/usr/libexec/builder/packages";
-/// Last lines of a build that failed in which its reason is looked for.
+/// How many of the last lines of a failed build are searched for the reason.
 const END: usize = 30;
-/// The list, as it is committed.
+/// The committed list of packages.
 const LOCK: &str = "image.lock";
-/// What it offers to programs, beside its description.
+/// The ABI table of the image, beside its Containerfile.
 const ABI: &str = "abi.toml";
 
 /// A description of an image.
@@ -46,8 +45,8 @@ pub struct Image {
 }
 
 impl Image {
-    /// Reads the folder containers/NAME. `args` are the build arguments, `NAME=VALUE`: they say
-    /// where things are fetched from, not what, and are no part of the identity.
+    /// Reads the folder containers/NAME. `args` are the build arguments, `NAME=VALUE`: they name mirrors, do not
+    /// change the result, and are not part of the key.
     pub fn load(workspace: &Workspace, name: &str, args: &[String]) -> Result<Self> {
         let dir = workspace.root.join("containers").join(name);
         if !dir.join("Containerfile").is_file() {
@@ -58,7 +57,7 @@ impl Image {
         let mut key = KeyBuilder::new("image", 1);
         for entry in walkdir::WalkDir::new(&dir).sort_by_file_name() {
             let entry = entry.map_err(std::io::Error::from).class(Class::Source)?;
-            // The ABI table is an input of packages alone: a line in it compiles nothing again.
+            // The ABI table is an input of package steps only: a new line in it does not repeat a compile.
             let is_own = [LOCK, ABI].iter().any(|own| entry.path() == dir.join(own));
             if entry.file_type().is_file() && !is_own {
                 let name = entry.path().strip_prefix(&dir).unwrap_or(entry.path());
@@ -70,47 +69,48 @@ impl Image {
         Ok(Self { name, identity, lock, args, dir })
     }
 
-    /// Its identity, without the packages that it resolves to.
+    /// Its key, which does not depend on image.lock.
     pub fn key(&self) -> &Key {
         &self.identity.key
     }
 
-    /// The same, with what it was taken from.
+    /// The key with its inputs.
     pub fn identity(&self) -> &Identity {
         &self.identity
     }
 
-    /// Adds it to the key of what is compiled in it.
+    /// Adds the image and image.lock to the key of a compile.
     pub fn add_to(&self, key: KeyBuilder) -> KeyBuilder {
         let lock = self.lock().unwrap_or_default();
         key.identity("image", &self.identity).text_of("image.lock", lock, &self.dir.join(LOCK))
     }
 
-    /// The packages that it is known to resolve to.
+    /// The content of image.lock, if there is one.
     pub fn lock(&self) -> Option<&str> {
         self.lock.as_deref()
     }
 
-    /// What it offers to the programs built in it beside, or instead of, what CentOS 7 does.
+    /// The path of its ABI table, if it has one: libraries beside, or instead of, those of CentOS 7.
     pub fn abi(&self) -> Option<PathBuf> {
-        // One that cannot be read is there all the same, and fails where it is loaded.
+        // If it cannot be read, loading it fails later.
         Some(self.dir.join(ABI)).filter(|path| !matches!(input::is_there(path), Ok(false)))
     }
 
-    /// Its name in an engine.
+    /// The image's name in an engine.
     pub fn reference(&self) -> String {
         format!("localhost/mesos-calico-builder-{}:{}", self.name, self.key().short())
     }
 
     /// Whether the engine has it.
     pub fn is_there(&self, engine: &Engine) -> bool {
-        engine.says(["image", "inspect", "--format", "{{.Id}}", &self.reference()]).is_ok()
+        engine.output_of(["image", "inspect", "--format", "{{.Id}}", &self.reference()]).is_ok()
     }
 
-    /// Builds it, unless it is there, and sees to its list of packages.
+    /// Builds the image unless the engine has it, and compares its packages with image.lock, which is written if it
+    /// is missing.
     ///
     /// # Errors
-    /// [`Trouble::Unavailable`] if what it is made from cannot be reached.
+    /// [`Trouble::Unavailable`] if a registry or mirror cannot be reached.
     pub fn ensure(
         &self,
         engine: &Engine,
@@ -143,7 +143,7 @@ impl Image {
             if is_out_of_reach(line) {
                 out_of_reach = Some((lines, line.to_owned()));
             }
-            // podman tries four times, which takes minutes where packets vanish.
+            // podman tries four times, which takes minutes if packets are dropped.
             match out_of_reach.is_some() && line.contains("retrying in") {
                 true => Decision::End,
                 false => Decision::Continue,
@@ -153,14 +153,14 @@ impl Image {
             true => Ok(()),
             false => {
                 let failure = process.failure(&ended.status.to_string(), ended.lines);
-                // What was said long before the end was got over: one mirror of several, say.
+                // A network error long before the end was not fatal: another mirror answered.
                 let at_the_end = |(at, line): (usize, String)| (lines - at < END).then_some(line);
-                Err(self.judge(failure, out_of_reach.and_then(at_the_end)))
+                Err(self.trouble_of(failure, out_of_reach.and_then(at_the_end)))
             }
         }
     }
 
-    fn judge(&self, mut failure: Failure, out_of_reach: Option<String>) -> Trouble {
+    fn trouble_of(&self, mut failure: Failure, out_of_reach: Option<String>) -> Trouble {
         let name = &self.name;
         if let Some(line) = out_of_reach {
             failure.message = format!(
@@ -177,7 +177,7 @@ impl Image {
         Trouble::Failed(failure.help(help))
     }
 
-    /// Compares the packages in the image with the list beside its description.
+    /// Compares the packages in the image with image.lock.
     fn check(&self, engine: &Engine, site: &Site<'_>, step: &str) -> Result<(), Trouble> {
         let found = self.packages(engine, site, step)?;
         let path = self.dir.join(LOCK);
@@ -195,10 +195,10 @@ impl Image {
         }
     }
 
-    /// The list of one image never changes, so it is asked for once.
+    /// The packages of a built image never change, so they are listed once.
     fn packages(&self, engine: &Engine, site: &Site<'_>, step: &str) -> Result<String> {
         let format = "{{.Id}}";
-        let id = engine.says(["image", "inspect", "--format", format, &self.reference()])?;
+        let id = engine.output_of(["image", "inspect", "--format", format, &self.reference()])?;
         let id = id.trim().trim_start_matches("sha256:").to_owned();
         let known = site.workspace.state.join("images").join(id);
         if let Ok(text) = fs_err::read_to_string(&known) {
@@ -208,7 +208,7 @@ impl Image {
         let mut args = basic(engine, false);
         args.extend(["--name".into(), lease.container.clone().into()]);
         args.extend([self.reference().into(), PACKAGES.into()]);
-        let text = engine.says_inside(args, step, site.reporter).map_err(|failure| {
+        let text = engine.output_inside(args, step, site.reporter).map_err(|failure| {
             failure.help(format!(
                 "{PACKAGES} in the image must list its packages, one a line and sorted"
             ))
@@ -243,7 +243,7 @@ impl Image {
         ))
     }
 
-    /// Whether it stands on an image that is here, so that building it fetches nothing.
+    /// Whether its base image is a local one, so that building it needs no network.
     fn is_local(&self) -> bool {
         let text = fs_err::read_to_string(self.dir.join("Containerfile")).unwrap_or_default();
         let mut bases = text.lines().filter_map(|l| l.strip_prefix("FROM ")).map(str::trim);
@@ -251,8 +251,8 @@ impl Image {
     }
 }
 
-/// The list of packages beside a description; none where there is none yet. One that cannot be read is not taken
-/// for that, for it would be written over.
+/// The content of image.lock; `None` if there is no such file. An unreadable file is an error: otherwise it would be
+/// overwritten.
 fn read_lock(dir: &Path) -> Result<Option<String>> {
     match fs_err::read_to_string(dir.join(LOCK)) {
         Ok(text) => Ok(Some(text)),
@@ -261,15 +261,14 @@ fn read_lock(dir: &Path) -> Result<Option<String>> {
     }
 }
 
-/// A list that is half there would be believed.
+/// Written to a temporary file and renamed: half a list would be taken for a whole one.
 fn write_whole(path: &Path, text: &str) -> Result<()> {
     let new = path.with_added_extension("new");
     fs_err::write(&new, text).class(Class::Output)?;
     fs_err::rename(new, path).class(Class::Output)
 }
 
-/// Lines by which engines and package managers say that the network, or what should be there, is
-/// not.
+/// Whether a line of an engine or a package manager says that the network, a registry or a mirror cannot be reached.
 fn is_out_of_reach(line: &str) -> bool {
     let parts = [
         "no such host",
@@ -298,7 +297,7 @@ fn is_out_of_reach(line: &str) -> bool {
     !repeats_an_instruction(line) && parts.iter().any(|part| line.contains(part))
 }
 
-/// Engines show what they carry out, and what it was that failed.
+/// Whether a line repeats an instruction of the Containerfile, and is not output of its command.
 fn repeats_an_instruction(line: &str) -> bool {
     let begins = ["STEP ", "Step ", "The command '"];
     begins.iter().any(|b| line.starts_with(b))
@@ -307,7 +306,7 @@ fn repeats_an_instruction(line: &str) -> bool {
             .any(|part| line.contains(part))
 }
 
-/// Packages that only one of two lists has, the most telling few of them.
+/// Packages that only one of the two lists has; if there are many, the first few.
 fn difference(old: &str, new: &str) -> Vec<String> {
     const SHOWN: usize = 12;
     let lines = |text: &str| text.lines().map(str::to_owned).collect::<BTreeSet<_>>();

@@ -1,4 +1,4 @@
-//! A call of `ENGINE run`: the circumstances of every command of a build, the same each time.
+//! The arguments of `ENGINE run`: they are the same for every command of a build.
 
 use std::ffi::OsString;
 
@@ -10,38 +10,38 @@ use super::{
 };
 use base::failure::Result;
 
-/// The search path inside: first the images' own folder, with links to ccache under the names of
-/// the compilers and with a `date` that knows no clock.
+/// PATH in the container. Its first folder has links from the compilers' names to ccache, and a `date` that prints
+/// SOURCE_DATE_EPOCH.
 pub(super) const PATH: &str = "/usr/libexec/builder/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:\
      /usr/bin:/sbin:/bin";
 
-/// Home of the user inside.
+/// The home folder of the container's user.
 pub(super) const HOME: &str = "/tmp/home";
 
-/// Sets what engines differ in, and then starts afresh: they and images add variables of their
-/// own. It stays, as the first process of the container, since that one cannot be killed from
-/// inside and has orphans to bury: no part for a build's own shell.
+/// Sets the umask, which differs between engines, makes the home folder, and runs the command with the given
+/// variables alone, since engines and images add others. It stays the first process of the container, which cannot be
+/// killed from inside and has to reap orphans: a build's own shell is not made for that.
 const ENTRY: &str = "umask 022; mkdir -p /tmp/home; env -i \"$@\"; exit $?";
 
-/// Most that a build may want; machines that allow less set the limit themselves.
+/// Limits that are enough for a build; a machine that allows less has its own.
 const LIMITS: [(&str, Resource, u64); 2] =
     [("nofile", Resource::Nofile, 65_536), ("nproc", Resource::Nproc, 16_384)];
-/// What every machine grants, where it is another one than this.
+/// Limits for remote engines, whose own limits are unknown.
 const ELSEWHERE: u64 = 4096;
 
-/// What is the same for all commands of a build.
+/// The arguments that are the same for all commands of a build.
 pub(super) struct Invocation<'a> {
     pub(super) engine: &'a Engine,
     pub(super) image: &'a str,
     /// Name of the container.
     pub(super) container: &'a str,
     pub(super) user: User,
-    /// The engine's options for what it sees of this machine.
+    /// The engine's options for the mounts.
     pub(super) mounts: &'a [OsString],
     /// The folder to start in.
     pub(super) dir: &'a str,
     pub(super) env: &'a [(String, String)],
-    /// Whether it sees the network, for a farm.
+    /// Whether the container has a network, which distcc needs.
     pub(super) network: bool,
 }
 
@@ -73,14 +73,14 @@ impl Invocation<'_> {
     }
 }
 
-/// `run`, and what holds for every container that we start.
+/// `run` with the options that every container gets.
 pub(super) fn basic(engine: &Engine, network: bool) -> Vec<OsString> {
     let network = if network { "--network=host" } else { "--network=none" };
     let always = [
         "run",
         "--rm",
         network,
-        // What is not here is not looked for elsewhere: images are built by a step of their own.
+        // Never pull an image: a step of its own builds it.
         "--pull=never",
         "--hostname=builder",
         "--read-only",
@@ -89,20 +89,21 @@ pub(super) fn basic(engine: &Engine, network: bool) -> Vec<OsString> {
         "--security-opt=no-new-privileges",
         // The client shows the output; the engine need not keep a second copy.
         "--log-driver=none",
-        // What is removed is removed at once.
+        // Removing the container needs no grace period.
         "--stop-timeout=0",
     ];
     let mut args = always.map(OsString::from).to_vec();
     if engine.kind == EngineKind::Podman {
-        // Only /tmp, as docker has it; and no proxy of the machine.
+        // podman's `--read-only` adds more tmpfs mounts than /tmp, and passes on proxy variables; docker does
+        // neither.
         args.extend(["--read-only-tmpfs=false", "--http-proxy=false"].map(OsString::from));
     }
     args.extend(limits(engine));
     args
 }
 
-/// Limits that can be had: of themselves engines ask for more than some machines grant, nested
-/// ones above all.
+/// Limits that this machine allows: an engine's defaults are higher than some machines allow, above all if they are
+/// containers themselves.
 pub(super) fn limits(engine: &Engine) -> Vec<OsString> {
     let limit = |(name, resource, most): (&str, Resource, u64)| {
         let here = getrlimit(resource).maximum.unwrap_or(u64::MAX).min(most);

@@ -1,20 +1,20 @@
-//! How many compilers at once: as many as there are cores, but no more than the memory bears.
+//! How many compilers run at once: one per core, but no more than the memory is enough for.
 
 use std::path::{Path, PathBuf};
 
 use super::engine::Engine;
 
-/// What gcc takes of memory for one of Mesos' larger sources.
+/// The memory that gcc needs for one of Mesos' larger source files.
 const PER_JOB: u64 = 1_500_000_000;
 
-/// For a build on the engine's machine.
+/// The number of jobs for a build on the engine's machine.
 pub(super) fn local(engine: &Engine) -> usize {
     if !engine.shares_folders {
         return fitting(engine.cores, engine.memory);
     }
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let limit = cgroup_limit(Path::new("/sys/fs/cgroup")).unwrap_or(u64::MAX);
-    // An engine on this machine may still be in a virtual one, with less of everything.
+    // A local engine may run in a virtual machine with fewer cores and less memory.
     let memory = available().unwrap_or(engine.memory).min(limit).min(engine.memory);
     fitting(cores.min(engine.cores), memory)
 }
@@ -23,7 +23,7 @@ fn fitting(cores: usize, memory: u64) -> usize {
     cores.min((memory / PER_JOB) as usize).max(1)
 }
 
-/// Memory that programs can still have, as the kernel estimates it.
+/// Available memory, as the kernel estimates it.
 fn available() -> Option<u64> {
     field(&fs_err::read_to_string("/proc/meminfo").ok()?)
 }
@@ -41,7 +41,7 @@ fn cgroup_limit(root: &Path) -> Option<u64> {
     files.filter_map(limit).min()
 }
 
-/// Where the limits of one line of /proc/self/cgroup stand: its group's, and those above.
+/// The files with the memory limits of one line of /proc/self/cgroup: of its group and of the groups above it.
 fn limit_files(root: &Path, line: &str) -> Vec<PathBuf> {
     let mut parts = line.splitn(3, ':').skip(1);
     let (Some(controllers), Some(group)) = (parts.next(), parts.next()) else { return Vec::new() };

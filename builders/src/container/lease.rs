@@ -1,6 +1,5 @@
-//! What a build has going in the engine: a container, and volumes of a remote one. They go when
-//! the build ends, when a signal ends the run, and, should the run be killed outright, before the
-//! next one begins.
+//! The containers and volumes of a build. They are removed when the build ends or when a signal ends the run; after a
+//! run that was killed, the next run removes them.
 
 use std::{
     path::{Path, PathBuf},
@@ -20,7 +19,7 @@ use base::{
     workspace::Workspace,
 };
 
-/// Names in the engine that are in use.
+/// Names of containers and volumes that are in use.
 #[derive(Debug, Serialize, Deserialize)]
 struct Names {
     program: PathBuf,
@@ -28,9 +27,9 @@ struct Names {
     volumes: Vec<String>,
 }
 
-/// Holds names in the engine; frees them at its end.
+/// The container and the volumes of one build. Dropping it removes them from the engine.
 pub(super) struct Lease {
-    /// The name for containers, one at a time.
+    /// The name of the container; a build has one at a time.
     pub(super) container: String,
     held: Arc<Held>,
     _cleanup: Cleanup,
@@ -38,13 +37,14 @@ pub(super) struct Lease {
 
 struct Held {
     engine: Engine,
-    /// Where the names are noted, for a run that comes after a killed one.
+    /// The file with the names, for the next run if this one is killed.
     note: PathBuf,
     names: Mutex<Names>,
 }
 
 impl Lease {
-    /// Takes the names for the build called `what` in this checkout, and removes what bears them.
+    /// Writes down the names for the build `what` of this checkout, and removes containers and volumes that already
+    /// have them.
     pub(super) fn take(engine: &Engine, workspace: &Workspace, what: &str) -> Result<Self> {
         let dir = notes(workspace);
         fs_err::create_dir_all(&dir).class(Class::Output)?;
@@ -72,7 +72,7 @@ impl Lease {
         held.names.lock().unwrap_or_else(PoisonError::into_inner).volumes.push(name.clone());
         held.write()?;
         held.quietly(&["volume", "rm", "--force", &name]);
-        held.engine.says(["volume", "create", &name])?;
+        held.engine.output_of(["volume", "create", &name])?;
         Ok(name)
     }
 
@@ -114,11 +114,10 @@ impl Held {
     }
 }
 
-/// An engine that removes a container at all does so in a fraction of it; one that hangs must not keep a run from
-/// ending.
+/// Removing a container takes a fraction of this time; an engine that hangs must not keep the run from ending.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// That it is gone already is no reason to complain.
+/// It is fine if the container is gone already.
 fn quietly(engine: &Engine, args: &[&str]) {
     let mut command = engine.command(args);
     let _ = command.cleans_up().output_within(PATIENCE, &|_| ());
@@ -128,8 +127,8 @@ fn notes(workspace: &Workspace) -> PathBuf {
     workspace.state.join("containers")
 }
 
-/// What tells this checkout from all others that use the same engine, on whatever machine: paths
-/// are the same on many. Made once.
+/// An id of this checkout among all checkouts on all machines that use the same engine: paths may be the same on
+/// several machines. It is made once.
 fn checkout(workspace: &Workspace) -> Result<String> {
     let path = workspace.state.join("id");
     if let Ok(id) = fs_err::read_to_string(&path)
@@ -143,10 +142,10 @@ fn checkout(workspace: &Workspace) -> Result<String> {
     Ok(id)
 }
 
-/// Ends what a killed run of this checkout has left running, and removes what it left in the engine. To be called
-/// before anything that they may still write to is touched.
+/// Ends the programs that a killed run of this checkout has left running, and removes its containers and volumes.
+/// Call it before using any folder that they may still write to.
 pub fn sweep(workspace: &Workspace) {
-    // The clients first: they would go on to start what is removed here.
+    // The engine's clients first: they could start the containers again.
     process::end_left_programs(workspace);
     let entries = fs_err::read_dir(notes(workspace)).into_iter().flatten().flatten();
     for path in entries.map(|entry| entry.path()) {

@@ -1,9 +1,8 @@
-//! The container builder: compiles sources in an image of the target system, so that what comes
-//! out runs there.
+//! The container builder: compiles sources in an image of the target system, so that the results run on that system.
 //!
-//! [`Engine`] is podman or docker. [`Image`] is a folder under containers/ and what becomes of it.
-//! [`Compile`] runs the phases of a build in it, one container after the other, in circumstances
-//! that are the same on every machine: docs/decisions.md says which.
+//! [`Engine`] is podman or docker. [`Image`] is a folder under containers/, built by the engine. [`Compile`] runs the
+//! phases of a build in the image, one container after the other, with the same user, paths, variables and time zone
+//! on every machine.
 
 mod ccache;
 mod compile;
@@ -25,7 +24,7 @@ pub const BUILD: &str = "build";
 /// The staged root in it.
 pub const STAGE: &str = "stage";
 
-/// All three: no path below them means anything on a host.
+/// All three: none of these paths exists on a host.
 pub const ROOTS: [&str; 3] = [BUILD_ROOT, SOURCE_ROOT, STAGE_ROOT];
 
 pub use compile::{Compile, Need, Options};

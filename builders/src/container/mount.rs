@@ -1,8 +1,8 @@
-//! What a container sees of this machine.
+//! Folders and files of this machine that a container sees.
 
 use std::path::PathBuf;
 
-/// A folder, or a file, and where it is inside.
+/// A folder or file of this machine, and its path in the container.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Mount {
     pub(super) inside: String,

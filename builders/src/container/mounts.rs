@@ -12,15 +12,15 @@ use base::failure::{Class, Classify, Failure, Result};
 /// All folders of a build.
 #[derive(Debug)]
 pub(super) enum Mounts {
-    /// Seen as they are.
+    /// The container sees the folders themselves.
     Shared(Vec<Mount>),
-    /// Copied: each with the name of its volume.
+    /// The engine is remote: each folder is copied into a volume, whose name is given.
     Copied(Vec<(Mount, String)>),
 }
 
 impl Mounts {
-    /// Makes them ready. `cache` is that of ccache: as a volume it stays where it is, unless it is
-    /// this build's own.
+    /// Prepares the folders. `cache` is the folder of ccache; as a volume it is kept for the next build, unless no
+    /// other build may share it.
     pub(super) fn prepare(
         engine: &Engine,
         image: &BuiltImage,
@@ -32,7 +32,7 @@ impl Mounts {
         if engine.shares_folders {
             return Ok(Self::Shared(mounts.into_iter().chain([cache]).collect()));
         }
-        // Single files cannot be volumes; the image has its own.
+        // A single file cannot be a volume; the image has a file of its own at that path.
         let folders = mounts.into_iter().filter(|p| p.outside.is_dir());
         let mut copied = Vec::new();
         for (index, mount) in folders.enumerate() {
@@ -49,7 +49,7 @@ impl Mounts {
         Ok(own)
     }
 
-    /// The engine's options for them.
+    /// The engine's options for the folders.
     pub(super) fn options(&self) -> Result<Vec<OsString>> {
         let mut options = Vec::new();
         match self {
@@ -60,7 +60,7 @@ impl Mounts {
             }
             Self::Copied(mounts) => {
                 for (mount, volume) in mounts {
-                    // Docker would give an empty volume the owner of the folder below it.
+                    // Without this, docker would give an empty volume the owner of the image's folder at that path.
                     let access = if mount.writable { "rw,nocopy" } else { "ro,nocopy" };
                     let volume = format!("{volume}:{}:{access}", mount.inside);
                     options.extend(["--volume".into(), volume.into()]);
@@ -70,8 +70,8 @@ impl Mounts {
         Ok(options)
     }
 
-    /// A container that is never started is enough to copy into its volumes; giving them to the
-    /// builder takes one that runs, as root inside.
+    /// Copies into volumes through a container that is never started. Changing their owner needs a running container,
+    /// with root inside.
     fn fill(&self, engine: &Engine, image: &BuiltImage, lease: &Lease, user: User) -> Result<()> {
         let Self::Copied(mounts) = self else { return Ok(()) };
         self.with_holder(engine, image, lease, |holder| {
@@ -96,7 +96,7 @@ impl Mounts {
         transfer(engine, args)
     }
 
-    /// Brings what the build has written to where it belongs.
+    /// Copies the results of the build out of the volumes.
     pub(super) fn collect(&self, engine: &Engine, image: &BuiltImage, lease: &Lease) -> Result<()> {
         let Self::Copied(mounts) = self else { return Ok(()) };
         self.with_holder(engine, image, lease, |holder| {
@@ -128,14 +128,14 @@ impl Mounts {
     }
 }
 
-/// To be copied into, a volume must not be read-only.
+/// A volume that is copied into must not be read-only.
 fn writable(option: &OsString) -> OsString {
     let text = option.to_string_lossy();
     text.strip_suffix(":ro,nocopy")
         .map_or_else(|| option.clone(), |text| format!("{text}:nocopy").into())
 }
 
-/// `z` lets the container in where SELinux would not; elsewhere it means nothing.
+/// `z` labels the folder for SELinux; without SELinux it has no effect.
 fn shared(mount: &Mount) -> Result<OsString> {
     let outside = fs_err::canonicalize(&mount.outside).class(Class::Output)?;
     if outside.to_string_lossy().contains(':') {

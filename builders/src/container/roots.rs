@@ -1,8 +1,8 @@
 //! Folders inside of a container.
 
-/// Where a container has its build trees.
+/// The folder of the build trees.
 pub const BUILD_ROOT: &str = "/build";
-/// Where it has its sources.
+/// The folder of the sources.
 pub const SOURCE_ROOT: &str = "/src";
-/// Where it has the staged root.
+/// The staged root.
 pub const STAGE_ROOT: &str = "/stage";

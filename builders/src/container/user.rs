@@ -1,4 +1,4 @@
-//! Who a build runs as: `builder`, an ordinary user, with ids that make its results the invoker's.
+//! The user of a build: `builder`, without privileges, with ids that give its results to the user who runs xtask.
 
 use std::{
     os::unix::fs::PermissionsExt,
@@ -10,26 +10,26 @@ use rustix::process::{getegid, geteuid};
 use super::{engine::Engine, mount::Mount};
 use base::failure::{Class, Classify, Result};
 
-/// Ids of the user inside.
+/// Ids of a user in the container.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct User {
     pub(super) uid: u32,
     pub(super) gid: u32,
 }
 
-/// The ids of `builder` in the images. Also for root, who must not be root inside.
+/// The ids of `builder` in the images. They are also used if root runs xtask, since a build must not run as root.
 const BUILDER: User = User { uid: 1000, gid: 1000 };
 
 impl User {
-    /// The invoker where folders are shared with the container; there, files that the build makes
-    /// have the ids that it runs under.
+    /// The ids for a build: those of the user who runs xtask if the container shares folders with this machine, since
+    /// files that the build makes have its ids.
     pub(super) fn of(engine: &Engine) -> Self {
         let invoker = Self { uid: geteuid().as_raw(), gid: getegid().as_raw() };
         if !engine.shares_folders || invoker.uid == 0 { BUILDER } else { invoker }
     }
 
-    /// `/etc/passwd`, `/etc/group` and `/etc/hosts` of the container: engines write them each in
-    /// their own way, and some not at all.
+    /// `/etc/passwd`, `/etc/group` and `/etc/hosts` of the container: engines write different ones, and some write
+    /// none.
     pub(super) fn accounts(self, dir: &Path, offline: bool) -> Result<Vec<Mount>> {
         let Self { uid, gid } = self;
         let passwd = format!(
@@ -43,7 +43,7 @@ impl User {
         let mount = |(name, text): (&str, String)| {
             let path = dir.join(name);
             fs_err::write(&path, text).class(Class::Output)?;
-            // Whatever the umask.
+            // Readable with any umask.
             fs_err::set_permissions(&path, PermissionsExt::from_mode(0o644))
                 .class(Class::Output)?;
             Ok(Mount { inside: format!("/etc/{name}"), outside: path, writable: false })
@@ -52,23 +52,23 @@ impl User {
     }
 }
 
-/// Gives a folder of ours to the user inside, if that is another.
-pub(super) fn lend(dir: &Path, user: User) -> Result<()> {
+/// Makes the container's user the owner of a folder, if it has other ids.
+pub(super) fn give_to(dir: &Path, user: User) -> Result<()> {
     if geteuid().as_raw() == user.uid || geteuid().as_raw() != 0 {
         return Ok(());
     }
-    own(dir, user)
+    chown(dir, user)
 }
 
-/// Takes a tree back that a build has made: all of it is the invoker's, with the modes that the
-/// build gave it; if `readable`, what else is built from it can read it.
-pub(super) fn claim(dir: &Path, readable: bool) -> Result<()> {
+/// Makes the user who runs xtask the owner of a tree that a build has made. Modes are kept; if `readable`, everybody
+/// may read the tree, so that other builds can.
+pub(super) fn take_back(dir: &Path, readable: bool) -> Result<()> {
     let invoker = User { uid: geteuid().as_raw(), gid: getegid().as_raw() };
     for entry in walkdir::WalkDir::new(dir) {
         let entry = entry.map_err(std::io::Error::from).class(Class::Output)?;
         let meta = entry.metadata().map_err(std::io::Error::from).class(Class::Output)?;
         if invoker.uid == 0 {
-            own(entry.path(), invoker)?;
+            chown(entry.path(), invoker)?;
         }
         if entry.file_type().is_symlink() {
             continue;
@@ -79,7 +79,7 @@ pub(super) fn claim(dir: &Path, readable: bool) -> Result<()> {
             (true, true) => kept | 0o755,
             (true, false) => kept | 0o444,
         };
-        // The kernel takes set-id bits away from what changes hands.
+        // The kernel clears the set-id bits of a file when its owner changes.
         if mode != kept || (invoker.uid == 0 && mode & 0o6000 != 0) {
             let mode = PermissionsExt::from_mode(mode);
             fs_err::set_permissions(entry.path(), mode).class(Class::Output)?;
@@ -88,15 +88,15 @@ pub(super) fn claim(dir: &Path, readable: bool) -> Result<()> {
     Ok(())
 }
 
-fn own(path: &Path, user: User) -> Result<()> {
+fn chown(path: &Path, user: User) -> Result<()> {
     fs_err::os::unix::fs::lchown(path, Some(user.uid), Some(user.gid)).class(Class::Output)
 }
 
-/// A folder that only the invoker can enter, for as long as this lives. Some user of the machine
-/// may have the very ids that root lends to a build.
-pub(super) struct Closed(Option<PathBuf>);
+/// A folder that only root can enter until this value is dropped. If root runs xtask, another user of this machine
+/// may have the same ids as the build.
+pub(super) struct PrivateFolder(Option<PathBuf>);
 
-impl Closed {
+impl PrivateFolder {
     pub(super) fn to_others(dir: &Path) -> Result<Self> {
         if geteuid().as_raw() != 0 {
             return Ok(Self(None));
@@ -106,7 +106,7 @@ impl Closed {
     }
 }
 
-impl Drop for Closed {
+impl Drop for PrivateFolder {
     fn drop(&mut self) {
         if let Some(dir) = &self.0 {
             let _ = fs_err::set_permissions(dir, PermissionsExt::from_mode(0o755));

@@ -16,7 +16,8 @@ use crate::{
     last::LastInputs,
     steps::{
         AddLibrary, BuildImage, CompileCrate, CompileInContainer, Compiled, Draft, Fetch,
-        InstallTools, Needed, PerStep, Shared, SignPackage, Staged, StepId, Work, WritePackage,
+        InstallTools, PerStep, Prerequisite, Shared, SignPackage, Staged, StepId, Work,
+        WritePackage,
     },
 };
 use base::{
@@ -40,8 +41,8 @@ pub(super) struct Builder<'a> {
     /// Steps that several others need, each made once.
     tools: Option<(StepId, Zig)>,
     library: Option<StepId>,
-    fetches: BTreeMap<String, Needed<Fetch>>,
-    images: BTreeMap<String, Needed<BuildImage>>,
+    fetches: BTreeMap<String, Prerequisite<Fetch>>,
+    images: BTreeMap<String, Prerequisite<BuildImage>>,
     /// What has been planned of each description that is compiled in a container: its own staged root, behind those
     /// of all that it needs. Their libraries are there on the host.
     releases: BTreeMap<String, Vec<Shared>>,
@@ -98,7 +99,7 @@ impl<'a> Builder<'a> {
         }
     }
 
-    fn add<W>(&mut self, draft: Draft<W>) -> Needed<W>
+    fn add<W>(&mut self, draft: Draft<W>) -> Prerequisite<W>
     where
         Work: From<Arc<W>>,
     {
@@ -129,7 +130,11 @@ impl<'a> Builder<'a> {
         self.tools.insert((id, zig)).clone()
     }
 
-    fn compile_crate(&mut self, spec: &Spec, crate_dir: &Path) -> Result<Needed<CompileCrate>> {
+    fn compile_crate(
+        &mut self,
+        spec: &Spec,
+        crate_dir: &Path,
+    ) -> Result<Prerequisite<CompileCrate>> {
         let (tools, zig) = self.tools();
         let programs =
             spec.packages.iter().flat_map(Package::programs).map(str::to_owned).collect();
@@ -169,7 +174,7 @@ impl<'a> Builder<'a> {
         self.library
     }
 
-    fn fetch(&mut self, source: &Source) -> Result<Needed<Fetch>> {
+    fn fetch(&mut self, source: &Source) -> Result<Prerequisite<Fetch>> {
         let draft = Fetch::draft(source, self.circumstances.workspace)?;
         match self.fetches.get(&source.name) {
             Some(fetch) if fetch.identity.key == draft.identity.key => Ok(fetch.clone()),
@@ -186,7 +191,7 @@ impl<'a> Builder<'a> {
     }
 
     /// An image is worth making if one of the builds that want it has its sources.
-    fn image(&mut self, image: &Image, fetches: Vec<StepId>) -> Needed<BuildImage> {
+    fn image(&mut self, image: &Image, fetches: Vec<StepId>) -> Prerequisite<BuildImage> {
         let there = self.images.get(&image.name).cloned();
         let needed = there.unwrap_or_else(|| self.add(BuildImage::draft(image.clone())));
         self.images.insert(image.name.clone(), needed.clone());

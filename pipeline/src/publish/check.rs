@@ -13,7 +13,7 @@ use el7rpm::{
 };
 
 use super::{
-    list::{Entry, Kind, entries_below},
+    list::{FileType, FolderEntry, entries_below},
     whole,
 };
 use base::failure::{Class, Classify, Failure, Result};
@@ -59,7 +59,7 @@ pub fn verify_repository(
     let is_known = !metadata.packages.is_empty() || metadata.problems.is_empty();
     let mut reports = Vec::new();
     let mut uncovered = Vec::new();
-    for entry in there.iter().filter(|e| e.kind != Kind::Folder) {
+    for entry in there.iter().filter(|e| e.kind != FileType::Folder) {
         let name = &entry.name;
         if let Some(problem) = unfit(entry.kind, expected) {
             problems.push(format!("{name}: {problem}"));
@@ -87,7 +87,7 @@ pub fn verify_repository(
     }
 }
 
-fn refuse(dir: &Path, expected: Expected, there: &[Entry], problems: Vec<String>) -> Failure {
+fn refuse(dir: &Path, expected: Expected, there: &[FolderEntry], problems: Vec<String>) -> Failure {
     let message = format!("{} does not stand up to verification", dir.display());
     let help = match expected {
         Expected::Published if !there.iter().any(|e| e.name == super::names::SUMS) => {
@@ -101,10 +101,10 @@ fn refuse(dir: &Path, expected: Expected, there: &[Entry], problems: Vec<String>
 }
 
 /// Why something of this kind has no place in the folder.
-fn unfit(kind: Kind, expected: Expected) -> Option<&'static str> {
+fn unfit(kind: FileType, expected: Expected) -> Option<&'static str> {
     match (kind, expected) {
-        (Kind::Link, Expected::Published) => Some("is a link, and links are not published"),
-        (Kind::Other, _) => Some("is not a regular file"),
+        (FileType::Link, Expected::Published) => Some("is a link, and links are not published"),
+        (FileType::Other, _) => Some("is not a regular file"),
         _ => None,
     }
 }

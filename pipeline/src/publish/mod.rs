@@ -4,9 +4,9 @@
 //! step: whoever looks sees the old or the new, never a mixture, however the run ends.
 
 mod check;
+mod destination;
 mod list;
 mod names;
-mod place;
 mod release;
 mod repo_file;
 mod whole;
@@ -20,10 +20,10 @@ use el7rpm::{openpgp, read::Rpm, repodata, signature::SignedRpm};
 use serde::{Deserialize, Serialize};
 
 pub use check::{Expected, rpms_in, verify_repository};
+pub use destination::{Destination, swap};
 use list::files_below;
 pub use names::PUBLIC_KEY;
 use names::{RELEASE, REPO_FILE, SUMS, sums_signature};
-pub use place::{Place, swap};
 pub use release::{Published, Release, read_release};
 
 use crate::keys::Keys;
@@ -52,7 +52,7 @@ pub struct Publication<'a> {
     /// The checkout.
     pub workspace: &'a Workspace,
     /// Where the repository goes.
-    pub place: &'a Place,
+    pub destination: &'a Destination,
     /// Where hosts will find it.
     pub base_url: &'a str,
     /// What signs it.
@@ -77,13 +77,13 @@ impl Publication<'_> {
     }
 
     fn record_path(&self) -> std::path::PathBuf {
-        let out = self.place.out.to_string_lossy();
+        let out = self.destination.out.to_string_lossy();
         let name = KeyBuilder::new("record", 1).text("out", &out).finish();
         self.workspace.state.join("published").join(format!("{}.json", name.short()))
     }
 
     fn record(&self) -> Result<Record> {
-        let out = &self.place.out;
+        let out = &self.destination.out;
         let mut files = Vec::new();
         for file in files_below(out)? {
             let m = fs_err::symlink_metadata(out.join(&file)).class(Class::Output)?;
@@ -97,13 +97,13 @@ impl Publication<'_> {
     pub fn current(&self) -> Option<Release> {
         let recorded = fs_err::read(self.record_path()).ok()?;
         let recorded: Record = serde_json::from_slice(&recorded).ok()?;
-        let same = self.place.out.is_dir() && self.record().ok()? == recorded;
-        same.then(|| read_release(&self.place.out).ok().flatten()).flatten()
+        let same = self.destination.out.is_dir() && self.record().ok()? == recorded;
+        same.then(|| read_release(&self.destination.out).ok().flatten()).flatten()
     }
 
     /// Those of the packages of these names that the repository in place has.
     pub fn present_of(&self, names: &[&str]) -> Result<Vec<String>> {
-        let present = read_release(&self.place.out)?.map(|r| r.packages).unwrap_or_default();
+        let present = read_release(&self.destination.out)?.map(|r| r.packages).unwrap_or_default();
         let present = present.into_iter().map(|p| p.name);
         Ok(present.filter(|name| names.contains(&name.as_str())).collect())
     }
@@ -111,11 +111,11 @@ impl Publication<'_> {
     /// Whether the repository in place has no package that this one lacks or has in an older version, and is
     /// signed by the same key.
     pub fn has_all_of_the_present(&self) -> Result<bool> {
-        let Some(present) = read_release(&self.place.out)? else { return Ok(true) };
+        let Some(present) = read_release(&self.destination.out)? else { return Ok(true) };
         let own = self.rpms.iter().map(|(_, rpm)| Rpm::open(rpm.path()));
         let own = own.collect::<el7rpm::Result<Vec<_>>>()?;
         let has = |published: &Published| {
-            let there = Rpm::open(&self.place.out.join(&published.file));
+            let there = Rpm::open(&self.destination.out.join(&published.file));
             there.is_ok_and(|there| own.iter().any(|own| own.replaces(&there)))
         };
         let same_key = present.signed_by == self.keys.signer.certificate().fingerprint();
@@ -134,10 +134,10 @@ impl Publication<'_> {
     /// Makes the repository and puts it in place.
     fn write(&self, reporter: &dyn Reporter) -> Result<Release> {
         repo_file::check_url(self.base_url)?;
-        let release = self.place.replace(reporter, |dir| {
+        let release = self.destination.replace(reporter, |dir| {
             // Also of a folder whose list of contents says less.
-            let released = read_release(&self.place.out)?.map(|r| r.revision);
-            let indexed = repodata::revision(&self.place.out).class(Class::Output)?;
+            let released = read_release(&self.destination.out)?.map(|r| r.revision);
+            let indexed = repodata::revision(&self.destination.out).class(Class::Output)?;
             self.fill(dir, released.max(indexed).unwrap_or(0))
         })?;
         let path = self.record_path();

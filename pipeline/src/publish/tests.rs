@@ -34,11 +34,11 @@ fn signed(checkout: &Checkout) -> Vec<(Key, SignedRpm)> {
 /// Publishes to dist/el7 of the checkout. Returns whether a repository was written.
 fn publish(checkout: &Checkout, rpms: &[(Key, SignedRpm)], url: &str) -> Result<bool> {
     let out = checkout.workspace.root.join("dist/el7");
-    let place = Place::prepare(&out, &checkout.workspace)?;
+    let destination = Destination::prepare(&out, &checkout.workspace)?;
     let keys = keys();
     let publication = Publication {
         workspace: &checkout.workspace,
-        place: &place,
+        destination: &destination,
         base_url: url,
         keys: &keys,
         rpms,
@@ -138,8 +138,8 @@ fn a_failure_while_a_repository_is_filled_leaves_the_former_one_and_nothing_besi
     publish(&checkout, &signed(&checkout), URL).unwrap();
     let before = published(&checkout);
     let out = checkout.workspace.root.join("dist/el7");
-    let place = Place::prepare(&out, &checkout.workspace).unwrap();
-    let failure = place.replace::<()>(&SILENT, |dir| {
+    let destination = Destination::prepare(&out, &checkout.workspace).unwrap();
+    let failure = destination.replace::<()>(&SILENT, |dir| {
         fs_err::write(dir.join("half"), "").unwrap();
         Err(Failure::new(Class::Key, "no"))
     });
@@ -148,12 +148,12 @@ fn a_failure_while_a_repository_is_filled_leaves_the_former_one_and_nothing_besi
 }
 
 #[test]
-fn what_is_put_into_the_former_folder_meanwhile_is_kept() {
+fn a_file_put_into_the_folder_while_it_is_replaced_is_kept() {
     let checkout = notes();
     publish(&checkout, &signed(&checkout), URL).unwrap();
     let out = checkout.workspace.root.join("dist/el7");
-    let place = Place::prepare(&out, &checkout.workspace).unwrap();
-    let failure = place.replace(&SILENT, |_| {
+    let destination = Destination::prepare(&out, &checkout.workspace).unwrap();
+    let failure = destination.replace(&SILENT, |_| {
         checkout.write("dist/el7/late.txt", "mine");
         Ok(())
     });
@@ -163,16 +163,16 @@ fn what_is_put_into_the_former_folder_meanwhile_is_kept() {
 }
 
 #[test]
-fn what_a_killed_run_left_is_removed_and_a_former_repository_is_put_back() {
+fn the_next_run_removes_leftovers_and_puts_the_former_repository_back() {
     let checkout = notes();
     publish(&checkout, &signed(&checkout), URL).unwrap();
     let out = checkout.workspace.root.join("dist/el7");
     let before = published(&checkout);
-    let place = Place::prepare(&out, &checkout.workspace).unwrap();
+    let destination = Destination::prepare(&out, &checkout.workspace).unwrap();
     // As a run leaves it that is killed between two renamings, where folders cannot be exchanged.
-    fs_err::create_dir(&place.new).unwrap();
-    fs_err::rename(&out, &place.old).unwrap();
-    Place::prepare(&out, &checkout.workspace).unwrap();
+    fs_err::create_dir(&destination.new).unwrap();
+    fs_err::rename(&out, &destination.old).unwrap();
+    Destination::prepare(&out, &checkout.workspace).unwrap();
     assert_eq!((published(&checkout), beside(&checkout)), (before, vec!["el7".to_owned()]));
 }
 
@@ -180,7 +180,7 @@ fn what_a_killed_run_left_is_removed_and_a_former_repository_is_put_back() {
 fn only_an_own_or_an_empty_or_an_absent_folder_can_be_published_to() {
     let checkout = notes();
     let prepare = |name: &str| {
-        Place::prepare(&checkout.workspace.root.join(name), &checkout.workspace).map(drop)
+        Destination::prepare(&checkout.workspace.root.join(name), &checkout.workspace).map(drop)
     };
     fs_err::create_dir(checkout.workspace.root.join("empty")).unwrap();
     prepare("empty").unwrap();
@@ -231,11 +231,11 @@ fn a_repository_with_less_than_the_one_in_place_is_recognised() {
     let all = signed(&checkout);
     publish(&checkout, &all, URL).unwrap();
     let out = checkout.workspace.root.join("dist/el7");
-    let place = Place::prepare(&out, &checkout.workspace).unwrap();
+    let destination = Destination::prepare(&out, &checkout.workspace).unwrap();
     let keys = keys();
     let of = |rpms| Publication {
         workspace: &checkout.workspace,
-        place: &place,
+        destination: &destination,
         base_url: URL,
         keys: &keys,
         rpms,
@@ -276,7 +276,7 @@ fn everything_below_a_folder_is_listed_by_name_and_links_are_not_followed() {
     fs_err::os::unix::fs::symlink("sub", dir.join("link")).unwrap();
     assert_eq!(list::files_below(&dir).unwrap(), ["a", "b", "link", "sub/c"]);
     let all = list::entries_below(&dir, Class::Output).unwrap();
-    let folders = all.iter().filter(|entry| entry.kind == list::Kind::Folder);
+    let folders = all.iter().filter(|entry| entry.kind == list::FileType::Folder);
     assert_eq!(folders.map(|entry| entry.name.as_str()).collect::<Vec<_>>(), ["sub"]);
     assert_eq!(list::files_below(&dir.join("absent")).unwrap_err().class, Class::Output);
 }

@@ -13,7 +13,7 @@ use el7rpm::{
 };
 
 use super::{
-    list::{Entry, Kind},
+    list::{FileType, FolderEntry},
     names::{PUBLIC_KEY, RELEASE, REPO_FILE, SUMS, sums_signature},
     release::read_release,
     repo_file,
@@ -27,12 +27,12 @@ const LIMIT: u64 = 256 << 20;
 pub(super) fn problems(
     dir: &Path,
     certificate: &Certificate,
-    there: &[Entry],
+    there: &[FolderEntry],
     metadata: &repodata::VerifiedMetadata,
 ) -> Result<Vec<String>> {
     let mut problems = Vec::new();
     let files: BTreeSet<&str> =
-        there.iter().filter(|e| e.kind == Kind::File).map(|e| e.name.as_str()).collect();
+        there.iter().filter(|e| e.kind == FileType::File).map(|e| e.name.as_str()).collect();
     let signature = sums_signature();
     for file in [PUBLIC_KEY, REPO_FILE, RELEASE, SUMS, &signature] {
         if !files.contains(file) {
@@ -64,7 +64,7 @@ pub(super) fn problems(
     for entry in there {
         let name = &entry.name;
         let known = match entry.kind {
-            Kind::Folder => sums.keys().any(|file| Path::new(file).starts_with(name)),
+            FileType::Folder => sums.keys().any(|file| Path::new(file).starts_with(name)),
             _ => sums.contains_key(name) || *name == SUMS || *name == signature,
         };
         if !known {

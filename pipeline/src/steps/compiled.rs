@@ -4,7 +4,7 @@ use std::{path::PathBuf, sync::Arc};
 
 use el7rpm::spec::{ContainerBuild, Package};
 
-use super::{CompileCrate, CompileInContainer, Needed, StepId};
+use super::{CompileCrate, CompileInContainer, Prerequisite, StepId};
 use crate::cache::Cache;
 use base::key::Identity;
 
@@ -14,7 +14,7 @@ pub(crate) enum Compiled {
     /// The description has no build.
     Nothing,
     /// Programs of a crate.
-    Programs(Needed<CompileCrate>),
+    Programs(Prerequisite<CompileCrate>),
     /// A staged root.
     Staged(Arc<Staged>),
 }
@@ -34,7 +34,7 @@ pub(crate) struct Staged {
 #[derive(Clone, Debug)]
 pub(crate) struct Shared {
     /// The step that made it.
-    pub(crate) compile: Needed<CompileInContainer>,
+    pub(crate) compile: Prerequisite<CompileInContainer>,
     /// The packages that share it out.
     pub(crate) packages: Arc<Vec<Package>>,
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use el7rpm::spec::{ContainerBuild, Spec};
 
-use super::{BuildImage, Context, Draft, Fetch, Needed, Step};
+use super::{BuildImage, Context, Draft, Fetch, Prerequisite, Step};
 use crate::{cache::Cache, circumstances::Circumstances};
 use base::{
     failure::{Result, Trouble},
@@ -29,11 +29,11 @@ pub struct CompileInContainer {
     /// The date that the build takes for now, in seconds since 1970.
     source_date: u32,
     /// What is compiled.
-    pub(crate) sources: Vec<Needed<Fetch>>,
+    pub(crate) sources: Vec<Prerequisite<Fetch>>,
     /// Other compiles, whose sources and build trees it sees.
-    others: Vec<Needed<CompileInContainer>>,
+    others: Vec<Prerequisite<CompileInContainer>>,
     /// The image to compile in.
-    image: Needed<BuildImage>,
+    image: Prerequisite<BuildImage>,
     /// Its phases.
     build: ContainerBuild,
 }
@@ -42,9 +42,9 @@ impl CompileInContainer {
     pub(crate) fn draft(
         spec: &Spec,
         build: &ContainerBuild,
-        sources: Vec<Needed<Fetch>>,
-        others: Vec<Needed<Self>>,
-        image: Needed<BuildImage>,
+        sources: Vec<Prerequisite<Fetch>>,
+        others: Vec<Prerequisite<Self>>,
+        image: Prerequisite<BuildImage>,
         circumstances: &Circumstances<'_>,
     ) -> Draft<Self> {
         let first = spec.packages.first();
@@ -99,12 +99,13 @@ impl CompileInContainer {
     pub(super) fn run(&self, step: &Step, context: &Context<'_>) -> Result<(), Trouble> {
         let (engine, image) = self.image.built(&step.name, context)?;
         let scratch = context.cache.scratch()?;
-        let unpacked = |sources: &[Needed<Fetch>]| -> Result<Vec<(String, PathBuf)>, Trouble> {
-            let unpack = |source: &Needed<Fetch>| {
-                Ok((source.work.source.name.clone(), source.unpack(scratch.path(), context)?))
+        let unpacked =
+            |sources: &[Prerequisite<Fetch>]| -> Result<Vec<(String, PathBuf)>, Trouble> {
+                let unpack = |source: &Prerequisite<Fetch>| {
+                    Ok((source.work.source.name.clone(), source.unpack(scratch.path(), context)?))
+                };
+                sources.iter().map(unpack).collect()
             };
-            sources.iter().map(unpack).collect()
-        };
         let mut needs = Vec::new();
         for other in &self.others {
             let build = other.build_tree(context)?;
@@ -133,7 +134,7 @@ impl CompileInContainer {
     }
 }
 
-impl Needed<CompileInContainer> {
+impl Prerequisite<CompileInContainer> {
     fn build_tree(&self, context: &Context<'_>) -> Result<PathBuf> {
         let result = context.cache.get(Kind::Compile, &self.identity.key);
         Ok(result.ok_or_else(|| context.gone(&self.name))?.join(container::BUILD))

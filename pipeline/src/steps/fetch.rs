@@ -9,7 +9,7 @@ use std::{
 
 use el7rpm::spec::{Origin, Source};
 
-use super::{Context, Draft, Needed, Step};
+use super::{Context, Draft, Prerequisite, Step};
 use base::{
     failure::{Class, Classify, Failure, Result, Trouble},
     key::Key,
@@ -60,7 +60,7 @@ impl Fetch {
     }
 }
 
-impl Needed<Fetch> {
+impl Prerequisite<Fetch> {
     /// The source's tree below `scratch`, with its patches; a tree that is there already is taken. Where a plan
     /// is made anew after the fetch, the run still has the source, so this asks no network.
     pub(super) fn unpack(&self, scratch: &Path, context: &Context<'_>) -> Result<PathBuf, Trouble> {

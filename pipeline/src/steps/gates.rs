@@ -78,12 +78,12 @@ pub(super) fn check_abi(
 fn refuse_findings(findings: Vec<Finding>) -> Result<()> {
     let Some(first) = findings.first() else { return Ok(()) };
     let mut failure = Failure::new(Class::Package, first.to_string()).help(first.help());
-    failure.last_lines = named(findings.iter().map(ToString::to_string).collect());
+    failure.last_lines = first_few(findings.iter().map(ToString::to_string).collect());
     Err(failure)
 }
 
 /// As many as a message can take.
-fn named(mut lines: Vec<String>) -> Vec<String> {
+fn first_few(mut lines: Vec<String>) -> Vec<String> {
     let more = lines.len().saturating_sub(NAMED);
     lines.truncate(NAMED);
     if more > 0 {
@@ -102,6 +102,6 @@ pub(super) fn check_all_is_taken(root: &Path, staged: &Staged) -> Result<()> {
     let message = format!("the build staged {} files that no package takes", left.len());
     let mut failure = Failure::new(Class::Package, message)
         .help("give them to a package with `staged = ...`, or name them in `build.discard`");
-    failure.last_lines = named(left.into_iter().collect());
+    failure.last_lines = first_few(left.into_iter().collect());
     Err(failure)
 }

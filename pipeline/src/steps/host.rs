@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use el7rpm::spec::{Build, Spec};
 
-use super::{Context, Draft, Needed, Step};
+use super::{Context, Draft, Prerequisite, Step};
 use crate::{cache::Cache, circumstances::Circumstances};
 use base::{
     failure::{Result, Trouble},
@@ -56,7 +56,7 @@ impl CompileCrate {
     }
 }
 
-impl Needed<CompileCrate> {
+impl Prerequisite<CompileCrate> {
     /// The folder with the programs.
     pub(super) fn programs(&self, cache: &Cache) -> Option<PathBuf> {
         cache.get(Kind::Compile, &self.identity.key)

@@ -6,7 +6,7 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use super::{Context, Draft, Needed, Step};
+use super::{Context, Draft, Prerequisite, Step};
 use base::failure::Trouble;
 use builders::{
     container::{BuiltImage, Engine, EngineKind, Image},
@@ -32,7 +32,7 @@ impl BuildImage {
     }
 }
 
-impl Needed<BuildImage> {
+impl Prerequisite<BuildImage> {
     /// The engine, and the image in it.
     pub(super) fn built(
         &self,
@@ -47,11 +47,11 @@ impl Needed<BuildImage> {
 /// again.
 pub struct Images {
     choice: Option<EngineKind>,
-    found: Mutex<Found>,
+    found: Mutex<Known>,
 }
 
 #[derive(Default)]
-struct Found {
+struct Known {
     engine: Option<Result<Engine, Trouble>>,
     images: BTreeMap<String, Result<BuiltImage, Trouble>>,
 }

@@ -1,7 +1,7 @@
 //! The kinds of steps, one file each: what goes into its key, what it does, and what it hands on.
 //!
 //! Each file has a struct with what a step of its kind works on. `draft` makes the step with its key, `run` carries it
-//! out, and the methods of [`Needed`] are its results, for the steps that take them. Results in the cache are found by
+//! out, and the methods of [`Prerequisite`] are its results, for the steps that take them. Results in the cache are found by
 //! the step's key; what else a run has got, by [`Context`].
 
 mod compiled;
@@ -32,7 +32,7 @@ pub(crate) use package::roots;
 pub use package::{Made, WritePackage};
 pub use sign::SignPackage;
 pub(crate) use step::Draft;
-pub use step::{Needed, Step};
+pub use step::{Prerequisite, Step};
 pub use threads::Threads;
 pub use tools::InstallTools;
 pub use work::Work;

@@ -10,7 +10,7 @@ use el7rpm::{
     stage::{EntryKind, Inputs, Roots, StagedRoot},
 };
 
-use super::{Compiled, Context, Draft, Needed, Step, gates};
+use super::{Compiled, Context, Draft, Prerequisite, Step, gates};
 use crate::{
     cache::{Cache, changed},
     circumstances::Circumstances,
@@ -174,7 +174,7 @@ pub enum Made<T> {
     Nothing,
 }
 
-impl Needed<WritePackage> {
+impl Prerequisite<WritePackage> {
     /// The unsigned RPM; `None` if the step has not been carried out.
     ///
     /// # Errors

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use el7rpm::{openpgp::Certificate, signature, signature::SignedRpm};
 
 use super::{
-    Context, Draft, Needed, Step, WritePackage,
+    Context, Draft, Prerequisite, Step, WritePackage,
     package::{Made, rpm_in},
 };
 use crate::cache::{Cache, changed};
@@ -19,12 +19,12 @@ use base::{
 #[derive(Debug)]
 pub struct SignPackage {
     /// The unsigned package.
-    pub unsigned: Needed<WritePackage>,
+    pub unsigned: Prerequisite<WritePackage>,
 }
 
 impl SignPackage {
     /// `signing_key` is the fingerprint of the key.
-    pub(crate) fn draft(unsigned: Needed<WritePackage>, signing_key: &str) -> Draft<Self> {
+    pub(crate) fn draft(unsigned: Prerequisite<WritePackage>, signing_key: &str) -> Draft<Self> {
         let key = KeyBuilder::new("sign", 1)
             .step("package", &unsigned.name, &unsigned.identity.key)
             .text("the signing key", signing_key);

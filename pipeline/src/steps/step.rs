@@ -79,9 +79,9 @@ where
         self,
         id: StepId,
         state: impl Fn(&Work, &Key) -> State,
-    ) -> (Step, Needed<W>) {
+    ) -> (Step, Prerequisite<W>) {
         let work = Arc::new(self.work);
-        let needed = Needed {
+        let needed = Prerequisite {
             id,
             name: self.name.clone(),
             identity: self.identity.clone(),
@@ -108,7 +108,7 @@ where
 }
 
 /// A step whose result another step takes. What the result is, the file of its kind says.
-pub struct Needed<W> {
+pub struct Prerequisite<W> {
     /// Its place in the plan.
     pub id: StepId,
     /// Its name.
@@ -119,7 +119,7 @@ pub struct Needed<W> {
     pub work: Arc<W>,
 }
 
-impl<W> Clone for Needed<W> {
+impl<W> Clone for Prerequisite<W> {
     fn clone(&self) -> Self {
         let Self { id, name, identity, work } = self;
         let (name, identity, work) = (name.clone(), identity.clone(), Arc::clone(work));
@@ -127,7 +127,7 @@ impl<W> Clone for Needed<W> {
     }
 }
 
-impl<W> fmt::Debug for Needed<W> {
+impl<W> fmt::Debug for Prerequisite<W> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.name, self.identity.key)
     }

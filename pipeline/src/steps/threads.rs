@@ -8,7 +8,7 @@ pub struct Threads {
 }
 
 /// Threads that one package holds until it is written.
-pub(super) struct Taken<'a> {
+pub(super) struct TakenThreads<'a> {
     all: &'a Threads,
     pub(super) count: u32,
 }
@@ -20,14 +20,14 @@ impl Threads {
     }
 
     /// All that no other package holds, but at least one: a step has a core of its own anyway.
-    pub(super) fn take(&self) -> Taken<'_> {
+    pub(super) fn take(&self) -> TakenThreads<'_> {
         let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
         let taken = std::mem::take(&mut *free);
-        Taken { all: self, count: taken }
+        TakenThreads { all: self, count: taken }
     }
 }
 
-impl Drop for Taken<'_> {
+impl Drop for TakenThreads<'_> {
     fn drop(&mut self) {
         *self.all.free.lock().unwrap_or_else(PoisonError::into_inner) += self.count;
     }

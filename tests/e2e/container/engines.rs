@@ -22,7 +22,8 @@ fn path_with(yard: &Yard, programs: &[(&str, &str)]) -> PathBuf {
 /// The only package is held back, for this reason and with this remedy.
 fn held_back(yard: &Yard, path: &std::path::Path, args: &[&str], parts: &[&str]) {
     let mut run = yard.xtask(&["rpm"]);
-    let (code, message) = yard.checkout.judge(&support::run(run.args(args).env("PATH", path)));
+    let (code, message) =
+        yard.checkout.code_and_text(&support::run(run.args(args).env("PATH", path)));
     assert_eq!(code, 11, "{message}");
     for part in parts {
         assert!(message.contains(part), "{part} is not in\n{message}");
@@ -104,7 +105,7 @@ fn no_engine_sees_the_passphrase() {
     let key = crate::keys::protected_key(yard.checkout.dir.path(), "geheim");
     let mut run = yard.xtask(&["rpm", "--key", key.to_str().unwrap(), "--passphrase-env", "PASS"]);
     let run = run.env("PATH", path).env("PASS", "geheim");
-    let (code, message) = yard.checkout.judge(&support::run(run));
+    let (code, message) = yard.checkout.code_and_text(&support::run(run));
     assert_eq!(code, 11, "{message}");
     assert!(!message.contains("geheim"), "{message}");
 }

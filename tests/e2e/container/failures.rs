@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// All of these are in the message.
-fn says(message: &str, parts: &[&str]) {
+fn assert_contains(message: &str, parts: &[&str]) {
     for part in parts {
         assert!(message.contains(part), "`{part}` is not in\n{message}");
     }
@@ -34,7 +34,7 @@ fn a_compile_error_is_shown_and_not_only_the_last_words_of_make() {
     yard.spec("tiny", "", &[("make", noisy)]);
     let (code, message) = yard.fails(&["rpm"]);
     assert_eq!(code, 6, "{message}");
-    says(
+    assert_contains(
         &message,
         &[
             "ended  compile tiny: make",
@@ -63,11 +63,14 @@ fn a_compile_that_fails_leaves_the_other_packages() {
     yard.checkout.write("specs/notes/package.toml", NOTES);
     yard.checkout.write("specs/notes/README", "Notes\n");
     let output = support::run(&mut yard.xtask(&["rpm"]));
-    let (code, message) = yard.checkout.judge(&output);
+    let (code, message) = yard.checkout.code_and_text(&output);
     assert_eq!(code, 6, "{message}");
-    says(&message, &["FAILED compile tiny", "phase make failed", "step: compile tiny"]);
+    assert_contains(&message, &["FAILED compile tiny", "phase make failed", "step: compile tiny"]);
     let table = String::from_utf8_lossy(&output.stdout);
-    says(&table, &["tiny", "FAILED", "failed:     tiny: ", "xtask/logs/compile-tiny.log"]);
+    assert_contains(
+        &table,
+        &["tiny", "FAILED", "failed:     tiny: ", "xtask/logs/compile-tiny.log"],
+    );
     assert!(yard.checkout.path("dist/el7/notes-1-1.el7.noarch.rpm").exists());
     assert!(!walk(&yard.checkout.path("dist/el7")).iter().any(|f| f.contains("tiny")));
     yard.ok(&["verify"]);
@@ -84,20 +87,26 @@ fn configure_and_the_linker_complain_in_their_own_ways() {
     )]);
     let (code, message) = yard.fails(&["rpm"]);
     assert_eq!(code, 6, "{message}");
-    says(&message, &["phase configure failed", "    configure: error: foo is missing\n"]);
+    assert_contains(
+        &message,
+        &["phase configure failed", "    configure: error: foo is missing\n"],
+    );
     let link =
         "echo 'int f(); int main() { return f(); }' > x.cpp; g++ x.cpp -lnowhere || g++ x.cpp";
     yard.spec("tiny", "", &[("make", link)]);
-    says(&yard.fails(&["rpm"]).1, &["cannot find -lnowhere", "phase make failed"]);
+    assert_contains(&yard.fails(&["rpm"]).1, &["cannot find -lnowhere", "phase make failed"]);
     yard.spec("tiny", "", &[("fetch", "exec 2>&1; bash -c 'echo > /dev/tcp/1.1.1.1/80'")]);
-    says(&yard.fails(&["rpm"]).1, &["phase fetch failed", "one of its sources"]);
+    assert_contains(&yard.fails(&["rpm"]).1, &["phase fetch failed", "one of its sources"]);
     yard.spec("tiny", "", &[("bootstrap", "cd $SRC && autoreconf")]);
     yard.checkout.write("specs/tiny/src/configure.ac", "AC_INIT(a, 1)\nAC_OUTPUT\n");
-    says(&yard.fails(&["rpm"]).1, &["phase bootstrap failed", "cp -a $SRC $BUILD/source"]);
+    assert_contains(
+        &yard.fails(&["rpm"]).1,
+        &["phase bootstrap failed", "cp -a $SRC $BUILD/source"],
+    );
 }
 
 #[test]
-fn whatever_is_killed_has_run_out_of_memory() {
+fn a_killed_compiler_is_reported_as_out_of_memory() {
     if !have("killed compilers", &[]) {
         return;
     }
@@ -106,7 +115,7 @@ fn whatever_is_killed_has_run_out_of_memory() {
     let run = |yard: &Yard| {
         let (code, message) = yard.fails(&["rpm", "--compile-jobs", "2"]);
         assert_eq!(code, 6, "{message}");
-        says(&message, &memory);
+        assert_contains(&message, &memory);
     };
     run(&yard);
     // A compiler of make's, and one that is refused the memory it asks for.
@@ -199,11 +208,11 @@ fn a_full_disk_is_named() {
     let (code, message) = yard.fails(&["rpm"]);
     drop(disk);
     assert_eq!(code, 10, "{message}");
-    says(
+    assert_contains(
         &message,
         &["the disk is full in phase make", "no room is left in [ROOT]/target/xtask/tmp/"],
     );
     let memory = "df /tmp; dd if=/dev/zero of=/tmp/big bs=1M count=1 && printf 'x: No space left on device\\n'; exit 1";
     yard.spec("tiny", "", &[("make", memory)]);
-    says(&yard.fails(&["rpm"]).1, &["no room is left in the container's /tmp"]);
+    assert_contains(&yard.fails(&["rpm"]).1, &["no room is left in the container's /tmp"]);
 }

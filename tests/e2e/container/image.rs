@@ -127,7 +127,7 @@ fn an_instruction_that_fails_fails_the_run() {
 }
 
 #[test]
-fn what_is_out_of_reach_holds_its_packages_back() {
+fn an_unreachable_registry_holds_packages_back() {
     if !have("image out of reach", &[]) {
         return;
     }
@@ -170,7 +170,7 @@ fn the_images_have_the_same_date() {
 
 /// The clock is out of reach only where nothing else was asked for.
 #[test]
-fn date_tells_the_sources_date_unless_it_is_given_one() {
+fn date_prints_the_source_date_unless_it_is_given_one() {
     let date = crate::checkout::repository().join("containers/test/builder/bin/date");
     let told = |args: &[&str]| {
         let mut command = std::process::Command::new("sh");

@@ -91,7 +91,7 @@ fn sigterm_removes_the_container() {
 }
 
 #[test]
-fn what_a_killed_run_left_is_removed_by_the_next() {
+fn the_next_run_removes_the_containers_of_a_killed_run() {
     if !have("kill -9", &[]) {
         return;
     }
@@ -194,7 +194,7 @@ fn second_build_stopped_by(signal: &str, whom: impl Fn(u32) -> String, code: i32
 }
 
 #[test]
-fn a_polite_kill_ends_the_second_build_too() {
+fn sigterm_ends_the_second_build_too() {
     if have("SIGTERM in a second build", &["kill", "sh"]) {
         second_build_stopped_by("-TERM", |run| run.to_string(), 143);
     }

@@ -133,7 +133,7 @@ impl Yard {
     }
 
     pub fn fails(&self, args: &[&str]) -> (i32, String) {
-        self.checkout.judge(&support::run(&mut self.xtask(args)))
+        self.checkout.code_and_text(&support::run(&mut self.xtask(args)))
     }
 
     pub fn events(&self, args: &[&str]) -> Vec<Value> {

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::{
     PACKAGE, command, fetch, fetch_fails, fetch_ok, sha256,
-    web::{Answer, Web},
+    web::{Web, WebAnswer},
     with,
 };
 use crate::{
@@ -45,9 +45,9 @@ fn kept(checkout: &Checkout) -> Vec<String> {
 }
 
 #[test]
-fn once_for_ever() {
+fn an_archive_is_downloaded_only_once() {
     let (bytes, sha256) = archive();
-    let web = Web::serve(move |request, _| Answer::file(&bytes, request));
+    let web = Web::serve(move |request, _| WebAnswer::file(&bytes, request));
     let checkout = with(&source(&[web.url("/mesos.tar.gz")], &sha256));
     assert!(fetch_ok(&checkout, &[]).contains("p/mesos  fetched    sha256"));
     assert!(fetch_ok(&checkout, &["--offline", "mesos"]).contains("was there"));
@@ -64,10 +64,10 @@ fn once_for_ever() {
 }
 
 #[test]
-fn what_breaks_off_is_taken_up_where_it_stopped() {
+fn an_interrupted_download_is_resumed() {
     let (bytes, sha256) = archive();
     let web = Web::serve(move |request, before| {
-        let answer = Answer::file(&bytes, request).header("ETag", "\"one\"");
+        let answer = WebAnswer::file(&bytes, request).header("ETag", "\"one\"");
         if before == 2 { answer } else { answer.cut(100_000) }
     });
     let checkout = with(&source(&[web.url("/m")], &sha256));
@@ -80,9 +80,9 @@ fn what_breaks_off_is_taken_up_where_it_stopped() {
 fn the_next_run_goes_on_from_what_the_last_one_had() {
     let (bytes, sha256) = archive();
     let web = Web::serve(move |request, before| match before {
-        0 => Answer::file(&bytes, request).cut(100_000),
-        1 => Answer::status(404),
-        _ => Answer::file(&bytes, request),
+        0 => WebAnswer::file(&bytes, request).cut(100_000),
+        1 => WebAnswer::status(404),
+        _ => WebAnswer::file(&bytes, request),
     });
     let checkout = with(&source(&[web.url("/m")], &sha256));
     assert_eq!(fetch(&checkout, &[]).status.code(), Some(4));
@@ -95,7 +95,7 @@ fn the_next_run_goes_on_from_what_the_last_one_had() {
 fn servers_without_ranges_start_anew() {
     let (bytes, sha256) = archive();
     let web = Web::serve(move |_, before| {
-        let answer = Answer::all(&bytes);
+        let answer = WebAnswer::all(&bytes);
         if before == 0 { answer.cut(100_000) } else { answer }
     });
     let checkout = with(&source(&[web.url("/m")], &sha256));
@@ -104,14 +104,14 @@ fn servers_without_ranges_start_anew() {
 }
 
 #[test]
-fn halves_of_two_files_are_found_out() {
+fn a_download_made_of_two_files_is_refused() {
     let (bytes, sha256) = archive();
     let web = Web::serve(move |request, before| match before {
-        0 => Answer::all(&vec![7; 500_000]).cut(100_000),
-        1 => Answer::status(410),
+        0 => WebAnswer::all(&vec![7; 500_000]).cut(100_000),
+        1 => WebAnswer::status(410),
         // Longer than all there is: the server cannot go on from there.
-        _ if request.path == "/short" => Answer::file(&bytes[..50_000], request),
-        _ => Answer::file(&bytes, request),
+        _ if request.path == "/short" => WebAnswer::file(&bytes[..50_000], request),
+        _ => WebAnswer::file(&bytes, request),
     });
     let other = with(&source(&[web.url("/m")], &sha256));
     assert_eq!(fetch(&other, &[]).status.code(), Some(4));
@@ -121,15 +121,15 @@ fn halves_of_two_files_are_found_out() {
 }
 
 #[test]
-fn one_location_after_another() {
+fn locations_are_tried_in_order() {
     let (bytes, sha256) = archive();
     let web = Web::serve(move |request, _| match request.path.as_str() {
-        "/missing" => Answer::status(404),
-        "/wrong" => Answer::all(b"something else"),
-        "/busy" => Answer::status(503),
-        "/loop" => Answer::redirect("/loop"),
-        "/moved" => Answer::redirect("there/../m"),
-        _ => Answer::file(&bytes, request),
+        "/missing" => WebAnswer::status(404),
+        "/wrong" => WebAnswer::all(b"something else"),
+        "/busy" => WebAnswer::status(503),
+        "/loop" => WebAnswer::redirect("/loop"),
+        "/moved" => WebAnswer::redirect("there/../m"),
+        _ => WebAnswer::file(&bytes, request),
     });
     let urls = ["/missing", "/wrong", "/busy", "/loop", "/moved"].map(|path| web.url(path));
     let checkout = with(&source(&urls, &sha256));
@@ -140,11 +140,11 @@ fn one_location_after_another() {
 }
 
 #[test]
-fn the_wrong_content_everywhere() {
+fn an_archive_with_a_wrong_checksum_is_refused() {
     let (_, sha256) = archive();
     let web = Web::serve(|request, _| match request.path.as_str() {
-        "/missing" => Answer::status(404),
-        path => Answer::all(path.as_bytes()),
+        "/missing" => WebAnswer::status(404),
+        path => WebAnswer::all(path.as_bytes()),
     });
     let urls = ["/one", "/missing", "/two"].map(|path| web.url(path));
     let checkout = with(&source(&urls, &sha256));
@@ -189,10 +189,10 @@ fn hosts_that_cannot_be_reached_are_asked_once() {
 }
 
 #[test]
-fn silence_in_the_middle() {
+fn a_server_that_falls_silent_is_given_up() {
     let (bytes, sha256) = archive();
     let web = Web::serve(move |request, before| {
-        let answer = Answer::file(&bytes, request);
+        let answer = WebAnswer::file(&bytes, request);
         if before == 0 { answer.silent(100_000) } else { answer }
     });
     let checkout = with(&source(&[web.url("/m")], &sha256));
@@ -201,10 +201,10 @@ fn silence_in_the_middle() {
 }
 
 #[test]
-fn lengths_that_are_not_what_they_should_be() {
+fn wrong_content_lengths_are_handled() {
     let (bytes, sha256) = archive();
     let web = Web::serve(move |request, _| match request.path.as_str() {
-        "/huge" => Answer::status(200)
+        "/huge" => WebAnswer::status(200)
             .header("Transfer-Encoding", "none")
             .header("Content-Length", "99999999999999"),
         _ => {
@@ -212,7 +212,7 @@ fn lengths_that_are_not_what_they_should_be() {
                 .chunks(70_000)
                 .map(|c| [format!("{:x}\r\n", c.len()).as_bytes(), c, b"\r\n"].concat());
             let body = chunks.chain([b"0\r\n\r\n".to_vec()]).collect::<Vec<_>>().concat();
-            Answer::all(&body).header("Transfer-Encoding", "chunked")
+            WebAnswer::all(&body).header("Transfer-Encoding", "chunked")
         }
     });
     let checkout = with(&source(&[web.url("/huge"), web.url("/chunked")], &sha256));
@@ -223,7 +223,7 @@ fn lengths_that_are_not_what_they_should_be() {
 #[test]
 fn passwords_are_sent_and_not_shown() {
     let (_, sha256) = archive();
-    let web = Web::serve(|_, _| Answer::status(403));
+    let web = Web::serve(|_, _| WebAnswer::status(403));
     let url = format!("http://me:s3cret@{}/m?token=s3cret", web.host);
     let checkout = with(&source(&[url], &sha256));
     for args in [&[][..], &["--json"]] {
@@ -244,15 +244,17 @@ fn passwords_follow_redirects_to_the_same_server_alone() {
     let (bytes, sha256) = archive();
     let other = Web::serve({
         let bytes = bytes.clone();
-        move |request, _| Answer::file(&bytes, request)
+        move |request, _| WebAnswer::file(&bytes, request)
     });
     let elsewhere = other.url("/there");
     let web = Web::serve(move |request, _| match request.path.as_str() {
-        "/away" => Answer::redirect(&elsewhere),
-        "/moved" => Answer::redirect(&format!("http://{}/m", request.header("host").unwrap())),
-        "/near" => Answer::redirect("m"),
-        _ if request.header("authorization") != Some("Basic bWU6czNjcmV0") => Answer::status(401),
-        _ => Answer::file(&bytes, request),
+        "/away" => WebAnswer::redirect(&elsewhere),
+        "/moved" => WebAnswer::redirect(&format!("http://{}/m", request.header("host").unwrap())),
+        "/near" => WebAnswer::redirect("m"),
+        _ if request.header("authorization") != Some("Basic bWU6czNjcmV0") => {
+            WebAnswer::status(401)
+        }
+        _ => WebAnswer::file(&bytes, request),
     });
     for path in ["/moved", "/near", "/away"] {
         let url = format!("http://me:s3cret@{}{path}", web.host);
@@ -269,11 +271,11 @@ fn downloads_stop_at_the_size_that_is_given() {
     let size = bytes.len();
     let web = Web::serve(move |request, before| match request.path.as_str() {
         "/endless" => {
-            Answer::all(&[&*bytes, &[0; 4_000_000]].concat()).header("Transfer-Encoding", "none")
+            WebAnswer::all(&[&*bytes, &[0; 4_000_000]].concat()).header("Transfer-Encoding", "none")
         }
-        "/parts" if before % 2 == 0 => Answer::file(&bytes, request).cut(200_000),
-        "/short" => Answer::file(&bytes[..1000], request),
-        _ => Answer::file(&bytes, request),
+        "/parts" if before % 2 == 0 => WebAnswer::file(&bytes, request).cut(200_000),
+        "/short" => WebAnswer::file(&bytes[..1000], request),
+        _ => WebAnswer::file(&bytes, request),
     });
     let description = |path: &str, size: usize| {
         source(&[web.url(path)], &sha256).replace("sha256 =", &format!("size = {size}\nsha256 ="))
@@ -311,10 +313,10 @@ fn downloads_stop_at_the_size_that_is_given() {
 }
 
 #[test]
-fn the_proxy_that_the_environment_names() {
+fn the_proxy_of_the_environment_is_used() {
     let (bytes, sha256) = archive();
-    let proxy = Web::serve(|_, _| Answer::status(502));
-    let web = Web::serve(move |request, _| Answer::file(&bytes, request));
+    let proxy = Web::serve(|_, _| WebAnswer::status(502));
+    let web = Web::serve(move |request, _| WebAnswer::file(&bytes, request));
     let run = |url: String, variables: &[(&str, &str)]| {
         let checkout = with(&source(&[url], &sha256));
         let mut command = command(&checkout, &[]);
@@ -334,7 +336,7 @@ fn the_proxy_that_the_environment_names() {
 #[test]
 fn a_damaged_store_is_mended() {
     let (bytes, sha256) = archive();
-    let web = Web::serve(move |request, _| Answer::file(&bytes, request));
+    let web = Web::serve(move |request, _| WebAnswer::file(&bytes, request));
     let checkout = with(&source(&[web.url("/m")], &sha256));
     fetch_ok(&checkout, &[]);
     let file = checkout.path("cache/sources/archives").join(&sha256);
@@ -346,12 +348,12 @@ fn a_damaged_store_is_mended() {
 }
 
 /// The events of a `fetch --json` that has been started.
-struct Running {
+struct StartedFetch {
     child: std::process::Child,
     events: std::io::Lines<BufReader<std::process::ChildStdout>>,
 }
 
-impl Running {
+impl StartedFetch {
     fn start(checkout: &Checkout) -> Self {
         let mut child = command(checkout, &["--json"]).stdout(Stdio::piped()).spawn().unwrap();
         let events = BufReader::new(child.stdout.take().unwrap()).lines();
@@ -370,7 +372,7 @@ impl Running {
 }
 
 #[test]
-fn two_at_once_download_once() {
+fn two_runs_at_once_download_an_archive_once() {
     let (bytes, sha256) = archive();
     let (asked, was_asked) = mpsc::channel();
     let (go, may_go) = mpsc::channel::<()>();
@@ -378,12 +380,12 @@ fn two_at_once_download_once() {
     let web = Web::serve(move |request, _| {
         asked.send(()).unwrap();
         may_go.lock().unwrap().recv().unwrap();
-        Answer::file(&bytes, request)
+        WebAnswer::file(&bytes, request)
     });
     let checkout = with(&source(&[web.url("/m")], &sha256));
-    let first = Running::start(&checkout);
+    let first = StartedFetch::start(&checkout);
     was_asked.recv().unwrap();
-    let mut second = Running::start(&checkout);
+    let mut second = StartedFetch::start(&checkout);
     second.until("waiting");
     go.send(()).unwrap();
     assert_eq!((first.ends(), second.ends()), (Some(0), Some(0)));
@@ -394,11 +396,11 @@ fn two_at_once_download_once() {
 fn a_killed_download_is_taken_up_again() {
     let (bytes, sha256) = archive();
     let web = Web::serve(move |request, before| {
-        let answer = Answer::file(&bytes, request);
+        let answer = WebAnswer::file(&bytes, request);
         if before == 0 { answer.silent(200_000) } else { answer }
     });
     let checkout = with(&source(&[web.url("/m")], &sha256));
-    let mut run = Running::start(&checkout);
+    let mut run = StartedFetch::start(&checkout);
     run.until("step-started");
     let partial = checkout.path("cache/sources/partial").join(&sha256);
     // The server has sent all that it will; the file grows until it has all of that.
@@ -412,9 +414,9 @@ fn a_killed_download_is_taken_up_again() {
 }
 
 #[test]
-fn offline_asks_nobody() {
+fn offline_contacts_no_server() {
     let (bytes, sha256) = archive();
-    let web = Web::serve(|_, _| Answer::status(200));
+    let web = Web::serve(|_, _| WebAnswer::status(200));
     let checkout = with(&source(&[web.url("/m")], &sha256));
     let (code, message) = fetch_fails(&checkout, &["--offline"], &[&web.host]);
     insta::assert_snapshot!("offline", format!("exit code {code}\n{message}"));
@@ -426,7 +428,7 @@ fn offline_asks_nobody() {
 }
 
 #[test]
-fn what_users_bring_along() {
+fn a_supplied_archive_is_used_if_its_checksum_is_right() {
     let (bytes, sha256) = archive();
     let folder = "[source.conf]\npath = \"conf\"\n";
     let pinned = source(&["https://nowhere.invalid/m".into()], &sha256);

@@ -8,14 +8,14 @@ use std::{
 
 use super::{
     PACKAGE, command, fetch, fetch_fails, fetch_ok,
-    web::{Answer, Web, git_backend},
+    web::{Web, WebAnswer, git_backend},
 };
 use crate::{checkout::Checkout, support};
 
 /// A repository, outside of any checkout.
-pub struct Repository(tempfile::TempDir);
+pub struct GitRepository(tempfile::TempDir);
 
-impl Repository {
+impl GitRepository {
     pub fn new() -> Self {
         let own = Self(tempfile::tempdir().unwrap());
         own.git(&["init", "-q", "--initial-branch=main", "work"], own.0.path());
@@ -98,10 +98,10 @@ fn tree(dir: &Path) -> String {
 }
 
 #[test]
-fn the_tree_of_the_commit_and_nothing_but_it() {
-    let inner = Repository::new();
+fn a_fetched_commit_has_exactly_its_tree() {
+    let inner = GitRepository::new();
     inner.write("inner", b"inner").commit();
-    let repository = Repository::new();
+    let repository = GitRepository::new();
     repository
         .write(
             ".gitattributes",
@@ -169,7 +169,7 @@ fn the_tree_of_the_commit_and_nothing_but_it() {
 
 #[test]
 fn one_commit_is_fetched_and_not_the_history() {
-    let repository = Repository::new();
+    let repository = GitRepository::new();
     let old = repository.write("file", &[b'x'; 1000]).commit();
     repository.write("file", b"new").commit();
     // Known by its id alone: no branch leads to it any more.
@@ -189,8 +189,8 @@ fn one_commit_is_fetched_and_not_the_history() {
 }
 
 #[test]
-fn servers_that_give_no_single_commits() {
-    let repository = Repository::new();
+fn commits_come_from_servers_that_refuse_single_commits() {
+    let repository = GitRepository::new();
     let old = repository.write("file", b"old").commit();
     repository.write("file", b"new").commit();
     let root = repository.0.path().to_owned();
@@ -204,8 +204,8 @@ fn servers_that_give_no_single_commits() {
 }
 
 #[test]
-fn commits_that_are_not_there() {
-    let repository = Repository::new();
+fn a_missing_commit_is_an_error() {
+    let repository = GitRepository::new();
     let commit = repository.write("file", b"x").commit();
     repository.run(&["tag", "-a", "-m", "tag", "v1"]);
     let tag = repository.run(&["rev-parse", "v1"]);
@@ -229,8 +229,8 @@ fn commits_that_are_not_there() {
 }
 
 #[test]
-fn trees_that_would_get_out() {
-    let repository = Repository::new();
+fn commits_with_paths_outside_of_the_tree_are_refused() {
+    let repository = GitRepository::new();
     repository.write("file", b"x").commit();
     let blob = repository.run(&["rev-parse", "HEAD:file"]);
     let id: Vec<u8> =
@@ -261,7 +261,7 @@ fn trees_that_would_get_out() {
 /// git obeys the settings in a `.git`, also for those who only look: no tree may bring one along.
 #[test]
 fn no_git_folder_comes_out_of_a_commit() {
-    let repository = Repository::new();
+    let repository = GitRepository::new();
     repository.write("file", b"x").commit();
     let ran = repository.0.path().join("ran");
     let settings =
@@ -298,8 +298,8 @@ fn no_git_folder_comes_out_of_a_commit() {
 }
 
 #[test]
-fn replaced_objects_are_not_believed() {
-    let repository = Repository::new();
+fn git_replace_objects_are_ignored() {
+    let repository = GitRepository::new();
     let commit = repository.write("file", b"true").commit();
     let other = repository.write("file", b"false").commit();
     repository.run(&["replace", &commit, &other]);
@@ -309,11 +309,11 @@ fn replaced_objects_are_not_believed() {
 }
 
 #[test]
-fn repositories_that_users_bring_along() {
-    let repository = Repository::new();
+fn a_supplied_repository_is_used_if_it_has_the_commit() {
+    let repository = GitRepository::new();
     let old = repository.write("file", b"old").commit();
     repository.write("file", b"new").commit();
-    let stranger = Repository::new();
+    let stranger = GitRepository::new();
     stranger.write("file", b"stranger").commit();
     let bundle = repository.0.path().join("mesos.bundle");
     let bundle = bundle.to_str().unwrap();
@@ -342,13 +342,13 @@ fn repositories_that_users_bring_along() {
 }
 
 #[test]
-fn servers_that_ask_for_a_password() {
-    let repository = Repository::new();
+fn git_asks_nobody_for_a_password() {
+    let repository = GitRepository::new();
     let commit = repository.write("file", b"x").commit();
     let root = repository.0.path().to_owned();
     let web = Web::serve(move |request, _| match request.header("authorization") {
         Some("Basic bWU6czNjcmV0") => git_backend(&root, request, false),
-        _ => Answer::status(401).header("WWW-Authenticate", "Basic realm=\"r\""),
+        _ => WebAnswer::status(401).header("WWW-Authenticate", "Basic realm=\"r\""),
     });
     let url = |user: &str| format!("http://{user}{}/work/.git", web.host);
     fetch_ok(&pinned(&[url("me:s3cret@")], &commit), &[]);
@@ -365,12 +365,12 @@ fn servers_that_ask_for_a_password() {
 }
 
 #[test]
-fn bad_moments_and_hosts_that_are_down() {
-    let repository = Repository::new();
+fn git_hosts_that_are_down_are_unavailable() {
+    let repository = GitRepository::new();
     let commit = repository.write("file", b"x").commit();
     let root = repository.0.path().to_owned();
     let web = Web::serve(move |request, before| match before {
-        0 => Answer::status(503),
+        0 => WebAnswer::status(503),
         _ => git_backend(&root, request, false),
     });
     let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
@@ -379,7 +379,7 @@ fn bad_moments_and_hosts_that_are_down() {
     fetch_ok(&pinned(&urls, &commit), &[]);
     let (code, message) = fetch_fails(&pinned(&down[..1], &commit), &[], &[&closed.to_string()]);
     insta::assert_snapshot!("git_down", format!("exit code {code}\n{message}"));
-    let silent = Web::serve(|_, _| Answer::all(b"x").silent(0));
+    let silent = Web::serve(|_, _| WebAnswer::all(b"x").silent(0));
     let urls = ["/x.git", "/y.git"].map(|path| silent.url(path));
     let (_, message) = fetch_fails(&pinned(&urls, &commit), &["--timeout", "1"], &[&silent.host]);
     assert!(message.contains("[HOST0] cannot be reached: "), "{message}");
@@ -387,10 +387,10 @@ fn bad_moments_and_hosts_that_are_down() {
 }
 
 #[test]
-fn a_machine_without_git() {
+fn without_git_a_commit_cannot_be_fetched() {
     let checkout = pinned(&["https://nowhere.invalid/x.git".into()], &"1".repeat(40));
     let output = support::run(command(&checkout, &[]).env("PATH", checkout.dir.path()));
-    let (code, message) = checkout.judge(&output);
+    let (code, message) = checkout.code_and_text(&output);
     assert_eq!(code, 5, "{message}");
     assert!(message.contains("help: install git"), "{message}");
 }

@@ -6,7 +6,7 @@ use std::{
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
 };
 
-use super::{PACKAGE, git::Repository, sha256};
+use super::{PACKAGE, git::GitRepository, sha256};
 use crate::{checkout::Checkout, support};
 
 /// In kB, of each process: what is mapped, not what is used.
@@ -26,18 +26,18 @@ fn fetch(checkout: &Checkout, args: &[&str]) -> (i32, String) {
             None => command.env_remove(name),
         };
     }
-    checkout.judge(&support::run(command.current_dir(checkout.dir.path())))
+    checkout.code_and_text(&support::run(command.current_dir(checkout.dir.path())))
 }
 
 /// What comes of a source.
-enum End {
+enum Expected {
     Unpacked,
     /// With these words.
     Refused(&'static str),
 }
-use End::{Refused, Unpacked};
+use Expected::{Refused, Unpacked};
 
-fn check(name: &str, end: &End, (code, said): (i32, String)) {
+fn check(name: &str, end: &Expected, (code, said): (i32, String)) {
     match end {
         Unpacked => assert_eq!(code, 0, "{name}: {said}"),
         Refused(words) => assert!(code == 4 && said.contains(words), "{name}: {code} {said}"),
@@ -45,9 +45,9 @@ fn check(name: &str, end: &End, (code, said): (i32, String)) {
 }
 
 /// A tar file that is packed while it is written, so that it is never whole in memory.
-struct Tar(flate2::write::GzEncoder<Vec<u8>>);
+struct PackedTar(flate2::write::GzEncoder<Vec<u8>>);
 
-impl Tar {
+impl PackedTar {
     fn new() -> Self {
         Self(flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::new(6)))
     }
@@ -104,7 +104,7 @@ fn chain(links: usize) -> Vec<u8> {
         0 => ".".to_owned(),
         n => vec![format!("l{:03}", n - 1); 500].join("/"),
     };
-    Tar::all((0..links).map(|n| (b'2', format!("l{n:03}"), target(n)))).end()
+    PackedTar::all((0..links).map(|n| (b'2', format!("l{n:03}"), target(n)))).end()
 }
 
 /// Many times what a packer makes of nothing, and one archive after it.
@@ -128,13 +128,13 @@ fn xz_for_giants(tar: &[u8]) -> Vec<u8> {
     xz
 }
 
-fn archives() -> Vec<(&'static str, Vec<u8>, End)> {
+fn archives() -> Vec<(&'static str, Vec<u8>, Expected)> {
     let none = String::new;
     let file = |n: usize| (b'0', format!("f{n}"), none());
-    let plain = Tar::all([file(0)]).end();
+    let plain = PackedTar::all([file(0)]).end();
     let mut tar = Vec::new();
     flate2::read::GzDecoder::new(plain.as_slice()).read_to_end(&mut tar).unwrap();
-    let gz = Tar::new().0.finish().unwrap();
+    let gz = PackedTar::new().0.finish().unwrap();
     let bz2 = bzip2::write::BzEncoder::new(Vec::new(), bzip2::Compression::best());
     let bz2 = bz2.finish().unwrap();
     let xz = liblzma::write::XzEncoder::new(Vec::new(), 1).finish().unwrap();
@@ -156,7 +156,7 @@ fn archives() -> Vec<(&'static str, Vec<u8>, End)> {
         ("900 links through one another", chain(900), Unpacked),
         (
             "links through a loop",
-            Tar::all((0..2000).map(|n| match n {
+            PackedTar::all((0..2000).map(|n| match n {
                 0 => (b'2', "a".into(), "b/x".into()),
                 1 => (b'2', "b".into(), "a/../x".into()),
                 n => (b'2', format!("l{n}"), loops.clone()),
@@ -166,38 +166,42 @@ fn archives() -> Vec<(&'static str, Vec<u8>, End)> {
         ),
         (
             "long targets to nowhere",
-            Tar::all((0..40_000).map(|n| (b'2', format!("l{n}"), "x/".repeat(1400)))).end(),
+            PackedTar::all((0..40_000).map(|n| (b'2', format!("l{n}"), "x/".repeat(1400)))).end(),
             Refused("its names take more than"),
         ),
         (
             "names of 1400 folders",
-            Tar::all((0..700).map(|n| deep(n, "d/", 1400))).end(),
+            PackedTar::all((0..700).map(|n| deep(n, "d/", 1400))).end(),
             Refused("lies in more than 128 folders"),
         ),
         (
             "names of 120 folders",
-            Tar::all((0..8000).map(|n| deep(n, "d/", 120))).end(),
+            PackedTar::all((0..8000).map(|n| deep(n, "d/", 120))).end(),
             Refused(many),
         ),
-        ("empty files", Tar::all((0..15_000).map(file)).end(), Unpacked),
+        ("empty files", PackedTar::all((0..15_000).map(file)).end(), Unpacked),
         (
             "one file again and again",
-            Tar::all((0..1_000_000).map(|_| (b'5', "d".into(), none()))).end(),
+            PackedTar::all((0..1_000_000).map(|_| (b'5', "d".into(), none()))).end(),
             Refused(many),
         ),
         (
             "hard links to hard links",
-            Tar::all([file(0)].into_iter().chain((0..5000).map(hard))).end(),
+            PackedTar::all([file(0)].into_iter().chain((0..5000).map(hard))).end(),
             Unpacked,
         ),
-        ("a large file", Tar::new().zeros(b'0', "f", 1 << 30).end(), Refused(much)),
-        ("a large folder", Tar::new().zeros(b'5', "f", 1 << 30).end(), Refused(much)),
-        ("a large pax header", Tar::new().zeros(b'x', "f", 1 << 30).end(), Refused("far too long")),
-        ("a large global header", Tar::new().zeros(b'g', "f", 1 << 30).end(), Refused(much)),
-        ("a large name", Tar::new().zeros(b'L', "f", 1 << 30).end(), Refused("far too long")),
+        ("a large file", PackedTar::new().zeros(b'0', "f", 1 << 30).end(), Refused(much)),
+        ("a large folder", PackedTar::new().zeros(b'5', "f", 1 << 30).end(), Refused(much)),
+        (
+            "a large pax header",
+            PackedTar::new().zeros(b'x', "f", 1 << 30).end(),
+            Refused("far too long"),
+        ),
+        ("a large global header", PackedTar::new().zeros(b'g', "f", 1 << 30).end(), Refused(much)),
+        ("a large name", PackedTar::new().zeros(b'L', "f", 1 << 30).end(), Refused("far too long")),
         (
             "global headers",
-            Tar::all((0..400_000).map(|_| (b'g', "g".into(), none()))).end(),
+            PackedTar::all((0..400_000).map(|_| (b'g', "g".into(), none()))).end(),
             Refused(many),
         ),
         ("empty members of gzip", members(&gz, 300_000, &plain), Unpacked),
@@ -232,7 +236,7 @@ struct Trees {
 }
 
 impl Trees {
-    fn of(repository: &Repository) -> Self {
+    fn of(repository: &GitRepository) -> Self {
         let mut command = Command::new("git");
         command.args(["mktree", "--batch", "--missing"]).current_dir(repository.path());
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
@@ -267,11 +271,13 @@ impl Trees {
 #[test]
 fn hostile_commits_take_little_memory_and_time() {
     let nested = |width, levels| {
-        move |repository: &Repository, blob: &str| Trees::of(repository).nested(blob, width, levels)
+        move |repository: &GitRepository, blob: &str| {
+            Trees::of(repository).nested(blob, width, levels)
+        }
     };
     // Of a file that is kept as differences from another, so that little says much.
     let large = |mode: &'static str, of: usize, times: usize| {
-        move |repository: &Repository, _: &str| {
+        move |repository: &GitRepository, _: &str| {
             let noise: Vec<u8> =
                 (0..of as u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
             repository.write("base", &noise).write("large", &noise.repeat(times));
@@ -282,10 +288,10 @@ fn hostile_commits_take_little_memory_and_time() {
             Trees::of(repository).add(entries.into_iter())
         }
     };
-    type Make<'a> = Box<dyn Fn(&Repository, &str) -> String + 'a>;
+    type Make<'a> = Box<dyn Fn(&GitRepository, &str) -> String + 'a>;
     let many = "far too many for its size";
     let much = "far too much in it for its size";
-    let cases: [(&str, Make<'_>, End); 9] = [
+    let cases: [(&str, Make<'_>, Expected); 9] = [
         ("10^7 files of 9 objects", Box::new(nested(10, 7)), Refused(many)),
         ("10^8 files of 10 objects", Box::new(nested(10, 8)), Refused(many)),
         ("2^60 files of 60 objects", Box::new(nested(2, 60)), Refused(many)),
@@ -309,7 +315,7 @@ fn hostile_commits_take_little_memory_and_time() {
         ),
     ];
     for (name, make, end) in cases {
-        let repository = Repository::new();
+        let repository = GitRepository::new();
         repository.write("file", b"x");
         let blob = repository.run(&["hash-object", "-w", "file"]);
         let tree = make(&repository, &blob);

@@ -57,7 +57,7 @@ pub fn fetch_ok(checkout: &Checkout, args: &[&str]) -> String {
 
 /// Exit code and message of a `fetch` that fails; names of hosts and folders are taken out.
 pub fn fetch_fails(checkout: &Checkout, args: &[&str], hosts: &[&str]) -> (i32, String) {
-    let (code, mut text) = checkout.judge(&fetch(checkout, args));
+    let (code, mut text) = checkout.code_and_text(&fetch(checkout, args));
     for (n, host) in hosts.iter().enumerate() {
         text = text.replace(host, &format!("[HOST{n}]"));
     }

@@ -2,11 +2,11 @@
 
 use super::{
     PACKAGE, fetch, fetch_fails, fetch_ok, sha256,
-    web::{Answer, Web},
+    web::{Web, WebAnswer},
 };
 use crate::{
     checkout::{Checkout, walk},
-    keys::Gpg,
+    keys::GpgHome,
     support,
 };
 
@@ -22,9 +22,9 @@ fn content() -> Vec<u8> {
 
 fn served() -> Web {
     Web::serve(|request, _| match request.path.as_str() {
-        "/m.tar" => Answer::all(&content()),
-        "/sorry" => Answer::all(b"<html>We moved.</html>"),
-        _ => Answer::status(404),
+        "/m.tar" => WebAnswer::all(&content()),
+        "/sorry" => WebAnswer::all(b"<html>We moved.</html>"),
+        _ => WebAnswer::status(404),
     })
 }
 
@@ -59,7 +59,7 @@ fn one_line_is_added_and_nothing_else_is_touched() {
 }
 
 #[test]
-fn nothing_is_pinned_that_cannot_be_had() {
+fn a_source_that_cannot_be_fetched_is_not_pinned() {
     let web = served();
     let text = format!("[source.mesos]\nurl = \"{}\"\n{PACKAGE}", web.url("/none"));
     let checkout = Checkout::empty();
@@ -70,7 +70,7 @@ fn nothing_is_pinned_that_cannot_be_had() {
 }
 
 #[test]
-fn nothing_is_pinned_that_is_no_archive() {
+fn a_file_that_is_not_an_archive_is_not_pinned() {
     let web = served();
     let text = format!("[source.mesos]\nurl = \"{}\"\n{PACKAGE}", web.url("/sorry"));
     let checkout = Checkout::empty();
@@ -87,9 +87,9 @@ fn nothing_is_pinned_that_is_no_archive() {
 fn judged(signature: Option<&[u8]>, keys: &[u8]) -> String {
     let signature = signature.map(<[u8]>::to_vec);
     let web = Web::serve(move |request, _| match (request.path.as_str(), &signature) {
-        ("/m.tar", _) => Answer::all(&content()),
-        ("/m.tar.asc", Some(signature)) => Answer::all(signature),
-        _ => Answer::status(404),
+        ("/m.tar", _) => WebAnswer::all(&content()),
+        ("/m.tar.asc", Some(signature)) => WebAnswer::all(signature),
+        _ => WebAnswer::status(404),
     });
     let checkout = Checkout::empty();
     let (url, asc) = (web.url("/m.tar"), web.url("/m.tar.asc"));
@@ -113,11 +113,11 @@ fn judged(signature: Option<&[u8]>, keys: &[u8]) -> String {
 }
 
 /// A gpg that can sign the archive.
-struct Upstream(Gpg);
+struct Upstream(GpgHome);
 
 impl Upstream {
     fn new() -> Self {
-        Self(Gpg::new())
+        Self(GpgHome::new())
     }
 
     fn run(&self, args: &[&str]) -> Vec<u8> {
@@ -143,7 +143,7 @@ impl Upstream {
 
 /// Keys of every kind that people sign releases with.
 #[test]
-fn signatures_that_hold() {
+fn archives_with_valid_signatures_are_pinned() {
     if !support::have("signatures of sources", &["gpg"]) {
         return;
     }
@@ -184,7 +184,7 @@ fn signatures_that_hold() {
 }
 
 #[test]
-fn signatures_that_do_not_hold() {
+fn archives_with_invalid_signatures_are_refused() {
     if !support::have("bad signatures of sources", &["gpg"]) {
         return;
     }

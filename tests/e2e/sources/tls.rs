@@ -6,7 +6,7 @@ use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
 use super::{
     PACKAGE, command, sha256,
-    web::{Answer, Web},
+    web::{Web, WebAnswer},
 };
 use crate::{checkout::Checkout, support};
 
@@ -33,8 +33,8 @@ fn secure(name: &str, plain: String) -> (Web, String) {
         Box::new(StreamOwned::new(ServerConnection::new(config.clone()).unwrap(), stream))
     };
     let site = move |request: &super::web::Request, _| match request.path.as_str() {
-        "/plain" => Answer::redirect(&plain),
-        _ => Answer::all(CONTENT),
+        "/plain" => WebAnswer::redirect(&plain),
+        _ => WebAnswer::all(CONTENT),
     };
     (Web::over(site, wrap), authority.pem())
 }
@@ -49,13 +49,13 @@ fn asked(web: &Web, path: &str, trusted: &str) -> (i32, String) {
     checkout.write("trusted.pem", trusted);
     let mut command = command(&checkout, &[]);
     command.env("SSL_CERT_FILE", checkout.path("trusted.pem")).env_remove("SSL_CERT_DIR");
-    let (code, message) = checkout.judge(&support::run(&mut command));
+    let (code, message) = checkout.code_and_text(&support::run(&mut command));
     (code, message.replace(&web.host, "[HOST]"))
 }
 
 #[test]
-fn whom_it_trusts() {
-    let plain = Web::serve(|_, _| Answer::all(CONTENT));
+fn tls_trusts_the_certificates_of_the_system() {
+    let plain = Web::serve(|_, _| WebAnswer::all(CONTENT));
     let (web, authority) = secure("127.0.0.1", plain.url("/m"));
     let (other, others) = secure("localhost", plain.url("/m"));
     assert_eq!(asked(&web, "/m", &authority).0, 0);

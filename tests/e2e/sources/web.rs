@@ -33,7 +33,7 @@ impl Request {
 
 /// What is answered.
 #[derive(Clone, Debug, Default)]
-pub struct Answer {
+pub struct WebAnswer {
     pub status: u16,
     pub headers: Vec<(String, String)>,
     pub body: Vec<u8>,
@@ -43,7 +43,7 @@ pub struct Answer {
     pub silent: bool,
 }
 
-impl Answer {
+impl WebAnswer {
     pub fn status(status: u16) -> Self {
         Self { status, ..Self::default() }
     }
@@ -103,7 +103,7 @@ impl Answer {
     }
 }
 
-type Site = dyn Fn(&Request, usize) -> Answer + Send + Sync;
+type Site = dyn Fn(&Request, usize) -> WebAnswer + Send + Sync;
 
 /// A server on loopback; it ends with the test process.
 pub struct Web {
@@ -113,13 +113,13 @@ pub struct Web {
 
 impl Web {
     /// Serves `site`, which is given each request and how many there were before it.
-    pub fn serve(site: impl Fn(&Request, usize) -> Answer + Send + Sync + 'static) -> Self {
+    pub fn serve(site: impl Fn(&Request, usize) -> WebAnswer + Send + Sync + 'static) -> Self {
         Self::over(site, |stream| Box::new(stream))
     }
 
     /// The same, with what `wrap` makes of each connection.
     pub fn over(
-        site: impl Fn(&Request, usize) -> Answer + Send + Sync + 'static,
+        site: impl Fn(&Request, usize) -> WebAnswer + Send + Sync + 'static,
         wrap: impl Fn(TcpStream) -> Box<dyn Stream> + Send + Sync + 'static,
     ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -205,7 +205,7 @@ fn read_request(stream: &mut impl BufRead) -> std::io::Result<Option<Request>> {
 
 /// Answers as git's own CGI program does for the repositories below `root`. With `old`, the client
 /// does not get to speak the newer protocol.
-pub fn git_backend(root: &std::path::Path, request: &Request, old: bool) -> Answer {
+pub fn git_backend(root: &std::path::Path, request: &Request, old: bool) -> WebAnswer {
     let (path, query) = request.path.split_once('?').unwrap_or((&request.path, ""));
     let mut command = Command::new("git");
     command
@@ -230,7 +230,7 @@ pub fn git_backend(root: &std::path::Path, request: &Request, old: bool) -> Answ
     let output = child.wait_with_output().unwrap().stdout;
     writer.join().unwrap();
     let end = output.windows(4).position(|w| w == b"\r\n\r\n").unwrap();
-    let mut answer = Answer::all(&output[end + 4..]);
+    let mut answer = WebAnswer::all(&output[end + 4..]);
     for line in String::from_utf8_lossy(&output[..end]).lines() {
         let (name, value) = line.split_once(": ").unwrap();
         match name {

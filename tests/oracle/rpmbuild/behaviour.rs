@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use super::{
-    build::{self, Built},
+    build::{self, BuiltTwice},
     case::{Case, File, Kind},
     corpus, on_all,
     scratch::{Scratch, TOOLS},
@@ -92,8 +92,8 @@ fn rpm_treats_both_packages_alike() {
     let mut cases = cases();
     cases.retain(|c| only.as_ref().is_none_or(|o| c.name == *o));
     let differing = on_all(&cases, |case| {
-        let Built { ours, theirs, _dir } = &build::both(case);
-        let Built { ours: our_next, theirs: their_next, _dir } = &build::both(&later(case));
+        let BuiltTwice { ours, theirs, _dir } = &build::both(case);
+        let BuiltTwice { ours: our_next, theirs: their_next, _dir } = &build::both(&later(case));
         let (own, other) = (life(case, ours, our_next), life(case, theirs, their_next));
         let at = own.iter().zip(&other).position(|(a, b)| a != b)?;
         Some(format!("ours\n{}\ntheirs\n{}", own[at], other[at]))
@@ -110,8 +110,8 @@ fn rpm_treats_both_packages_alike() {
 
 /// What is called when a package comes, changes and goes.
 fn calls(case: &Case) -> [Vec<String>; 4] {
-    let Built { ours, _dir, .. } = &build::both(case);
-    let Built { ours: next, _dir, .. } = &build::both(&later(case));
+    let BuiltTwice { ours, _dir, .. } = &build::both(case);
+    let BuiltTwice { ours: next, _dir, .. } = &build::both(&later(case));
     let root = Scratch::new();
     let change = |arguments: &[&str], file| {
         root.change(arguments, file);

@@ -20,7 +20,7 @@ use super::{
 use crate::support;
 
 /// A package from both hands.
-pub struct Built {
+pub struct BuiltTwice {
     /// Holds both files.
     pub _dir: tempfile::TempDir,
     pub ours: PathBuf,
@@ -28,7 +28,7 @@ pub struct Built {
 }
 
 /// Builds `case` in a folder of its own.
-pub fn both(case: &Case) -> Built {
+pub fn both(case: &Case) -> BuiltTwice {
     // The shortest path there is: rpmbuild's build root must leave room for very long names.
     let dir = tempfile::Builder::new().prefix("o").tempdir_in("/tmp").unwrap();
     let root = dir.path().join("root");
@@ -42,7 +42,7 @@ pub fn both(case: &Case) -> Built {
         fs_err::copy(&ours, keep.join("ours.rpm")).unwrap();
         fs_err::copy(&theirs, keep.join("theirs.rpm")).unwrap();
     }
-    Built { _dir: dir, ours, theirs }
+    BuiltTwice { _dir: dir, ours, theirs }
 }
 
 /// Builds `case` by this crate alone, below `dir`.

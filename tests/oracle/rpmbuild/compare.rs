@@ -13,11 +13,11 @@ use el7rpm::{
 use rpm::{CompressionType, IndexData, PackageMetadata};
 use sha2::{Digest, Sha256};
 
-use super::differences::{Difference, TABLE};
+use super::differences::{AllowedDifference, TABLE};
 
 /// Which of a package's two headers a tag stands in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum PackageHeader {
     Signature,
     Main,
 }
@@ -47,8 +47,8 @@ pub fn unexplained(ours: &Path, theirs: &Path, used: &mut BTreeSet<usize>) -> Ve
     let (our_signature, our_main) = headers(ours);
     let (their_signature, their_main) = headers(theirs);
     let mut out = Vec::new();
-    compare(Place::Signature, &our_signature, &their_signature, used, &mut out);
-    compare(Place::Main, &our_main, &their_main, used, &mut out);
+    compare(PackageHeader::Signature, &our_signature, &their_signature, used, &mut out);
+    compare(PackageHeader::Main, &our_main, &their_main, used, &mut out);
     if fs_err::read(ours).unwrap()[..96] != fs_err::read(theirs).unwrap()[..96] {
         out.push("the lead differs".into());
     }
@@ -57,7 +57,7 @@ pub fn unexplained(ours: &Path, theirs: &Path, used: &mut BTreeSet<usize>) -> Ve
 }
 
 fn compare(
-    place: Place,
+    place: PackageHeader,
     ours: &Tags,
     theirs: &Tags,
     used: &mut BTreeSet<usize>,
@@ -70,7 +70,8 @@ fn compare(
             continue;
         }
         let differing = Differing { ours: a, theirs: b, our_tags: ours, their_tags: theirs };
-        let allowed = |d: &Difference| d.place == place && d.tag == tag && (d.holds)(&differing);
+        let allowed =
+            |d: &AllowedDifference| d.place == place && d.tag == tag && (d.holds)(&differing);
         match TABLE.iter().position(allowed) {
             Some(entry) => drop(used.insert(entry)),
             None => out.push(format!("{place:?} tag {tag}:\n{}", sides(a, b))),

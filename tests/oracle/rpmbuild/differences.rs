@@ -3,11 +3,11 @@
 
 use rpm::{IndexData, IndexTag as T};
 
-use super::compare::{Differing, Place, Tags};
+use super::compare::{Differing, PackageHeader, Tags};
 
 /// An allowed difference.
-pub struct Difference {
-    pub place: Place,
+pub struct AllowedDifference {
+    pub place: PackageHeader,
     pub tag: u32,
     /// How exactly the two may differ.
     pub holds: fn(&Differing<'_>) -> bool,
@@ -16,91 +16,91 @@ pub struct Difference {
 
 const COVERS: &str = "covers bytes in which the differences below lie";
 
-pub const TABLE: &[Difference] = &[
-    Difference {
-        place: Place::Signature,
+pub const TABLE: &[AllowedDifference] = &[
+    AllowedDifference {
+        place: PackageHeader::Signature,
         tag: 62,
         holds: |d| d.both(|data| matches!(data, IndexData::Bin(b) if b.len() == 16)),
         reason: "the region's trailer says how many tags there are, and RESERVEDSPACE is one",
     },
-    Difference {
-        place: Place::Signature,
+    AllowedDifference {
+        place: PackageHeader::Signature,
         tag: 1008,
         holds: |d| d.ours.is_none() && zeros(d.theirs),
         reason: "RESERVEDSPACE is room for a signature to be added in place; the signer here \
                  writes the file anew",
     },
-    Difference {
-        place: Place::Signature,
+    AllowedDifference {
+        place: PackageHeader::Signature,
         tag: 1000,
         holds: |d| d.both(|data| matches!(data, IndexData::Int32(v) if v.len() == 1)),
         reason: "SIZE counts the compressed payload, see PAYLOADSHA256",
     },
-    Difference {
-        place: Place::Signature,
+    AllowedDifference {
+        place: PackageHeader::Signature,
         tag: 1004,
         holds: |d| d.both(|data| matches!(data, IndexData::Bin(b) if b.len() == 16)),
         reason: COVERS,
     },
-    Difference {
-        place: Place::Signature,
+    AllowedDifference {
+        place: PackageHeader::Signature,
         tag: 269,
         holds: |d| d.both(|t| hex(t, 40)),
         reason: COVERS,
     },
-    Difference {
-        place: Place::Signature,
+    AllowedDifference {
+        place: PackageHeader::Signature,
         tag: 273,
         holds: |d| d.both(|t| hex(t, 64)),
         reason: COVERS,
     },
-    Difference {
-        place: Place::Main,
+    AllowedDifference {
+        place: PackageHeader::Main,
         tag: T::RPMTAG_RPMVERSION as u32,
         holds: |d| is(d.ours, "4.11.3") && is(d.theirs, "4.18.0"),
         reason: "RPMVERSION names the rpm that the package is made for, so that nobody looks for \
                  features that CentOS 7 lacks",
     },
-    Difference {
-        place: Place::Main,
+    AllowedDifference {
+        place: PackageHeader::Main,
         tag: T::RPMTAG_PAYLOADSHA256 as u32,
         // The archive inside is the same to the byte: PAYLOADSHA256ALT may not differ.
         holds: |d| d.both(|data| hex(data, 64)),
         reason: "the same archive is compressed in blocks of fixed size, by several threads",
     },
-    Difference {
-        place: Place::Main,
+    AllowedDifference {
+        place: PackageHeader::Main,
         tag: T::RPMTAG_CLASSDICT as u32,
         holds: classes,
         reason: CLASS,
     },
-    Difference {
-        place: Place::Main,
+    AllowedDifference {
+        place: PackageHeader::Main,
         tag: T::RPMTAG_FILECLASS as u32,
         holds: classes,
         reason: CLASS,
     },
-    Difference {
-        place: Place::Main,
+    AllowedDifference {
+        place: PackageHeader::Main,
         tag: T::RPMTAG_FILECOLORS as u32,
         holds: colors,
         reason: "rpm 4.11 colors every ELF file; since 4.14 only executable ones are colored. \
                  The target's rule is followed, because its rpm resolves conflicts by the color",
     },
-    Difference {
-        place: Place::Main,
+    AllowedDifference {
+        place: PackageHeader::Main,
         tag: T::RPMTAG_DEPENDSDICT as u32,
         holds: dictionaries,
         reason: DICTIONARY,
     },
-    Difference {
-        place: Place::Main,
+    AllowedDifference {
+        place: PackageHeader::Main,
         tag: T::RPMTAG_FILEDEPENDSN as u32,
         holds: dictionaries,
         reason: DICTIONARY,
     },
-    Difference {
-        place: Place::Main,
+    AllowedDifference {
+        place: PackageHeader::Main,
         tag: T::RPMTAG_FILEDEPENDSX as u32,
         holds: dictionaries,
         reason: DICTIONARY,

@@ -29,12 +29,12 @@ fn of_before(version: &str, definitions: &[(&str, &str)]) -> Case {
 }
 
 /// A root, and folders for the packages that are built for it.
-struct Host {
+struct FirewalldRoot {
     root: Scratch,
     dirs: Vec<tempfile::TempDir>,
 }
 
-impl Host {
+impl FirewalldRoot {
     fn new() -> Self {
         Self { root: Scratch::new(), dirs: Vec::new() }
     }
@@ -86,7 +86,7 @@ fn firewalld_is_reloaded_once_and_on_upgrade_only_if_a_definition_changed() {
         ("contents exchanged", &[("a", "two"), ("b", "one")], 1),
     ];
     for (what, definitions, reloads) in upgrades {
-        let mut host = Host::new();
+        let mut host = FirewalldRoot::new();
         assert_eq!(host.installed(&first), [RELOAD], "{what}: install");
         let second = package("2", definitions);
         assert_eq!(host.installed(&second), vec![RELOAD; reloads], "{what}: upgrade");
@@ -102,7 +102,7 @@ fn the_reload_of_an_upgrade_sees_the_new_definitions_alone() {
     if !support::have_as_root("time of the reload of firewalld", TOOLS) {
         return;
     }
-    let mut host = Host::new();
+    let mut host = FirewalldRoot::new();
     host.installed(&package("1", &[("gone", "1"), ("stays", "1")]));
     let look = format!(
         "#!/bin/sh\nfor f in {FOLDER}/*; do\n  read -r line < $f\n  echo \"$f $line\" >> /calls\ndone\n"
@@ -119,7 +119,7 @@ fn a_package_that_says_firewalld_no_more_or_for_the_first_time_reloads() {
     }
     let with = package("1", &[("a", "one")]);
     let without = Case { toml: String::new(), ..package("2", &[]) };
-    let mut host = Host::new();
+    let mut host = FirewalldRoot::new();
     host.installed(&with);
     assert_eq!(host.installed(&without), [RELOAD]);
     assert_eq!(host.installed(&with), [RELOAD]);
@@ -130,7 +130,7 @@ fn an_upgrade_from_the_package_that_always_reloads_ends_with_a_reload() {
     if !support::have_as_root("upgrade from the former package", TOOLS) {
         return;
     }
-    let mut host = Host::new();
+    let mut host = FirewalldRoot::new();
     host.installed(&of_before("1", &[("a", "one")]));
     // The first is the old package's, which cannot be helped.
     assert_eq!(host.installed(&package("2", &[("a", "other")])), [RELOAD; 2]);
@@ -142,7 +142,7 @@ fn a_digest_that_cannot_be_kept_means_a_reload() {
     if !support::have_as_root("firewalld without a place for state", TOOLS) {
         return;
     }
-    let mut host = Host::new();
+    let mut host = FirewalldRoot::new();
     host.installed(&package("1", &[("a", "one")]));
     fs_err::create_dir_all(host.root.path("/var/lib")).unwrap();
     fs_err::write(host.root.path(STATE), "in the way").unwrap();
@@ -155,7 +155,7 @@ fn what_a_transaction_that_was_killed_left_does_no_harm() {
         return;
     }
     for left in ["", "nonsense\n"] {
-        let mut host = Host::new();
+        let mut host = FirewalldRoot::new();
         let first = package("1", &[("a", "one")]);
         host.installed(&first);
         fs_err::create_dir_all(host.root.path(STATE)).unwrap();

@@ -8,7 +8,7 @@ use crate::support;
 
 /// Where a word stands.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Place {
+enum WordPlace {
     Name,
     Version,
     Release,
@@ -18,10 +18,10 @@ enum Place {
     Obsoletes,
 }
 
-use Place::{Conflicts, Name, Obsoletes, Provides, Release, Requires, Version};
+use WordPlace::{Conflicts, Name, Obsoletes, Provides, Release, Requires, Version};
 
 /// A place and the words that are tried there.
-type Words = (Place, &'static [&'static str]);
+type Words = (WordPlace, &'static [&'static str]);
 
 /// Of a dependency: the name, and behind a space the comparison.
 const TAKEN: &[Words] = &[
@@ -148,8 +148,9 @@ const STRICTER: &[Words] = &[
 ];
 
 /// Whether this crate takes it.
-fn ours(place: Place, word: &str) -> bool {
-    let of = |at: Place, usual: &str| if place == at { word.to_owned() } else { usual.to_owned() };
+fn ours(place: WordPlace, word: &str) -> bool {
+    let of =
+        |at: WordPlace, usual: &str| if place == at { word.to_owned() } else { usual.to_owned() };
     let table = match place {
         Name | Version | Release => String::new(),
         _ => {
@@ -168,8 +169,9 @@ fn ours(place: Place, word: &str) -> bool {
 }
 
 /// Whether rpmbuild takes it.
-fn theirs(place: Place, word: &str) -> bool {
-    let of = |at: Place, usual: &str| if place == at { word.to_owned() } else { usual.to_owned() };
+fn theirs(place: WordPlace, word: &str) -> bool {
+    let of =
+        |at: WordPlace, usual: &str| if place == at { word.to_owned() } else { usual.to_owned() };
     let table = match place {
         Name | Version | Release => String::new(),
         _ => format!("{place:?}: {word}\n"),

@@ -11,7 +11,7 @@ use super::{Output, words::FORMAT};
 
 /// The schema of one line. What it does not name is not printed.
 pub(crate) fn schema() -> Value {
-    let settings = SchemaSettings::draft2020_12().for_serialize().with_transform(Closed);
+    let settings = SchemaSettings::draft2020_12().for_serialize().with_transform(NoOtherFields);
     let mut schema = settings.into_generator().into_root_schema_for::<Output>().to_value();
     let variants = schema.get_mut("oneOf").and_then(Value::as_array_mut);
     for variant in variants.into_iter().flatten() {
@@ -26,9 +26,9 @@ pub(crate) fn schema() -> Value {
 
 /// Objects have no fields but those that are named.
 #[derive(Clone, Debug)]
-struct Closed;
+struct NoOtherFields;
 
-impl Transform for Closed {
+impl Transform for NoOtherFields {
     fn transform(&mut self, schema: &mut Schema) {
         if schema.get("properties").is_some() {
             schema.insert("additionalProperties".into(), false.into());

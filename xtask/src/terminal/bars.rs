@@ -14,22 +14,22 @@ use builders::container::is_warning;
 
 pub(super) struct Bars {
     all: MultiProgress,
-    state: Mutex<State>,
+    state: Mutex<Progress>,
 }
 
 #[derive(Default)]
-struct State {
+struct Progress {
     total: Option<ProgressBar>,
-    steps: HashMap<String, Step>,
+    steps: HashMap<String, StepBar>,
 }
 
 /// A step under way.
-struct Step {
+struct StepBar {
     bar: ProgressBar,
     warnings: usize,
 }
 
-impl Step {
+impl StepBar {
     /// The last line, after the number of warnings, if there are any.
     fn output(&mut self, line: &str) {
         self.warnings += usize::from(is_warning(line));
@@ -47,11 +47,11 @@ impl Bars {
         Self { all: MultiProgress::new(), state: Mutex::default() }
     }
 
-    fn start(&self, step: &str) -> Step {
+    fn start(&self, step: &str) -> StepBar {
         let bar = self.all.add(ProgressBar::new_spinner());
         bar.set_style(style("  {spinner} {prefix} {elapsed:>4} {wide_msg:.dim}"));
         bar.set_prefix(step.to_owned());
-        Step { bar, warnings: 0 }
+        StepBar { bar, warnings: 0 }
     }
 }
 

@@ -7,9 +7,9 @@ use base::{
     process::rough,
 };
 
-pub(super) struct Lines;
+pub(super) struct PlainLines;
 
-impl Reporter for Lines {
+impl Reporter for PlainLines {
     fn event(&self, event: &Event<'_>) {
         if let Some(line) = line(event) {
             let _ = writeln!(std::io::stderr(), "{line}");
@@ -73,7 +73,7 @@ mod tests {
     use base::step::Kind;
 
     #[test]
-    fn what_takes_long_is_announced_whatever_it_is_called() {
+    fn the_start_of_every_slow_step_is_printed() {
         let starts = |kind| line(&Event::StepStarted { step: "it", kind });
         for kind in [Kind::Tools, Kind::Library, Kind::Fetch, Kind::Image, Kind::Compile] {
             assert_eq!(starts(kind).as_deref(), Some("start  it"), "{kind:?}");
@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_published_before_the_rest() {
+    fn packages_published_early_are_reported_in_one_line() {
         let hour = Duration::from_secs(52 * 60 + 7);
         let said = |packages, rest: &[&str], last_time| {
             line(&Event::Published { packages, rest, last_time }).unwrap()

@@ -24,7 +24,7 @@ pub(crate) fn reporter(json: bool) -> Box<dyn Reporter> {
     {
         Box::new(bars::Bars::new())
     } else {
-        Box::new(lines::Lines)
+        Box::new(lines::PlainLines)
     }
 }
 

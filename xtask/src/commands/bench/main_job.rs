@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::{
-    Row, Scratch,
+    BenchFolder, Row,
     clock::{fastest, time},
 };
 use base::{
@@ -14,15 +14,15 @@ use base::{
 use pipeline::keys;
 
 /// A copy of the checkout's data packages, so that nothing of the user's is touched.
-struct Checkout {
-    scratch: Scratch,
+struct DataCheckout {
+    scratch: BenchFolder,
 }
 
 const PACKAGE: &str = "mesos-calico-firewalld";
 const CHANGED: &str = "services/mesos-calico-bgp.xml";
 
 pub(super) fn measure(workspace: &Workspace, runs: u16) -> Result<Vec<Row>> {
-    let scratch = Checkout::new(workspace)?;
+    let scratch = DataCheckout::new(workspace)?;
     time(&mut scratch.xtask()?)?;
     let createrepo = on_path("createrepo_c");
     let rpmbuild = on_path("rpmbuild").filter(|_| createrepo.is_some());
@@ -65,9 +65,9 @@ pub(super) fn measure(workspace: &Workspace, runs: u16) -> Result<Vec<Row>> {
     ])
 }
 
-impl Checkout {
+impl DataCheckout {
     fn new(workspace: &Workspace) -> Result<Self> {
-        let own = Self { scratch: Scratch::new(workspace)? };
+        let own = Self { scratch: BenchFolder::new(workspace)? };
         let from = workspace.root.join("specs").join(PACKAGE);
         for entry in walkdir::WalkDir::new(&from) {
             let entry = entry.map_err(std::io::Error::from).class(Class::Source)?;

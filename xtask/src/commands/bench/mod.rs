@@ -64,11 +64,11 @@ impl Row {
 }
 
 /// A folder of its own, gone at the end.
-struct Scratch {
+struct BenchFolder {
     dir: PathBuf,
 }
 
-impl Scratch {
+impl BenchFolder {
     fn new(workspace: &Workspace) -> Result<Self> {
         // Beside the program's own folder, into which nothing is published.
         let dir = workspace.state.with_file_name(format!("bench-{}", std::process::id()));
@@ -77,7 +77,7 @@ impl Scratch {
     }
 }
 
-impl Drop for Scratch {
+impl Drop for BenchFolder {
     fn drop(&mut self) {
         let _ = fs_err::remove_dir_all(&self.dir);
     }

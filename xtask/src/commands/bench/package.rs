@@ -21,7 +21,7 @@ use el7rpm::{
 };
 
 use super::{
-    Row, Scratch,
+    BenchFolder, Row,
     clock::{fastest, time},
 };
 use crate::cli::BenchWriteArgs;
@@ -56,7 +56,7 @@ pub(super) fn measure(
     runs: u16,
 ) -> Result<Vec<Row>> {
     let key = keys::development(workspace, reporter)?;
-    let bench = Bench::new(workspace)?;
+    let bench = PackageBench::new(workspace)?;
     let mut rows = Vec::new();
     let own = bench.own("xz", false, 2, runs)?;
     rows.push(Row::alone("el7rpm, xz level 2", own.seconds, format!("{own}")));
@@ -91,15 +91,15 @@ impl std::fmt::Display for Made {
     }
 }
 
-struct Bench {
-    scratch: Scratch,
+struct PackageBench {
+    scratch: BenchFolder,
     threads: usize,
 }
 
-impl Bench {
+impl PackageBench {
     fn new(workspace: &Workspace) -> Result<Self> {
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
-        let own = Self { scratch: Scratch::new(workspace)?, threads };
+        let own = Self { scratch: BenchFolder::new(workspace)?, threads };
         own.lend_files()?;
         let toml = format!(
             "[package.{NAME}]\nversion = \"1\"\narch = \"x86_64\"\nsummary = \"Benchmark\"\nlicense = \"none\"\nauto-req = \"no\"\n\

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{Scratch, clock::time};
+use super::{BenchFolder, clock::time};
 use crate::{cli::SourceArgs, commands::inputs, output::Output, terminal};
 use base::{
     events::Reporter,
@@ -48,7 +48,7 @@ pub(super) fn measure(workspace: &Workspace, reporter: &dyn Reporter, json: bool
 
 /// The program that the package holds, built if it is not there yet.
 fn shipped(workspace: &Workspace, reporter: &dyn Reporter) -> Result<PathBuf> {
-    let scratch = Scratch::new(workspace)?;
+    let scratch = BenchFolder::new(workspace)?;
     let xtask = std::env::current_exe().class(Class::Tool)?;
     let mut build = Program::new(xtask);
     build.arg("--root").arg(&workspace.root).args(["rpm", PACKAGE, "--out"]);

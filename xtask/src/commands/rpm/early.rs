@@ -13,13 +13,13 @@ use base::{
 use pipeline::{
     keys::Keys,
     plan::Plan,
-    publish::{Place, Publication},
+    publish::{Destination, Publication},
 };
 
 /// How repositories of this run are published.
 pub(super) struct Publisher<'a> {
     pub(super) workspace: &'a Workspace,
-    pub(super) place: &'a Place,
+    pub(super) destination: &'a Destination,
     pub(super) base_url: &'a str,
     pub(super) keys: &'a Keys,
     pub(super) reporter: &'a dyn Reporter,
@@ -43,8 +43,8 @@ impl Publisher<'_> {
 
     /// The repository of these RPMs.
     pub(super) fn of<'a>(&'a self, plan: &'a Plan, rpms: &'a ready::Signed) -> Publication<'a> {
-        let Self { workspace, place, base_url, keys, .. } = *self;
+        let Self { workspace, destination, base_url, keys, .. } = *self;
         let compiler = plan.compiler_of(rpms);
-        Publication { workspace, place, base_url, keys, rpms, compiler }
+        Publication { workspace, destination, base_url, keys, rpms, compiler }
     }
 }

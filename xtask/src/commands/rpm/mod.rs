@@ -31,7 +31,7 @@ use pipeline::{
     keys::{self, Passphrase},
     lock::Lock,
     plan::{self, Plan},
-    publish::{DEFAULT_BASE_URL, Place},
+    publish::{DEFAULT_BASE_URL, Destination},
     schedule::Ended,
     steps::{Made, PerStep, Work},
 };
@@ -56,14 +56,16 @@ pub(super) fn run(
     inputs::report_notes(&specs, reporter);
     let toolchain = before_the_work(args, &specs, workspace)?;
     // Before the work, not after it.
-    let place = Place::prepare(args.out.as_deref().unwrap_or(&workspace.default_out()), workspace)?;
+    let destination =
+        Destination::prepare(args.out.as_deref().unwrap_or(&workspace.default_out()), workspace)?;
     let keys = keys::load(named.as_ref(), passphrase, workspace, reporter)?;
     if args.release && keys.is_for_development() {
         return Err(no_release_key());
     }
     let session = Session::open(args, workspace, reporter, &keys, &toolchain)?;
     let base_url = args.base_url.as_deref().unwrap_or(DEFAULT_BASE_URL);
-    let publisher = Publisher { workspace, place: &place, base_url, keys: &keys, reporter };
+    let publisher =
+        Publisher { workspace, destination: &destination, base_url, keys: &keys, reporter };
     let mut early = false;
     let (plan, mut ended) = session.build(&specs, &mut |now| {
         early = publisher.early(&session, now)?;
@@ -90,7 +92,7 @@ pub(super) fn run(
     let written = early | (kept_for.is_empty() && publication.write_if_new(reporter)?);
     let report = RunReport {
         packages: rows::rows(&plan, &ended, &rpms),
-        repository: workspace.relative(&place.out).to_owned(),
+        repository: workspace.relative(&destination.out).to_owned(),
         written,
         kept_for,
         signed_by: fingerprint,

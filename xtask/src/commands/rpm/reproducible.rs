@@ -79,7 +79,7 @@ fn copy_checkout(from: &Workspace, to: &Workspace) -> Result<()> {
             copy_file(entry.path(), &path)?;
         }
     }
-    lend(&from.state, &to.state)
+    share_tools_and_key(&from.state, &to.state)
 }
 
 fn copy_file(from: &Path, to: &Path) -> Result<()> {
@@ -95,7 +95,7 @@ fn copy_file(from: &Path, to: &Path) -> Result<()> {
 }
 
 /// The tools and the development key, which are the same for both.
-fn lend(from: &Path, to: &Path) -> Result<()> {
+fn share_tools_and_key(from: &Path, to: &Path) -> Result<()> {
     fs_err::create_dir_all(to.join("keys")).class(Class::Output)?;
     if from.join("tools").is_dir() {
         fs_err::os::unix::fs::symlink(from.join("tools"), to.join("tools")).class(Class::Output)?;

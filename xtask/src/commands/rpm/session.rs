@@ -116,12 +116,12 @@ impl<'a> Session<'a> {
         let first = plan.before_the_keys();
         if !first.is_empty() {
             self.carry_out(&plan, &first, &fetcher, &mut earlier)?;
-            self.judge_first(&plan, &earlier)?;
+            self.check_first_stage(&plan, &earlier)?;
             if earlier.values().any(|e| e.outcome == Outcome::Built) {
                 plan = Plan::of(specs, &circumstances)?;
             }
         }
-        self.tell_of(&plan.along);
+        self.report_along(&plan.along);
         if !self.rest(&plan, &earlier).is_empty() && !plan.ready().is_empty() {
             loop {
                 self.carry_out(&plan, &plan.ready(), &fetcher, &mut earlier)?;
@@ -157,18 +157,18 @@ impl<'a> Session<'a> {
         if new.is_empty() {
             return Ok(None);
         }
-        self.tell_of(new);
+        self.report_along(new);
         Ok(Some(larger))
     }
 
-    fn tell_of<'b>(&self, along: impl IntoIterator<Item = &'b Along>) {
+    fn report_along<'b>(&self, along: impl IntoIterator<Item = &'b Along>) {
         for along in along {
             self.reporter.event(&Event::Note { message: &along.to_string() });
         }
     }
 
     /// Looks at the steps that come before the keys.
-    fn judge_first(&self, plan: &Plan, earlier: &Earlier) -> Result<()> {
+    fn check_first_stage(&self, plan: &Plan, earlier: &Earlier) -> Result<()> {
         let ended = |step: &Step| earlier.get(&step.name);
         let refused = |step: &Step| ended(step).is_some_and(|e| e.reason.is_some());
         if !self.args.release && plan.library().is_some_and(refused) {
@@ -259,7 +259,7 @@ impl<'a> Session<'a> {
                 needs: place(&step.needs),
                 needs_any: step.needs_any.iter().map(|group| place(group)).collect(),
                 resource: step.work.resource(),
-                run: Box::new(move || self.timed(step, || context.run(step))),
+                run: Box::new(move || self.with_duration(step, || context.run(step))),
             }
         };
         let tasks: Vec<_> = steps.iter().map(task).collect();
@@ -276,7 +276,7 @@ impl<'a> Session<'a> {
     }
 
     /// Notes how long a step took that may take long.
-    fn timed(
+    fn with_duration(
         &self,
         step: &Step,
         run: impl FnOnce() -> Result<Done, Trouble>,

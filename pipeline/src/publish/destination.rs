@@ -6,7 +6,7 @@ use el7rpm::input;
 use rustix::fs::{Access, AtFlags, CWD};
 
 use super::{
-    list::{Kind, entries_below, files_below},
+    list::{FileType, entries_below, files_below},
     release::read_release,
 };
 use crate::lock::Lock;
@@ -20,14 +20,14 @@ use base::{
 
 /// Where a repository goes, and the names beside it that a run uses.
 #[derive(Clone, Debug)]
-pub struct Place {
+pub struct Destination {
     /// The folder, with all links resolved.
     pub out: PathBuf,
     pub(super) new: PathBuf,
     pub(super) old: PathBuf,
 }
 
-impl Place {
+impl Destination {
     /// Looks at `out` before any work is done, and completes an exchange that was cut short.
     ///
     /// # Errors
@@ -88,7 +88,7 @@ impl Place {
             if input::is_there(dir).class(Class::Output)? {
                 folders.push(dir.clone());
                 let below = entries_below(dir, Class::Output)?;
-                let inner = below.iter().filter(|e| e.kind == Kind::Folder);
+                let inner = below.iter().filter(|e| e.kind == FileType::Folder);
                 folders.extend(inner.map(|e| dir.join(&e.name)));
             }
         }
