@@ -13,7 +13,7 @@ use super::{
     export::{export, unusable},
     git::Git,
     hosts::{LocationProblem, TRIES},
-    limits::Limits,
+    limits::{Limits, processor_time, size_of},
     reach,
     store::{StoreEntry, sha256_of},
     supplied,
@@ -23,7 +23,7 @@ use super::{
 use base::{
     events::Event,
     failure::{Class, Classify, Failure, Result, Trouble},
-    process::Process,
+    process::{Allowance, Process},
 };
 
 /// Returns the path of the commit's tree in the store. Fetches it if it is not there.
@@ -185,7 +185,13 @@ impl CommitFetch<'_> {
             reporter: self.fetcher.reporter,
             probe: None,
         };
-        process.run()
+        let objects = self.repository().join("objects");
+        // Not what a repository on this machine takes to hand it over.
+        let counts = |line: &str| {
+            ["index-pack", "unpack-objects", "rev-list"].iter().any(|word| line.contains(word))
+        };
+        let allowance = Allowance { time: &|| processor_time(size_of(&objects)), counts };
+        process.run_within(&allowance)
     }
 
     /// The log with git's output.

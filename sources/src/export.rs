@@ -15,10 +15,13 @@ use el7rpm::spec::Source;
 
 use super::{
     git::Git,
-    limits::{Limits, Tally, short},
+    limits::{Limits, Tally, processor_time, short, size_of},
     links::{LONGEST, plain},
 };
-use base::failure::{Class, Classify, Failure, Result};
+use base::{
+    failure::{Class, Classify, Failure, Result},
+    process::Allowance,
+};
 
 /// An entry of a commit's tree.
 struct TreeEntry {
@@ -36,7 +39,8 @@ pub(super) fn export(
     tar: &Path,
 ) -> Result<()> {
     // A few git objects can refer to each other so often that they stand for any number of files.
-    let limits = Limits::for_size(size_of(&repository.join("objects"))?);
+    let fetched = size_of(&repository.join("objects"));
+    let limits = Limits::for_size(fetched);
     let entries = list(git, source, repository, id, limits)?;
     let has_content = |e: &&TreeEntry| e.mode == "120000" || e.mode.starts_with("100");
     let wanted = entries.iter().filter(has_content).map(|e| e.object.as_str());
@@ -44,10 +48,25 @@ pub(super) fn export(
     let command = git.command(repository, ["cat-file", "--batch"]);
     let reader = command.reader((wanted.join("\n") + "\n").into()).class(Class::Source)?;
     let input = BufReader::with_capacity(1 << 16, &reader);
-    let mut objects = Objects { source, input, left: limits.bytes };
+    let objects = Objects { source, input, left: limits.bytes };
+    let allowance = Allowance { time: &|| processor_time(fetched), counts: |_| true };
+    match allowance.hold(&reader, || write(objects, &entries, id, tar)) {
+        (_, true) => {
+            Err(unusable(source, "it takes far more processor time than its size is worth"))
+        }
+        (written, false) => written,
+    }
+}
+
+fn write<R: BufRead>(
+    mut objects: Objects<'_, R>,
+    entries: &[TreeEntry],
+    id: &str,
+    tar: &Path,
+) -> Result<()> {
     let time = objects.commit_time(id)?;
     let mut builder = tar::Builder::new(fs_err::File::create(tar).class(Class::Output)?);
-    for entry in &entries {
+    for entry in entries {
         objects.append(&mut builder, entry, time)?;
     }
     builder.into_inner().and_then(|f| f.sync_all()).class(Class::Output)
@@ -87,16 +106,6 @@ fn list(
             Err(unusable(source, "git cannot list its files within the memory that it may use"))
         }
     }
-}
-
-/// Size in bytes of all files in a folder.
-fn size_of(dir: &Path) -> Result<u64> {
-    let mut size = 0;
-    for entry in walkdir::WalkDir::new(dir) {
-        let metadata = entry.and_then(|e| e.metadata()).map_err(std::io::Error::from);
-        size += metadata.class(Class::Source)?.len();
-    }
-    Ok(size)
 }
 
 /// The failure for a commit with an entry that may not be in a source.

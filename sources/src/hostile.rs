@@ -71,6 +71,10 @@ impl Tar {
         self.add(b'x', b"pax", b"", &record)
     }
 
+    fn pax_records(self, records: &[&str]) -> Self {
+        self.add(b'x', b"pax", b"", (records.join("\n") + "\n").as_bytes())
+    }
+
     fn end(mut self) -> Vec<u8> {
         self.0.resize(self.0.len() + 1024, 0);
         self.0
@@ -247,6 +251,17 @@ fn what_has_no_place_in_sources() {
         ("a bomb after the end", xz(&[t().end(), vec![1; 2 << 20]].concat())),
         ("huge size", t().with(b'0', b"f", b"", b"", |h| h.set_size(u64::MAX / 2)).end()),
         ("pax size", t().pax("size", b"18446744073709551615").file("f").end()),
+        ("negative pax size", t().pax("size", b"-1").file("f").end()),
+        ("pax size in words", t().pax("size", b"8 ").file("f").end()),
+        ("pax size twice", t().pax_records(&["10 size=8", "10 size=0"]).file("f").end()),
+        ("pax path twice", t().pax_records(&["9 path=a", "9 path=b"]).file("f").end()),
+        ("empty pax path", t().pax("path", b"").file("f").end()),
+        ("empty pax target", t().pax("linkpath", b"").link("l", "ok").end()),
+        ("pax path of two lines", t().pax("path", b"a\nb").file("f").end()),
+        ("pax path with a zero", t().pax("path", b"a\0b").file("f").end()),
+        ("pax record of a wrong length", t().pax_records(&["99 path=a"]).file("f").end()),
+        ("path for all", t().add(b'g', b"g", b"", b"10 path=ab\n").file("f").end()),
+        ("size for all", t().add(b'g', b"g", b"", b"10 size=8\n").file("f").end()),
         ("cut in a file", cut(t().file("a").end(), 1024 + 300)),
         ("cut in a header", cut(t().file("a").end(), 1024 + 800)),
         ("cut gzip", cut(gz(&t().end()), 20)),

@@ -20,6 +20,7 @@ mod limits;
 mod links;
 mod metadata;
 mod patch;
+mod pax;
 mod pin;
 mod plain;
 mod reach;

@@ -1,6 +1,6 @@
 //! Limits for the content of a source. They are checked while it is read, so larger sources are not stored.
 
-use std::{io, path::Path};
+use std::{io, path::Path, time::Duration};
 
 /// Limits for one source.
 #[derive(Clone, Copy, Debug)]
@@ -37,6 +37,18 @@ impl Limits {
             false => Ok(()),
         }
     }
+}
+
+/// How long a processor may work on so many bytes that git has fetched. Large repositories with all of their history
+/// take half a second for a MB; a few bytes can ask for hours.
+pub(super) fn processor_time(fetched: u64) -> Duration {
+    Duration::from_secs(10) + Duration::from_millis(fetched.saturating_mul(2) >> 10)
+}
+
+/// The bytes that all files in a folder take, as far as they can be seen: another program may be at work in it.
+pub(super) fn size_of(dir: &Path) -> u64 {
+    let sizes = walkdir::WalkDir::new(dir).into_iter().flatten();
+    sizes.filter_map(|entry| Some(entry.metadata().ok()?.len())).sum()
 }
 
 /// Counts the entries of a source, and the bytes of their names.

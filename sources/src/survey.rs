@@ -16,7 +16,7 @@ use tar::{Archive, Entry, EntryType};
 use super::{
     limits::{Limits, Refusal, Tally, short},
     links::{LONGEST, leading_out, plain},
-    metadata,
+    metadata, pax,
 };
 
 /// Limit in bytes for the headers of one entry, such as long names.
@@ -77,13 +77,19 @@ impl Layout {
 
     fn add(&mut self, number: usize, entry: &mut Entry<'_, impl Read>) -> Result<(), Refusal> {
         let kind = entry.header().entry_type();
-        if kind == EntryType::XGlobalHeader {
-            return Ok(());
-        }
         let name = entry.path_bytes().into_owned();
         let refuse = |why: &str| {
             Err(Refusal(format!("its entry `{}` {why}", short(&String::from_utf8_lossy(&name)))))
         };
+        if kind == EntryType::XGlobalHeader {
+            return match pax::global_fault(entry)? {
+                Some(why) => refuse(&why),
+                None => Ok(()),
+            };
+        }
+        if let Some(why) = pax::fault(entry) {
+            return refuse(&why);
+        }
         let path = match plain(&name) {
             Ok(path) => path,
             Err(why) => return refuse(why),

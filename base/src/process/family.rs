@@ -2,7 +2,7 @@
 //!
 //! A daemon that should outlive its caller, such as gpg's agent, is neither in the group nor a descendant.
 
-use std::{collections::HashMap, path::Path};
+use std::{collections::HashMap, path::Path, time::Duration};
 
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
@@ -41,6 +41,8 @@ pub(super) struct ProcStat {
     group: u32,
     /// Whether it is a zombie: it has ended, and its parent has not read its status yet.
     ended: bool,
+    /// Processor time that it has taken, with that of its children that have ended, in hundredths of a second.
+    ticks: u64,
     /// When it was started, in clock ticks since the machine was booted.
     pub(super) since: u64,
 }
@@ -57,9 +59,23 @@ impl ProcStat {
         let words: Vec<_> = stat.rsplit_once(") ")?.1.split_ascii_whitespace().collect();
         let ended = matches!(*words.first()?, "Z" | "X");
         let (parent, group) = (words.get(1)?.parse().ok()?, words.get(2)?.parse().ok()?);
+        // The 14th to 17th field of the line.
+        let ticks = words.get(11..15)?.iter().filter_map(|word| word.parse::<u64>().ok()).sum();
         // The 22nd field of the line.
-        Some(Self { parent, group, ended, since: words.get(19)?.parse().ok()? })
+        Some(Self { parent, group, ended, ticks, since: words.get(19)?.parse().ok()? })
     }
+}
+
+/// The processor time of a program and all that it has started, as far as their command lines are counted.
+pub(super) fn processor_time(program: u32, counts: fn(&str) -> bool) -> Duration {
+    let processes = all();
+    let is_counted = |pid: &u32| {
+        let line = fs_err::read(Path::new("/proc").join(pid.to_string()).join("cmdline"));
+        line.is_ok_and(|line| counts(&String::from_utf8_lossy(&line).replace('\0', " ")))
+    };
+    let counted = family(program, &processes).into_iter().filter(is_counted);
+    let ticks: u64 = counted.filter_map(|pid| processes.get(&pid)).map(|entry| entry.ticks).sum();
+    Duration::from_millis(ticks * 10)
 }
 
 /// Every process that can be seen.
@@ -151,14 +167,14 @@ mod tests {
     use super::*;
 
     fn entry(parent: u32, group: u32, ended: bool) -> ProcStat {
-        ProcStat { parent, group, ended, since: 0 }
+        ProcStat { parent, group, ended, ticks: 0, since: 0 }
     }
 
     #[test]
     fn a_line_of_proc_is_read_whatever_the_name() {
-        let rest = "S 4 7 7 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 987 0";
+        let rest = "S 4 7 7 0 -1 0 0 0 0 0 1 2 3 4 20 0 1 0 987 0";
         let read = ProcStat::parse(&format!("7 (a) b) {rest}")).unwrap();
-        assert_eq!(read, ProcStat { parent: 4, group: 7, ended: false, since: 987 });
+        assert_eq!(read, ProcStat { parent: 4, group: 7, ended: false, ticks: 10, since: 987 });
         assert_eq!(ProcStat::parse("7 (a"), None);
     }
 

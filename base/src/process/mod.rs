@@ -7,6 +7,7 @@ mod lines;
 mod program;
 mod quiet;
 mod running;
+mod spent;
 
 use std::{
     io::{BufReader, Write},
@@ -20,6 +21,7 @@ pub use lines::{Lines, is_error};
 pub use program::{OutputReader, Program, hide, on_path};
 pub use quiet::{rough, set_silence};
 pub use running::end_all;
+pub use spent::Allowance;
 
 use crate::{
     events::{Event, Reporter},
@@ -68,39 +70,60 @@ impl Process<'_> {
     /// Runs it to its end.
     pub fn run(&self) -> Result<()> {
         let mut log = self.open_log(fs_err::OpenOptions::new().write(true).truncate(true))?;
-        let ended = self.stream(&mut log, |_| Decision::Continue)?;
+        let (ended, _) = self.stream(&mut log, None, |_| Decision::Continue)?;
         match ended.status.success() {
             true => Ok(()),
             false => Err(self.failure(&ended.status.to_string(), ended.lines)),
         }
     }
 
+    /// As [`Process::run`], but it may take no more processor time than this; the failure says so then.
+    pub fn run_within(&self, allowance: &Allowance<'_>) -> Result<()> {
+        let mut log = self.open_log(fs_err::OpenOptions::new().write(true).truncate(true))?;
+        let (ended, exceeded) = self.stream(&mut log, Some(allowance), |_| Decision::Continue)?;
+        if !ended.status.success() {
+            let mut failure = self.failure(&ended.status.to_string(), ended.lines);
+            if exceeded {
+                let text = "fatal: it takes far more processor time than its size is worth";
+                failure.last_lines.insert(0, text.to_owned());
+            }
+            return Err(failure);
+        }
+        Ok(())
+    }
+
     /// As [`Process::run`], but appends to the log. `judge` is called with each line, and may end the program. The caller decides
     /// whether the program has failed.
     pub fn watch(&self, judge: impl FnMut(&str) -> Decision) -> Result<ProgramEnd> {
         let mut log = self.open_log(fs_err::OpenOptions::new().append(true))?;
-        self.stream(&mut log, judge)
+        Ok(self.stream(&mut log, None, judge)?.0)
     }
 
+    /// How it ended, and whether it took more processor time than it may.
     fn stream(
         &self,
         log: &mut fs_err::File,
+        allowance: Option<&Allowance<'_>>,
         judge: impl FnMut(&str) -> Decision,
-    ) -> Result<ProgramEnd> {
+    ) -> Result<(ProgramEnd, bool)> {
         let reader = self.program.all_output().map_err(|e| {
             let status = format!("could not be started: {e}");
             let _ = writeln!(log, "{status}");
             self.failure(&status, Lines::default())
         })?;
         let quiet = Quiet::default();
-        let lines = std::thread::scope(|scope| {
+        let (lines, exceeded) = std::thread::scope(|scope| {
             scope.spawn(|| quiet.watch(quiet::first(), &|silence| self.report_silence(silence)));
-            let lines = self.read(&reader, log, &quiet, judge);
+            let read = || self.read(&reader, log, &quiet, judge);
+            let (lines, exceeded) = match allowance {
+                Some(allowance) => allowance.hold(&reader, read),
+                None => (read(), false),
+            };
             quiet.end();
-            lines
+            lines.map(|lines| (lines, exceeded))
         })?;
         match reader.status().class(self.class)? {
-            Some(status) => Ok(ProgramEnd { status, lines }),
+            Some(status) => Ok((ProgramEnd { status, lines }, exceeded)),
             None => Err(self.failure("its end could not be seen", lines)),
         }
     }

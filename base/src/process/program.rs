@@ -255,6 +255,11 @@ impl OutputReader {
         self.running.end();
     }
 
+    /// Its number.
+    pub(super) fn pid(&self) -> u32 {
+        self.running.pid()
+    }
+
     /// Its exit status. Call it after all output has been read.
     pub fn status(self) -> io::Result<Option<ExitStatus>> {
         let status = self.handle.try_wait()?.map(|output| output.status);

@@ -79,6 +79,11 @@ impl Running {
         family::kill(self.pid);
     }
 
+    /// Its number.
+    pub(super) fn pid(&self) -> u32 {
+        self.pid
+    }
+
     fn forget(&self) {
         all().programs.retain(|(pid, _)| *pid != self.pid);
     }

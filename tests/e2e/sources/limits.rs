@@ -16,7 +16,10 @@ const SECONDS: u32 = 20;
 
 /// Runs `fetch` within the limits, which must not be what ends it; its exit code and what it says.
 fn fetch(checkout: &Checkout, args: &[&str]) -> (i32, String) {
-    let fetch = super::command(checkout, args);
+    run(checkout, &super::command(checkout, args))
+}
+
+fn run(checkout: &Checkout, fetch: &Command) -> (i32, String) {
     let script = format!("ulimit -v {MEMORY}; ulimit -t {SECONDS}; exec \"$@\"");
     let mut command = Command::new("sh");
     command.args(["-c", &script, "sh"]).arg(fetch.get_program()).args(fetch.get_args());
@@ -329,4 +332,107 @@ fn hostile_commits_take_little_memory_and_time() {
         let kept = fs_err::read_dir(checkout.path("cache/sources/scratch")).unwrap().count();
         assert_eq!(kept, 0, "{name} left something behind");
     }
+}
+
+/// The head of an entry of a pack: its kind and the size of its content.
+fn pack_head(kind: u8, mut size: usize) -> Vec<u8> {
+    let mut head = vec![kind << 4 | (size & 15) as u8];
+    size >>= 4;
+    while size > 0 {
+        *head.last_mut().unwrap() |= 0x80;
+        head.push((size & 0x7f) as u8);
+        size >>= 7;
+    }
+    head
+}
+
+fn varint(mut number: usize) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    while number > 0x7f {
+        bytes.push(number as u8 | 0x80);
+        number >>= 7;
+    }
+    bytes.push(number as u8);
+    bytes
+}
+
+fn zlib(bytes: &[u8]) -> Vec<u8> {
+    let mut packed = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::best());
+    packed.write_all(bytes).unwrap();
+    packed.finish().unwrap()
+}
+
+/// A pack with more in it: a file of 16 MB, and so many that are said to be four times that file and a number. Each
+/// takes some 60 bytes, and a fifth of a second.
+fn with_bombs(pack: &[u8], bombs: u32) -> Vec<u8> {
+    const BASE: usize = (16 << 20) - 1;
+    let objects = u32::from_be_bytes(pack[8..12].try_into().unwrap());
+    let mut bytes = pack[..pack.len() - 20].to_vec();
+    bytes[8..12].copy_from_slice(&(objects + 1 + bombs).to_be_bytes());
+    let base = bytes.len();
+    bytes.extend(pack_head(3, BASE));
+    bytes.extend(zlib(&vec![0; BASE]));
+    for bomb in 0..bombs {
+        let mut delta = [varint(BASE), varint(4 * BASE + 4)].concat();
+        for _ in 0..4 {
+            // Copy from the beginning, with a length of three bytes.
+            delta.extend([0x80 | 0x70, 0xff, 0xff, 0xff]);
+        }
+        delta.push(4);
+        delta.extend(bomb.to_be_bytes());
+        let at = bytes.len();
+        bytes.extend(pack_head(6, delta.len()));
+        // How far back the base is: seven bits a byte, each but the last one less than it says.
+        let mut back = at - base;
+        let mut offset = vec![(back & 0x7f) as u8];
+        while back > 0x7f {
+            back = (back >> 7) - 1;
+            offset.insert(0, 0x80 | (back & 0x7f) as u8);
+        }
+        bytes.extend(offset);
+        bytes.extend(zlib(&delta));
+    }
+    bytes
+}
+
+/// What is in a pack beside the commit makes work as well.
+#[test]
+fn a_pack_that_takes_hours_to_unpack_is_refused() {
+    let repository = GitRepository::new();
+    repository.write("file", b"x");
+    let blob = repository.run(&["hash-object", "-w", "file"]);
+    let tree = Trees::of(&repository).add([format!("100644 blob {blob}\tfile")].into_iter());
+    let commit = repository.run(&["commit-tree", "-m", "hostile", &tree]);
+    repository.run(&["update-ref", "refs/heads/main", &commit]);
+    let checkout = Checkout::empty();
+    let ids = format!("{commit}\n{tree}\n{blob}\n");
+    checkout.write("ids", ids);
+    let script = "git pack-objects --stdout <\"$1/ids\" >\"$1/pack\"";
+    let mut pack = Command::new("sh");
+    pack.args(["-c", script, "sh"]).arg(checkout.dir.path()).current_dir(repository.path());
+    support::ok(&mut pack);
+    let bytes = with_bombs(&fs_err::read(checkout.path("pack")).unwrap(), 20_000);
+    assert!(bytes.len() < 2 << 20);
+    checkout.write("pack", bytes);
+    // Its end is its SHA-1.
+    let script = "set -e; sum=$(sha1sum <\"$1/pack\"); printf \"$(printf %s \"${sum%% *}\" | sed 's/../\\\\x&/g')\" >>\"$1/pack\"";
+    support::ok(Command::new("bash").args(["-c", script, "bash"]).arg(checkout.dir.path()));
+    // The server gives this pack, whatever it is asked for.
+    let hook = format!("#!/bin/sh\ncat >/dev/null\ncat '{}'\n", checkout.path("pack").display());
+    checkout.write("home/hook", hook);
+    support::ok(Command::new("chmod").arg("755").arg(checkout.path("home/hook")));
+    let hook = checkout.path("home/hook");
+    checkout
+        .write("home/.gitconfig", format!("[uploadpack]\npackObjectsHook = {}\n", hook.display()));
+    let description =
+        format!("[source.s]\ngit = \"{}\"\ncommit = \"{commit}\"\n{PACKAGE}", repository.url());
+    checkout.write("specs/p/package.toml", description);
+    let mut command = super::command(&checkout, &["--unpack", "tree"]);
+    command.env("HOME", checkout.path("home"));
+    let ended = run(&checkout, &command);
+    check(
+        "a pack of bombs",
+        &Refused("takes far more processor time than its size is worth"),
+        ended,
+    );
 }
