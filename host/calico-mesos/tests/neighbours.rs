@@ -80,6 +80,19 @@ fn a_stale_affinity_goes_with_the_next_allocate() {
     }
 }
 
+/// Containers of one family alone must not leave a stale affinity of the other for ever.
+#[test]
+fn affinities_of_a_family_that_is_not_wanted_are_looked_at() {
+    for (other, v4, v6) in [(V6, 1, 0), (V4, 0, 1)] {
+        let Some(world) = two_blocks() else { return };
+        world.etcd.put(&block_key(other), &block(other, "agent-2").to_string());
+        world.etcd.put(&affinity_key("agent-1", other), "");
+        world.allocate("uid-1", v4, v6).ok();
+        assert_eq!(value(&world.etcd, &affinity_key("agent-1", other)), None, "{other}");
+        assert_eq!(value(&world.etcd, &block_key(other)).unwrap(), block(other, "agent-2"));
+    }
+}
+
 #[test]
 fn an_affinity_that_no_block_agrees_with_goes() {
     let Some(world) = two_blocks() else { return };

@@ -6,6 +6,7 @@
 
 use std::ffi::OsString;
 use std::io::{ErrorKind, Read};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use crate::report::Problem;
@@ -95,7 +96,10 @@ pub(crate) fn read_if_there(path: &Path) -> Result<Option<Vec<u8>>, Problem> {
 
 /// Reads a file that is known to be a regular one.
 pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Problem> {
-    let file = fs_err::File::open(path).map_err(|error| unreadable(&error))?;
+    // Some files of /proc are regular, and whoever reads them waits.
+    let mut options = fs_err::OpenOptions::new();
+    options.read(true).options_mut().custom_flags(nix::libc::O_NONBLOCK);
+    let file = options.open(path).map_err(|error| unreadable(&error))?;
     let mut content = Vec::new();
     // The limit holds while reading, not by the size that the file claims to have.
     file.take(LARGEST + 1).read_to_end(&mut content).map_err(|error| unreadable(&error))?;

@@ -12,6 +12,7 @@ mod flags;
 mod folder;
 mod launch;
 mod limits;
+mod lines;
 mod no_effect;
 mod plan;
 mod report;

@@ -11,15 +11,16 @@ use std::os::fd::AsFd;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::environment::{self, Variables};
 use crate::files;
+use crate::lines::Lines;
 use crate::no_effect;
 use crate::report::{Exit, Failure, Note, Problem};
-use crate::secret;
 
 const SHELL: &str = "/bin/sh";
 
@@ -30,12 +31,17 @@ const SHELL: &str = "/bin/sh";
 /// redirection the shell keeps the pipe on a descriptor that no command inherits.
 /// The variable added at the end proves that the list is whole. All is one line,
 /// understood before the file is read, so that no alias of the file can change it.
-const SCRIPT: &str = r#"set -aeu; if (set -o pipefail) 2>/dev/null; then set -o pipefail; fi; . "$1" >&2; exec /usr/bin/env -0 _mesos_init_wrapper_read=1"#;
+/// The limit on memory stops a command substitution that never ends; only what the file starts has it.
+const SCRIPT: &str = r#"ulimit -Sv 4194304 2>/dev/null || :; set -aeu; if (set -o pipefail) 2>/dev/null; then set -o pipefail; fi; . "$1" >&2; exec /usr/bin/env -0 _mesos_init_wrapper_read=1"#;
 
 const PROOF: &str = "_mesos_init_wrapper_read";
 
 /// A pipe can hold this much at the most, unless root has raised the limit.
 const PIPE: usize = 1 << 20;
+
+/// Longer than this no file of settings takes, also if it asks a slow server for an address. systemd would wait for
+/// ever: to it the daemon runs as soon as this program does.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How long to wait before looking again whether the shell still runs. This
 /// matters only if a file leaves a process behind that keeps the pipes open.
@@ -49,11 +55,12 @@ pub(crate) fn read(
     variables: &Variables,
     hear: &mut dyn FnMut(&Path, &str),
 ) -> Result<Option<(Variables, Vec<Note>)>, Failure> {
-    read_with(SHELL, file, variables, hear)
+    read_with(SHELL, PATIENCE, file, variables, hear)
 }
 
 fn read_with(
     shell: &str,
+    patience: Duration,
     file: &Path,
     variables: &Variables,
     hear: &mut dyn FnMut(&Path, &str),
@@ -65,7 +72,7 @@ fn read_with(
     check(file, &content).map_err(config)?;
 
     let mut lines = Lines::of(file, &content);
-    let heard = source(shell, file, variables, &mut |bytes| {
+    let heard = source(shell, patience, file, variables, &mut |bytes| {
         lines.add(bytes, &mut |line| hear(file, line));
     });
     lines.finish(&mut |line| hear(file, line));
@@ -74,6 +81,9 @@ fn read_with(
         let what = format!("{shell} cannot read {}: {error}", file.display());
         Failure::new(Exit::System, Problem::new(what))
     })?;
+    let Some(status) = status else {
+        return Err(config(endless(file, patience, &lines.last)));
+    };
     let mut found = environment::split(&printed);
     if found.remove(OsStr::new(PROOF)).is_none() {
         return Err(config(failed(file, status, &lines.last)));
@@ -90,12 +100,14 @@ fn check(file: &Path, content: &[u8]) -> Result<(), Problem> {
     Ok(())
 }
 
+/// How the shell ended, or nothing if it had to be ended; and what it printed.
 fn source(
     shell: &str,
+    patience: Duration,
     file: &Path,
     variables: &Variables,
     hear: &mut dyn FnMut(&[u8]),
-) -> io::Result<(ExitStatus, Vec<u8>)> {
+) -> io::Result<(Option<ExitStatus>, Vec<u8>)> {
     let child = Command::new(shell)
         .arg0("sh") // a shell of many talents looks at this to know that it is sh
         .args(["-c", SCRIPT, "sh"])
@@ -106,14 +118,19 @@ fn source(
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()?;
-    converse(child, hear)
+    converse(child, patience, hear)
 }
 
 /// Collects stdout and passes on stderr until the shell has ended.
 ///
 /// Its end counts, not that of the pipes: a process that the file has left in
 /// the background may keep those open for ever.
-fn converse(mut child: Child, hear: &mut dyn FnMut(&[u8])) -> io::Result<(ExitStatus, Vec<u8>)> {
+fn converse(
+    mut child: Child,
+    patience: Duration,
+    hear: &mut dyn FnMut(&[u8]),
+) -> io::Result<(Option<ExitStatus>, Vec<u8>)> {
+    let start = Instant::now();
     let mut printed = Vec::new();
     let mut stdout = child.stdout.take();
     let mut stderr = child.stderr.take();
@@ -121,19 +138,21 @@ fn converse(mut child: Child, hear: &mut dyn FnMut(&[u8])) -> io::Result<(ExitSt
     loop {
         // Asked before reading: what it wrote before it ended is in the pipes now.
         let ended = child.try_wait()?;
-        let patience = if ended.is_some() { 0 } else { LOOK_AGAIN_MS };
-        let (first, second) = wait_for(stdout.as_ref(), stderr.as_ref(), patience)?;
+        let again = if ended.is_some() { 0 } else { LOOK_AGAIN_MS };
+        let (first, second) = wait_for(stdout.as_ref(), stderr.as_ref(), again)?;
         if first {
             printed.extend_from_slice(take(&mut stdout, &mut buffer)?);
         }
         if second {
             hear(take(&mut stderr, &mut buffer)?);
         }
-        if let Some(status) = ended {
-            return Ok((status, printed));
+        if ended.is_some() {
+            return Ok((ended, printed));
         }
-        if stdout.is_none() && stderr.is_none() {
-            return Ok((child.wait()?, printed));
+        if start.elapsed() >= patience {
+            child.kill()?;
+            child.wait()?;
+            return Ok((None, printed));
         }
     }
 }
@@ -167,6 +186,20 @@ fn take<'a>(pipe: &mut Option<impl Read>, buffer: &'a mut [u8]) -> io::Result<&'
     Ok(&buffer[..count])
 }
 
+fn endless(file: &Path, patience: Duration, last_lines: &[String]) -> Problem {
+    let said = match last_lines {
+        [] => String::new(),
+        lines => format!("; it said: {}", lines.join(" / ")),
+    };
+    let (file, seconds) = (file.display(), patience.as_secs());
+    Problem::new(format!(
+        "{file} cannot be used: the shell was still reading it after {seconds} s{said}"
+    ))
+    .hint(format!(
+        "find what it waits for, or the loop that does not end, with: sh -aeuxc '. {file}'"
+    ))
+}
+
 fn failed(file: &Path, status: ExitStatus, last_lines: &[String]) -> Problem {
     let how = if status.success() {
         "it ended the shell before its own end".to_owned()
@@ -185,104 +218,9 @@ fn failed(file: &Path, status: ExitStatus, last_lines: &[String]) -> Problem {
     ))
 }
 
-/// Turns what is heard into lines, and remembers the last ones.
-#[derive(Default)]
-struct Lines {
-    /// The file's own name, which is no secret.
-    file: String,
-    secrets: secret::Words,
-    unfinished: Vec<u8>,
-    last: Vec<String>,
-}
-
-impl Lines {
-    /// Enough for a syntax error and the line that bash adds to it.
-    const KEPT: usize = 3;
-    const LONGEST: usize = 4096;
-
-    /// For what is printed while `file` is read, which has this content.
-    fn of(file: &Path, content: &[u8]) -> Self {
-        Self {
-            file: file.display().to_string(),
-            secrets: secret::Words::of(&String::from_utf8_lossy(content)),
-            ..Self::default()
-        }
-    }
-
-    fn add(&mut self, bytes: &[u8], hear: &mut dyn FnMut(&str)) {
-        for &byte in bytes {
-            if byte == b'\n' || self.unfinished.len() == Self::LONGEST {
-                self.finish(hear);
-            }
-            if byte != b'\n' {
-                self.unfinished.push(byte);
-            }
-        }
-    }
-
-    fn finish(&mut self, hear: &mut dyn FnMut(&str)) {
-        let bytes = std::mem::take(&mut self.unfinished);
-        let line = String::from_utf8_lossy(&bytes).trim_end().to_owned();
-        if line.is_empty() {
-            return;
-        }
-        // bash repeats the line that it does not understand: that may be a password.
-        let other = if self.file.is_empty() { line.clone() } else { line.replace(&self.file, "") };
-        let line = if secret::is_assignment(&line) || self.secrets.are_in(&other) {
-            secret::LEFT_OUT.to_owned()
-        } else {
-            secret::without_userinfo(&line)
-        };
-        hear(&line);
-        if self.last.len() == Self::KEPT {
-            self.last.remove(0);
-        }
-        self.last.push(line);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn lines_of(chunks: &[&str]) -> (Vec<String>, Vec<String>) {
-        let mut heard = Vec::new();
-        let mut lines = Lines::default();
-        for chunk in chunks {
-            lines.add(chunk.as_bytes(), &mut |line| heard.push(line.to_owned()));
-        }
-        lines.finish(&mut |line| heard.push(line.to_owned()));
-        (heard, lines.last)
-    }
-
-    #[test]
-    fn lines_are_put_together_from_pieces() {
-        let (heard, _) = lines_of(&["a", "b\n\nc", "\nd"]);
-        assert_eq!(heard, ["ab", "c", "d"]);
-    }
-
-    #[test]
-    fn only_the_last_lines_are_kept() {
-        let (heard, last) = lines_of(&["1\n2\n3\n4\n"]);
-        assert_eq!(heard.len(), 4);
-        assert_eq!(last, ["2", "3", "4"]);
-    }
-
-    #[test]
-    fn a_line_without_end_does_not_fill_the_memory() {
-        let (heard, _) = lines_of(&[&"x".repeat(10_000)]);
-        assert_eq!(heard.len(), 3);
-        assert_eq!(heard.concat().len(), 10_000);
-    }
-
-    #[test]
-    fn a_line_that_may_hold_a_secret_is_left_out() {
-        let (heard, last) = lines_of(&["MESOS_CREDENTIAL=hunter2 (\nzk://a:hunter2@h:1/m\n"]);
-        assert!(!format!("{heard:?}{last:?}").contains("hunter2"));
-        assert!(heard[1].contains("h:1/m"), "{heard:?}");
-        let harmless = "cat: /etc/mesos/credential: No such file or directory";
-        assert_eq!(lines_of(&[harmless]).0, [harmless]);
-    }
 
     /// CentOS has bash as sh, Debian dash, small images busybox. What is installed is tried.
     fn shells() -> impl Iterator<Item = &'static str> {
@@ -293,13 +231,22 @@ mod tests {
 
     /// What a file sets, as `NAME=VALUE`, and what it prints; or how it fails.
     fn outcome(shell: &str, content: &str) -> Result<(Vec<String>, Vec<String>), String> {
+        outcome_within(PATIENCE, shell, content)
+    }
+
+    fn outcome_within(
+        patience: Duration,
+        shell: &str,
+        content: &str,
+    ) -> Result<(Vec<String>, Vec<String>), String> {
         let folder = tempfile::tempdir().expect("temporary folder");
         let file = folder.path().join("defaults");
         fs_err::write(&file, content).expect("file");
         let path = ("PATH".into(), "/usr/bin:/bin".into());
         let before: Variables = [path, ("GIVEN".into(), "1".into())].into_iter().collect();
         let mut heard = Vec::new();
-        let after = read_with(shell, &file, &before, &mut |_, line| heard.push(line.to_owned()));
+        let after =
+            read_with(shell, patience, &file, &before, &mut |_, line| heard.push(line.to_owned()));
         let after =
             after.map_err(|failure| failure.problems[0].to_string())?.expect("the file exists").0;
         let set_here = after
@@ -417,6 +364,47 @@ mod tests {
             assert_eq!(set, ["A=1"], "{shell}");
             fs_err::write(&fifo, "go\n").expect("fifo");
         }
+    }
+
+    #[test]
+    fn a_file_that_does_not_end_is_told() {
+        let folder = tempfile::tempdir().expect("temporary folder");
+        let fifo = folder.path().join("fifo");
+        let made = Command::new("mkfifo").arg(&fifo).status();
+        assert!(made.expect("mkfifo").success());
+        let read = format!("A=1\nread B < {}\n", fifo.display());
+        for shell in shells() {
+            for content in [
+                "echo on\nwhile :; do :; done\n",
+                "while :; do echo on; done\n",
+                "exec >/dev/null 2>&1; while :; do :; done\n",
+                &read,
+            ] {
+                let patience = Duration::from_millis(300);
+                let problem = outcome_within(patience, shell, content).expect_err(content);
+                assert!(
+                    problem.contains("/defaults cannot be used: the shell was still reading it")
+                );
+                assert!(problem.contains("with: sh -aeuxc '. /"), "{problem}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_memory_that_a_file_takes_has_a_limit() {
+        for shell in shells() {
+            let (set, _) = outcome(shell, "A=$(ulimit -Sv)\n").expect("variables");
+            let limit = set[0].strip_prefix("A=").and_then(|limit| limit.parse::<u64>().ok());
+            assert!(limit.is_some_and(|limit| limit <= 4 << 20), "{shell}: {set:?}");
+        }
+    }
+
+    #[test]
+    fn the_log_is_not_filled() {
+        let content = "i=0\nwhile [ $i -lt 12000 ]; do i=$((i + 1)); echo $i; done\n";
+        let (_, heard) = outcome(SHELL, content).expect("variables");
+        assert_eq!(heard.len(), Lines::HEARD);
+        assert!(heard[Lines::HEARD - 1].contains("the rest is left out"));
     }
 
     #[test]

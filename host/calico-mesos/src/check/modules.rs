@@ -40,6 +40,9 @@ const OF_MESOS: [&str; 10] = [
     "namespaces/pid",
 ];
 
+/// An isolator that Mesos has only if it was built `--with-network-isolator`.
+const PORT_MAPPING: &str = "network/port_mapping";
+
 /// A module that modules.json names.
 #[derive(Debug, PartialEq, Eq)]
 struct Module {
@@ -202,8 +205,13 @@ fn used(
     let is_known =
         |name: &str| wanted.contains(&name) || (flag == ISOLATION && OF_MESOS.contains(&name));
     if let Some(unknown) = named.iter().find(|name| !is_known(name)) {
-        let text =
-            format!("the agent does not start: {flag} names {unknown:?}, which no module is");
+        let text = match *unknown {
+            PORT_MAPPING => format!(
+                "the agent does not start: {flag} names {PORT_MAPPING}, which Mesos is built without, and which would \
+                 give containers another network than Calico's"
+            ),
+            _ => format!("the agent does not start: {flag} names {unknown:?}, which no module is"),
+        };
         return Finding::fail(flag, text, SHOW);
     }
     Finding::ok(flag, value)

@@ -91,15 +91,32 @@ impl Ipam<'_> {
 
     /// What an allocation reads in any case, beside the blocks themselves.
     fn needed(&self, request: &Allocate) -> Vec<String> {
-        let families = [(Family::V4, request.num_ipv4), (Family::V6, request.num_ipv6)];
-        let wanted = families.into_iter().filter(|(_, count)| *count > 0);
-        let folders = |(family, _)| [self.affinity_folder(family), pool::folder(family)];
-        let mut keys: Vec<String> = wanted.flat_map(folders).collect();
+        let mut keys = Vec::new();
+        for (family, wanted) in families(request) {
+            keys.push(self.affinity_folder(family));
+            if wanted > 0 {
+                keys.push(pool::folder(family));
+            }
+        }
+        keys.push(handle::key(&request.uid));
         // Nothing wanted, nothing read.
-        if !keys.is_empty() {
-            keys.push(handle::key(&request.uid));
+        if request.num_ipv4 + request.num_ipv6 == 0 {
+            keys.clear();
         }
         keys
+    }
+
+    /// Looks at the affinities of a family of which no address is wanted: nobody else would.
+    fn settle_family(&self, family: Family) {
+        let settled = self.affinities(family).and_then(|affinities| {
+            if !affinities.is_empty() {
+                self.settle_all(&affinities, &self.pools(family)?);
+            }
+            Ok(())
+        });
+        if let Err(error) = settled {
+            log::warn(&format!("cannot look at IPv{} affinities: {error}", family.number()));
+        }
     }
 
     fn allocate_both(
@@ -121,11 +138,21 @@ impl Ipam<'_> {
                 request.num_ipv4, request.num_ipv6, self.host
             )));
         }
+        for (unwanted, _) in families(request).into_iter().filter(|(_, count)| *count == 0) {
+            if wanted > 0 {
+                self.settle_family(unwanted);
+            }
+        }
         if v4.len() + v6.len() < wanted {
             log::warn(&format!("only {} of {wanted} addresses are free", v4.len() + v6.len()));
         }
         Ok((v4, v6))
     }
+}
+
+/// How many addresses of each family are wanted.
+fn families(request: &Allocate) -> [(Family, usize); 2] {
+    [(Family::V4, request.num_ipv4), (Family::V6, request.num_ipv6)]
 }
 
 impl Allocation<'_> {

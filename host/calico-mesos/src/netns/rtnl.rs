@@ -77,6 +77,21 @@ pub struct Address {
     pub prefix: u8,
 }
 
+/// A route to other hosts, of the main table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Route {
+    /// The number of its interface.
+    pub link: u32,
+    /// An address of the network that it leads to.
+    pub network: IpAddr,
+    /// The prefix length of that network.
+    pub prefix: u8,
+    /// The host that it leads through; without one, the network is on the link.
+    pub gateway: Option<IpAddr>,
+    /// Whether BIRD, the kernel or somebody else has made it.
+    pub by: RouteProtocol,
+}
+
 type Done = std::result::Result<(), Refusal>;
 
 impl Rtnl {
@@ -211,6 +226,19 @@ impl Rtnl {
         Ok(answers.into_iter().filter_map(as_address).collect())
     }
 
+    /// All routes of the main table that lead to other hosts, IPv4 first; not the default routes.
+    pub fn routes(&mut self) -> Result<Vec<Route>> {
+        let mut routes = Vec::new();
+        for family in [AddressFamily::Inet, AddressFamily::Inet6] {
+            let mut message = RouteMessage::default();
+            message.header.address_family = family;
+            let message = RouteNetlinkMessage::GetRoute(message);
+            let answers = self.talk("listing routes".to_owned(), message, NLM_F_DUMP)?;
+            routes.extend(answers.into_iter().filter_map(as_route));
+        }
+        Ok(routes)
+    }
+
     fn ask(&mut self, what: String, message: RouteNetlinkMessage, flags: u16) -> Done {
         self.talk(what, message, flags | NLM_F_ACK).map(drop)
     }
@@ -305,6 +333,34 @@ fn as_address(message: RouteNetlinkMessage) -> Option<Address> {
     let header = message.header;
     let network = remote.or(local)?;
     Some(Address { link: header.index, ip: local.or(remote)?, network, prefix: header.prefix_len })
+}
+
+fn as_route(message: RouteNetlinkMessage) -> Option<Route> {
+    let RouteNetlinkMessage::NewRoute(message) = message else { return None };
+    let header = message.header;
+    let is_main = header.table == RouteHeader::RT_TABLE_MAIN;
+    if header.kind != RouteType::Unicast || !is_main || header.destination_prefix_length == 0 {
+        return None;
+    }
+    let (mut link, mut network, mut gateway) = (None, None, None);
+    for attribute in message.attributes {
+        match attribute {
+            RouteAttribute::Oif(index) => link = Some(index),
+            RouteAttribute::Destination(to) => network = as_ip(&to),
+            RouteAttribute::Gateway(through) => gateway = as_ip(&through),
+            _ => {}
+        }
+    }
+    let prefix = header.destination_prefix_length;
+    Some(Route { link: link?, network: network?, prefix, gateway, by: header.protocol })
+}
+
+fn as_ip(address: &RouteAddress) -> Option<IpAddr> {
+    match address {
+        RouteAddress::Inet(ip) => Some(IpAddr::V4(*ip)),
+        RouteAddress::Inet6(ip) => Some(IpAddr::V6(*ip)),
+        _ => None,
+    }
 }
 
 fn family(ip: IpAddr) -> AddressFamily {

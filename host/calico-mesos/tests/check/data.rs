@@ -24,6 +24,38 @@ fn pools_that_give_no_address_or_another_hosts() {
     fails(&world, "", "pools", "192.168.7.0/24");
 }
 
+/// In clouds an address is often a network of its own, and the routes say what else is there.
+#[test]
+fn pools_that_routes_lead_to() {
+    let Some(world) = common::world() else { return };
+    common::ip(&["addr", "add", "172.30.0.5/32", "dev", "wire"]);
+    common::ip(&["route", "add", "172.30.0.0/20", "dev", "wire"]);
+    common::ip(&["-6", "route", "add", "fd12::/32", "dev", "wire"]);
+    for network in ["172.29.0.0/16", "172.31.5.0/24"] {
+        common::ip(&["route", "add", network, "via", "10.240.0.254"]);
+    }
+    common::ip(&["route", "add", "172.28.3.0/26", "via", "10.240.0.254", "proto", "bird"]);
+    let remove = |cidr: &str| {
+        let version = if cidr.contains(':') { 6 } else { 4 };
+        world.etcd.delete(&format!("/calico/v1/ipam/v{version}/pool/{}", cidr.replace('/', "-")));
+    };
+    for (cidr, word) in [
+        ("172.30.15.0/24", "172.30.0.0/20, a network that this host reaches on wire"),
+        ("172.31.0.0/16", "172.31.5.0/24, a network that this host reaches through 10.240.0.254"),
+        ("fd12:0:1::/48", "fd12::/32, a network that this host reaches on wire"),
+    ] {
+        world.etcd.pool(cidr);
+        fails(&world, "", "pools", word);
+        remove(cidr);
+    }
+    // A part of a network that a router knows may have been set aside for containers, and BIRD's routes are Calico's.
+    for cidr in ["172.29.4.0/24", "172.28.0.0/16"] {
+        world.etcd.pool(cidr);
+        assert_eq!(check(&world).statuses(&["pools"]), ["ok"], "{cidr}");
+        remove(cidr);
+    }
+}
+
 /// `allocate` would find nothing in them.
 #[test]
 fn pools_without_a_free_address_for_this_host() {

@@ -190,6 +190,11 @@ fn an_agent_that_does_not_use_the_module() {
         ("MESOS_LAUNCHER=posix", "agent", "posix"),
         ("ISOLATION=com_mesosphere_mesos_NetworkIsolator,posix/cup", "isolation", "posix/cup"),
         ("ISOLATION=com_mesosphere_mesos_NetworkIsolator,cgroups", "isolation", "cgroups"),
+        (
+            "ISOLATION=com_mesosphere_mesos_NetworkIsolator,network/port_mapping",
+            "isolation",
+            "which Mesos is built without",
+        ),
         ("MESOS_HOOKS=com_mesosphere_mesos_NetworkHook,", "hooks", "names \"\""),
         ("MESOS_CONTAINERIZERS=mesos,dcoker", "agent", "dcoker"),
         ("IP=127.0.0.1", "address", "127.0.0.1"),
