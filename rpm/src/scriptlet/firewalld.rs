@@ -4,8 +4,8 @@
 //!
 //! A change can be seen only by comparing the old package with the new one. Each has the digest
 //! of its definitions in its scriptlets. In an upgrade, rpm runs them in this order: %post of the new package
-//! writes its digest to /var/lib/rpm-state, a folder that CentOS 7's `filesystem` has for such files; %postun of
-//! the old package removes the file if its own digest is the same; %posttrans of the new package reloads if the file is
+//! writes its digest to /var/lib/rpm-state, a folder that CentOS 7's `filesystem` has for such files, or to /run if
+//! that folder cannot be written to; %postun of the old package removes the file if its own digest is the same; %posttrans of the new package reloads if the file is
 //! still there. By then, files that the new package lacks have been removed. If the digest cannot be written
 //! or is not found, the reload happens at once.
 
@@ -20,6 +20,9 @@ use crate::{
 
 /// The folders from which firewalld reads definitions.
 const FOLDERS: [&str; 2] = ["/usr/lib/firewalld/", "/etc/firewalld/"];
+
+/// Folders for the digest: the first that can be written to is taken.
+const FOLDERS_OF_STATE: [&str; 2] = ["/var/lib/rpm-state", "/run"];
 
 /// The expansion of `%firewalld_reload` of firewalld 0.6.
 const RELOAD: &str = "test -f /usr/bin/firewall-cmd && firewall-cmd --reload --quiet || :";
@@ -36,31 +39,40 @@ impl Reload {
     /// [`Error::Stage`] if the package has no definitions, or an I/O error that names the file.
     pub(super) fn of(package: &Package, root: &StagedRoot) -> Result<Self> {
         let digest = digest(package, root)?;
-        let state = format!("/var/lib/rpm-state/{}.firewalld", package.name);
+        let states = FOLDERS_OF_STATE.map(|folder| format!("{folder}/{}.firewalld", package.name));
+        let states = states.join(" ");
         let post = format!(
             "if [ $1 -eq 1 ] ; then\n\
              \x20       {RELOAD}\n\
              else\n\
              \x20       # Upgrade: after the transaction, if definitions have changed\n\
-             \x20       {{ mkdir -p /var/lib/rpm-state && echo {digest} > {state} ; }} 2>/dev/null || {{\n\
+             \x20       for state in {states} ; do\n\
+             \x20               {{ mkdir -p ${{state%/*}} && echo {digest} > $state ; }} 2>/dev/null && break\n\
+             \x20       done || {{\n\
              \x20               {RELOAD}\n\
              \x20       }}\n\
              fi"
         );
         let postun = format!(
-            "if [ $1 -ge 1 ] && [ -f {state} ] ; then\n\
-             \x20       read -r definitions < {state} || :\n\
-             \x20       [ \"$definitions\" != {digest} ] || rm -f {state}\n\
+            "definitions=\n\
+             for state in {states} ; do\n\
+             \x20       [ ! -f $state ] || {{ read -r definitions < $state || : ; break ; }}\n\
+             done\n\
+             if [ $1 -ge 1 ] && [ -f $state ] ; then\n\
+             \x20       [ \"$definitions\" != {digest} ] || rm -f {states}\n\
              else\n\
-             \x20       rm -f {state} 2>/dev/null || :\n\
+             \x20       rm -f {states} 2>/dev/null || :\n\
              \x20       {RELOAD}\n\
              fi"
         );
         let posttrans = format!(
-            "if [ -f {state} ] ; then\n\
-             \x20       rm -f {state}\n\
-             \x20       {RELOAD}\n\
-             fi"
+            "for state in {states} ; do\n\
+             \x20       if [ -f $state ] ; then\n\
+             \x20               rm -f {states}\n\
+             \x20               {RELOAD}\n\
+             \x20               break\n\
+             \x20       fi\n\
+             done"
         );
         Ok(Self { post, postun, posttrans })
     }

@@ -138,15 +138,22 @@ fn an_upgrade_from_the_package_that_always_reloads_ends_with_a_reload() {
 }
 
 #[test]
-fn a_digest_that_cannot_be_kept_means_a_reload() {
+fn a_digest_that_cannot_be_kept_in_its_place_is_kept_in_another() {
     if !support::have_as_root("firewalld without a place for state", TOOLS) {
         return;
     }
-    let mut host = FirewalldRoot::new();
-    host.installed(&package("1", &[("a", "one")]));
-    fs_err::create_dir_all(host.root.path("/var/lib")).unwrap();
-    fs_err::write(host.root.path(STATE), "in the way").unwrap();
-    assert_eq!(host.installed(&package("2", &[("a", "other")])), [RELOAD; 2]);
+    for (content, reloads) in [("other", 1), ("one", 0)] {
+        let mut host = FirewalldRoot::new();
+        host.installed(&package("1", &[("a", "one")]));
+        fs_err::create_dir_all(host.root.path("/var/lib")).unwrap();
+        fs_err::write(host.root.path(STATE), "in the way").unwrap();
+        assert_eq!(host.installed(&package("2", &[("a", content)])), vec![RELOAD; reloads]);
+        assert!(!host.root.path("/run/fw.firewalld").exists());
+        // Neither can be written to: both packages reload.
+        let _ = fs_err::remove_dir_all(host.root.path("/run"));
+        fs_err::write(host.root.path("/run"), "in the way").unwrap();
+        assert_eq!(host.installed(&package("3", &[("a", content)])), [RELOAD; 2]);
+    }
 }
 
 #[test]

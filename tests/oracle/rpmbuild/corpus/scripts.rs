@@ -71,25 +71,34 @@ const ACCOUNT: &str = "getent group svc >/dev/null || groupadd -r svc || exit 1\
 /// What `firewalld = true` stands for.
 fn firewalld(case: Case) -> Case {
     const RELOAD: &str = "test -f /usr/bin/firewall-cmd && firewall-cmd --reload --quiet || :";
-    let state = "/var/lib/rpm-state/firewalld.firewalld";
+    let states = "/var/lib/rpm-state/firewalld.firewalld /run/firewalld.firewalld";
     case.implied(
         "post",
         &format!(
             "if [ $1 -eq 1 ] ; then\n        {RELOAD}\nelse\n        \
              # Upgrade: after the transaction, if definitions have changed\n        \
-             {{ mkdir -p /var/lib/rpm-state && echo {DEFINITIONS} > {state} ; }} 2>/dev/null || {{\n                \
-             {RELOAD}\n        }}\nfi"
+             for state in {states} ; do\n                \
+             {{ mkdir -p ${{state%/*}} && echo {DEFINITIONS} > $state ; }} 2>/dev/null && break\n        \
+             done || {{\n                {RELOAD}\n        }}\nfi"
         ),
     )
     .implied(
         "postun",
         &format!(
-            "if [ $1 -ge 1 ] && [ -f {state} ] ; then\n        read -r definitions < {state} || :\n        \
-             [ \"$definitions\" != {DEFINITIONS} ] || rm -f {state}\nelse\n        rm -f {state} 2>/dev/null || :\n        \
-             {RELOAD}\nfi"
+            "definitions=\nfor state in {states} ; do\n        \
+             [ ! -f $state ] || {{ read -r definitions < $state || : ; break ; }}\ndone\n\
+             if [ $1 -ge 1 ] && [ -f $state ] ; then\n        \
+             [ \"$definitions\" != {DEFINITIONS} ] || rm -f {states}\nelse\n        \
+             rm -f {states} 2>/dev/null || :\n        {RELOAD}\nfi"
         ),
     )
-    .implied("posttrans", &format!("if [ -f {state} ] ; then\n        rm -f {state}\n        {RELOAD}\nfi"))
+    .implied(
+        "posttrans",
+        &format!(
+            "for state in {states} ; do\n        if [ -f $state ] ; then\n                \
+             rm -f {states}\n                {RELOAD}\n                break\n        fi\ndone"
+        ),
+    )
 }
 
 fn meanings() -> Vec<Case> {
