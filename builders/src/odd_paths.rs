@@ -27,8 +27,14 @@ struct CheckedFolder {
     remedy: &'static str,
 }
 
-/// Refuses paths that crates (`crates`) or sources in containers (`containers`) cannot be compiled with.
-pub fn check(workspace: &Workspace, crates: bool, containers: bool) -> Result<()> {
+/// Refuses paths with which crates, or what is in containers, cannot be compiled. `shares_folders` says whether the
+/// engine lets containers see folders of this machine; it is asked only if that matters.
+pub fn check(
+    workspace: &Workspace,
+    crates: bool,
+    containers: bool,
+    shares_folders: impl FnOnce() -> bool,
+) -> Result<()> {
     let Workspace { root, state } = workspace;
     let state = real(state);
     let target = remedy(&state, workspace, "CARGO_TARGET_DIR names another target folder");
@@ -47,8 +53,12 @@ pub fn check(workspace: &Workspace, crates: bool, containers: bool) -> Result<()
     if containers {
         let shared = real(&workspace.shared());
         let cache = remedy(&shared, workspace, "MESOS_CALICO_CACHE names another folder");
-        add(&state, "a container engine", IN_VOLUMES, target);
-        add(&shared, "a container engine", IN_VOLUMES, cache);
+        let is_odd = |path: &Path| path.to_string_lossy().contains(IN_VOLUMES);
+        // Folders are copied to an engine elsewhere, by commands that take any path which begins with a slash.
+        let matters = (is_odd(&state) || is_odd(&shared)) && shares_folders();
+        let refused = if matters { IN_VOLUMES } else { &[] };
+        add(&state, "a container engine", refused, target);
+        add(&shared, "a container engine", refused, cache);
     }
     folders.iter().try_for_each(CheckedFolder::check)
 }

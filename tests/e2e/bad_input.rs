@@ -46,6 +46,15 @@ fn malformed_descriptions_are_refused() {
             ("wrong type", package("epoch = \"one\"\n")),
             ("weak dependency", package("recommends = { x = \"*\" }\n")),
             ("version without operator", package("requires = { x = \"1.0\" }\n")),
+            ("script that is not there", package("post_install_script = \"post.sh\"\n")),
+            (
+                "a file in place of a folder",
+                package("assets = [{ source = \"file\", dest = \"/usr/bin\" }]\n"),
+            ),
+            (
+                "a link in place of a folder",
+                package("assets = [{ link = \"usr/lib64\", dest = \"/lib64\" }]\n"),
+            ),
             ("no changelog", description(&format!("[package.p]\n{HEAD}"))),
             ("no package", description(&format!("[common]\nversion = \"1\"\n[package]\n{LOG}"))),
         ],

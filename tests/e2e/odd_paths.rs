@@ -85,6 +85,27 @@ fn a_path_that_cargo_or_an_engine_cannot_work_with_is_refused_before_the_work() 
     assert!(!calls.contains("cargo") && !calls.contains("rustc"), "{calls}");
 }
 
+/// An engine elsewhere gets files by copying, from paths that begin with a slash.
+#[test]
+fn a_colon_is_good_where_files_are_copied_to_the_engine() {
+    let checkout = with_crate("fn main() {}");
+    compiled(&checkout, "boxed", "");
+    let odd = copy(&checkout, b"a:b");
+    let args = ["rpm", "boxed"];
+    for is_remote in [false, true] {
+        let tools = Tools::new();
+        let script = format!(
+            "case $1 in\n--version) echo podman version 4.3.1 ;;\ninfo) echo 2 8000000000 {is_remote} false ;;\n\
+             image) echo 0123456789 ;;\nrun) case $* in *libexec/builder/packages*) echo gcc 4.8.5 ;; esac ;;\nesac"
+        );
+        tools.add("podman", &script);
+        let output = support::run(&mut tools.xtask(&odd, &args));
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(said.contains("cannot work with the path"), !is_remote, "{said}");
+        assert_eq!(tools.calls().contains("podman create"), is_remote, "{}", tools.calls());
+    }
+}
+
 /// The target folder, cargo's own and the one that is shared may lie elsewhere.
 #[test]
 fn a_folder_outside_of_the_checkout_is_named_with_its_variable() {

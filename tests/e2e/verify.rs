@@ -209,3 +209,25 @@ fn an_indexed_folder_is_verified_as_such() {
     fs_err::remove_file(folder.join("repodata/repomd.xml.asc")).unwrap();
     assert_eq!(verify(&checkout, &["--indexed", "folder"]).0, 9);
 }
+
+/// A result that was not written anywhere is none: an empty file would look like one.
+#[test]
+fn a_result_that_cannot_be_printed_is_a_failure() {
+    let checkout = published();
+    let public = support::public_key_file("a");
+    let verify = ["verify", "--public-key", public.to_str().unwrap()];
+    for args in [&verify[..], &["plan"], &["plan", "--json"], &["schema"], &["doctor", "--json"]] {
+        let full = fs_err::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let mut command = checkout.xtask(args);
+        command.stdout(full.into_parts().0);
+        let (code, message) = checkout.code_and_text(&support::run(&mut command));
+        let is_told = message.contains("standard output cannot be written to");
+        assert!(code != 0 && is_told, "{args:?}: {code} {message}");
+    }
+    // Who reads no further has what he wants.
+    let script = "\"$@\" | head -n 0";
+    let mut sh = Command::new("bash");
+    let plan = checkout.xtask(&["plan"]);
+    sh.args(["-o", "pipefail", "-c", script, "bash"]).arg(plan.get_program()).args(plan.get_args());
+    support::ok(&mut sh);
+}

@@ -14,7 +14,8 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     let json = cli::wants_json();
     let read = cli::Cli::read(json);
-    match read.and_then(|cli| limits::check().and_then(|()| commands::run(cli))) {
+    let done = read.and_then(|cli| limits::check().and_then(|()| commands::run(cli)));
+    match done.and_then(|()| terminal::all_printed()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             terminal::failure(&failure, json);

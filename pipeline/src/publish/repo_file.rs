@@ -16,17 +16,24 @@ pub(super) fn write(base_url: &str) -> String {
     )
 }
 
-/// The address stands in a file that yum reads line by line.
+/// The address stands in a file that yum reads line by line, and that everybody may read.
 pub(super) fn check_url(url: &str) -> Result<()> {
-    let known =
-        ["file://", "http://", "https://", "ftp://"].iter().any(|scheme| url.starts_with(scheme));
-    let plain = url.chars().all(|c| c.is_ascii_graphic());
-    match known && plain {
-        true => Ok(()),
-        false => {
-            Err(Failure::new(Class::Usage, "--base-url must be a file, http, https or ftp address"))
-        }
+    let refused = |message: &str| Err(Failure::new(Class::Usage, message));
+    let rest =
+        ["file://", "http://", "https://", "ftp://"].iter().find_map(|s| url.strip_prefix(s));
+    let place = rest.filter(|rest| !rest.trim_matches('/').is_empty());
+    let (Some(place), true) = (place, url.chars().all(|c| c.is_ascii_graphic())) else {
+        return refused("--base-url must be a file, http, https or ftp address");
+    };
+    if url.starts_with("file://") != place.starts_with('/') {
+        return refused("--base-url must be like file:///folder or https://host/folder");
     }
+    if place.split('/').next().is_some_and(|host| host.contains('@')) {
+        return refused("--base-url has a user in it, and would be published with the repository").map_err(
+            |failure| failure.help("hosts that need a password have `username=` and `password=` in a file of their own"),
+        );
+    }
+    Ok(())
 }
 
 /// Checks that a host which takes the file checks all signatures, by the key of this repository.
@@ -65,6 +72,30 @@ fn is_key(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn addresses_that_hosts_can_use_and_everybody_may_read() {
+        for good in
+            ["file:///srv/el7", "http://h", "https://h:8080/el7/", "https://h/$releasever/@x"]
+        {
+            assert!(check_url(good).is_ok(), "{good}");
+        }
+        for bad in [
+            "http://",
+            "https:///",
+            "file://",
+            "file://srv/el7",
+            "https:///el7",
+            "http://u:p@h/el7",
+            "http://u@h/el7",
+            "http://h/a b",
+            "http://h/\n[other]",
+            "javascript:x",
+            "",
+        ] {
+            assert!(check_url(bad).is_err(), "{bad}");
+        }
+    }
 
     #[test]
     fn a_file_that_checks_less_than_ours_is_refused() {

@@ -75,6 +75,12 @@ pub(super) fn relative(path: &str, key: &str) -> Checked<PathBuf> {
     Ok(PathBuf::from(path))
 }
 
+/// Whether one word is meant for a file: a shell would look for it on PATH alone.
+fn is_name_of_script(word: &str) -> bool {
+    !word.contains('/')
+        && [".sh", ".bash", ".lua", ".py", ".pl"].iter().any(|end| word.ends_with(end))
+}
+
 /// Returns a script. As in cargo-generate-rpm, the value is the script itself or the name of its file. Only
 /// values that look like a path inside `dir` are tried as a file.
 pub(super) fn script_text(source: &str, dir: &Path) -> Checked<String> {
@@ -86,6 +92,12 @@ pub(super) fn script_text(source: &str, dir: &Path) -> Checked<String> {
         Some(path) if is_there(&path)? => {
             inside(&path, dir, "script")?;
             input::read_text(&path, input::MAX_TEXT).map_err(|e| e.to_string())?
+        }
+        Some(_) if is_name_of_script(source) => {
+            return Err(format!(
+                "script: there is no file `{}` in the description's folder",
+                printable(source)
+            ));
         }
         _ => source.to_owned(),
     };

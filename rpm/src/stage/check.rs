@@ -1,7 +1,7 @@
 //! Checks a staged root as a whole: names that cannot be installed, folders in which no package may have files, modes
 //! that the author has not confirmed.
 
-use super::{EntryKind, Laid, StagedRoot, places};
+use super::{Entry, EntryKind, Laid, StagedRoot, places};
 use crate::{
     Error, Result,
     limits::{NAME, NAME_SUFFIX, PATH},
@@ -11,6 +11,7 @@ use crate::{
 /// Makes the checks that do not depend on the assets.
 pub(super) fn all(package: &Package, root: &StagedRoot) -> Result<()> {
     parents(package, root)?;
+    folders(package, root)?;
     names(package, root)?;
     volatile(package, root)?;
     units(package, root)
@@ -49,6 +50,21 @@ fn parents(package: &Package, root: &StagedRoot) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// rpm puts no file or link into the place of a folder that every host has: the slash at the end of `dest` was
+/// forgotten.
+fn folders(package: &Package, root: &StagedRoot) -> Result<()> {
+    let is_in_place = |e: &&Entry| e.kind != EntryKind::Dir && places::is_folder(&e.path);
+    let Some(entry) = root.entries.iter().find(is_in_place) else { return Ok(()) };
+    let path = &entry.path;
+    Err(Error::stage_help(
+        &package.name,
+        format!(
+            "{path} is a folder of CentOS 7's package filesystem, and would be a file of this package"
+        ),
+        format!("to put files into it, write `dest = \"{path}/\"`"),
+    ))
 }
 
 /// Refuses names that rpm cannot install. rpm itself would notice in the middle of an installation.

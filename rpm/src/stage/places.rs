@@ -146,6 +146,11 @@ pub fn is_of_filesystem(path: &str) -> bool {
     FILESYSTEM_DIRS.binary_search(&path).is_ok() || is_of_a_language(path)
 }
 
+/// Whether CentOS 7 has a folder of this very name in its package filesystem.
+pub(super) fn is_folder(path: &str) -> bool {
+    FILESYSTEM_DIRS.binary_search(&path).is_ok()
+}
+
 /// Whether the path is `/usr/share/locale/LL[/LC_MESSAGES]`, a section of manual pages, or a section in another language.
 fn is_of_a_language(path: &str) -> bool {
     let in_man =

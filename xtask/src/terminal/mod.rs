@@ -7,12 +7,15 @@ mod bars;
 mod lines;
 pub(crate) mod report;
 
-use std::io::{IsTerminal, Write};
+use std::{
+    io::{Error, ErrorKind, IsTerminal, Write},
+    sync::OnceLock,
+};
 
 use crate::output::Output;
 use base::{
     events::{Event, Reporter},
-    failure::Failure,
+    failure::{Class, Failure, Result},
 };
 
 /// The reporter that fits: JSON where it was asked for, bars on a terminal, lines elsewhere.
@@ -32,8 +35,26 @@ pub(crate) fn reporter(json: bool) -> Box<dyn Reporter> {
 /// nothing in them steers the terminal.
 pub(crate) fn text(text: &str) {
     let text = plain(text);
+    let mut stdout = std::io::stdout();
+    let written = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
     // A reader that went away, as `head` does, is no reason to complain.
-    let _ = std::io::stdout().write_all(text.as_bytes());
+    if let Some(error) = written.err().filter(|e| e.kind() != ErrorKind::BrokenPipe) {
+        let _ = LOST.set(error);
+    }
+}
+
+/// Why something could not be printed on standard output; it is told at the end, not in the middle of the work.
+static LOST: OnceLock<Error> = OnceLock::new();
+
+/// # Errors
+/// [`Class::Output`] if a result was lost: an empty file must not look like one.
+pub(crate) fn all_printed() -> Result<()> {
+    let lost = |error: &Error| {
+        let message = format!("standard output cannot be written to: {error}");
+        Failure::new(Class::Output, message)
+            .help("the work is done, and what was printed is not whole")
+    };
+    LOST.get().map_or(Ok(()), |error| Err(lost(error)))
 }
 
 fn plain(text: &str) -> String {
@@ -48,7 +69,7 @@ pub(crate) fn json(output: &Output) {
 
 /// Prints a failure.
 pub(crate) fn failure(failure: &Failure, as_json: bool) {
-    if as_json {
+    if as_json && LOST.get().is_none() {
         json(&Output::Failed(failure.into()));
     } else {
         let _ = writeln!(std::io::stderr(), "{}", plain(&failure.to_string()));

@@ -24,6 +24,7 @@ use base::{
     workspace::Workspace,
 };
 use builders::{
+    container::Engine,
     odd_paths, pinned_rust,
     toolchain::{self, Toolchain},
 };
@@ -115,7 +116,9 @@ fn before_the_work(args: &RpmArgs, specs: &[Spec], workspace: &Workspace) -> Res
     let builds: Vec<_> = wanted.filter_map(|spec| spec.build.as_ref()).collect();
     let crates = builds.iter().any(|build| matches!(build, Build::Crate(_)));
     let containers = builds.iter().any(|build| matches!(build, Build::Container(_)));
-    odd_paths::check(workspace, crates, containers)?;
+    // Without an engine nothing is compiled, with whatever path.
+    let shares = || Engine::find(args.builder.builder).map_or(true, |e| e.shares_folders);
+    odd_paths::check(workspace, crates, containers, shares)?;
     match args.release && crates {
         true => pinned_rust::of_release(workspace),
         false => Ok(toolchain::PRESENT.clone()),
