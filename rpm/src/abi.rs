@@ -13,11 +13,11 @@ use serde::Deserialize;
 
 use crate::{
     Result,
-    deps::{EM_X86_64, Elf, FileFacts, Needed, name_of, symbols_of},
+    deps::{EM_X86_64, Elf, FileFacts, Needed, basename, name_of, symbols_of},
     error::SpecError,
     input,
-    spec::{Arch, from_str},
-    stage::{EntryKind, StagedRoot},
+    spec::{Arch, Package, from_str},
+    stage::{Entry, EntryKind, StagedRoot},
 };
 
 /// The x86_64 ABI's dynamic linker.
@@ -36,6 +36,84 @@ pub struct AbiTable {
     /// The families that each library defines, and single versions by their whole names.
     #[serde(default)]
     libraries: BTreeMap<String, BTreeSet<String>>,
+}
+
+/// What the packages of a release offer to programs.
+#[derive(Clone, Debug, Default)]
+pub struct Offered {
+    /// Names that libraries call themselves by.
+    pub libraries: BTreeSet<String>,
+    /// Names of links that lead to libraries.
+    pub links: BTreeSet<String>,
+    /// Libraries that descriptions say the packages provide.
+    pub declared: BTreeSet<String>,
+}
+
+impl Offered {
+    /// Adds files of a staged root.
+    ///
+    /// # Errors
+    /// An I/O error that names the file.
+    pub fn add_staged(&mut self, root: &Path, files: &BTreeSet<String>) -> Result<()> {
+        let on_disk = |path: &String| root.join(&path[1..]);
+        self.libraries.extend(sonames(files.iter().map(on_disk))?);
+        let target = |path: &str| {
+            let target = fs_err::read_link(root.join(path.get(1..)?)).ok()?;
+            Some(target.to_string_lossy().into_owned())
+        };
+        for path in files.iter().filter(|path| on_disk(path).is_symlink()) {
+            let end = on_disk(&leads_to(path, target));
+            if end.is_file() && !end.is_symlink() && name_of(&end)?.is_some() {
+                self.links.insert(basename(path).to_owned());
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds what a description says that its package provides.
+    pub fn declare(&mut self, package: &Package) {
+        let names = package.provides.iter().filter_map(|p| p.name.strip_suffix("()(64bit)"));
+        self.declared.extend(names.map(str::to_owned));
+    }
+}
+
+/// Names of the links of a package that lead to a library in it.
+fn links(root: &StagedRoot, facts: &[FileFacts]) -> BTreeSet<String> {
+    let entries: BTreeMap<&str, (&Entry, &FileFacts)> =
+        root.entries.iter().zip(facts).map(|(e, f)| (e.path.as_str(), (e, f))).collect();
+    let target = |path: &str| match &entries.get(path)?.0.kind {
+        EntryKind::Link { target } => Some(target.clone()),
+        _ => None,
+    };
+    let is_library = |path: &str| {
+        let elf = entries.get(path).and_then(|(_, facts)| facts.elf.as_ref());
+        elf.is_some_and(|elf| elf.name(path).is_some())
+    };
+    let paths = entries.keys().filter(|path| target(path).is_some());
+    let paths = paths.filter(|path| is_library(&leads_to(path, target)));
+    paths.map(|path| basename(path).to_owned()).collect()
+}
+
+/// Where a path ends if it is a link that leads to others; folders on the way are taken as they are.
+fn leads_to(path: &str, target: impl Fn(&str) -> Option<String>) -> String {
+    const MOST: usize = 40;
+    let mut path = path.to_owned();
+    for _ in 0..MOST {
+        let Some(target) = target(&path) else { break };
+        let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
+        let mut parts: Vec<&str> = Vec::new();
+        let from = if target.starts_with('/') { "" } else { folder };
+        for part in from.split('/').chain(target.split('/')) {
+            match part {
+                "" | "." => {}
+                ".." => drop(parts.pop()),
+                part => parts.push(part),
+            }
+        }
+        let next = format!("/{}", parts.join("/"));
+        path = next;
+    }
+    path
 }
 
 /// A file that the target would not run or load.
@@ -60,6 +138,8 @@ pub enum AbiFault {
     Interpreter(String),
     /// It needs a library that neither the target nor the release has.
     Library(String),
+    /// It needs a library by the name of a link, and the library behind that calls itself otherwise.
+    OnlyLink(String),
     /// It needs a version of a library's symbols that the target does not have.
     Version {
         /// The library and the version.
@@ -84,6 +164,12 @@ impl fmt::Display for Violation {
             AbiFault::Library(library) => {
                 write!(f, "{file} needs {library}, which neither CentOS 7 nor this release has")
             }
+            AbiFault::OnlyLink(library) => write!(
+                f,
+                "{file} needs {library}, which only a link of this release is called: the library behind it calls \
+                 itself otherwise, so that no package provides {library}()(64bit), which this one would require; \
+                 give the library this SONAME, or let its package say `provides = {{ \"{library}()(64bit)\" = \"*\" }}`"
+            ),
             AbiFault::Version { needed: Needed { library, version }, symbols } => {
                 write!(
                     f,
@@ -132,26 +218,33 @@ impl AbiTable {
         Ok(all)
     }
 
-    /// Checks the ELF files of `root`. `facts` are those that [`crate::deps::discover`] found for `root`; `own` has the SONAMEs of
-    /// the libraries in the other packages of the release, such as `libmesos-0.25.0.so`.
+    /// Checks the ELF files of a package. `facts` are those that [`crate::deps::discover`] found for `root`; `rest` is what the
+    /// other packages of the release offer.
     ///
     /// # Errors
     /// An I/O error. Something that the target lacks is returned as a [`Violation`].
     pub fn check(
         &self,
-        arch: Arch,
+        package: &Package,
         root: &StagedRoot,
         facts: &[FileFacts],
-        own: &BTreeSet<String>,
+        rest: &Offered,
     ) -> Result<Vec<Violation>> {
-        let mut own = own.clone();
+        let mut offered = rest.clone();
+        offered.declare(package);
         let files = root.entries.iter().zip(facts);
-        own.extend(files.filter_map(|(e, f)| f.elf.as_ref()?.name(&e.path).map(str::to_owned)));
+        let name = |(e, f): (&Entry, &FileFacts)| f.elf.as_ref()?.name(&e.path).map(str::to_owned);
+        offered.libraries.extend(files.filter_map(name));
+        offered.links.extend(links(root, facts));
         let mut violations = Vec::new();
         for (entry, facts) in root.entries.iter().zip(facts).filter(|(_, f)| f.looks_like_elf) {
             let faults = match (&facts.elf, &entry.kind) {
                 (Some(elf), EntryKind::File { source, .. }) => {
-                    self.faults(arch, elf, source, &own)?
+                    let is_required = |library: &str| {
+                        let name = format!("{library}()(64bit)");
+                        package.auto_req && facts.requires.iter().any(|r| r.name == name)
+                    };
+                    self.faults(package.arch, elf, source, &offered, is_required)?
                 }
                 _ => vec![AbiFault::Unreadable],
             };
@@ -166,7 +259,8 @@ impl AbiTable {
         arch: Arch,
         elf: &Elf,
         source: &Path,
-        own: &BTreeSet<String>,
+        offered: &Offered,
+        is_required: impl Fn(&str) -> bool,
     ) -> Result<Vec<AbiFault>> {
         // Object files that are not linked are never run, so they may be for any machine. Separate debug files are
         // loaded by debuggers only.
@@ -186,8 +280,19 @@ impl AbiTable {
         if let Some(path) = elf.interpreter.as_ref().filter(|p| *p != INTERPRETER) {
             faults.push(AbiFault::Interpreter(path.clone()));
         }
-        let foreign = |l: &&String| !self.libraries.contains_key(*l) && !own.contains(*l);
-        faults.extend(elf.needed.iter().filter(foreign).cloned().map(AbiFault::Library));
+        let is_foreign =
+            |l: &&String| !self.libraries.contains_key(*l) && !offered.libraries.contains(*l);
+        for library in elf.needed.iter().filter(is_foreign) {
+            let library = library.clone();
+            match offered.links.contains(&library) {
+                false => faults.push(AbiFault::Library(library)),
+                // The dynamic linker opens the link; rpm looks for what a package says that it provides.
+                true if is_required(&library) && !offered.declared.contains(&library) => {
+                    faults.push(AbiFault::OnlyLink(library));
+                }
+                true => {}
+            }
+        }
         for needed in elf.versions_needed.iter().filter(|n| self.has(n) == Some(false)) {
             let symbols = symbols_of(source, needed)?;
             faults.push(AbiFault::Version { needed: needed.clone(), symbols });

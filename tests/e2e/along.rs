@@ -169,3 +169,40 @@ fn a_package_whose_library_cannot_be_published_is_held_back() {
         assert!(why.unwrap().starts_with("it requires tools-libs: ABI gate: "), "{report}");
     }
 }
+
+#[test]
+fn a_requirement_on_another_version_than_the_checkout_makes_is_told() {
+    let checkout = Checkout::empty();
+    data(
+        &checkout,
+        "app",
+        "requires = { foo = \">= 2\", virtual = \">= 2\", \"libbar\" = \"< 1.10\" }",
+    );
+    data(&checkout, "foo", "provides = { virtual = \"= 1\" }");
+    data(&checkout, "two", "provides = { virtual = \"= 2\" }");
+    data(&checkout, "bar", "provides = { libbar = \"= 1.9\" }");
+    let told = "app requires foo >= 2, and this checkout has foo = 1-1.el7: unless the hosts get it from \
+                elsewhere, app cannot be installed";
+    for args in [&["rpm", "app"][..], &["rpm"]] {
+        let output = support::run(&mut checkout.xtask(args));
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{said}");
+        assert_eq!(said.matches(told).count(), 1, "{said}");
+        assert_eq!(said.matches("and this checkout has").count(), 1, "{said}");
+        let all = published(&checkout);
+        match args.len() {
+            // Half of what it needs is of no use to it: foo stays where it is.
+            2 => assert_eq!(all, ["app", "bar", "two"]),
+            _ => assert_eq!(all, ["app", "bar", "foo", "two"]),
+        }
+    }
+    assert!(checkout.ok(&["plan"]).contains(told));
+    let json: Value = serde_json::from_str(&checkout.ok(&["plan", "--json"])).unwrap();
+    assert_eq!(json["unmet"][0]["requirement"], "foo >= 2", "{json}");
+    assert_eq!(json["unmet"][0]["offered"][0], "foo = 1-1.el7", "{json}");
+    // The version that is required is made: nothing is told, and it is taken along.
+    data(&checkout, "foo", "epoch = 1");
+    let output = support::run(&mut checkout.xtask(&["rpm", "app"]));
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("foo is made, too: app requires it") && !said.contains(told), "{said}");
+}

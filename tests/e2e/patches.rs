@@ -6,7 +6,7 @@ use crate::{
     checkout::{Checkout, built, walk},
     sources::{
         fetch, fetch_fails, fetch_ok, sha256,
-        web::{WebAnswer, Web},
+        web::{Web, WebAnswer},
         with,
     },
     support,

@@ -2,16 +2,16 @@
 //! panic, and never in more memory than the file could ask for. The same ground as rpm/fuzz, for a
 //! bounded number of tries on any compiler.
 
-use std::{collections::BTreeSet, io::Read, panic::catch_unwind};
+use std::{io::Read, panic::catch_unwind};
 
 use el7rpm::{
-    abi::AbiTable,
+    abi::{AbiTable, Offered},
     deps,
     openpgp::Signer,
     payload::CpioReader,
     read::Rpm,
     repodata::IndexedRpm,
-    spec::{Arch, Spec},
+    spec::Spec,
     stage::{Entry, EntryKind, StagedRoot},
     verify::{self, Required},
 };
@@ -204,7 +204,7 @@ fn damaged_elf_files() {
             let entry = Entry::new("/usr/lib64/libx.so", kind, 0o755);
             let root = StagedRoot::of(&package, vec![entry]).unwrap();
             let facts = deps::discover(&package, &root).unwrap();
-            table.check(Arch::X86_64, &root, &facts, &BTreeSet::new()).unwrap();
+            table.check(&package, &root, &facts, &Offered::default()).unwrap();
         });
     }
 }

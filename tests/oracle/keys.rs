@@ -90,6 +90,35 @@ fn keys_that_others_have_certified_sign_and_are_published_without_that() {
     }
 }
 
+/// A newer statement that only names a revoker says nothing of the key's time: gpg writes it without one.
+#[test]
+fn a_key_that_names_a_revoker_expires_all_the_same() {
+    if !support::have("revokers and expiry", &["gpg", "sh"]) {
+        return;
+    }
+    let gpg = Gpg::new();
+    let on = |day: &str| format!("--faked-system-time=2020{day}T000000!");
+    for name in ["release", "trustee"] {
+        gpg.run(&[&on("0101"), "--quick-generate-key", name, "rsa2048", "sign,cert", "2020-03-01"]);
+    }
+    let script = "printf 'addrevoker\\ntrustee\\ny\\nsave\\n' | gpg --no-tty --command-fd 0 --passphrase '' \
+                  --pinentry-mode loopback \"$1\" --edit-key release";
+    let mut edit = Command::new("sh");
+    edit.env("GNUPGHOME", gpg.0.path());
+    support::ok(edit.args(["-c", script, "sh", &on("0201")]));
+    let public = gpg.run(&["--armor", "--export", "release"]);
+    let certificate = Certificate::from_armored(&public).unwrap();
+    assert!(certificate.is_expired());
+    assert!(!certificate.is_revoked());
+    let published = certificate.to_armored().unwrap();
+    assert!(Certificate::from_armored(&published).unwrap().is_expired());
+    if let Some(root) = el7::Root::new("rpm 4.11.3 imports keys that name a revoker") {
+        let key = gpg.0.path().join("key.asc");
+        fs_err::write(&key, published).unwrap();
+        assert!(root.import(&key));
+    }
+}
+
 #[test]
 fn a_revoked_key_does_not_sign_and_sha1_is_noticed() {
     if !support::have("revoked keys", &["gpg"]) {

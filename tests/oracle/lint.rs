@@ -1,9 +1,9 @@
 //! RPATH and paths of the builder: judged as rpm's own check-rpaths judges them, and waived by name alone.
 
-use std::{collections::BTreeSet, process::Command};
+use std::process::Command;
 
 use el7rpm::{
-    abi::{AbiTable, sonames},
+    abi::{AbiTable, Offered, sonames},
     deps,
     lint::{self, Finding, Places},
     package::{Prepared, WriteOptions},
@@ -222,7 +222,7 @@ fn the_abi_gate_knows_libraries_without_a_soname() {
         let root = StagedRoot::collect(&package, &roots).unwrap();
         let facts = deps::discover(&package, &root).unwrap();
         let table = AbiTable::el7().unwrap();
-        let found = table.check(package.arch, &root, &facts, &BTreeSet::new()).unwrap();
+        let found = table.check(&package, &root, &facts, &Offered::default()).unwrap();
         let lines = found.iter().map(ToString::to_string);
         lines.filter(|line| line.contains("libnosoname.so")).collect::<Vec<_>>()
     };

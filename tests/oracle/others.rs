@@ -274,3 +274,18 @@ fn signature_packets_of_version_3_are_verified() {
         assert!(verify(&damaged, b"data").is_err(), "byte {at}");
     }
 }
+
+/// rpm 4.11.3 knows versions 3 and 4 (rpmio/rpmpgp.c `pgpPrtSig`).
+#[test]
+fn signature_packets_of_other_versions_are_refused() {
+    let key = support::key("a");
+    let packet = key.sign(&mut &b"data"[..], 0).unwrap();
+    // Behind a tag and a length of two bytes.
+    assert_eq!(packet[3], 4);
+    for version in [0, 2, 5, 6] {
+        let mut other = packet.clone();
+        other[3] = version;
+        let mismatch = key.certificate().verify(&other, &b"data"[..]).unwrap_err();
+        assert_eq!(mismatch.to_string(), "is not an RSA signature that CentOS 7 can check");
+    }
+}

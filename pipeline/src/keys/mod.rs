@@ -76,10 +76,8 @@ pub fn named(
     reporter: &dyn Reporter,
 ) -> Result<Option<Keys>> {
     let Some(keys) = find(named, passphrase)? else { return Ok(None) };
-    if keys.signer.certificate().relies_on_sha1() {
-        reporter.event(&Event::Note {
-            message: "the key signed its own user id with SHA-1: CentOS 7 takes it, EL 9 and later do not; `gpg --cert-digest-algo SHA256 --quick-set-expire FINGERPRINT 2y` signs it anew",
-        });
+    for caveat in keys.signer.certificate().caveats() {
+        reporter.event(&Event::Note { message: &caveat.to_string() });
     }
     Ok(Some(keys))
 }

@@ -3,7 +3,10 @@
 
 use std::{collections::BTreeSet, fmt};
 
-use super::{Plan, relations::Relations};
+use super::{
+    Plan,
+    relations::{Offers, Relations},
+};
 use crate::{cache::Cache, steps::Step};
 use base::{failure::Result, workspace::Workspace};
 use el7rpm::spec::{Package, Spec};
@@ -27,6 +30,29 @@ impl fmt::Display for Along {
             true => write!(f, "it"),
             false => write!(f, "{requirement}, which it provides"),
         }
+    }
+}
+
+/// A requirement by name on what this checkout makes, and by version on what it does not make.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unmet {
+    /// The package that requires it.
+    pub package: String,
+    /// What it requires: `foo >= 2`.
+    pub requirement: String,
+    /// What this checkout offers under that name: `foo = 1-1.el7`.
+    pub offered: Vec<String>,
+}
+
+impl fmt::Display for Unmet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { package, requirement, offered } = self;
+        let offered = offered.join(", ");
+        write!(
+            f,
+            "{package} requires {requirement}, and this checkout has {offered}: unless the hosts get it from \
+             elsewhere, {package} cannot be installed"
+        )
     }
 }
 
@@ -80,23 +106,54 @@ pub(super) fn found(specs: &[Spec], plan: &Plan, workspace: &Workspace) -> Resul
 
 /// Those of the others that meet a requirement which none of those that are made does.
 fn lacking(made: &[(&Package, &Relations)], others: &[(&Package, &Relations)]) -> Vec<Along> {
-    let mut offered: BTreeSet<&String> = made.iter().flat_map(|(_, r)| &r.offers).collect();
+    let mut offered = all_offers(made);
     let mut along = Vec::new();
     for (package, relations) in made {
         for requirement in &relations.requires {
-            if offered.contains(requirement) {
+            if offered.meet(requirement) {
                 continue;
             }
-            let meets = |(_, other): &&(&Package, &Relations)| other.offers.contains(requirement);
+            let meets = |(_, other): &&(&Package, &Relations)| other.offers.meet(requirement);
             if let Some((other, relations)) = others.iter().find(meets) {
-                offered.extend(&relations.offers);
+                offered.join(&relations.offers);
                 along.push(Along {
                     package: other.name.clone(),
                     by: package.name.clone(),
-                    requirement: requirement.clone(),
+                    requirement: requirement.name.clone(),
                 });
             }
         }
     }
     along
+}
+
+fn all_offers(packages: &[(&Package, &Relations)]) -> Offers {
+    let mut all = Offers::default();
+    packages.iter().for_each(|(_, relations)| all.join(&relations.offers));
+    all
+}
+
+/// Requirements of a plan's packages on other versions than this checkout makes.
+pub(super) fn unmet(specs: &[Spec], plan: &Plan, workspace: &Workspace) -> Result<Vec<Unmet>> {
+    let planned = plan.packages(workspace, &Cache::peek(workspace))?;
+    let all: Vec<_> = specs.iter().flat_map(|spec| &spec.packages).collect();
+    let others = all.iter().filter(|p| planned.iter().all(|made| made.package.name != p.name));
+    let others: Vec<_> = others.map(|p| (*p, Relations::of(p, workspace, None))).collect();
+    let made = planned.iter().map(|p| (p.package, &p.relations));
+    let known: Vec<_> = made.chain(others.iter().map(|(p, r)| (*p, r))).collect();
+    let offered = all_offers(&known);
+    let mut unmet = Vec::new();
+    for package in &planned {
+        for requirement in &package.relations.requires {
+            let offers = offered.named(requirement);
+            if !offers.is_empty() && !offered.meet(requirement) {
+                unmet.push(Unmet {
+                    package: package.package.name.clone(),
+                    requirement: requirement.to_string(),
+                    offered: offers.iter().map(ToString::to_string).collect(),
+                });
+            }
+        }
+    }
+    Ok(unmet)
 }

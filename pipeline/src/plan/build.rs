@@ -54,7 +54,12 @@ impl<'a> Builder<'a> {
         Self {
             circumstances,
             cache: Cache::peek(circumstances.workspace),
-            plan: Plan { steps: PerStep::new(Vec::new()), along: Vec::new(), compiler: None },
+            plan: Plan {
+                steps: PerStep::new(Vec::new()),
+                along: Vec::new(),
+                unmet: Vec::new(),
+                compiler: None,
+            },
             tools: None,
             library: None,
             fetches: BTreeMap::new(),

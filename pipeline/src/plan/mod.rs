@@ -12,8 +12,8 @@ use std::collections::BTreeSet;
 
 use el7rpm::{signature::SignedRpm, spec::Spec};
 
-pub use along::{Along, wanted};
-pub use relations::Planned;
+pub use along::{Along, Unmet, wanted};
+pub use relations::{Offers, Planned};
 pub use render::{dot, text};
 
 use crate::{
@@ -24,6 +24,7 @@ use base::{
     failure::{Class, Failure, Result},
     key::Key,
     step::State,
+    workspace::Workspace,
 };
 
 /// Everything that is to be done.
@@ -33,6 +34,8 @@ pub struct Plan {
     pub steps: PerStep<Step>,
     /// Packages that nobody asked for, and that are made since others require them.
     pub along: Vec<Along>,
+    /// Requirements on versions that this checkout does not make, as far as is known now.
+    pub unmet: Vec<Unmet>,
     /// What the compiler calls itself, if a crate is to be compiled.
     compiler: Option<String>,
 }
@@ -53,10 +56,22 @@ impl Plan {
             };
             if more.is_empty() {
                 plan.along = along;
+                plan.unmet = along::unmet(specs, &plan, circumstances.workspace)?;
                 return Ok(plan);
             }
             along.extend(more);
         }
+    }
+
+    /// Requirements on versions that this checkout does not make which became known since the plan was made: those
+    /// of compiled files.
+    ///
+    /// # Errors
+    /// As [`Plan::packages`].
+    pub fn unmet_since(&self, specs: &[Spec], workspace: &Workspace) -> Result<Vec<Unmet>> {
+        let mut unmet = along::unmet(specs, self, workspace)?;
+        unmet.retain(|u| !self.unmet.contains(u));
+        Ok(unmet)
     }
 
     /// The steps whose results belong to the keys of others: Rust's library for musl, and images whose

@@ -2,7 +2,7 @@
 //! that are there, and, once they are made, as their RPMs say.
 
 use std::{
-    collections::BTreeSet,
+    collections::BTreeMap,
     path::{Path, PathBuf},
 };
 
@@ -10,7 +10,7 @@ use el7rpm::{
     abi::sonames,
     deps,
     read::Rpm,
-    spec::{Arch, Base, Content, Package, Symbols},
+    spec::{Base, Content, Dependency, Package, Symbols},
     stage::{Inputs, taken},
 };
 
@@ -24,12 +24,40 @@ use base::{
     workspace::Workspace,
 };
 
-/// Names of requirements, and of what meets them. Versions are not compared: whoever requires another version
-/// of what this checkout makes is to hear of it from yum, not to be offered half.
+/// What a package requires, and what it offers.
 #[derive(Clone, Debug, Default)]
 pub struct Relations {
-    pub requires: BTreeSet<String>,
-    pub offers: BTreeSet<String>,
+    pub requires: Vec<Dependency>,
+    pub offers: Offers,
+}
+
+/// What packages offer, by name: themselves, what they provide, their files.
+#[derive(Clone, Debug, Default)]
+pub struct Offers(BTreeMap<String, Vec<Dependency>>);
+
+impl Offers {
+    /// What is offered under the name of the requirement, whether or not it meets it.
+    pub fn named<'a>(&'a self, requirement: &Dependency) -> &'a [Dependency] {
+        self.0.get(&requirement.name).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// Whether something of it meets the requirement.
+    pub fn meet(&self, requirement: &Dependency) -> bool {
+        self.named(requirement).iter().any(|offer| offer.meets(requirement))
+    }
+
+    /// Adds what others offer.
+    pub fn join(&mut self, others: &Self) {
+        self.extend(others.0.values().flatten().cloned());
+    }
+}
+
+impl Extend<Dependency> for Offers {
+    fn extend<T: IntoIterator<Item = Dependency>>(&mut self, offers: T) {
+        for offer in offers {
+            self.0.entry(offer.name.clone()).or_default().push(offer);
+        }
+    }
 }
 
 /// A package of a plan.
@@ -46,30 +74,30 @@ impl Relations {
     /// Of a package that has not been made. `build` is the folder with what its compile step made, if it
     /// is there. Files that cannot be told now are left out.
     pub(super) fn of(package: &Package, workspace: &Workspace, build: Option<PathBuf>) -> Self {
-        let requires = package.requires.iter().map(|r| r.name.clone()).collect();
-        let mut offers = BTreeSet::from([package.name.clone()]);
-        if package.arch == Arch::X86_64 {
-            offers.insert(format!("{}(x86-64)", package.name));
-        }
-        offers.extend(package.provides.iter().map(|p| p.name.clone()));
+        let mut offers = Offers::default();
+        offers.extend(package.identities());
+        offers.extend(package.provides.iter().cloned());
         // It has the files of another one, or rather what was taken out of them.
         if !matches!(package.symbols, Symbols::DebugInfo { .. }) {
             offers.extend(of_files(package, workspace, build));
         }
-        Self { requires, offers }
+        Self { requires: package.requires.clone(), offers }
     }
 
     fn of_rpm(path: &Path) -> Result<Self> {
         let rpm = Rpm::open(path).class(Class::Output)?;
-        let owned = |names: Vec<&str>| names.into_iter().map(str::to_owned).collect::<Vec<_>>();
-        let offers = owned(rpm.provides()).into_iter().chain(rpm.paths()).collect();
-        Ok(Self { requires: owned(rpm.requires()).into_iter().collect(), offers })
+        let mut offers = Offers::default();
+        offers.extend(
+            rpm.provides().into_iter().chain(rpm.paths().into_iter().map(Dependency::unversioned)),
+        );
+        Ok(Self { requires: rpm.requires(), offers })
     }
 }
 
 /// Paths, SONAMEs and whatever else the files of a package offer.
-fn of_files(package: &Package, workspace: &Workspace, build: Option<PathBuf>) -> Vec<String> {
-    let mut programs: Vec<_> = package.assets.iter().filter_map(program).collect();
+fn of_files(package: &Package, workspace: &Workspace, build: Option<PathBuf>) -> Vec<Dependency> {
+    let mut offers: Vec<_> =
+        package.assets.iter().filter_map(program).map(Dependency::unversioned).collect();
     let roots = roots(workspace, package, build);
     // Whatever is wrong with it is for the step to say that makes it.
     let inputs = Inputs::find(package, &roots);
@@ -77,18 +105,18 @@ fn of_files(package: &Package, workspace: &Workspace, build: Option<PathBuf>) ->
         .map(|inputs| inputs.complete(package, &roots).unwrap_or_else(|_| inputs.unchecked()));
     let root = root.unwrap_or_default();
     let found = deps::discover(package, &root).unwrap_or_default();
-    let found = found.into_iter().flat_map(|f| f.provides).map(|p| p.name);
-    programs.extend(found.filter(|_| package.auto_req));
-    programs.extend(root.entries().iter().map(|e| e.path.clone()));
+    let found = found.into_iter().flat_map(|f| f.provides);
+    offers.extend(found.filter(|_| package.auto_req));
+    offers.extend(root.entries().iter().map(|e| Dependency::unversioned(&e.path)));
     // As much of a staged root as can be told where an asset is wrong.
     if let Some(build) = &roots.build {
         let files = taken(build, std::slice::from_ref(package)).unwrap_or_default();
         let libraries = sonames(files.iter().map(|path| build.join(&path[1..])));
         let names = libraries.unwrap_or_default().into_iter();
-        programs.extend(names.filter(|_| package.auto_req).map(|name| format!("{name}()(64bit)")));
-        programs.extend(files);
+        let names = names.filter(|_| package.auto_req).map(|name| format!("{name}()(64bit)"));
+        offers.extend(names.chain(files).map(Dependency::unversioned));
     }
-    programs
+    offers
 }
 
 /// Where a program goes that is compiled on the host.

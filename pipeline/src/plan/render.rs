@@ -23,6 +23,9 @@ pub fn text(plan: &Plan) -> String {
     for along in &plan.along {
         let _ = writeln!(out, "{along}");
     }
+    for unmet in &plan.unmet {
+        let _ = writeln!(out, "{unmet}");
+    }
     let todo = plan.steps.iter().filter(|s| s.state == State::ToDo).count();
     let _ =
         writeln!(out, "{} steps, {todo} to do; then index, verify and publish", plan.steps.len());

@@ -1,9 +1,9 @@
 //! The gates of a package: what must hold before its RPM is written.
 
-use std::{collections::BTreeSet, path::Path};
+use std::path::Path;
 
 use el7rpm::{
-    abi::{AbiTable, sonames},
+    abi::{AbiTable, Offered},
     lint::{self, Finding, Places},
     package::Prepared,
     spec::Package,
@@ -56,14 +56,15 @@ pub(super) fn check_abi(
         Some(path) => AbiTable::load(path)?,
         None => AbiTable::el7()?,
     };
-    let mut own = BTreeSet::new();
+    let mut rest = Offered::default();
     for Shared { compile, packages } in staged.iter().flat_map(|s| &s.release) {
         let root = compile.staged_root(context.cache);
         let root = root.ok_or_else(|| context.gone(&compile.name))?;
         let files = taken(&root, packages).class(Class::Source)?;
-        own.extend(sonames(files.iter().map(|path| root.join(&path[1..])))?);
+        rest.add_staged(&root, &files)?;
+        packages.iter().for_each(|package| rest.declare(package));
     }
-    let violations = table.check(package.arch, root, prepared.facts(), &own)?;
+    let violations = table.check(package, root, prepared.facts(), &rest)?;
     let Some(first) = violations.first() else { return Ok(()) };
     let mut failure = Failure::new(Class::Package, format!("ABI gate: {first}")).help(
         "build the file for CentOS 7 (glibc 2.17, gcc 4.8), or ship the library in this release, or, if the \

@@ -22,7 +22,7 @@ pub use elf::Needed;
 pub(crate) use elf::{Elf, is_debug_file, name_of, symbols_of};
 
 use exclude::Filter;
-use names::basename;
+pub(crate) use names::basename;
 
 use crate::{
     Result,

@@ -1,6 +1,6 @@
 //! Names of files.
 
 /// The part after the last `/`.
-pub(super) fn basename(path: &str) -> &str {
+pub(crate) fn basename(path: &str) -> &str {
     path.rsplit('/').next().unwrap_or(path)
 }

@@ -8,7 +8,7 @@ use crate::{
     deps::FileFacts,
     payload::{Format, Inodes},
     scriptlet::Scriptlets,
-    spec::{Arch, Dependency, Package},
+    spec::{Dependency, Package},
     stage::StagedRoot,
 };
 
@@ -46,10 +46,7 @@ impl Dependencies {
             provides.extend(facts.iter().flat_map(|f| f.provides.iter().cloned()));
         }
         let evr = package.evr();
-        provides.push(Dependency::exact(&package.name, &evr, F::ANY));
-        if package.arch == Arch::X86_64 {
-            provides.push(Dependency::exact(format!("{}(x86-64)", package.name), &evr, F::ANY));
-        }
+        provides.extend(package.identities());
         if root.entries.iter().any(|e| e.flags.contains(FileFlags::CONFIG)) {
             let own = Dependency::exact(format!("config({})", package.name), &evr, F::CONFIG);
             requires.push(own.clone());

@@ -9,6 +9,7 @@ use pgp::{
     armor::{BlockType, Dearmor},
     composed::Deserializable,
     errors::{Error, Result},
+    types::KeyVersion,
 };
 
 /// All keys or signatures of the first armored block, each readable or not.
@@ -44,4 +45,42 @@ pub(super) fn first<T: Deserializable>(text: &[u8]) -> Result<T> {
 /// If the data are no OpenPGP packets.
 pub(super) fn binary<T: Deserializable>(bytes: &[u8]) -> Result<Vec<Result<T>>> {
     Ok(T::from_bytes_many(bytes)?.collect())
+}
+
+const SECRET_KEY: u8 = 5;
+const PUBLIC_KEY: u8 = 6;
+
+/// An error if the text begins with a key of a version that rpm 4.11 does not take. The crate passes over such keys as if nothing
+/// were there.
+pub(super) fn check_first_version(text: &str) -> crate::Result<()> {
+    version(text).map_or(Ok(()), check_version)
+}
+
+/// An error for a version of keys that rpm 4.11 does not take.
+pub(super) fn check_version(version: u8) -> crate::Result<()> {
+    match version == u8::from(KeyVersion::V4) {
+        true => Ok(()),
+        false => Err(crate::Error::key(
+            format!(
+                "the key is of version {version}; rpm 4.11 of CentOS 7 takes those of version 4 alone"
+            ),
+            "make one of version 4: `gpg --quick-generate-key NAME rsa4096 sign`",
+        )),
+    }
+}
+
+/// The version of the key that the text begins with.
+fn version(text: &str) -> Option<u8> {
+    let mut head = [0; 8];
+    let mut bytes = Dearmor::new(text.as_bytes());
+    bytes.read_exact(&mut head).ok()?;
+    // Tag and length, in the old form or in the new one.
+    let (tag, width) = match (head[0] & 0xc0, head[1]) {
+        (0xc0, 0..192) => (head[0] & 0x3f, 1),
+        (0xc0, 192..224) => (head[0] & 0x3f, 2),
+        (0xc0, 255) => (head[0] & 0x3f, 5),
+        (0x80, _) => (head[0] >> 2 & 0xf, *[1, 2, 4].get(usize::from(head[0] & 3))?),
+        _ => return None,
+    };
+    matches!(tag, SECRET_KEY | PUBLIC_KEY).then(|| head[1 + width])
 }

@@ -22,8 +22,7 @@ use pgp::{
         SubpacketData,
     },
     types::{
-        KeyDetails, KeyId, KeyVersion, Password, PublicParams, S2kParams, SecretParams,
-        StringToKey, Timestamp,
+        KeyDetails, KeyId, Password, PublicParams, S2kParams, SecretParams, StringToKey, Timestamp,
     },
 };
 use rsa::traits::PublicKeyParts;
@@ -91,10 +90,12 @@ impl SecretKey {
         passphrase: impl FnOnce() -> Result<Zeroizing<String>>,
     ) -> Result<Self> {
         let key: SignedSecretKey = armored::first(text.as_bytes()).map_err(|e| {
-            Error::key(
-                format!("this is not an armored OpenPGP secret key: {e}"),
-                "export one with `gpg --armor --export-secret-keys ID`",
-            )
+            armored::check_first_version(text).err().unwrap_or_else(|| {
+                Error::key(
+                    format!("this is not an armored OpenPGP secret key: {e}"),
+                    "export one with `gpg --armor --export-secret-keys ID`",
+                )
+            })
         })?;
         check_kind(&key.primary_key)?;
         if !key.primary_key.secret_params().is_encrypted() {
@@ -164,6 +165,30 @@ impl Signer for SecretKey {
     }
 }
 
+/// Why newer systems refuse a key that CentOS 7 takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Caveat {
+    /// Its time is over.
+    Expired,
+    /// SHA-1 ties its user id to it.
+    Sha1,
+}
+
+impl fmt::Display for Caveat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Expired => {
+                "the key has expired: rpm of CentOS 7 does not look at that, EL 9 and later refuse it; \
+                 `gpg --quick-set-expire FINGERPRINT 2y` prolongs it"
+            }
+            Self::Sha1 => {
+                "the key signed its own user id with SHA-1: CentOS 7 takes it, EL 9 and later do not; \
+                 `gpg --cert-digest-algo SHA256 --quick-set-expire FINGERPRINT 2y` signs it anew"
+            }
+        })
+    }
+}
+
 /// A public key.
 #[derive(Clone, Debug)]
 pub struct Certificate {
@@ -186,16 +211,30 @@ impl Certificate {
         users.any(|user| newest(&user.signatures) == Some(HashAlgorithm::Sha1))
     }
 
+    /// Why newer systems refuse the key, although CentOS 7 takes it.
+    pub fn caveats(&self) -> Vec<Caveat> {
+        let expired = self.is_expired().then_some(Caveat::Expired);
+        let sha1 = self.relies_on_sha1().then_some(Caveat::Sha1);
+        expired.into_iter().chain(sha1).collect()
+    }
+
+    /// Whether its owner, or whom he has named for it, has taken it back.
+    pub fn is_revoked(&self) -> bool {
+        !self.key.details.revocation_signatures.is_empty()
+    }
+
     /// Reads the first key of an armored text.
     ///
     /// # Errors
     /// [`Error::Key`] if there is no such key, or rpm 4.11 cannot use it.
     pub fn from_armored(text: &str) -> Result<Self> {
         let key: SignedPublicKey = armored::first(text.as_bytes()).map_err(|e| {
-            Error::key(
-                format!("this is not an armored OpenPGP public key: {e}"),
-                "export one with `gpg --armor --export ID`",
-            )
+            armored::check_first_version(text).err().unwrap_or_else(|| {
+                Error::key(
+                    format!("this is not an armored OpenPGP public key: {e}"),
+                    "export one with `gpg --armor --export ID`",
+                )
+            })
         })?;
         check_kind(&key.primary_key)?;
         Self::new(key)
@@ -265,7 +304,7 @@ impl Certificate {
                 "prolong it (`gpg --quick-set-expire FINGERPRINT 2y`) and export it again, or use another",
             ));
         }
-        if !self.key.details.revocation_signatures.is_empty() {
+        if self.is_revoked() {
             return Err(Error::key("the key is revoked", "use another key"));
         }
         Ok(())
@@ -375,15 +414,7 @@ pub fn armor(packet: &[u8]) -> Result<String> {
 }
 
 fn check_kind(key: &impl KeyDetails) -> Result<()> {
-    if key.version() != KeyVersion::V4 {
-        return Err(Error::key(
-            format!(
-                "the key is of version {}; rpm 4.11 of CentOS 7 takes those of version 4 alone",
-                u8::from(key.version())
-            ),
-            "make one of version 4: `gpg --quick-generate-key NAME rsa4096 sign`",
-        ));
-    }
+    armored::check_version(u8::from(key.version()))?;
     let name = match key.public_params() {
         PublicParams::RSA(rsa) => {
             let bits = rsa.key.n().bits();
@@ -411,6 +442,8 @@ fn check_kind(key: &impl KeyDetails) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use std::time::{Duration, UNIX_EPOCH};
+
+    use pgp::types::KeyVersion;
 
     use super::*;
 

@@ -51,9 +51,14 @@ pub(super) fn statements(key: &PublicKey, details: SignedKeyDetails) -> SignedKe
     SignedKeyDetails::new(revocations, direct, users, Vec::new())
 }
 
-/// The newest self-signature. It is the one that applies to the key as a whole.
+/// The newest self-signature. It is the one that applies to the key as a whole. A direct one without key flags and expiry only
+/// names a revoker, as gpg writes it, and changes neither.
 fn newest(own: &SignedKeyDetails) -> Option<&Signature> {
-    let all = own.users.iter().flat_map(|user| &user.signatures).chain(&own.direct_signatures);
+    let says_how = |s: &&Signature| {
+        s.key_expiration_time().is_some() || s.key_flags().sign() || s.key_flags().certify()
+    };
+    let direct = own.direct_signatures.iter().filter(says_how);
+    let all = own.users.iter().flat_map(|user| &user.signatures).chain(direct);
     all.max_by_key(|s| s.created().map(|t| t.as_secs()))
 }
 

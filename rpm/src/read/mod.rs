@@ -11,11 +11,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use rpm::{IndexData, IndexSignatureTag as SigTag, IndexTag, PackageMetadata};
+use rpm::{DependencyFlags, IndexData, IndexSignatureTag as SigTag, IndexTag, PackageMetadata};
 
 use crate::{
     Error, Result, input,
     limits::{self, LEAD},
+    spec::Dependency,
 };
 
 use blob::fill;
@@ -134,14 +135,38 @@ impl Rpm {
         name(self) == name(other) && matches!(versions, (Ok(own), Ok(other)) if own >= other)
     }
 
-    /// Names of its requirements, such as `libc.so.6()(64bit)`, without versions.
-    pub fn requires(&self) -> Vec<&str> {
-        self.strings(IndexTag::RPMTAG_REQUIRENAME)
+    /// What it requires.
+    pub fn requires(&self) -> Vec<Dependency> {
+        self.dependencies(
+            IndexTag::RPMTAG_REQUIRENAME,
+            IndexTag::RPMTAG_REQUIREFLAGS,
+            IndexTag::RPMTAG_REQUIREVERSION,
+        )
     }
 
-    /// Names that it provides, without versions.
-    pub fn provides(&self) -> Vec<&str> {
-        self.strings(IndexTag::RPMTAG_PROVIDENAME)
+    /// What it provides.
+    pub fn provides(&self) -> Vec<Dependency> {
+        self.dependencies(
+            IndexTag::RPMTAG_PROVIDENAME,
+            IndexTag::RPMTAG_PROVIDEFLAGS,
+            IndexTag::RPMTAG_PROVIDEVERSION,
+        )
+    }
+
+    /// Three lists of the header as one; where the latter two are missing, any version is meant.
+    fn dependencies(
+        &self,
+        names: IndexTag,
+        flags: IndexTag,
+        versions: IndexTag,
+    ) -> Vec<Dependency> {
+        let (flags, versions) = (self.ints(flags), self.strings(versions));
+        let dependency = |(i, name): (usize, &str)| Dependency {
+            name: name.to_owned(),
+            flags: DependencyFlags::from_bits_retain(flags.get(i).copied().unwrap_or_default()),
+            version: versions.get(i).copied().unwrap_or_default().to_owned(),
+        };
+        self.strings(names).into_iter().enumerate().map(dependency).collect()
     }
 
     /// Paths of its files, folders and links.

@@ -4,12 +4,14 @@
 //! yum 3.4.3 needs these files and no others: it makes its own databases from them. Times and
 //! order are fixed, so that the same packages give the same bytes.
 
+mod kept;
 mod package_xml;
 mod repomd;
 mod revision;
 
 use std::path::Path;
 
+pub use kept::{Kept, kept};
 pub use package_xml::IndexedRpm;
 pub use repomd::{Problem, VerifiedMetadata, verify};
 pub use revision::revision;
@@ -56,6 +58,20 @@ pub fn write(
     not_before: u32,
     signer: &dyn Signer,
 ) -> Result<Repository> {
+    write_with(dir, packages, not_before, &[], signer)
+}
+
+/// As [`write()`], with metadata that the repository has beside its index ([`kept()`]).
+///
+/// # Errors
+/// As [`write()`].
+pub fn write_with(
+    dir: &Path,
+    packages: &[SignedRpm],
+    not_before: u32,
+    kept: &[Kept],
+    signer: &dyn Signer,
+) -> Result<Repository> {
     let mut packages: Vec<_> =
         packages.iter().map(|p| IndexedRpm::read(p.path())).collect::<Result<_>>()?;
     packages.sort_by(|a, b| a.file_name.cmp(&b.file_name));
@@ -66,6 +82,9 @@ pub fn write(
     let mut files = Vec::new();
     for (name, xml) in package_xml::all(&packages)? {
         files.push(repomd::store(&repodata, name, &xml)?);
+    }
+    for file in kept {
+        files.push(file.store(&repodata)?);
     }
     let repomd = repomd::xml(&files, revision)?;
     let signature = signer.sign(&mut &repomd[..], revision)?;

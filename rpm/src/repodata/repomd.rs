@@ -23,12 +23,14 @@ use crate::{
 
 /// One of the files that repomd.xml lists.
 pub(super) struct DataFile {
-    kind: &'static str,
-    file_name: String,
-    checksum: String,
-    size: u64,
-    open_checksum: String,
-    open_size: u64,
+    pub(super) kind: String,
+    pub(super) file_name: String,
+    /// SHA-256.
+    pub(super) checksum: String,
+    pub(super) size: u64,
+    /// Of what is packed in it: kind of digest, and digest.
+    pub(super) open_checksum: Option<(String, String)>,
+    pub(super) open_size: Option<u64>,
 }
 
 /// Compresses `xml` into a file of `dir` whose name has its digest. So a client that reads while the
@@ -42,12 +44,12 @@ pub(super) fn store(dir: &Path, kind: &'static str, xml: &[u8]) -> Result<DataFi
     let file_name = format!("{checksum}-{kind}.xml.gz");
     put(&dir.join(&file_name), &compressed)?;
     Ok(DataFile {
-        kind,
+        kind: kind.to_owned(),
         file_name,
         checksum,
         size: compressed.len() as u64,
-        open_checksum: hex(&Sha256::digest(xml)),
-        open_size: xml.len() as u64,
+        open_checksum: Some(("sha256".into(), hex(&Sha256::digest(xml)))),
+        open_size: Some(xml.len() as u64),
     })
 }
 
@@ -71,23 +73,29 @@ pub(super) fn xml(files: &[DataFile], revision: u32) -> Result<Vec<u8>> {
             text(out, "revision", &revision.to_string())?;
             for file in files {
                 out.create_element("data")
-                    .with_attribute(("type", file.kind))
+                    .with_attribute(("type", file.kind.as_str()))
                     .write_inner_content(|out| {
-                        let sum = |out: &mut Writer<Vec<u8>>, name: &str, value: &str| {
-                            out.create_element(name)
-                                .with_attribute(("type", "sha256"))
-                                .write_text_content(BytesText::new(value))
-                                .map(|_| ())
-                        };
-                        sum(out, "checksum", &file.checksum)?;
-                        sum(out, "open-checksum", &file.open_checksum)?;
+                        let sum =
+                            |out: &mut Writer<Vec<u8>>, name: &str, kind: &str, value: &str| {
+                                out.create_element(name)
+                                    .with_attribute(("type", kind))
+                                    .write_text_content(BytesText::new(value))
+                                    .map(|_| ())
+                            };
+                        sum(out, "checksum", "sha256", &file.checksum)?;
+                        if let Some((kind, value)) = &file.open_checksum {
+                            sum(out, "open-checksum", kind, value)?;
+                        }
                         let href = format!("repodata/{}", file.file_name);
                         out.create_element("location")
                             .with_attribute(("href", href.as_str()))
                             .write_empty()?;
                         text(out, "timestamp", &revision.to_string())?;
                         text(out, "size", &file.size.to_string())?;
-                        text(out, "open-size", &file.open_size.to_string())
+                        match file.open_size {
+                            Some(size) => text(out, "open-size", &size.to_string()),
+                            None => Ok(()),
+                        }
                     })?;
             }
             Ok(())
@@ -131,7 +139,7 @@ impl VerifiedMetadata {
 
 /// Limit in bytes for a file of metadata: much more than a repository needs, and much less than the memory of a
 /// machine.
-const MAX_METADATA: u64 = 256 << 20;
+pub(super) const MAX_METADATA: u64 = 256 << 20;
 pub(super) const REPOMD: &str = "repodata/repomd.xml";
 const SIGNATURE: &str = "repodata/repomd.xml.asc";
 

@@ -1,8 +1,9 @@
 //! Dependencies as written in a description, `name = ">= 1.2, < 3"`, and as an RPM carries them.
 
-use std::collections::BTreeMap;
+use std::{cmp::Ordering, collections::BTreeMap, fmt};
 
 use rpm::DependencyFlags;
+use rpm_version::Evr;
 
 use super::{siblings::Siblings, words};
 
@@ -32,9 +33,62 @@ impl Dependency {
         }
     }
 
+    /// One on any version of what has this name: a package, a file, a capability.
+    pub fn unversioned(name: impl Into<String>) -> Self {
+        Self::any(name, DependencyFlags::ANY)
+    }
+
+    /// Whether a package that provides this meets `requirement`, as rpm 4.11.3's `rpmdsCompare` and yum have it:
+    /// what has no version meets all, and a release is compared only if both have one.
+    pub fn meets(&self, requirement: &Self) -> bool {
+        let sense = DependencyFlags::LE | DependencyFlags::GE;
+        let (own, wanted) = (self.flags & sense, requirement.flags & sense);
+        if self.name != requirement.name {
+            return false;
+        }
+        let is_unbound =
+            |flags: DependencyFlags, version: &str| flags.is_empty() || version.is_empty();
+        if is_unbound(own, &self.version) || is_unbound(wanted, &requirement.version) {
+            return true;
+        }
+        let both = |flag| own.contains(flag) && wanted.contains(flag);
+        let (less, greater) = (DependencyFlags::LESS, DependencyFlags::GREATER);
+        match compare_versions(&self.version, &requirement.version) {
+            Ordering::Less => own.contains(greater) || wanted.contains(less),
+            Ordering::Greater => own.contains(less) || wanted.contains(greater),
+            Ordering::Equal => [less, greater, DependencyFlags::EQUAL].into_iter().any(both),
+        }
+    }
+
     /// The order in which rpmbuild writes them: by name, version, flags.
     pub(crate) fn sort_key(&self) -> (&str, &str, u32) {
         (&self.name, &self.version, self.flags.bits())
+    }
+}
+
+/// As rpm writes it: `mesos >= 0.25`.
+impl fmt::Display for Dependency {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.name)?;
+        let signs = [
+            (DependencyFlags::LESS, "<"),
+            (DependencyFlags::GREATER, ">"),
+            (DependencyFlags::EQUAL, "="),
+        ];
+        let signs: String =
+            signs.iter().filter(|(flag, _)| self.flags.contains(*flag)).map(|(_, s)| *s).collect();
+        match signs.is_empty() || self.version.is_empty() {
+            true => Ok(()),
+            false => write!(f, " {signs} {}", self.version),
+        }
+    }
+}
+
+fn compare_versions(a: &str, b: &str) -> Ordering {
+    let (a, b) = (Evr::parse(a), Evr::parse(b));
+    match a.release().is_empty() || b.release().is_empty() {
+        true => Evr::new(a.epoch(), a.version(), "").cmp(&Evr::new(b.epoch(), b.version(), "")),
+        false => a.cmp(&b),
     }
 }
 
@@ -100,6 +154,45 @@ mod tests {
         assert_eq!(both[0].flags, DependencyFlags::GE);
         assert_eq!((both[1].flags, both[1].version.as_str()), (DependencyFlags::LESS, "0.26"));
         assert_eq!(read("mesos", "*").unwrap()[0].version, "");
+    }
+
+    #[test]
+    fn versions_are_compared_as_rpm_does() {
+        let one = |text: &str| {
+            let (name, versions) = text.split_once(' ').unwrap_or((text, "*"));
+            read(name, versions).unwrap().remove(0)
+        };
+        let meets = |offer: &str, wanted: &str| one(offer).meets(&one(wanted));
+        for (offer, wanted) in [
+            ("a = 2-1", "a >= 2"),
+            ("a = 2-1", "a = 2"),
+            ("a = 2-1", "a = 2-1"),
+            ("a = 1.10-1", "a > 1.9"),
+            ("a = 1:1-1", "a > 9"),
+            ("a = 0:2-1", "a = 2-1"),
+            ("a = 2~rc1-1", "a < 2"),
+            ("a = 2-1.el7", "a > 2-1"),
+            ("a", "a >= 7"),
+            ("a = 1", "a"),
+            ("a >= 3", "a < 4"),
+            ("a < 3", "a < 2"),
+        ] {
+            assert!(meets(offer, wanted), "{offer}, {wanted}");
+        }
+        for (offer, wanted) in [
+            ("a = 1-1", "a >= 2"),
+            ("a = 2-1", "a > 2"),
+            ("a = 2-1", "a = 2-2"),
+            ("a = 9-1", "a >= 1:1"),
+            ("a = 1:1-1", "a = 1"),
+            ("a = 2~rc1-1", "a >= 2"),
+            ("a < 3", "a > 3"),
+            ("b = 2", "a = 2"),
+        ] {
+            assert!(!meets(offer, wanted), "{offer}, {wanted}");
+        }
+        let text = one("mesos >= 0.25").to_string();
+        assert_eq!((text.as_str(), one("mesos").to_string().as_str()), ("mesos >= 0.25", "mesos"));
     }
 
     #[test]

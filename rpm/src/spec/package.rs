@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use regex::Regex;
-use rpm::{FileFlags, FileVerifyFlags};
+use rpm::{DependencyFlags, FileFlags, FileVerifyFlags};
 
 use super::{Dependency, Scripts, Waiver};
 
@@ -80,6 +80,16 @@ impl Package {
     pub fn evr(&self) -> String {
         let epoch = self.epoch.map(|e| format!("{e}:")).unwrap_or_default();
         format!("{epoch}{}-{}", self.version, self.release)
+    }
+
+    /// What each package provides by being itself: its name, and on x86_64 its name with the architecture.
+    pub fn identities(&self) -> Vec<Dependency> {
+        let own = |name: String| Dependency::exact(name, &self.evr(), DependencyFlags::ANY);
+        let mut all = vec![own(self.name.clone())];
+        if self.arch == Arch::X86_64 {
+            all.push(own(format!("{}(x86-64)", self.name)));
+        }
+        all
     }
 
     /// `name-version-release.arch`, which has no epoch.

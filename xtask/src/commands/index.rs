@@ -76,13 +76,16 @@ pub(super) fn run(
     if !refused.is_empty() {
         return Err(refusal(&refused));
     }
-    let repository = replace(dir, &packages, keys.signer.as_ref())?;
-    let count = repository.packages().len();
+    let (count, kept) = replace(dir, &packages, keys.signer.as_ref())?;
     if json {
-        terminal::json(&Output::Indexed { packages: count });
-    } else {
-        terminal::text(&format!("indexed and signed: {count} packages in {}\n", dir.display()));
+        terminal::json(&Output::Indexed { packages: count, kept });
+        return Ok(());
     }
+    let mut text = format!("indexed and signed: {count} packages in {}\n", dir.display());
+    if !kept.is_empty() {
+        text += &format!("kept of what lay in repodata, and signed with it: {}\n", kept.join(", "));
+    }
+    terminal::text(&text);
     Ok(())
 }
 
@@ -108,12 +111,13 @@ fn refusal(refused: &[verify::Report]) -> Failure {
     failure
 }
 
-/// The new repodata is complete before the old one goes.
+/// The new repodata is complete before the old one goes. Returns the number of packages, and kinds of metadata that were
+/// kept.
 fn replace(
     dir: &Path,
     packages: &[SignedRpm],
     signer: &dyn Signer,
-) -> Result<repodata::Repository> {
+) -> Result<(usize, Vec<String>)> {
     let staging = dir.join(".repodata.new");
     remove_folder(&staging)?;
     fs_err::create_dir(&staging).class(Class::Output)?;
@@ -127,9 +131,11 @@ fn fill(
     staging: &Path,
     packages: &[SignedRpm],
     signer: &dyn Signer,
-) -> Result<repodata::Repository> {
+) -> Result<(usize, Vec<String>)> {
     let before = repodata::revision(dir).class(Class::Output)?.unwrap_or(0);
-    let repository = repodata::write(staging, packages, before, signer).class(Class::Output)?;
+    let kept = repodata::kept(dir).class(Class::Usage)?;
+    let repository = repodata::write_with(staging, packages, before, &kept, signer);
+    let repository = repository.class(Class::Output)?;
     let (new, place) = (staging.join("repodata"), dir.join("repodata"));
     publish::for_all_to_read(&new)?;
     sync_all(&new)?;
@@ -139,5 +145,5 @@ fn fill(
         fs_err::rename(&new, &place).class(Class::Output)?;
     }
     sync(dir)?;
-    Ok(repository)
+    Ok((repository.packages().len(), kept.into_iter().map(|file| file.kind).collect()))
 }

@@ -34,6 +34,7 @@ pub(super) fn run(
         terminal::json(&Output::Plan {
             steps: plan.steps.iter().map(Into::into).collect(),
             along: plan.along.iter().map(Into::into).collect(),
+            unmet: plan.unmet.iter().map(Into::into).collect(),
         });
     } else if args.dot {
         terminal::text(&plan::dot(&plan));

@@ -80,6 +80,7 @@ pub(super) fn run(
     let packages: Vec<_> = reports.iter().map(|r| r.nevra.clone()).collect();
     let checks: Vec<_> = reports.iter().map(Checks::of).collect();
     let key = certificate.fingerprint();
+    let caveats: Vec<_> = certificate.caveats().iter().map(ToString::to_string).collect();
     if json {
         terminal::json(&Output::Verified {
             key,
@@ -88,6 +89,7 @@ pub(super) fn run(
             checks,
             trusted,
             uncovered,
+            caveats,
         });
         return Ok(());
     }
@@ -98,6 +100,9 @@ pub(super) fn run(
     );
     if !trusted {
         text += "the key is the one that lies beside them: compare its fingerprint, or give --public-key\n";
+    }
+    for caveat in caveats {
+        text += &format!("note: {caveat}\n");
     }
     if !uncovered.is_empty() {
         text += &format!("no signature covers what else lies there: {}\n", uncovered.join(", "));
@@ -110,7 +115,18 @@ fn read_certificate(path: &Path) -> Result<Certificate> {
     let help = "give the public key to trust with --public-key FILE";
     let text =
         input::read_text(path, input::MAX_TEXT).class(Class::Key).map_err(|f| f.help(help))?;
-    Ok(Certificate::from_armored(&text)?)
+    let certificate = Certificate::from_armored(&text)?;
+    match certificate.is_revoked() {
+        true => Err(Failure::new(
+            Class::Key,
+            format!(
+                "the key in {} is revoked: what it signed proves nothing any more",
+                path.display()
+            ),
+        )
+        .help("ask whoever published the packages for those that his new key has signed")),
+        false => Ok(certificate),
+    }
 }
 
 fn verify_rpm(path: &Path, certificate: &Certificate) -> Result<verify::Report> {

@@ -14,7 +14,7 @@ use serde::Serialize;
 
 use words::FORMAT;
 
-pub(crate) use rows::{Along, Check, Checks, Failed, Finished, Measured, Source, Step};
+pub(crate) use rows::{Along, Check, Checks, Failed, Finished, Measured, Source, Step, Unmet};
 pub(crate) use schema::schema;
 pub(crate) use why::Why;
 pub(crate) use words::{CheckState, Class, How, Kind, Outcome, State, Subject};
@@ -124,6 +124,8 @@ pub(crate) enum Output {
         steps: Vec<Step>,
         /// Packages that nobody asked for, and that are made since others require them.
         along: Vec<Along>,
+        /// Requirements on versions that the checkout does not make.
+        unmet: Vec<Unmet>,
     },
     /// The result of `fetch`.
     Fetched {
@@ -144,11 +146,15 @@ pub(crate) enum Output {
         trusted: bool,
         /// Files beside an index that no signature covers.
         uncovered: Vec<String>,
+        /// Why newer systems than CentOS 7 refuse the key.
+        caveats: Vec<String>,
     },
     /// The result of `index`.
     Indexed {
         /// How many packages.
         packages: usize,
+        /// Kinds of the metadata of others that was kept: `group`, `updateinfo`.
+        kept: Vec<String>,
     },
     /// The result of `doctor`.
     Doctor {

@@ -195,6 +195,24 @@ impl From<&plan::Along> for Along {
     }
 }
 
+/// A requirement by name on what the checkout makes, and by version on what it does not make.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Unmet {
+    /// The package that requires it.
+    pub(crate) package: String,
+    /// What it requires, such as `foo >= 2`.
+    pub(crate) requirement: String,
+    /// What the checkout offers under that name, such as `foo = 1-1.el7`.
+    pub(crate) offered: Vec<String>,
+}
+
+impl From<&plan::Unmet> for Unmet {
+    fn from(unmet: &plan::Unmet) -> Self {
+        let plan::Unmet { package, requirement, offered } = unmet.clone();
+        Self { package, requirement, offered }
+    }
+}
+
 /// What became of a source.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct Source {

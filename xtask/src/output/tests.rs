@@ -137,6 +137,11 @@ fn steps() -> Vec<Step> {
 
 fn of_commands() -> Vec<Output> {
     let along = Along { package: "low".into(), by: "top".into(), requirement: "low".into() };
+    let unmet = Unmet {
+        package: "top".into(),
+        requirement: "low >= 2".into(),
+        offered: vec!["low = 1-1.el7".into()],
+    };
     let source = |outcome: events::Outcome, reason| Source {
         spec: "mesos".into(),
         source: "mesos".into(),
@@ -147,8 +152,8 @@ fn of_commands() -> Vec<Output> {
     let check = |state, detail: &str| Check { what: "gpg".into(), state, detail: detail.into() };
     let measured = |peer| Measured { what: "w".into(), seconds: 0.5, peer, note: "n".into() };
     vec![
-        Output::Plan { steps: steps(), along: vec![along] },
-        Output::Plan { steps: Vec::new(), along: Vec::new() },
+        Output::Plan { steps: steps(), along: vec![along], unmet: vec![unmet] },
+        Output::Plan { steps: Vec::new(), along: Vec::new(), unmet: Vec::new() },
         Output::Fetched {
             sources: vec![
                 source(events::Outcome::Built, None),
@@ -166,8 +171,9 @@ fn of_commands() -> Vec<Output> {
             }],
             trusted: true,
             uncovered: vec!["notes.txt".into()],
+            caveats: vec!["the key has expired".into()],
         },
-        Output::Indexed { packages: 2 },
+        Output::Indexed { packages: 2, kept: vec!["group".into()] },
         Output::Doctor {
             checks: vec![
                 check(CheckState::Ok, "/usr/bin/gpg"),

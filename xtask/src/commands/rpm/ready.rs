@@ -1,7 +1,5 @@
 //! Packages that are ready to be published, and the reasons why others are not.
 
-use std::collections::BTreeSet;
-
 use el7rpm::{openpgp::Certificate, signature::SignedRpm};
 
 use base::{
@@ -12,7 +10,7 @@ use base::{
 };
 use pipeline::{
     cache::Cache,
-    plan::{Plan, Planned},
+    plan::{Offers, Plan, Planned},
     schedule::Ended,
     steps::PerStep,
 };
@@ -32,10 +30,11 @@ pub(super) fn leave_out(
     loop {
         let (ready, missing): (Vec<_>, Vec<_>) =
             packages.iter().partition(|p| ended[p.sign].reason.is_none());
-        let offered: BTreeSet<_> = ready.iter().flat_map(|p| &p.relations.offers).collect();
+        let mut offered = Offers::default();
+        ready.iter().for_each(|p| offered.join(&p.relations.offers));
         let lacks = |package: &Planned<'_>| {
-            let mut unmet = package.relations.requires.iter().filter(|r| !offered.contains(r));
-            unmet.find_map(|r| missing.iter().find(|m| m.relations.offers.contains(r)))
+            let mut unmet = package.relations.requires.iter().filter(|r| !offered.meet(r));
+            unmet.find_map(|r| missing.iter().find(|m| m.relations.offers.meet(r)))
         };
         let Some((sign, lacking)) = ready.iter().find_map(|p| Some((p.sign, lacks(p)?))) else {
             return Ok(());

@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    fmt::Display,
     thread::available_parallelism,
     time::{Duration, Instant},
 };
@@ -25,7 +26,7 @@ use pipeline::{
     circumstances::Circumstances,
     durations::Durations,
     keys::Keys,
-    plan::{Along, Plan},
+    plan::Plan,
     schedule::{self, Done, Ended, OnFailure, Task},
     steps::{Context, FetchedSources, Images, PerStep, Step, StepId, Threads, Work},
 };
@@ -121,7 +122,8 @@ impl<'a> Session<'a> {
                 plan = Plan::of(specs, &circumstances)?;
             }
         }
-        self.report_along(&plan.along);
+        self.report_notes(&plan.along);
+        self.report_notes(&plan.unmet);
         if !self.rest(&plan, &earlier).is_empty() && !plan.ready().is_empty() {
             loop {
                 self.carry_out(&plan, &plan.ready(), &fetcher, &mut earlier)?;
@@ -135,6 +137,7 @@ impl<'a> Session<'a> {
             let all: Vec<_> = plan.steps.ids().collect();
             let ended = self.carry_out(&plan, &all, &fetcher, &mut earlier)?;
             let Some(larger) = self.larger(specs, &circumstances, &plan)? else {
+                self.report_notes(plan.unmet_since(specs, self.workspace)?);
                 return Ok((plan, PerStep::new(ended)));
             };
             plan = larger;
@@ -157,13 +160,13 @@ impl<'a> Session<'a> {
         if new.is_empty() {
             return Ok(None);
         }
-        self.report_along(new);
+        self.report_notes(new);
         Ok(Some(larger))
     }
 
-    fn report_along<'b>(&self, along: impl IntoIterator<Item = &'b Along>) {
-        for along in along {
-            self.reporter.event(&Event::Note { message: &along.to_string() });
+    fn report_notes<T: Display>(&self, facts: impl IntoIterator<Item = T>) {
+        for fact in facts {
+            self.reporter.event(&Event::Note { message: &fact.to_string() });
         }
     }
 

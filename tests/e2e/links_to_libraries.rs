@@ -1,0 +1,65 @@
+//! Programs that need a library by the name of a link: what the dynamic linker opens, and what rpm looks for.
+
+use std::process::Command;
+
+use crate::{checkout::Checkout, support, tools::Tools};
+
+/// A checkout whose build stages libreal.so.1.2, a link to it with the name `link`, and a library that needs
+/// libreal.so.1; and how `rpm` ends.
+fn run(soname: &str, link: &str, more: &str) -> (i32, String, Checkout) {
+    let (tools, checkout) = (Tools::new(), Checkout::empty());
+    tools.write("engine", "cp -a \"$DIR/out/.\" \"$stage/\"\nexit 0\n");
+    let lib = tools.path("out/usr/lib64");
+    fs_err::create_dir_all(&lib).unwrap();
+    checkout.write("real.c", "int real(void) { return 1; }\n");
+    checkout.write("user.c", "int real(void);\nint user(void) { return real(); }\n");
+    let gcc = |args: &[&str]| {
+        let mut gcc = Command::new("gcc");
+        gcc.args(["-shared", "-fPIC", "-nostdlib", "-Wl,--build-id"]).args(args);
+        support::ok(gcc.current_dir(checkout.dir.path()));
+    };
+    let real = lib.join("libreal.so.1.2");
+    gcc(&["-o", real.to_str().unwrap(), "real.c", &format!("-Wl,-soname,{soname}")]);
+    // What the user was linked with called itself as the link does.
+    gcc(&["-o", "libreal.so.1", "real.c", "-Wl,-soname,libreal.so.1"]);
+    gcc(&["-o", lib.join("libuser.so").to_str().unwrap(), "user.c", "libreal.so.1"]);
+    fs_err::os::unix::fs::symlink(link, lib.join("libreal.so.1")).unwrap();
+    checkout.write("containers/test/Containerfile", "FROM scratch\n");
+    checkout.write("containers/test/image.lock", "gcc 4.8.5\n");
+    checkout.write("specs/tools/src/main.c", "int main() { return 0; }\n");
+    let text = format!(
+        "[source.tools]\npath = \"src\"\n[build]\nimage = \"test\"\n\
+         [[build.phase]]\nname = \"make\"\nrun = \"make all\"\n\
+         [common]\nversion = \"1\"\nsummary = \"S\"\nlicense = \"MIT\"\n\
+         [package.tools]\nassets = [{{ staged = \"/usr/lib64/libuser.so\" }}]\n\
+         [package.tools-libs]\nassets = [{{ staged = \"/usr/lib64/libreal*\" }}]\n{more}\n\
+         [[changelog]]\ndate = 2026-11-22\nauthor = \"A <a@localhost> - 1-1\"\ntext = [\"t\"]\n"
+    );
+    checkout.write("specs/tools/package.toml", text);
+    let (code, message) =
+        checkout.code_and_text(&support::run(&mut tools.xtask(&checkout, &["rpm"])));
+    (code, message, checkout)
+}
+
+const ONLY_LINK: &str =
+    "/usr/lib64/libuser.so needs libreal.so.1, which only a link of this release is called";
+
+#[test]
+fn a_library_by_the_name_of_a_link_is_one_only_if_a_package_provides_it() {
+    if !support::have("links to libraries", &["gcc", "git", "sh"]) {
+        return;
+    }
+    let (code, message, _) = run("libreal.so.1.2", "libreal.so.1.2", "");
+    assert!(code == 7 && message.contains(ONLY_LINK), "{code} {message}");
+    // As the message says.
+    let provides = "provides = { \"libreal.so.1()(64bit)\" = \"*\" }";
+    assert!(message.contains(provides), "{message}");
+    let (code, message, checkout) = run("libreal.so.1.2", "libreal.so.1.2", provides);
+    assert_eq!(code, 0, "{message}");
+    checkout.ok(&["verify"]);
+    // The library's own name needs no word, and a link to nothing is none.
+    assert_eq!(run("libreal.so.1", "libreal.so.1.2", "").0, 0);
+    let (code, message, _) = run("libreal.so.1.2", "libgone.so", provides);
+    let says = "libuser.so needs libreal.so.1, which neither CentOS 7 nor this release has";
+    assert!(code == 7 && message.contains(says), "{code} {message}");
+}
