@@ -1,7 +1,7 @@
 //! Results of steps, kept by key.
 //!
-//! A result is a folder. It is made under `tmp/`, synced, and put in place with one rename: what
-//! has a name is whole, however the run ended. Nothing is ever changed in place.
+//! A result is a folder. It is made under `tmp/`, synced, and renamed: a result with its final name is complete,
+//! however the run ended. Results are never changed.
 
 use std::path::{Path, PathBuf};
 
@@ -21,17 +21,17 @@ pub struct Cache {
 }
 
 impl Cache {
-    /// Opens the store of a checkout. The caller holds the lock.
+    /// Opens the store of a checkout. The caller must have the checkout's lock.
     pub fn open(workspace: &Workspace) -> Result<Self> {
         let own = Self { dir: workspace.cache(), tmp: workspace.tmp() };
         fs_err::create_dir_all(&own.dir).class(Class::Output)?;
-        // What a killed run left half done.
+        // Incomplete results of a killed run.
         remove_folder(&own.tmp)?;
         fs_err::create_dir_all(&own.tmp).class(Class::Output)?;
         Ok(own)
     }
 
-    /// The store as it is, for looking only.
+    /// The store for reading only; nothing is created or removed.
     pub fn peek(workspace: &Workspace) -> Self {
         Self { dir: workspace.cache(), tmp: workspace.tmp() }
     }
@@ -42,7 +42,7 @@ impl Cache {
         path.is_dir().then_some(path)
     }
 
-    /// An empty folder for what a step needs on the way; gone with the value.
+    /// An empty temporary folder, which is removed when the value is dropped.
     pub fn scratch(&self) -> Result<tempfile::TempDir> {
         tempfile::tempdir_in(&self.tmp).class(Class::Output)
     }
@@ -57,7 +57,7 @@ impl Cache {
         let tmp = self.tmp.join(format!("{}-{}", kind.name(), key.short()));
         fs_err::create_dir(&tmp).class(Class::Output)?;
         if let Err(failure) = fill(&tmp).and_then(|()| Ok(sync_all(&tmp)?)) {
-            // The room is needed most after a full disk; what is left goes with the next run.
+            // The disk may be full, so remove it now; if that fails, the next run does it.
             let _ = fs_err::remove_dir_all(&tmp);
             return Err(failure);
         }
@@ -84,7 +84,7 @@ impl Cache {
     }
 }
 
-/// Adds what to do about a result that is not what its step has left there.
+/// Adds a hint to a failure about a result that something else has changed.
 pub fn changed(failure: Failure, result: &Path) -> Failure {
     let help = format!("something else has changed it: remove {}, and run again", result.display());
     failure.help(help)
@@ -108,7 +108,7 @@ fn name(path: &Path) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fixture::{Checkout, key_of as key};
+    use crate::fixture::{TempCheckout, key_of as key};
 
     fn put(text: &'static str) -> impl FnOnce(&Path) -> Result<()> {
         move |dir| fs_err::write(dir.join("file"), text).class(Class::Output)
@@ -120,7 +120,7 @@ mod tests {
 
     #[test]
     fn a_result_is_found_by_its_kind_and_key_alone() {
-        let checkout = Checkout::new();
+        let checkout = TempCheckout::new();
         let cache = Cache::open(&checkout.workspace).unwrap();
         assert_eq!(cache.get(Kind::Package, &key("a")), None);
         let made = cache.make(Kind::Package, &key("a"), put("text")).unwrap();
@@ -133,7 +133,7 @@ mod tests {
 
     #[test]
     fn a_failed_step_leaves_no_result_and_can_be_repeated() {
-        let checkout = Checkout::new();
+        let checkout = TempCheckout::new();
         let cache = Cache::open(&checkout.workspace).unwrap();
         let half = |dir: &Path| {
             put("half")(dir)?;
@@ -148,9 +148,9 @@ mod tests {
 
     #[test]
     fn a_killed_run_leaves_no_result_and_the_next_run_removes_its_files() {
-        let checkout = Checkout::new();
+        let checkout = TempCheckout::new();
         let cache = Cache::open(&checkout.workspace).unwrap();
-        // As `make` begins: a run that is killed does not come to the renaming.
+        // `make` begins like this; a killed run does not rename the folder.
         let half = cache.tmp.join(format!("compile-{}", key("a").short()));
         fs_err::create_dir(&half).unwrap();
         put("half")(&half).unwrap();
@@ -163,7 +163,7 @@ mod tests {
 
     #[test]
     fn an_opened_cache_keeps_the_results_of_former_runs() {
-        let checkout = Checkout::new();
+        let checkout = TempCheckout::new();
         let cache = Cache::open(&checkout.workspace).unwrap();
         cache.make(Kind::Sign, &key("a"), put("text")).unwrap();
         let again = Cache::open(&checkout.workspace).unwrap();
@@ -172,7 +172,7 @@ mod tests {
 
     #[test]
     fn a_file_with_the_name_of_a_result_is_no_result() {
-        let checkout = Checkout::new();
+        let checkout = TempCheckout::new();
         let cache = Cache::open(&checkout.workspace).unwrap();
         fs_err::create_dir(cache.dir.join("sign")).unwrap();
         fs_err::write(cache.path(Kind::Sign, &key("a")), "").unwrap();
@@ -181,7 +181,7 @@ mod tests {
 
     #[test]
     fn the_list_has_every_result_and_fails_if_a_folder_cannot_be_read() {
-        let checkout = Checkout::new();
+        let checkout = TempCheckout::new();
         let cache = Cache::peek(&checkout.workspace);
         assert!(cache.list().unwrap().is_empty());
         let cache = Cache::open(&checkout.workspace).unwrap();
@@ -200,7 +200,7 @@ mod tests {
 
     #[test]
     fn a_scratch_folder_goes_with_its_value() {
-        let checkout = Checkout::new();
+        let checkout = TempCheckout::new();
         let cache = Cache::open(&checkout.workspace).unwrap();
         let scratch = cache.scratch().unwrap();
         assert_eq!(leftovers(&cache), 1);

@@ -1,4 +1,4 @@
-//! What a plan depends on beside the descriptions.
+//! Everything that a plan depends on, apart from the descriptions.
 
 use el7rpm::package::WriteOptions;
 
@@ -10,32 +10,32 @@ use base::{
 use builders::toolchain::{self, Toolchain};
 use sources::Fetcher;
 
-/// What a plan depends on beside the descriptions.
+/// Everything that a plan depends on, apart from the descriptions.
 pub struct Circumstances<'a> {
     /// The checkout.
     pub workspace: &'a Workspace,
-    /// Names of the packages to make; all if empty.
+    /// Names of the packages to build; all packages if it is empty.
     pub wanted: &'a [String],
     /// Fingerprint of the signing key.
     pub signing_key: &'a str,
-    /// Whether only the pinned compiler driver will do.
+    /// Whether it is a release: only pinned tools are used.
     pub release: bool,
-    /// What crates are compiled with.
+    /// The Rust that crates are compiled with.
     pub toolchain: &'a Toolchain,
-    /// Whether other machines compile along: nobody has pinned their compilers.
+    /// Whether other machines take part in compiles; their compilers are not pinned.
     pub farm: bool,
     /// Build arguments of images.
     pub image_args: &'a [String],
-    /// What xtask itself is: it writes the packages.
+    /// The key of the xtask program, which writes the packages.
     pub xtask: Key,
-    /// How they are written.
+    /// How packages are written.
     pub write_options: WriteOptions,
-    /// Knows which sources are there.
+    /// Knows which sources are in the store.
     pub fetcher: &'a Fetcher<'a>,
 }
 
 impl<'a> Circumstances<'a> {
-    /// Those of a run without options.
+    /// The circumstances of a run without options.
     ///
     /// # Errors
     /// [`Class::Usage`] for a SOURCE_DATE_EPOCH that is not a number; [`Class::Source`] if this program cannot be read.
@@ -60,7 +60,7 @@ impl<'a> Circumstances<'a> {
     }
 }
 
-/// SOURCE_DATE_EPOCH is honoured, as everywhere in the field.
+/// The default options, with the date of SOURCE_DATE_EPOCH if it is set.
 fn write_options() -> Result<WriteOptions> {
     let source_date = match std::env::var("SOURCE_DATE_EPOCH") {
         Err(_) => None,
@@ -74,7 +74,7 @@ fn write_options() -> Result<WriteOptions> {
     Ok(WriteOptions { source_date, ..WriteOptions::default() })
 }
 
-/// The code that writes packages is itself an input of what it writes.
+/// The key of this program: another version may write other packages.
 fn own_code() -> Result<Key> {
     let program = std::env::current_exe().class(Class::Source)?;
     Ok(KeyBuilder::new("xtask", 1).file("program", &program)?.finish())

@@ -1,5 +1,5 @@
-//! How long steps took when they were last carried out: a hint for whoever waits for them again. Nothing depends
-//! on it, so trouble with it is a note and never a failure.
+//! How long steps took when they were last carried out, to tell users how long they will wait. Nothing else depends
+//! on it, so an error with it is a note and never a failure.
 
 use std::{
     collections::BTreeMap,
@@ -16,14 +16,14 @@ use base::{
     workspace::Workspace,
 };
 
-/// The last duration of each step, by name. The caller holds the checkout's lock.
+/// The last duration of each step, by name. The caller must have the checkout's lock.
 pub struct Durations {
     path: PathBuf,
     millis: Mutex<BTreeMap<String, u64>>,
 }
 
 impl Durations {
-    /// Those that former runs have left.
+    /// The durations of former runs.
     pub fn open(workspace: &Workspace, reporter: &dyn Reporter) -> Self {
         let path = workspace.state.join("durations.json");
         let millis = read(&path).unwrap_or_else(|reason| {
@@ -37,7 +37,7 @@ impl Durations {
         Self { path, millis: Mutex::new(millis) }
     }
 
-    /// Notes how long a step took. Written at once: a run may be stopped in the step after it.
+    /// Notes how long a step took. The file is written at once: the run may be stopped in the next step.
     pub fn note(&self, step: &str, time: Duration, reporter: &dyn Reporter) {
         let mut millis = self.millis.lock().unwrap_or_else(PoisonError::into_inner);
         millis.insert(step.to_owned(), time.as_millis() as u64);
@@ -47,7 +47,7 @@ impl Durations {
         }
     }
 
-    /// How long these steps took together, if that is known of each.
+    /// The sum of the durations of these steps, if all are known.
     pub fn of<'a>(&self, steps: impl Iterator<Item = &'a str>) -> Option<Duration> {
         let millis = self.millis.lock().unwrap_or_else(PoisonError::into_inner);
         let sum: Option<u64> = steps.map(|step| millis.get(step)).sum();
@@ -73,13 +73,13 @@ fn read(path: &std::path::Path) -> Result<BTreeMap<String, u64>, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fixture::{Checkout, Recorder};
+    use crate::fixture::{Recorder, TempCheckout};
 
     const SECOND: Duration = Duration::from_secs(1);
 
     #[test]
     fn the_next_run_knows_how_long_steps_took() {
-        let checkout = Checkout::new();
+        let checkout = TempCheckout::new();
         fs_err::create_dir_all(&checkout.workspace.state).unwrap();
         let recorder = Recorder::default();
         let first = Durations::open(&checkout.workspace, &recorder);
@@ -94,7 +94,7 @@ mod tests {
 
     #[test]
     fn an_unreadable_file_is_a_note_and_no_failure() {
-        let checkout = Checkout::new();
+        let checkout = TempCheckout::new();
         for text in ["", "{", "[]", "{\"compile a\":-1}"] {
             checkout.write("target/xtask/durations.json", text);
             let recorder = Recorder::default();
@@ -107,7 +107,7 @@ mod tests {
 
     #[test]
     fn a_file_that_cannot_be_written_is_a_note_and_no_failure() {
-        let checkout = Checkout::new();
+        let checkout = TempCheckout::new();
         checkout.write("target/xtask", "a file where the folder should be");
         let recorder = Recorder::default();
         let durations = Durations::open(&checkout.workspace, &recorder);

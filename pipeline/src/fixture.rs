@@ -1,4 +1,4 @@
-//! What the unit tests of this crate share: reporters, and a checkout in a temporary folder.
+//! Shared by the unit tests of this crate: reporters, and a checkout in a temporary folder.
 
 use std::{collections::BTreeSet, path::Path, sync::Mutex};
 
@@ -55,12 +55,12 @@ impl Reporter for Recorder {
 }
 
 /// A checkout without any file.
-pub(crate) struct Checkout {
+pub(crate) struct TempCheckout {
     _dir: tempfile::TempDir,
     pub(crate) workspace: Workspace,
 }
 
-impl Checkout {
+impl TempCheckout {
     pub(crate) fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let root = fs_err::canonicalize(dir.path()).unwrap();
@@ -75,7 +75,7 @@ impl Checkout {
     }
 }
 
-impl Checkout {
+impl TempCheckout {
     /// The description of a package NAME with one file, specs/NAME/file.
     pub(crate) fn data(&self, name: &str, more: &str) {
         let toml = format!(

@@ -1,7 +1,7 @@
-//! What the last result of each step was made from, by the step's name: a plan compares it with what is there now,
-//! and says why a step is to be carried out. Nothing else depends on it, so trouble with it is never a failure.
+//! Notes of the inputs of each step's last result: a plan compares them with the present inputs, and says why a step
+//! is to be carried out. Nothing else depends on the notes, so an error with them is never a failure.
 //!
-//! A note has names and digests of inputs, and no content.
+//! A note contains names and digests of inputs, never their content.
 
 use std::path::{Path, PathBuf};
 
@@ -17,7 +17,7 @@ use base::{
     workspace::Workspace,
 };
 
-/// Above the size of any note that a run writes: that of a source with a hundred thousand files.
+/// More than the size of any note, even for a source with a hundred thousand files.
 const MAX_NOTE: u64 = 64 << 20;
 
 /// The notes of a checkout.
@@ -33,13 +33,13 @@ struct Note {
 }
 
 impl LastInputs {
-    /// Those that former runs have left.
+    /// The notes of former runs.
     pub fn of(workspace: &Workspace) -> Self {
         Self { dir: workspace.state.join("inputs") }
     }
 
-    /// Notes what the result of a step was made from, now that it is there. The caller holds the checkout's lock, and
-    /// one thread alone has the step.
+    /// Writes the note of a step whose result is there now. The caller must have the checkout's lock, and only one
+    /// thread may have the step.
     pub fn note(&self, kind: Kind, step: &str, inputs: &[Input], reporter: &dyn Reporter) {
         let note = Note { step: step.to_owned(), inputs: inputs.to_vec() };
         let path = self.path(kind, step);
@@ -52,7 +52,7 @@ impl LastInputs {
         }
     }
 
-    /// Why a step is to be carried out whose result is not there.
+    /// Why a step whose result is missing is to be carried out.
     pub fn why(&self, kind: Kind, step: &str, inputs: &[Input]) -> Why {
         let last = match read(&self.path(kind, step)) {
             Ok(None) => return Why::NeverDone,
@@ -83,14 +83,14 @@ impl LastInputs {
         fs_err::rename(&new, path).class(Class::Output)
     }
 
-    /// Steps are called like what they work on, which makes no names of files.
+    /// The names of steps contain `/`, so the file has the hash of the name.
     fn path(&self, kind: Kind, step: &str) -> PathBuf {
         let id = KeyBuilder::new("inputs", 1).text("step", step).finish();
         self.dir.join(format!("{}-{}.json", kind.name(), id.short()))
     }
 }
 
-/// `None` if there is none.
+/// Reads a note; `None` if there is none.
 fn read(path: &Path) -> Result<Option<Note>, String> {
     if !input::is_there(path).map_err(|e| e.to_string())? {
         return Ok(None);

@@ -1,4 +1,4 @@
-//! The pipeline: from descriptions to a signed repository.
+//! The pipeline: it turns descriptions into a signed repository.
 //!
 //! ```text
 //! specs ─ plan::Plan ─ steps::Context ─ publish::Publication
@@ -7,10 +7,10 @@
 //!         and its key    schedule: when   or not at all
 //! ```
 //!
-//! [`plan`] resolves descriptions into steps with keys; [`schedule`] runs them as soon as what they need is there;
-//! [`steps`] does each one, by the builders and the sources; [`cache`] keeps results by key. [`keys`] finds what signs,
-//! [`publish`] puts a repository in its place. [`lock`] keeps runs of one checkout apart, [`durations`] remembers how
-//! long steps took, and [`last`] what their results were made from.
+//! [`plan`] makes steps with keys from the descriptions; [`schedule`] runs each step once the steps that it needs
+//! have ended; [`steps`] has a file for each kind of step; [`cache`] keeps results by key. [`keys`] loads the signing
+//! key, [`publish`] writes the repository. [`lock`] makes runs of one checkout wait for each other; [`durations`] and
+//! [`last`] remember how long steps took and what their inputs were.
 
 pub mod cache;
 pub mod circumstances;

@@ -1,5 +1,4 @@
-//! One run at a time in a checkout, or in a folder that several checkouts write to: the second waits
-//! and says so.
+//! A lock for a checkout, or for a folder that several checkouts write to: a second run reports that it waits.
 
 use std::{
     os::unix::fs::OpenOptionsExt,
@@ -14,7 +13,7 @@ use base::{
     workspace::Workspace,
 };
 
-/// Held as long as it lives; the kernel frees it however the process ends.
+/// The lock is held until this value is dropped. The kernel frees it however the process ends.
 pub struct Lock {
     _file: File,
 }
@@ -34,7 +33,7 @@ impl Lock {
 
     /// Locks a folder, and leaves nothing in it.
     pub fn of_folder(dir: &Path, reporter: &dyn Reporter) -> Result<Self> {
-        // To open a pipe is to wait for its other end.
+        // Opening a pipe would wait until somebody opens its other end.
         let mut options = fs_err::OpenOptions::new();
         let only_folders = rustix::fs::OFlags::DIRECTORY.bits().cast_signed();
         options.options_mut().read(true).custom_flags(only_folders);
@@ -55,9 +54,9 @@ mod tests {
     use std::{sync::mpsc, time::Duration};
 
     use super::*;
-    use crate::fixture::{Checkout, Recorder, SILENT};
+    use crate::fixture::{Recorder, SILENT, TempCheckout};
 
-    /// Hands on that there is a lock to wait for.
+    /// Sends the path of the lock that a run waits for.
     struct Waits(mpsc::SyncSender<PathBuf>);
     impl Reporter for Waits {
         fn event(&self, event: &Event<'_>) {
@@ -69,7 +68,7 @@ mod tests {
 
     #[test]
     fn a_second_run_says_that_it_waits_and_goes_on_when_the_first_one_ends() {
-        let checkout = Checkout::new();
+        let checkout = TempCheckout::new();
         let first = Lock::take(&checkout.workspace, &SILENT).unwrap();
         let (send, receive) = mpsc::sync_channel(1);
         std::thread::scope(|scope| {
@@ -84,7 +83,7 @@ mod tests {
 
     #[test]
     fn a_free_lock_is_taken_without_a_word() {
-        let checkout = Checkout::new();
+        let checkout = TempCheckout::new();
         let recorder = Recorder::default();
         drop(Lock::take(&checkout.workspace, &recorder).unwrap());
         drop(Lock::take(&checkout.workspace, &recorder).unwrap());
@@ -93,12 +92,13 @@ mod tests {
 
     #[test]
     fn the_lock_of_a_folder_leaves_no_file_and_refuses_a_pipe_without_waiting() {
-        let checkout = Checkout::new();
+        let checkout = TempCheckout::new();
         let root = &checkout.workspace.root;
         drop(Lock::of_folder(root, &SILENT).unwrap());
         assert_eq!(fs_err::read_dir(root).unwrap().count(), 0);
         rustix::fs::mkfifoat(rustix::fs::CWD, root.join("pipe"), 0o600.into()).unwrap();
-        // With another end to it, a pipe can be opened at once, also by a program that would wait.
+        // The other end of the pipe is open, so that opening it does not block, and the test fails instead of
+        // hanging.
         let _other_end =
             fs_err::OpenOptions::new().read(true).write(true).open(root.join("pipe")).unwrap();
         checkout.write("file", "");

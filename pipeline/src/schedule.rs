@@ -1,7 +1,7 @@
-//! Runs steps as soon as what they need is there, several at once.
+//! Runs tasks, several at once, each after the tasks that it needs.
 //!
-//! A step that cannot be carried out on this machine holds back those that need it. A step that
-//! fails does the same to them, or stops the run once the steps under way have ended.
+//! If a task is unavailable on this machine, the tasks that need it are held back. If a task fails, the tasks that
+//! need it fail as well, or the run stops once the running tasks have ended.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -17,38 +17,38 @@ use base::{
 
 /// A step to run.
 pub struct Task<'a> {
-    /// What it is called.
+    /// Its name.
     pub name: String,
-    /// Of what kind it is.
+    /// Its kind.
     pub kind: Kind,
-    /// Whether there is something to be done, which is worth announcing.
+    /// Whether there is something to do; only then its start is reported.
     pub state: State,
-    /// How it ended in a former stage of the run; it is not begun again.
+    /// How it ended in an earlier stage of the run; it does not run again.
     pub earlier: Option<Ended>,
     /// Indices of the tasks whose results it needs.
     pub needs: Vec<usize>,
     /// Skip this task unless all tasks of at least one of these groups end well: an image is built only if some
     /// compile that wants it has its sources.
     pub needs_any: Vec<Vec<usize>>,
-    /// What it uses alone while it is carried out. Until that is free, the worker takes another task.
+    /// The resource that it needs while it runs. Until the resource is free, workers take other tasks.
     pub resource: Option<Resource>,
-    /// Does it.
+    /// Does the work.
     pub run: Box<dyn FnOnce() -> Result<Done, Trouble> + Send + 'a>,
 }
 
-/// Something that one task at a time can use.
+/// Something that one task at a time may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Resource {
     /// All cores of the machine, and the memory that a compiler on each of them needs.
     AllCores,
 }
 
-/// A step ended well.
+/// How a task succeeded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Done {
     /// Its result was there.
     Cached,
-    /// It was not, but nothing asks for it.
+    /// Its result was missing, but no other step needs it.
     NotNeeded,
     /// It was carried out.
     Built,
@@ -76,7 +76,7 @@ pub struct Ended {
 }
 
 impl Ended {
-    /// Without any work, for this reason.
+    /// For a task that did not run, for this reason.
     pub fn without(trouble: Trouble) -> Self {
         let (outcome, reason) = match trouble {
             Trouble::Unavailable(reason) => (Outcome::HeldBack, reason),
@@ -85,7 +85,7 @@ impl Ended {
         Self { outcome, time: Duration::ZERO, reason: Some(reason) }
     }
 
-    /// Why there is no result, for what needs it.
+    /// The reason why there is no result, for the tasks that need it.
     pub fn trouble(&self) -> Option<Trouble> {
         let reason = self.reason.clone()?;
         Some(match self.outcome {
@@ -95,12 +95,12 @@ impl Ended {
     }
 }
 
-/// What becomes of the other steps when one fails.
+/// What happens to the other tasks when one fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OnFailure {
-    /// None is begun any more.
+    /// No other task begins.
     Stop,
-    /// Those that do not need it go on; the others have failed with it.
+    /// Tasks that do not need it go on; tasks that need it fail as well.
     GoOn,
 }
 
@@ -194,12 +194,12 @@ impl<'a> Progress<'a> {
         task.resource.filter(|_| works)
     }
 
-    /// How the task has ended, if it is not to be carried out.
+    /// How the task ended, if it does not run: in an earlier stage, or because a task that it needs has no result.
     fn ended_without_work(&self, task: &Task<'_>) -> Option<Ended> {
         task.earlier.clone().or_else(|| self.trouble_before(task).map(Ended::without))
     }
 
-    /// Why the task cannot be begun.
+    /// Why the task cannot begin.
     fn trouble_before(&self, task: &Task<'_>) -> Option<Trouble> {
         let trouble =
             |steps: &[usize]| steps.iter().find_map(|n| self.ended[*n].as_ref()?.trouble());
@@ -213,7 +213,7 @@ fn carry_out(task: Task<'_>, reporter: &dyn Reporter) -> Ended {
         reporter.event(&Event::StepStarted { step: &task.name, kind: task.kind });
     }
     let start = Instant::now();
-    // A fault of our own must end the run like any other failure, not leave the others waiting.
+    // A panic must end the run like any other failure; otherwise the other workers would wait for ever.
     let result = catch_unwind(AssertUnwindSafe(task.run)).unwrap_or_else(|_| {
         let message = "this is a fault in xtask; the lines above say where";
         Err(Failure::new(Class::Package, message).into())

@@ -1,4 +1,4 @@
-//! What the builder image's abi.toml is an input of.
+//! The steps that have the builder image's abi.toml as an input.
 
 use std::collections::BTreeMap;
 

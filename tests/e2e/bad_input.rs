@@ -12,7 +12,7 @@ fn snapshot(name: &str, cases: &[(&str, String)]) {
     insta::assert_snapshot!(name, text.join("\n"));
 }
 
-/// What `rpm` says of this description.
+/// The output of `rpm` for this description.
 fn description(toml: &str) -> String {
     let checkout = Checkout::empty();
     checkout.write("specs/p/package.toml", toml);
@@ -20,7 +20,7 @@ fn description(toml: &str) -> String {
     failure(&checkout)
 }
 
-/// What `rpm` says of these keys in `[package.p]`.
+/// The output of `rpm` for these keys in `[package.p]`.
 fn package(keys: &str) -> String {
     description(&format!("[package.p]\n{HEAD}{keys}{LOG}"))
 }

@@ -204,7 +204,7 @@ fn the_last_duration_of_the_rest_is_told() {
     assert!(all(&events, "published")[0]["last_millis"].is_u64());
 }
 
-/// What is there is whole at any moment, and the next run makes the rest of it.
+/// The repository is complete at any moment, and the next run builds the rest.
 #[test]
 fn a_run_that_is_killed_between_its_publications_leaves_a_whole_repository() {
     let (tools, checkout) = with_a_compile();

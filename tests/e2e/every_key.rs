@@ -81,7 +81,7 @@ fn no_key_of_the_schema_is_without_a_build() {
     for file in walk(&specs).iter().filter(|f| f.ends_with("package.toml")) {
         used(&fs_err::read_to_string(specs.join(file)).unwrap(), &mut found);
     }
-    // What is written by tests: sources that are fetched, crates and containers that are built.
+    // Keys that other tests cover: sources that are fetched, crates and containers that are built.
     let tests = repository().join("tests/e2e");
     let written: String = ["sources", "container"]
         .iter()

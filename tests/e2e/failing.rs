@@ -1,4 +1,4 @@
-//! What becomes of a run in which something fails: the rest is published, and nothing is lost.
+//! If a step fails, the other packages are published, and nothing is lost.
 
 use serde_json::Value;
 

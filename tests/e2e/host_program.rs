@@ -7,7 +7,7 @@ use crate::{
     support,
 };
 
-/// Those that need no source from elsewhere: where there is a network, the others take an hour.
+/// Packages that need no source from elsewhere: with a network, the others would take an hour.
 const REAL: [&str; 3] = ["calico-mesos", "mesos-calico-firewalld", "mesos-init-wrapper"];
 
 /// Builds the real packages, signed by the test key, for this address.
@@ -301,7 +301,7 @@ fn main() {
         assert!(name != "PASS" && !found(&value), "{name:?} holds the passphrase");
     }
     for process in std::fs::read_dir("/proc").unwrap().flatten() {
-        // Those that have ended meanwhile have no arguments any more.
+        // Programs that have ended meanwhile have no arguments.
         let line = std::fs::read(process.path().join("cmdline")).unwrap_or_default();
         assert!(!found(&line), "an argument of {process:?} holds the passphrase");
     }

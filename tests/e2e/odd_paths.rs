@@ -16,7 +16,7 @@ use crate::{
 /// All that may stand in the path of a checkout.
 const GOOD: &[u8] = b"-a b$c'd\"e#f,g=h\\i&j;k`l\nm]n{o}p\tq!r~s|t<u(v)w^x\r\x01\x7f\xc3\xa4";
 
-/// What may not, where crates are compiled, and how the message calls it.
+/// Characters that a path must not have if crates are compiled, and their names in the message.
 const BAD_FOR_CRATES: [(&[u8], &str); 7] = [
     (b"a:b", "has a `:` in it"),
     (b"a%b", "has a `%` in it"),

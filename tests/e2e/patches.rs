@@ -295,7 +295,7 @@ fn a_file_that_is_not_unpacked_is_pinned_checked_and_put_under_its_name() {
     assert_eq!(read(&checkout.path("tree/p/p/fix.patch")), FIX);
     assert!(read(&checkout.path("specs/p/package.toml")).contains(&sha256(FIX.as_bytes())));
 
-    // What stands there for something else is not pinned, what is too large or another one not taken.
+    // A page in place of the file is not pinned; a file that is too large, or has another checksum, is refused.
     let text = of("/d/sorry.patch", "unpack = false\n");
     let (code, said) = fetch_fails(&text, &["--pin"], &[]);
     assert!(code == 4 && said.contains("it is a web page"), "{said}");

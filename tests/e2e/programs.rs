@@ -42,7 +42,7 @@ fn standing_still(tools: &Tools, checkout: &Checkout, (program, what): (&str, &s
     run
 }
 
-/// What a run may be doing when it is stopped.
+/// The programs that a run may be waiting for when it is stopped.
 const PROGRAMS: [(&str, &str); 11] = [
     ("rustc", "-vV"),
     ("cargo", "fetch"),
@@ -80,7 +80,7 @@ fn a_signal_to_the_run_alone_ends_every_program_with_all_that_it_has_started() {
     }
 }
 
-/// Nobody can act on SIGKILL; what it leaves would hold the lock of cargo's target folder.
+/// A program cannot handle SIGKILL. Its children would keep the lock of cargo's target folder.
 #[test]
 fn the_next_run_ends_the_programs_of_a_killed_run() {
     if !support::have("kill -9 and programs", &["git", "mkfifo", "sh"]) {

@@ -122,7 +122,7 @@ fn a_repository_is_synced_to_disk_before_the_exchange() {
     assert!(after.lines().any(|l| l.contains("fsync(") && l.contains("/dist>")), "{trace}");
 }
 
-/// What was published is read before the work; nothing in it can end the program without a message.
+/// The published release.json is read before the work; no content of it can end the program without a message.
 #[test]
 fn a_list_of_contents_that_is_nested_deeply_is_an_error_that_helps() {
     let checkout = Checkout::new();

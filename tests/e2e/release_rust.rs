@@ -14,7 +14,7 @@ use crate::{
 
 const PINNED: &str = "[workspace.metadata.release]\nrust = \"1.91.0\"\n";
 
-/// What a stand-in notes of its variables.
+/// The variables that a stand-in writes down.
 const NOTE: &str = r#"
 echo "$NAME toolchain=${RUSTUP_TOOLCHAIN-} cargo=${CARGO-} rustc=${RUSTC-} wrapper=${RUSTC_WRAPPER-}" >>"$DIR/variables"
 "#;
@@ -121,7 +121,7 @@ fn a_release_is_compiled_by_the_rust_that_the_checkout_names_whatever_the_shell_
     assert_eq!(release_json(&checkout)["compiler"], "rustc 1.80.0 (a stand-in)");
 }
 
-/// What is refused, and what the message says: before anything is fetched, compiled or asked for.
+/// Situations in which a release is refused before anything is fetched or compiled, with the message.
 #[test]
 fn a_release_without_its_rust_is_refused_before_the_work() {
     let refused = |spoil: fn(&Tools, &Checkout), parts: [&str; 2]| {
@@ -145,7 +145,7 @@ fn a_release_without_its_rust_is_refused_before_the_work() {
         |tools, _| tools.add("rustup", "echo broken >&2; exit 1"),
         ["ended with exit status: 1: broken", "Rust 1.91.0"],
     );
-    // Those of a distribution, which rustup has no say in.
+    // cargo and rustc of a distribution, which rustup does not control.
     let other_rustc = |tools: &Tools, _: &Checkout| {
         tools.add("rustc", "echo rustc 1.63.0; echo release: 1.63.0");
     };

@@ -1,4 +1,4 @@
-//! What `--json` prints, by the schema that `schema` prints, judged by the distribution's jsonschema.
+//! The output of `--json` is valid by the schema that `schema` prints. The distribution's jsonschema checks it.
 
 use std::process::Command;
 
@@ -19,7 +19,7 @@ fn kinds(checkout: &Checkout, args: &[&str]) -> Vec<String> {
     kinds
 }
 
-/// What jsonschema says of a line.
+/// Whether a line is valid, and the messages of jsonschema.
 fn validate(checkout: &Checkout, line: &str) -> (bool, String) {
     checkout.write("line.json", line);
     let mut command = Command::new("jsonschema");

@@ -24,7 +24,7 @@ fn an_engine_that_hangs_is_told_of_and_ends_with_the_run() {
     if !support::have("an engine that hangs", &["kill", "mkfifo", "sh", "tail"]) {
         return;
     }
-    // What hangs, the step that waits for it, and the program that it names.
+    // The call that hangs, the step that waits for it, and the program that is reported.
     let cases = [
         ("build", "image test", "podman", ("-INT", 130)),
         ("run", "image test", "podman run", ("-TERM", 143)),
@@ -57,7 +57,7 @@ fn an_engine_that_hangs_is_told_of_and_ends_with_the_run() {
     }
 }
 
-/// What docker's client says of a service that it does not reach, in two of its versions.
+/// The messages of two versions of docker's client if it cannot reach its service.
 const UNREACHED: [&str; 3] = [
     "Cannot connect to the Docker daemon at tcp://127.0.0.1:1. Is the docker daemon running?",
     "error during connect: Get \"http://127.0.0.1:1/v1.24/version\": dial tcp 127.0.0.1:1: connect: connection refused",

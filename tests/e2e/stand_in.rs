@@ -38,7 +38,7 @@ pub fn write(base: &Path, table: &Path, more: &[&str], assets: &str) {
     repodata::write(base, &[signed], 0, &key).unwrap();
 }
 
-/// What the table's libraries provide, and what no table has.
+/// The names that the table's libraries provide, and names that are in no table.
 fn provides(table: &Path) -> BTreeSet<String> {
     let table: toml::Table = toml::from_str(&fs_err::read_to_string(table).unwrap()).unwrap();
     let mut provides = BTreeSet::from(["rtld(GNU_HASH)".to_owned(), "/sbin/ldconfig".into()]);

@@ -1,4 +1,4 @@
-//! What a plan says of each step's state: its result is there, it is to do, or nobody asks for it.
+//! The state of each step in a plan: cached, to do, or not needed.
 
 use serde_json::Value;
 
@@ -37,7 +37,7 @@ fn a_missing_result_that_is_not_needed_is_not_called_cached() {
     for start in ["start  image test", "start  compile boxed: make"] {
         assert!(said.lines().any(|line| line == start), "no `{start}` in\n{said}");
     }
-    // Whether the image is there only the engine knows, and nobody has to ask it.
+    // Only the engine knows whether it has the image, and no step needs it.
     assert_eq!(states(&tools, &checkout), all("not-needed", "cached"));
     let text = support::ok(&mut tools.xtask(&checkout, &["plan"]));
     let image = text.lines().find(|line| line.starts_with("image test")).unwrap();

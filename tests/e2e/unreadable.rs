@@ -1,4 +1,4 @@
-//! What is there and cannot be read is an error, and never passed over as if it were not there.
+//! A file that is there and cannot be read is an error; it is never treated as a missing file.
 
 use std::{os::unix::fs::PermissionsExt, path::Path, process::Command};
 

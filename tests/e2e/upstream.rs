@@ -16,7 +16,7 @@ use crate::{
 
 const MORE: [&str; 6] = ["git", "dnf", "rpm", "unshare", "ip", "tar"];
 
-/// What the packages ask for beside libraries; all but the plug-in is in the image.
+/// Requirements of the packages that are not libraries; all but the plug-in are in the image.
 const SYSTEM: [&str; 9] = [
     "cyrus-sasl-md5",
     "shadow-utils",
@@ -140,7 +140,7 @@ fn the_real_descriptions_of_mesos_and_net_modules_up_to_running_daemons() {
     let base_url = format!("file://{}", out.display());
     yard.ok(&[&["rpm", "--base-url", &base_url][..], &sources].concat());
 
-    // Nobody can take them for the real ones.
+    // They cannot be mistaken for the real ones.
     let (code, said) = yard.fails(&[&["rpm", "--release"][..], &sources].concat());
     assert_eq!(code, 2, "{said}");
     let names: Vec<_> = crate::checkout::walk(&out);

@@ -1,4 +1,4 @@
-//! What `verify` says of repositories that somebody has changed.
+//! `verify` refuses repositories that somebody has changed.
 
 use std::{os::unix::fs::FileExt, path::Path, process::Command};
 

@@ -35,7 +35,7 @@ const ALLOWED: [(&str, &[&str]); 8] = [
 /// Crates of the workspace without code to judge: this test.
 const NOT_JUDGED: [&str; 1] = ["tests/layers"];
 
-type Outcome = Result<(), Box<dyn Error>>;
+type TestResult = Result<(), Box<dyn Error>>;
 
 /// The names of the workspace's crates, as code spells them.
 fn crates() -> BTreeSet<String> {
@@ -52,7 +52,7 @@ fn crates() -> BTreeSet<String> {
     names.map(str::to_owned).into()
 }
 
-/// What is wrong with the uses of a crate that is called `name`.
+/// The forbidden uses in the crate `name`.
 fn faults(name: &str, allowed: &[&str], uses: &Uses) -> Vec<String> {
     let foreign =
         uses.crates.iter().filter(|(_, other)| other != name && !allowed.contains(&&**other));
@@ -96,7 +96,7 @@ fn files(src: &Path) -> Result<Files, Box<dyn Error>> {
 }
 
 #[test]
-fn no_file_uses_what_is_not_below_it() -> Outcome {
+fn no_file_uses_what_is_not_below_it() -> TestResult {
     let mut found = Vec::new();
     for (folder, allowed) in ALLOWED {
         let dir = workspace().join(folder);
@@ -120,7 +120,7 @@ fn no_file_uses_what_is_not_below_it() -> Outcome {
 }
 
 #[test]
-fn every_crate_of_the_workspace_is_judged() -> Outcome {
+fn every_crate_of_the_workspace_is_checked() -> TestResult {
     let manifest = table(&workspace().join("Cargo.toml"))?;
     let mut members = BTreeSet::new();
     for member in manifest["workspace"]["members"].as_array().into_iter().flatten() {

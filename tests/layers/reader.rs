@@ -21,7 +21,7 @@ struct Module {
     file: PathBuf,
     parent: Option<usize>,
     children: BTreeMap<String, usize>,
-    /// What it defines; true for types.
+    /// The names that it defines; `true` for types.
     items: BTreeMap<String, bool>,
     /// The names that `use` brings, with what they stand for.
     imports: Vec<(String, Vec<String>)>,
@@ -30,7 +30,7 @@ struct Module {
     paths: BTreeSet<Vec<String>>,
 }
 
-/// That one file uses another.
+/// A use of one file by another.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Use {
     pub(crate) from: PathBuf,
@@ -41,7 +41,7 @@ pub(crate) struct Use {
     pub(crate) is_type: bool,
 }
 
-/// What the code of a crate uses.
+/// The uses in the code of a crate.
 #[derive(Debug, Default)]
 pub(crate) struct Uses {
     /// Files of the same crate.
@@ -50,8 +50,8 @@ pub(crate) struct Uses {
     pub(crate) crates: BTreeSet<(PathBuf, String)>,
 }
 
-/// Where a path leads.
-enum Target {
+/// The item that a path leads to.
+enum UsedItem {
     Module(usize),
     Item { module: usize, is_type: bool },
     Crate(String),
@@ -141,13 +141,13 @@ impl Reader<'_> {
             let imports = module.imports.iter().map(|(_, path)| path);
             for path in imports.chain(&module.globs).chain(&module.paths) {
                 let (to, is_type) = match self.find(id, path, 0) {
-                    Some(Target::Crate(name)) => {
+                    Some(UsedItem::Crate(name)) => {
                         uses.crates.insert((module.file.clone(), name));
                         continue;
                     }
-                    Some(Target::Item { module, is_type }) => (module, is_type),
+                    Some(UsedItem::Item { module, is_type }) => (module, is_type),
                     // What is used of it shows in the code.
-                    Some(Target::Module(_)) | None => continue,
+                    Some(UsedItem::Module(_)) | None => continue,
                 };
                 let to = self.modules[to].file.clone();
                 if to != module.file {
@@ -160,37 +160,37 @@ impl Reader<'_> {
     }
 
     /// Where `path` leads, as written in the module `id`.
-    fn find(&self, id: usize, path: &[String], depth: usize) -> Option<Target> {
+    fn find(&self, id: usize, path: &[String], depth: usize) -> Option<UsedItem> {
         let (first, rest) = path.split_first()?;
         let start = match first.as_str() {
-            "crate" => Target::Module(self.root(id)),
-            "self" => Target::Module(id),
-            "super" => Target::Module(self.modules[id].parent?),
+            "crate" => UsedItem::Module(self.root(id)),
+            "self" => UsedItem::Module(id),
+            "super" => UsedItem::Module(self.modules[id].parent?),
             _ => match self.name(id, first, rest.is_empty(), depth) {
                 Some(target) => target,
-                None if self.others.contains(first) => Target::Crate(first.clone()),
+                None if self.others.contains(first) => UsedItem::Crate(first.clone()),
                 None => return None,
             },
         };
         self.follow(start, rest, depth)
     }
 
-    fn follow(&self, start: Target, rest: &[String], depth: usize) -> Option<Target> {
-        let Target::Module(at) = start else { return Some(start) };
+    fn follow(&self, start: UsedItem, rest: &[String], depth: usize) -> Option<UsedItem> {
+        let UsedItem::Module(at) = start else { return Some(start) };
         let Some((next, rest)) = rest.split_first() else { return Some(start) };
         let target = match next.as_str() {
-            "super" => Target::Module(self.modules[at].parent?),
-            "self" => Target::Module(at),
+            "super" => UsedItem::Module(self.modules[at].parent?),
+            "self" => UsedItem::Module(at),
             _ => self.name(at, next, rest.is_empty(), depth)?,
         };
         self.follow(target, rest, depth)
     }
 
     /// A name in a module. At a path's end it is an item rather than a module; before it, a module.
-    fn name(&self, id: usize, name: &str, is_last: bool, depth: usize) -> Option<Target> {
+    fn name(&self, id: usize, name: &str, is_last: bool, depth: usize) -> Option<UsedItem> {
         let module = &self.modules[id];
-        let item = || module.items.get(name).map(|&is_type| Target::Item { module: id, is_type });
-        let child = || module.children.get(name).map(|&child| Target::Module(child));
+        let item = || module.items.get(name).map(|&is_type| UsedItem::Item { module: id, is_type });
+        let child = || module.children.get(name).map(|&child| UsedItem::Module(child));
         let own = if is_last { item().or_else(child) } else { child().or_else(item) };
         if own.is_some() || depth > 20 {
             return own;
@@ -202,21 +202,21 @@ impl Reader<'_> {
                 self.find_import(id, path, depth + 1)
             })
             .collect::<Vec<_>>();
-        let is_module = |t: &Target| matches!(t, Target::Module(_));
+        let is_module = |t: &UsedItem| matches!(t, UsedItem::Module(_));
         let mut found = found;
         found.sort_by_key(|t| is_module(t) == is_last);
         found.into_iter().next().or_else(|| {
             module.globs.iter().find_map(|path| match self.find_import(id, path, depth + 1)? {
-                Target::Module(at) if at != id => self.name(at, name, is_last, depth + 1),
+                UsedItem::Module(at) if at != id => self.name(at, name, is_last, depth + 1),
                 _ => None,
             })
         })
     }
 
     /// Imports do not lead to themselves: `use walkdir;` is the crate, not the import.
-    fn find_import(&self, id: usize, path: &[String], depth: usize) -> Option<Target> {
+    fn find_import(&self, id: usize, path: &[String], depth: usize) -> Option<UsedItem> {
         if self.others.contains(&path[0]) && !self.modules[id].children.contains_key(&path[0]) {
-            return Some(Target::Crate(path[0].clone()));
+            return Some(UsedItem::Crate(path[0].clone()));
         }
         let is_external = !["crate", "self", "super"].contains(&path[0].as_str())
             && !self.modules[id].children.contains_key(&path[0])

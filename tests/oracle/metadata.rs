@@ -9,7 +9,7 @@ use quick_xml::{Reader, events::Event};
 use crate::{fixtures, support};
 
 /// Every element of every package as `path attributes text`, sorted, by file and package.
-type Facts = BTreeMap<String, Vec<String>>;
+type MetadataFacts = BTreeMap<String, Vec<String>>;
 
 #[test]
 fn createrepo_c_agrees() {
@@ -75,8 +75,8 @@ fn verification_finds_what_was_changed() {
     assert!(problems[0].message.contains("another key"), "{problems:?}");
 }
 
-fn facts(repodata: &Path) -> Facts {
-    let mut facts = Facts::new();
+fn facts(repodata: &Path) -> MetadataFacts {
+    let mut facts = MetadataFacts::new();
     for entry in fs_err::read_dir(repodata).unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_name().unwrap().to_str().unwrap().to_owned();
@@ -89,7 +89,7 @@ fn facts(repodata: &Path) -> Facts {
     facts
 }
 
-fn read(xml: &str, kind: &str, facts: &mut Facts) {
+fn read(xml: &str, kind: &str, facts: &mut MetadataFacts) {
     let mut reader = Reader::from_str(xml);
     let mut path: Vec<String> = Vec::new();
     let mut package = Vec::new();

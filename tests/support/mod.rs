@@ -1,4 +1,4 @@
-//! What both rings share: the tools that must be there, scratch folders, and test keys.
+//! Shared by both rings: the tools that must be there, scratch folders, and test keys.
 
 // Each ring uses its own part of it.
 #![allow(dead_code)]

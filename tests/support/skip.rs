@@ -40,7 +40,7 @@ pub fn on_path(name: &str) -> Option<PathBuf> {
     std::env::split_paths(&path).map(|dir| dir.join(name)).find(|p| p.is_file())
 }
 
-/// Where tests keep what is dear to make.
+/// The folder for files that take long to make, such as keys.
 pub fn scratch_root() -> PathBuf {
     let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("rings");
     fs_err::create_dir_all(&dir).unwrap();

@@ -1,4 +1,4 @@
-//! The command line: names, help, and how its faults are told.
+//! The command line: commands, options, help, and errors.
 
 use std::{ffi::OsString, path::PathBuf};
 
@@ -25,19 +25,18 @@ pub(crate) struct Cli {
     pub(crate) checkout: CheckoutArgs,
 }
 
-/// Whether results and failures are to be JSON, which is to be known before the words are understood.
+/// Whether to print JSON. This must be known before the arguments are parsed, for their errors.
 pub(crate) fn wants_json() -> bool {
     std::env::args_os().take_while(|word| word != "--").any(|word| word == "--json")
 }
 
 impl Cli {
-    /// Reads the command line. Help ends the process, and so does a fault in it, unless it is to be
-    /// told as JSON.
+    /// Parses the command line. `--help` and errors end the process; with `--json` an error is returned instead.
     pub(crate) fn read(json: bool) -> Result<Self> {
         Self::read_from(std::env::args_os(), json)
     }
 
-    /// Reads these words.
+    /// Parses these arguments, the first of which is the program.
     pub(crate) fn read_from(words: impl IntoIterator<Item = OsString>, json: bool) -> Result<Self> {
         match Self::try_parse_from(words) {
             Ok(cli) => Ok(cli),
@@ -47,7 +46,7 @@ impl Cli {
     }
 }
 
-/// Its first paragraph says what is wrong, the others what is right.
+/// The first paragraph of clap's text is the message, the rest is the help.
 fn unknown(fault: &clap::Error) -> Failure {
     let text = fault.render().to_string();
     let (message, help) = text.trim().split_once("\n\n").unwrap_or((text.trim(), ""));
@@ -249,7 +248,7 @@ pub(crate) struct KeyArgs {
 }
 
 impl KeyArgs {
-    /// The key that is named, if one is.
+    /// The key that the arguments name, if they name one.
     pub(crate) fn named(&self) -> Option<Named> {
         let gpg = self.gpg_key.clone().map(Named::Gpg);
         gpg.or_else(|| self.key.clone().map(Named::File))

@@ -1,14 +1,14 @@
-//! What the shell allows to this process. Too little of it would show up far from its cause, as a
-//! program that cannot be started or a file that cannot be opened.
+//! Limits of the shell on this process. With too low limits a program or a file could not be opened later, and the
+//! message would not name the cause.
 
 use rustix::process::{Resource, getrlimit};
 
 use base::failure::{Class, Failure, Result};
 
-/// Open files that cargo, the linker and an archive of many packages need at least.
+/// The number of open files that cargo, the linker and a repository of many packages need at least.
 const OPEN_FILES: u64 = 64;
 
-/// Refuses to work with too few open files.
+/// Fails if the limit of open files is too low.
 pub(crate) fn check() -> Result<()> {
     match getrlimit(Resource::Nofile).current {
         Some(allowed) if allowed < OPEN_FILES => Err(Failure::new(

@@ -1,5 +1,4 @@
-//! Signs through the user's gpg and its agent: the secret key never comes here, it may be on a
-//! card.
+//! Signs with the user's gpg and its agent: this program never sees the secret key, which may be on a card.
 
 use std::{io::Read, process::Output};
 
@@ -50,12 +49,12 @@ impl GpgKey {
         Ok(own)
     }
 
-    /// That the secret part is missing would be found out at the end, when all is compiled.
+    /// Checks for the secret part now; otherwise its lack would be found after everything is compiled.
     fn check_has_secret(&self) -> Result<()> {
         let mut gpg = Program::new("gpg");
         gpg.args(["--batch", "--with-colons", "--list-secret-keys", "--", &self.id]);
         let output = gpg.output().map_err(|e| Failure::new(Class::Key, e.to_string()))?;
-        // The fifteenth field is `#` where the secret part of the primary key was left out.
+        // The fifteenth field is `#` if the secret part of the primary key is missing.
         let list = String::from_utf8_lossy(&output.stdout);
         let has = |line: &str| line.starts_with("sec:") && line.split(':').nth(14) != Some("#");
         if output.status.success() && list.lines().any(has) {
@@ -72,15 +71,15 @@ impl Signer for GpgKey {
         &self.certificate
     }
 
-    /// The signature bears the present time: the agent signs what gpg hands it, and gpg dates it.
+    /// The signature has the present time, since gpg sets it.
     fn sign(&self, data: &mut dyn Read, _time: u32) -> el7rpm::Result<Vec<u8>> {
-        // The exclamation mark: this very key, not a subkey that rpm 4.11 would not know.
+        // `!` means this very key, not a subkey, which rpm 4.11 would not know.
         let user = format!("{}!", self.id);
         let mut gpg = Program::new("gpg");
         gpg.args(["--batch", "--no-armor", "--digest-algo", "SHA256", "--local-user", &user]);
         gpg.args(["--detach-sign", "--output", "-", "-"]);
         let (output, copied) = gpg.output_with_input(data)?;
-        // If gpg ends early, its own words say more than a broken pipe.
+        // If gpg ends early, its own message says more than the error of the pipe.
         if !output.status.success() {
             let words = words(&output);
             return Err(Error::Sign(format!("gpg ended with {}: {words}", output.status)));
@@ -90,7 +89,7 @@ impl Signer for GpgKey {
     }
 }
 
-/// Its complaints, without anything that would steer the terminal.
+/// gpg's messages, without control characters.
 fn words(output: &Output) -> String {
     let words = String::from_utf8_lossy(&output.stderr);
     let words: String = words.chars().filter(|c| !c.is_control() || *c == '\n').collect();

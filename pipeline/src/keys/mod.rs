@@ -1,4 +1,4 @@
-//! Which key signs: a file, the user's gpg, or the checkout's own development key.
+//! The signing key: a file, a key of the user's gpg, or the checkout's development key.
 
 mod gpg;
 mod passphrase;
@@ -35,21 +35,21 @@ pub enum Named {
 
 /// A key that is ready to sign.
 pub struct Keys {
-    /// Signs.
+    /// The signer.
     pub signer: Box<dyn Signer>,
-    /// Whether it is the development key, which nobody but this checkout should trust.
+    /// Whether it is the development key of this checkout, which no host should trust.
     pub development: bool,
 }
 
 impl Keys {
-    /// Whether it is a development key, wherever it was read from.
+    /// Whether it is a development key, of this checkout or of another one.
     pub fn is_for_development(&self) -> bool {
         let ids = self.signer.certificate().user_ids();
         self.development || ids.iter().any(|id| id == DEVELOPMENT_ID)
     }
 }
 
-/// User id of development keys: it must be plain to whoever meets it that it is not for release.
+/// User id of development keys: everybody who sees it must know that the key is not for releases.
 const DEVELOPMENT_ID: &str =
     "mesos-calico DEVELOPMENT KEY - not for release <development@localhost>";
 
@@ -95,17 +95,17 @@ fn find(named: Option<&Named>, passphrase: &Passphrase) -> Result<Option<Keys>> 
     Ok(Some(Keys { signer, development: false }))
 }
 
-/// Fingerprint of the development key, if there is one: for those who only look.
+/// Fingerprint of the development key, if there is one. No key is made.
 pub fn development_fingerprint(workspace: &Workspace) -> Result<Option<String>> {
     Ok(read_development(&development_path(workspace))?.map(|key| key.certificate().fingerprint()))
 }
 
-/// Where the development key lies.
+/// The path of the development key.
 pub fn development_path(workspace: &Workspace) -> PathBuf {
     workspace.state.join("keys/development.asc")
 }
 
-/// Loads the development key; makes it where there is none.
+/// Loads the development key; makes one if there is none.
 pub fn development(workspace: &Workspace, reporter: &dyn Reporter) -> Result<SecretKey> {
     let path = development_path(workspace);
     if let Some(key) = read_development(&path)? {
@@ -117,7 +117,7 @@ pub fn development(workspace: &Workspace, reporter: &dyn Reporter) -> Result<Sec
     Ok(key)
 }
 
-/// The development key, if there is one. One that cannot be read is not taken for a missing one.
+/// The development key, if there is one. An unreadable key is an error.
 fn read_development(path: &Path) -> Result<Option<SecretKey>> {
     if !input::is_there(path).class(Class::Key)? {
         return Ok(None);
@@ -133,7 +133,7 @@ fn read_development(path: &Path) -> Result<Option<SecretKey>> {
     Ok(Some(key))
 }
 
-/// Readable by its owner alone from the first byte on, and whole or not there.
+/// Writes a file that only its owner may read, from its first byte on. After a crash it is complete or not there.
 fn store(path: &Path, text: &str) -> Result<()> {
     let dir = path.parent().unwrap_or(Path::new("."));
     fs_err::create_dir_all(dir).class(Class::Key)?;

@@ -1,4 +1,4 @@
-//! The passphrase of the key: where it comes from. Nothing that is run can get it from there.
+//! Reads the passphrase of the key. Programs that are run cannot read it.
 
 use std::{
     io::{self, BufRead, BufReader, IsTerminal, Read},
@@ -10,30 +10,33 @@ use zeroize::Zeroizing;
 
 use base::process;
 
-/// Where the passphrase comes from. It is not asked for before a key wants it.
+/// Where the passphrase comes from. It is read only if the key needs one.
 pub enum Passphrase {
-    /// A variable, by its name.
+    /// A variable of this name.
     Variable(String),
-    /// A descriptor, by its number, and what it leads to.
+    /// An inherited file descriptor: its number, and the file behind it.
     Descriptor(u32, io::Result<fs_err::File>),
-    /// The user.
+    /// The user types it.
     Terminal,
 }
 
 impl Passphrase {
-    /// In a variable, which no program gets that is run from now on. To be called before any is.
+    /// In a variable. Programs that are run from now on do not get the variable, so call this before any program is
+    /// run.
     pub fn in_variable(name: String) -> Self {
         process::hide(name.clone());
         Self::Variable(name)
     }
 
-    /// Behind an open descriptor, which no program gets that is run from now on. To be called before any is.
+    /// Behind an open file descriptor. Programs that are run from now on do not get the descriptor, so call this
+    /// before any program is run.
     pub fn behind(number: u32) -> Self {
-        // Rust's own descriptors close when a program is started; the one that was inherited does not.
+        // Descriptors that Rust opens are closed when a program starts; the inherited one is not, so it is closed
+        // here.
         let own = fs_err::File::open(format!("/dev/fd/{number}"));
         match i32::try_from(number) {
             Ok(0) => drop(read_nothing()),
-            // Output, which has its uses after the passphrase.
+            // Standard output and error are still needed.
             Ok(1 | 2) | Err(_) => {}
             Ok(inherited) => drop(nix::unistd::close(inherited)),
         }
@@ -50,7 +53,7 @@ impl Passphrase {
             Self::Descriptor(number, file) => {
                 let mut text = Zeroizing::new(String::new());
                 let read = match file {
-                    // One line: the other end need not close.
+                    // Only one line is read, so the other end may stay open.
                     Ok(file) => BufReader::new(file.take(4096)).read_line(&mut text),
                     Err(e) => Err(io::Error::new(e.kind(), e.to_string())),
                 };
@@ -81,7 +84,7 @@ fn missing(message: String) -> Error {
     Error::Key { message, help: Some(help.into()) }
 }
 
-/// Standard input has to stay open, or another file would take its number.
+/// Replaces standard input by /dev/null: if it were closed, the next file would get its number.
 fn read_nothing() -> io::Result<()> {
     Ok(rustix::stdio::dup2_stdin(fs_err::File::open("/dev/null")?.file())?)
 }

@@ -1,21 +1,21 @@
 use std::os::unix::fs::PermissionsExt;
 
 use super::*;
-use crate::fixture::{Checkout, KEY, LOCKED_KEY, LOCKED_PASSPHRASE, Recorder, SILENT};
+use crate::fixture::{KEY, LOCKED_KEY, LOCKED_PASSPHRASE, Recorder, SILENT, TempCheckout};
 
 fn mode(path: &Path) -> u32 {
     fs_err::metadata(path).unwrap().permissions().mode() & 0o7777
 }
 
 /// A passphrase in a file that stands for an inherited descriptor.
-fn behind_descriptor(checkout: &Checkout, text: &str) -> Passphrase {
+fn behind_descriptor(checkout: &TempCheckout, text: &str) -> Passphrase {
     checkout.write("passphrase", text);
     Passphrase::Descriptor(9, fs_err::File::open(checkout.workspace.root.join("passphrase")))
 }
 
 #[test]
 fn a_stored_key_is_for_its_owner_alone_and_replaces_what_a_killed_run_left() {
-    let checkout = Checkout::new();
+    let checkout = TempCheckout::new();
     let path = development_path(&checkout.workspace);
     let rest = path.with_extension("tmp");
     checkout.write("target/xtask/keys/development.tmp", "half a key");
@@ -27,7 +27,7 @@ fn a_stored_key_is_for_its_owner_alone_and_replaces_what_a_killed_run_left() {
 
 #[test]
 fn the_development_key_that_is_there_is_taken_and_no_other_is_made() {
-    let checkout = Checkout::new();
+    let checkout = TempCheckout::new();
     assert_eq!(development_fingerprint(&checkout.workspace).unwrap(), None);
     assert!(!development_path(&checkout.workspace).exists(), "a plan must make no key");
     store(&development_path(&checkout.workspace), KEY).unwrap();
@@ -41,7 +41,7 @@ fn the_development_key_that_is_there_is_taken_and_no_other_is_made() {
 
 #[test]
 fn an_unreadable_development_key_is_an_error_and_not_replaced() {
-    let checkout = Checkout::new();
+    let checkout = TempCheckout::new();
     let path = development_path(&checkout.workspace);
     for text in ["", "not a key", &KEY[..KEY.len() / 2]] {
         checkout.write("target/xtask/keys/development.asc", text);
@@ -57,7 +57,7 @@ fn an_unreadable_development_key_is_an_error_and_not_replaced() {
 
 #[test]
 fn a_key_file_is_not_the_development_key_unless_its_user_id_says_so() {
-    let checkout = Checkout::new();
+    let checkout = TempCheckout::new();
     checkout.write("key.asc", KEY);
     let file = Named::File(checkout.workspace.root.join("key.asc"));
     let keys = load(Some(&file), &Passphrase::Terminal, &checkout.workspace, &SILENT).unwrap();
@@ -67,7 +67,7 @@ fn a_key_file_is_not_the_development_key_unless_its_user_id_says_so() {
 
 #[test]
 fn a_missing_key_file_is_an_error_that_names_it() {
-    let checkout = Checkout::new();
+    let checkout = TempCheckout::new();
     let file = Named::File(checkout.workspace.root.join("absent.asc"));
     let failure = named(Some(&file), &Passphrase::Terminal, &SILENT).err().unwrap();
     assert_eq!(failure.class, Class::Key);
@@ -77,7 +77,7 @@ fn a_missing_key_file_is_an_error_that_names_it() {
 
 #[test]
 fn a_locked_key_opens_with_the_first_line_behind_the_descriptor_and_with_nothing_else() {
-    let checkout = Checkout::new();
+    let checkout = TempCheckout::new();
     checkout.write("locked.asc", LOCKED_KEY);
     let file = Named::File(checkout.workspace.root.join("locked.asc"));
     let open = |passphrase: Passphrase| named(Some(&file), &passphrase, &SILENT);
@@ -92,7 +92,7 @@ fn a_locked_key_opens_with_the_first_line_behind_the_descriptor_and_with_nothing
 
 #[test]
 fn a_variable_or_descriptor_without_a_passphrase_is_an_error_that_names_it() {
-    let checkout = Checkout::new();
+    let checkout = TempCheckout::new();
     checkout.write("locked.asc", LOCKED_KEY);
     let file = Named::File(checkout.workspace.root.join("locked.asc"));
     let open = |passphrase: Passphrase| named(Some(&file), &passphrase, &SILENT).err().unwrap();

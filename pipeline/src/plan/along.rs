@@ -1,5 +1,5 @@
-//! Packages that are made although nobody asked for them, since one that was asked for requires them: what
-//! is published can be installed, as far as packages of this checkout are concerned.
+//! Packages that were not named, but are built since a named package requires them: otherwise the published packages
+//! could not be installed.
 
 use std::{collections::BTreeSet, fmt};
 
@@ -11,14 +11,14 @@ use crate::{cache::Cache, steps::Step};
 use base::{failure::Result, workspace::Workspace};
 use el7rpm::spec::{Package, Spec};
 
-/// A package that is made, too, and why.
+/// A package that is built, too, and the reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Along {
-    /// The package that is taken along.
+    /// The package that is built, too.
     pub package: String,
     /// The package that requires it.
     pub by: String,
-    /// What that one requires: a name, a library, a file.
+    /// The requirement: the name of a package, a library or a file.
     pub requirement: String,
 }
 
@@ -33,14 +33,14 @@ impl fmt::Display for Along {
     }
 }
 
-/// A requirement by name on what this checkout makes, and by version on what it does not make.
+/// A requirement on a package of this checkout, in a version that the checkout does not build.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unmet {
     /// The package that requires it.
     pub package: String,
-    /// What it requires: `foo >= 2`.
+    /// The requirement, such as `foo >= 2`.
     pub requirement: String,
-    /// What this checkout offers under that name: `foo = 1-1.el7`.
+    /// The versions of this name that the checkout offers, such as `foo = 1-1.el7`.
     pub offered: Vec<String>,
 }
 
@@ -56,7 +56,7 @@ impl fmt::Display for Unmet {
     }
 }
 
-/// All that the wanted packages require, by what the descriptions say.
+/// The packages that the wanted ones require, as far as the descriptions say so.
 pub(super) fn described(specs: &[Spec], wanted: &[String], workspace: &Workspace) -> Vec<Along> {
     let mut along = Vec::new();
     if wanted.is_empty() {
@@ -78,15 +78,15 @@ pub(super) fn described(specs: &[Spec], wanted: &[String], workspace: &Workspace
     }
 }
 
-/// Names of the wanted packages and of all that they require, by what the descriptions say; none if all are
-/// wanted.
+/// Names of the wanted packages and of those that they require, as far as the descriptions say so; empty if all
+/// packages are wanted.
 pub fn wanted(specs: &[Spec], wanted: &[String], workspace: &Workspace) -> BTreeSet<String> {
     let along = described(specs, wanted, workspace).into_iter().map(|a| a.package);
     wanted.iter().cloned().chain(along).collect()
 }
 
-/// What the packages of a plan require beside it, by what has been made of it up to now: the libraries that
-/// programs need are known once they are compiled.
+/// The packages outside of the plan that its packages require, as far as it is known now: the libraries that a
+/// program needs are known once it is compiled.
 pub(super) fn found(specs: &[Spec], plan: &Plan, workspace: &Workspace) -> Result<Vec<Along>> {
     let cache = Cache::peek(workspace);
     let planned = plan.packages(workspace, &cache)?;
@@ -104,7 +104,7 @@ pub(super) fn found(specs: &[Spec], plan: &Plan, workspace: &Workspace) -> Resul
     Ok(lacking(&made, &others))
 }
 
-/// Those of the others that meet a requirement which none of those that are made does.
+/// The packages among `others` that offer a requirement which no package of `made` offers.
 fn lacking(made: &[(&Package, &Relations)], others: &[(&Package, &Relations)]) -> Vec<Along> {
     let mut offered = all_offers(made);
     let mut along = Vec::new();

@@ -1,5 +1,5 @@
-//! From descriptions to steps: which there are, and which of them others need. What is in a step's key, the file of its
-//! kind says (pipeline/src/steps).
+//! Makes the steps from the descriptions: which steps there are, and which steps each one needs. The keys are made in
+//! the file of each kind of step (pipeline/src/steps).
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -43,8 +43,8 @@ pub(super) struct Builder<'a> {
     library: Option<StepId>,
     fetches: BTreeMap<String, Prerequisite<Fetch>>,
     images: BTreeMap<String, Prerequisite<BuildImage>>,
-    /// What has been planned of each description that is compiled in a container: its own staged root, behind those
-    /// of all that it needs. Their libraries are there on the host.
+    /// By description that is compiled in a container: the staged roots of all descriptions that it needs, and its
+    /// own as the last. The libraries in them are together on a host.
     releases: BTreeMap<String, Vec<Shared>>,
     rust: Option<Rust>,
 }
@@ -69,8 +69,8 @@ impl<'a> Builder<'a> {
         }
     }
 
-    /// Plans the wanted packages of `specs`, all if none is named; a description comes after those that it
-    /// needs.
+    /// Plans the wanted packages of `specs`; all packages if `wanted` is empty. In `specs` a description must come
+    /// after those that it needs.
     pub(super) fn all(mut self, specs: &[Spec], wanted: &BTreeSet<String>) -> Result<Plan> {
         let is_wanted = |p: &&Package| wanted.is_empty() || wanted.contains(&p.name);
         let mut compiled = needed_specs(specs, |s| s.packages.iter().any(|p| is_wanted(&p)));
@@ -96,7 +96,7 @@ impl<'a> Builder<'a> {
         Ok(self.plan)
     }
 
-    /// Compares the inputs of what is to do with those of its last result.
+    /// Compares the inputs of each step that is to do with the inputs of its last result.
     fn say_why(&mut self) {
         let last = LastInputs::of(self.circumstances.workspace);
         for step in self.plan.steps.iter_mut().filter(|step| step.state == State::ToDo) {
@@ -149,13 +149,13 @@ impl<'a> Builder<'a> {
         let build = HostBuild { crate_dir: crate_dir.to_owned(), programs, target };
         let mut draft = CompileCrate::draft(build, &rust.identity, zig, self.circumstances)?;
         draft.needs.push(tools);
-        // A release is the same wherever it is made.
+        // A release must give the same bytes on every machine, so it needs the library.
         let library = self.library(&rust);
         (if release { &mut draft.needs } else { &mut draft.wishes }).extend(library);
         Ok(self.add(draft))
     }
 
-    /// The compiler, which is asked once.
+    /// The compiler; its version is asked for once.
     fn rust(&mut self) -> Result<Rust> {
         let rust = match &self.rust {
             Some(rust) => rust.clone(),
@@ -166,7 +166,7 @@ impl<'a> Builder<'a> {
         Ok(rust)
     }
 
-    /// The step that gets the library for musl, where it is missing and can be asked for, or must be.
+    /// The step that adds Rust's library for musl, if it is missing and rustup can add it, or if a release needs it.
     fn library(&mut self, rust: &Rust) -> Option<StepId> {
         let Circumstances { release, fetcher, toolchain, .. } = self.circumstances;
         let may_ask = !fetcher.offline && rust::has_rustup();
@@ -195,7 +195,7 @@ impl<'a> Builder<'a> {
         }
     }
 
-    /// An image is worth making if one of the builds that want it has its sources.
+    /// The image's step. It is skipped unless at least one of the builds that want the image has its sources.
     fn image(&mut self, image: &Image, fetches: Vec<StepId>) -> Prerequisite<BuildImage> {
         let there = self.images.get(&image.name).cloned();
         let needed = there.unwrap_or_else(|| self.add(BuildImage::draft(image.clone())));
@@ -229,8 +229,7 @@ impl<'a> Builder<'a> {
     }
 }
 
-/// Names of the descriptions of `specs` that are compiled: those that are `wanted`, and those that
-/// they need.
+/// Names of the descriptions that must be compiled: those that are `wanted`, and those that they need.
 fn needed_specs(specs: &[Spec], wanted: impl Fn(&Spec) -> bool) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
     for spec in specs.iter().rev() {

@@ -1,5 +1,5 @@
-//! What changes the keys of which steps, and what must not: a key too many costs an hour, and one too few a wrong
-//! package.
+//! The changes that must change the keys of certain steps, and no others: if too many keys change, packages are
+//! compiled again for an hour; if too few change, a wrong package is published.
 
 use std::os::unix::fs::PermissionsExt;
 
@@ -8,7 +8,7 @@ use el7rpm::package::WriteOptions;
 use sources::{Fetcher, Store};
 
 use super::*;
-use crate::fixture::{Checkout, SILENT, key_of, step};
+use crate::fixture::{SILENT, TempCheckout, key_of, step};
 
 /// The steps whose keys differ between the two plans, which have the same steps.
 fn differing(before: &Plan, after: &Plan) -> Vec<String> {
@@ -19,20 +19,20 @@ fn differing(before: &Plan, after: &Plan) -> Vec<String> {
 }
 
 /// The steps whose keys differ after a change of the checkout.
-fn after(checkout: &Checkout, change: impl FnOnce(&Checkout)) -> Vec<String> {
+fn after(checkout: &TempCheckout, change: impl FnOnce(&TempCheckout)) -> Vec<String> {
     let before = checkout.plan(&[]);
     change(checkout);
     differing(&before, &checkout.plan(&[]))
 }
 
 /// The steps whose keys differ in other circumstances.
-fn within(checkout: &Checkout, change: impl FnOnce(&mut Circumstances<'_>)) -> Vec<String> {
+fn within(checkout: &TempCheckout, change: impl FnOnce(&mut Circumstances<'_>)) -> Vec<String> {
     differing(&checkout.plan(&[]), &checkout.plan_in(&[], change).unwrap())
 }
 
 /// A data package, which nothing but its own files and description is to change.
-fn notes() -> Checkout {
-    let checkout = Checkout::new();
+fn notes() -> TempCheckout {
+    let checkout = TempCheckout::new();
     checkout.data("notes", "");
     checkout.data("others", "");
     checkout
@@ -41,8 +41,8 @@ fn notes() -> Checkout {
 const NOTES: [&str; 2] = ["package notes", "sign notes"];
 
 /// A package `tool` that is compiled, and a package `plugin` whose build needs that of the tool.
-fn tool() -> Checkout {
-    let checkout = Checkout::new();
+fn tool() -> TempCheckout {
+    let checkout = TempCheckout::new();
     checkout.compiled("tool", "");
     checkout.compiled("plugin", "needs = [\"tool\"]");
     checkout
@@ -68,7 +68,7 @@ fn nothing_changed_keeps_all_keys() {
 
 #[test]
 fn a_changed_file_changes_its_package_alone() {
-    let change = |checkout: &Checkout| checkout.write("specs/notes/file", "other text\n");
+    let change = |checkout: &TempCheckout| checkout.write("specs/notes/file", "other text\n");
     assert_eq!(after(&notes(), change), NOTES);
 }
 
@@ -77,7 +77,7 @@ fn a_file_that_may_be_executed_changes_its_package() {
     let checkout = notes();
     let path = checkout.workspace.root.join("specs/notes/file");
     fs_err::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
-    let change = |_: &Checkout| {
+    let change = |_: &TempCheckout| {
         fs_err::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
     };
     assert_eq!(after(&checkout, change), NOTES);
@@ -85,7 +85,7 @@ fn a_file_that_may_be_executed_changes_its_package() {
 
 #[test]
 fn a_file_written_again_with_the_same_content_keeps_all_keys() {
-    let change = |checkout: &Checkout| {
+    let change = |checkout: &TempCheckout| {
         let path = checkout.workspace.root.join("specs/notes/file");
         fs_err::remove_file(&path).unwrap();
         checkout.write("specs/notes/file", "text\n");
@@ -97,13 +97,13 @@ fn a_file_written_again_with_the_same_content_keeps_all_keys() {
 
 #[test]
 fn a_file_that_no_asset_takes_keeps_all_keys() {
-    let change = |checkout: &Checkout| checkout.write("specs/notes/draft", "text\n");
+    let change = |checkout: &TempCheckout| checkout.write("specs/notes/draft", "text\n");
     assert!(after(&notes(), change).is_empty());
 }
 
 #[test]
 fn a_comment_in_a_package_toml_keeps_all_keys() {
-    let change = |checkout: &Checkout| {
+    let change = |checkout: &TempCheckout| {
         checkout.replace("specs/notes/package.toml", "[package", "# A comment\n[package");
     };
     assert!(after(&notes(), change).is_empty());
@@ -111,7 +111,7 @@ fn a_comment_in_a_package_toml_keeps_all_keys() {
 
 #[test]
 fn a_changed_summary_changes_its_package_alone() {
-    let change = |checkout: &Checkout| {
+    let change = |checkout: &TempCheckout| {
         checkout.replace("specs/notes/package.toml", "summary = \"S\"", "summary = \"T\"");
     };
     assert_eq!(after(&notes(), change), NOTES);
@@ -119,14 +119,14 @@ fn a_changed_summary_changes_its_package_alone() {
 
 #[test]
 fn a_link_that_leads_elsewhere_changes_its_package() {
-    let checkout = Checkout::new();
+    let checkout = TempCheckout::new();
     checkout.data("notes", "");
     checkout.replace(
         "specs/notes/package.toml",
         "assets = [",
         "assets = [{ dest = \"/usr/share/link\", link = \"notes\" }, ",
     );
-    let change = |checkout: &Checkout| {
+    let change = |checkout: &TempCheckout| {
         checkout.replace("specs/notes/package.toml", "link = \"notes\"", "link = \"other\"");
     };
     assert_eq!(after(&checkout, change), NOTES);
@@ -161,28 +161,29 @@ fn the_number_of_threads_that_compress_keeps_all_keys() {
 
 #[test]
 fn a_changed_source_changes_its_fetch_and_all_that_is_compiled_with_it() {
-    let change = |checkout: &Checkout| checkout.write("specs/tool/src/main.c", "int x;\n");
+    let change = |checkout: &TempCheckout| checkout.write("specs/tool/src/main.c", "int x;\n");
     assert_eq!(after(&tool(), change), [&["fetch tool"][..], &COMPILES].concat());
-    let change = |checkout: &Checkout| checkout.write("specs/plugin/src/main.c", "int x;\n");
+    let change = |checkout: &TempCheckout| checkout.write("specs/plugin/src/main.c", "int x;\n");
     let plugin = ["fetch plugin", "compile plugin", "package plugin", "sign plugin"];
     assert_eq!(after(&tool(), change), plugin);
 }
 
 #[test]
 fn a_changed_image_changes_all_that_is_compiled_in_it() {
-    let change = |checkout: &Checkout| checkout.write("containers/test/Containerfile", "FROM x\n");
+    let change =
+        |checkout: &TempCheckout| checkout.write("containers/test/Containerfile", "FROM x\n");
     assert_eq!(after(&tool(), change), [&["image test"][..], &COMPILES].concat());
 }
 
 #[test]
 fn other_packages_in_image_lock_change_the_compiles_but_not_the_image() {
-    let change = |checkout: &Checkout| checkout.write("containers/test/image.lock", "gcc 5\n");
+    let change = |checkout: &TempCheckout| checkout.write("containers/test/image.lock", "gcc 5\n");
     assert_eq!(after(&tool(), change), COMPILES);
 }
 
 #[test]
 fn a_line_in_abi_toml_changes_packages_and_compiles_nothing_again() {
-    let change = |checkout: &Checkout| checkout.write("containers/test/abi.toml", "");
+    let change = |checkout: &TempCheckout| checkout.write("containers/test/abi.toml", "");
     assert_eq!(after(&tool(), change), PACKAGES);
 }
 
@@ -209,19 +210,20 @@ fn a_changed_phase_or_variable_changes_its_compile_and_those_that_need_it() {
     for (from, to) in
         [("run = \"make\"", "run = \"make -s\""), ("[build]\n", "[build]\nenv = { A = \"b\" }\n")]
     {
-        let change = |checkout: &Checkout| checkout.replace("specs/tool/package.toml", from, to);
+        let change =
+            |checkout: &TempCheckout| checkout.replace("specs/tool/package.toml", from, to);
         assert_eq!(after(&tool(), change), COMPILES, "{to}");
     }
 }
 
 #[test]
 fn discard_and_the_files_of_a_package_change_packages_and_compile_nothing_again() {
-    let discard = |checkout: &Checkout| {
+    let discard = |checkout: &TempCheckout| {
         let to = "[build]\ndiscard = [\"/usr/share/doc\"]\n";
         checkout.replace("specs/tool/package.toml", "[build]\n", to);
     };
     assert_eq!(after(&tool(), discard), ["package tool", "sign tool"]);
-    let files = |checkout: &Checkout| {
+    let files = |checkout: &TempCheckout| {
         let (from, to) = ("\"/usr/share/tool\"", "\"/usr/share/tools\"");
         checkout.replace("specs/tool/package.toml", from, to);
     };
@@ -235,21 +237,21 @@ fn a_patch_changes_the_fetch_and_what_is_compiled() {
     let patched = "[source.tool]\npatches = [\"a.patch\"]\n";
     checkout.replace("specs/tool/package.toml", "[source.tool]\n", patched);
     checkout.write("specs/tool/a.patch", "one\n");
-    let change = |checkout: &Checkout| checkout.write("specs/tool/a.patch", "two\n");
+    let change = |checkout: &TempCheckout| checkout.write("specs/tool/a.patch", "two\n");
     assert_eq!(after(&checkout, change), [&["fetch tool"][..], &COMPILES].concat());
 }
 
 #[test]
 fn the_addresses_of_an_archive_keep_all_keys_and_its_checksum_does_not() {
-    let checkout = Checkout::new();
+    let checkout = TempCheckout::new();
     checkout.compiled("tool", "");
     let archive = format!("url = \"https://a.example/x.tar.gz\"\nsha256 = \"{}\"", "0".repeat(64));
     checkout.replace("specs/tool/package.toml", "path = \"src\"", &archive);
-    let moved = |checkout: &Checkout| {
+    let moved = |checkout: &TempCheckout| {
         checkout.replace("specs/tool/package.toml", "a.example", "b.example");
     };
     assert!(after(&checkout, moved).is_empty());
-    let other = |checkout: &Checkout| {
+    let other = |checkout: &TempCheckout| {
         checkout.replace("specs/tool/package.toml", &"0".repeat(64), &"1".repeat(64));
     };
     let all = ["fetch tool", "compile tool", "package tool", "sign tool"];

@@ -1,7 +1,6 @@
-//! The plan: every step, what it needs, the key of its result, and whether that is there already.
+//! The plan: all steps, the steps that each one needs, the keys of their results, and whether the results are cached.
 //!
-//! It is complete before anything is done. `cargo xtask plan` prints it; `cargo xtask rpm` carries
-//! it out.
+//! The plan is complete before anything is done. `cargo xtask plan` prints it; `cargo xtask rpm` carries it out.
 
 mod along;
 mod build;
@@ -27,22 +26,22 @@ use base::{
     workspace::Workspace,
 };
 
-/// Everything that is to be done.
+/// All steps of a run.
 #[derive(Debug)]
 pub struct Plan {
     /// The steps; those that a step needs come before it.
     pub steps: PerStep<Step>,
-    /// Packages that nobody asked for, and that are made since others require them.
+    /// Packages that were not named, but are built since a named package requires them.
     pub along: Vec<Along>,
-    /// Requirements on versions that this checkout does not make, as far as is known now.
+    /// Requirements on versions that this checkout does not build, as far as they are known now.
     pub unmet: Vec<Unmet>,
-    /// What the compiler calls itself, if a crate is to be compiled.
+    /// The compiler's version line, if a crate is to be compiled.
     compiler: Option<String>,
 }
 
 impl Plan {
-    /// Resolves the descriptions into steps. What has been compiled already tells more of what packages
-    /// require, so after a run the plan of a few may have more in it than before.
+    /// Makes the plan. The requirements of compiled files are known once they are compiled, so after a run the plan
+    /// for some packages may include more packages than before.
     pub fn of(specs: &[Spec], circumstances: &Circumstances<'_>) -> Result<Self> {
         check_names(specs, circumstances.wanted)?;
         let mut along = along::described(specs, circumstances.wanted, circumstances.workspace);
@@ -63,8 +62,8 @@ impl Plan {
         }
     }
 
-    /// Requirements on versions that this checkout does not make which became known since the plan was made: those
-    /// of compiled files.
+    /// Requirements of compiled files on versions that this checkout does not build: they became known after the plan
+    /// was made.
     ///
     /// # Errors
     /// As [`Plan::packages`].
@@ -74,8 +73,8 @@ impl Plan {
         Ok(unmet)
     }
 
-    /// The steps whose results belong to the keys of others: Rust's library for musl, and images whose
-    /// packages nobody has written down yet, with what is asked for before them.
+    /// The steps whose results change the keys of other steps: Rust's library for musl, and images without
+    /// image.lock. The fetches that an image waits for are included.
     pub fn before_the_keys(&self) -> Vec<StepId> {
         let mut steps: BTreeSet<StepId> = BTreeSet::new();
         for (id, step) in self.steps.with_ids() {
@@ -100,7 +99,7 @@ impl Plan {
         })
     }
 
-    /// The steps that make the packages for which nothing has to be done that takes long, in order of the plan.
+    /// The steps of the packages that need no long compile, in order of the plan.
     pub fn ready(&self) -> Vec<StepId> {
         let (mut behind, mut steps) = (BTreeSet::new(), BTreeSet::new());
         for (id, step) in self.steps.with_ids() {
@@ -119,7 +118,7 @@ impl Plan {
         steps.into_iter().collect()
     }
 
-    /// What has compiled the programs in these packages, if any of them holds one that was compiled on the host.
+    /// The version line of the compiler, if one of these packages contains a program that was compiled from a crate.
     pub fn compiler_of(&self, signed: &[(Key, SignedRpm)]) -> Option<&str> {
         let is_signed = |id: StepId| signed.iter().any(|(key, _)| *key == self.steps[id].key);
         let is_compile = |id: &StepId| matches!(self.steps[*id].work, Work::Crate(_));
@@ -147,7 +146,7 @@ impl Plan {
         steps
     }
 
-    /// What is not there, but is asked for by nothing that is still to do, stays undone.
+    /// Marks steps as not needed: their results are missing, but no step that is to do needs them.
     fn mark_needless(&mut self) {
         let mut asked: BTreeSet<StepId> = BTreeSet::new();
         for index in self.steps.ids().rev() {

@@ -1,5 +1,5 @@
-//! What packages require, and what they offer to others: as their descriptions say, as the files show
-//! that are there, and, once they are made, as their RPMs say.
+//! The requirements of packages, and the names that they offer: from their descriptions, from the files that are
+//! there, and, once they are built, from their RPMs.
 
 use std::{
     collections::BTreeMap,
@@ -17,14 +17,14 @@ use el7rpm::{
 use super::Plan;
 use crate::{
     cache::Cache,
-    steps::{Made, StepId, roots},
+    steps::{PackageResult, StepId, roots},
 };
 use base::{
     failure::{Class, Classify, Result},
     workspace::Workspace,
 };
 
-/// What a package requires, and what it offers.
+/// The requirements of a package, and the names with versions that it offers.
 #[derive(Clone, Debug, Default)]
 pub struct Relations {
     pub requires: Vec<Dependency>,
@@ -66,18 +66,18 @@ pub struct Planned<'a> {
     pub sign: StepId,
     /// The package.
     pub package: &'a Package,
-    /// What it requires and offers.
+    /// Its requirements and offers.
     pub relations: Relations,
 }
 
 impl Relations {
-    /// Of a package that has not been made. `build` is the folder with what its compile step made, if it
-    /// is there. Files that cannot be told now are left out.
+    /// The relations of a package that has not been built. `build` is the folder with the result of its compile step,
+    /// if there is one. Files that are not known yet are left out.
     pub(super) fn of(package: &Package, workspace: &Workspace, build: Option<PathBuf>) -> Self {
         let mut offers = Offers::default();
         offers.extend(package.identities());
         offers.extend(package.provides.iter().cloned());
-        // It has the files of another one, or rather what was taken out of them.
+        // A debug package has only what was stripped from the files of another package.
         if !matches!(package.symbols, Symbols::DebugInfo { .. }) {
             offers.extend(of_files(package, workspace, build));
         }
@@ -94,12 +94,12 @@ impl Relations {
     }
 }
 
-/// Paths, SONAMEs and whatever else the files of a package offer.
+/// Paths, SONAMEs and other names that the files of a package offer.
 fn of_files(package: &Package, workspace: &Workspace, build: Option<PathBuf>) -> Vec<Dependency> {
     let mut offers: Vec<_> =
         package.assets.iter().filter_map(program).map(Dependency::unversioned).collect();
     let roots = roots(workspace, package, build);
-    // Whatever is wrong with it is for the step to say that makes it.
+    // Errors are ignored here: the step that writes the package reports them.
     let inputs = Inputs::find(package, &roots);
     let root = inputs
         .map(|inputs| inputs.complete(package, &roots).unwrap_or_else(|_| inputs.unchecked()));
@@ -108,7 +108,7 @@ fn of_files(package: &Package, workspace: &Workspace, build: Option<PathBuf>) ->
     let found = found.into_iter().flat_map(|f| f.provides);
     offers.extend(found.filter(|_| package.auto_req));
     offers.extend(root.entries().iter().map(|e| Dependency::unversioned(&e.path)));
-    // As much of a staged root as can be told where an asset is wrong.
+    // If an asset is wrong, at least the files of the staged root are known.
     if let Some(build) = &roots.build {
         let files = taken(build, std::slice::from_ref(package)).unwrap_or_default();
         let libraries = sonames(files.iter().map(|path| build.join(&path[1..])));
@@ -119,7 +119,7 @@ fn of_files(package: &Package, workspace: &Workspace, build: Option<PathBuf>) ->
     offers
 }
 
-/// Where a program goes that is compiled on the host.
+/// The path on the host of a program that is compiled from a crate.
 fn program(asset: &el7rpm::spec::Asset) -> Option<String> {
     let Content::Files { pattern, base: Base::Build, .. } = &asset.content else { return None };
     let name = pattern.rsplit('/').next().unwrap_or(pattern);
@@ -131,17 +131,17 @@ fn program(asset: &el7rpm::spec::Asset) -> Option<String> {
 }
 
 impl Plan {
-    /// Its packages, in order, with what is known of them now.
+    /// The packages of the plan, in order, with the relations that are known now.
     ///
     /// # Errors
-    /// [`Class::Output`] for a result that cannot be read.
+    /// [`Class::Output`] if a result cannot be read.
     pub fn packages(&self, workspace: &Workspace, cache: &Cache) -> Result<Vec<Planned<'_>>> {
         let mut all = Vec::new();
         for (id, step, sign) in self.signing() {
             let package = &sign.unsigned.work.package;
             let relations = match sign.newest(&step.key, cache)? {
-                Some(Made::Rpm(rpm)) => Relations::of_rpm(&rpm)?,
-                Some(Made::Nothing) => Relations::default(),
+                Some(PackageResult::Rpm(rpm)) => Relations::of_rpm(&rpm)?,
+                Some(PackageResult::Nothing) => Relations::default(),
                 None => Relations::of(package, workspace, sign.unsigned.work.build_folder(cache)),
             };
             all.push(Planned { sign: id, package, relations });

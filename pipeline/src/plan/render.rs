@@ -1,11 +1,12 @@
-//! A plan for people: as text, and as a graph for Graphviz.
+//! Prints a plan as text, and as a graph for Graphviz.
 
 use std::fmt::Write;
 
 use super::Plan;
 use base::step::State;
 
-/// One block a step: what it is, whether it is done and why not, what it reads.
+/// One block per step: its name, its state, the reason why it is to do, the steps before it, and the files that it
+/// reads.
 pub fn text(plan: &Plan) -> String {
     let mut out = String::new();
     for step in plan.steps.iter() {
@@ -32,7 +33,7 @@ pub fn text(plan: &Plan) -> String {
     out
 }
 
-/// The steps as a directed graph; what is to do is drawn bold, and what nobody needs dashed.
+/// The steps as a directed graph. Steps that are to do are bold, and steps that are not needed are dashed.
 pub fn dot(plan: &Plan) -> String {
     let mut out = String::from("digraph plan {\n  rankdir=LR;\n  node [shape=box];\n");
     for (id, step) in plan.steps.with_ids() {

@@ -4,7 +4,7 @@ use el7rpm::spec::Spec;
 
 use super::*;
 use crate::{
-    fixture::{Checkout, SILENT, step},
+    fixture::{SILENT, TempCheckout, step},
     last::LastInputs,
 };
 use base::step::Kind;
@@ -26,8 +26,8 @@ fn states(plan: &Plan) -> Vec<(&str, State)> {
 }
 
 /// A checkout with a package that is compiled, and one that is not.
-fn mixed() -> Checkout {
-    let checkout = Checkout::new();
+fn mixed() -> TempCheckout {
+    let checkout = TempCheckout::new();
     checkout.compiled("tool", "");
     checkout.data("notes", "");
     checkout
@@ -37,7 +37,7 @@ fn nothing(_: &std::path::Path) {}
 
 #[test]
 fn a_data_package_is_written_and_then_signed() {
-    let checkout = Checkout::new();
+    let checkout = TempCheckout::new();
     checkout.data("notes", "");
     let plan = checkout.plan(&[]);
     assert_eq!(all_names(&plan), ["package notes", "sign notes"]);
@@ -50,7 +50,7 @@ fn a_data_package_is_written_and_then_signed() {
 
 #[test]
 fn a_compile_in_a_container_comes_after_its_sources_and_its_image() {
-    let checkout = Checkout::new();
+    let checkout = TempCheckout::new();
     checkout.compiled("tool", "");
     let plan = checkout.plan(&[]);
     let all = ["fetch tool", "image test", "compile tool", "package tool", "sign tool"];
@@ -61,7 +61,7 @@ fn a_compile_in_a_container_comes_after_its_sources_and_its_image() {
 
 #[test]
 fn a_compile_comes_after_the_compiles_that_it_needs_and_their_sources() {
-    let checkout = Checkout::new();
+    let checkout = TempCheckout::new();
     checkout.compiled("tool", "");
     checkout.compiled("plugin", "needs = [\"tool\"]");
     let plan = checkout.plan(&[]);
@@ -75,7 +75,7 @@ fn a_compile_comes_after_the_compiles_that_it_needs_and_their_sources() {
 
 #[test]
 fn an_image_has_a_group_of_fetches_for_each_compile_that_wants_it() {
-    let checkout = Checkout::new();
+    let checkout = TempCheckout::new();
     checkout.compiled("a", "");
     checkout.compiled("b", "");
     let plan = checkout.plan(&[]);
@@ -87,7 +87,7 @@ fn an_image_has_a_group_of_fetches_for_each_compile_that_wants_it() {
 
 #[test]
 fn a_crate_is_compiled_with_the_tools() {
-    let checkout = Checkout::new();
+    let checkout = TempCheckout::new();
     checkout.data("agent", "");
     checkout.write("host/agent/Cargo.toml", "[package]\nname = \"agent\"\nversion = \"1.0.0\"\n");
     checkout.write("host/agent/src/main.rs", "fn main() {}\n");
@@ -124,7 +124,7 @@ fn an_unknown_package_is_a_usage_error_that_lists_the_known_ones() {
 
 #[test]
 fn a_package_described_twice_is_an_error_that_names_both_files() {
-    let checkout = Checkout::new();
+    let checkout = TempCheckout::new();
     checkout.data("notes", "");
     let text = fs_err::read_to_string(checkout.workspace.root.join("specs/notes/package.toml"));
     checkout.write("specs/twice/package.toml", &text.unwrap());
@@ -138,7 +138,7 @@ fn a_package_described_twice_is_an_error_that_names_both_files() {
 
 #[test]
 fn two_sources_of_one_name_with_different_content_are_an_error() {
-    let checkout = Checkout::new();
+    let checkout = TempCheckout::new();
     checkout.compiled("a", "");
     checkout.compiled("b", "");
     checkout.replace("specs/b/package.toml", "[source.b]", "[source.a]");
@@ -151,7 +151,7 @@ fn two_sources_of_one_name_with_different_content_are_an_error() {
 
 #[test]
 fn a_package_of_the_runs_own_files_is_refused() {
-    let checkout = Checkout::new();
+    let checkout = TempCheckout::new();
     checkout.data("notes", "");
     checkout.write("target/xtask/keys/development.asc", "secret");
     let file = checkout.workspace.root.join("specs/notes/file");
@@ -164,7 +164,7 @@ fn a_package_of_the_runs_own_files_is_refused() {
 #[test]
 fn without_results_every_step_is_to_do_but_the_fetch_of_a_folder() {
     use State::{Cached, ToDo};
-    let checkout = Checkout::new();
+    let checkout = TempCheckout::new();
     checkout.compiled("tool", "");
     let plan = checkout.plan(&[]);
     let expected = [
@@ -180,7 +180,7 @@ fn without_results_every_step_is_to_do_but_the_fetch_of_a_folder() {
 #[test]
 fn steps_before_a_result_that_is_there_are_not_needed() {
     use State::{Cached, NotNeeded, ToDo};
-    let checkout = Checkout::new();
+    let checkout = TempCheckout::new();
     checkout.compiled("tool", "");
     let plan = checkout.plan(&[]);
     checkout.keep(&plan, "package tool", nothing);
@@ -195,7 +195,7 @@ fn steps_before_a_result_that_is_there_are_not_needed() {
 
 #[test]
 fn a_result_that_nothing_else_needs_is_to_do_while_it_is_missing() {
-    let checkout = Checkout::new();
+    let checkout = TempCheckout::new();
     checkout.data("notes", "");
     let plan = checkout.plan(&[]);
     checkout.keep(&plan, "sign notes", nothing);
@@ -206,7 +206,7 @@ fn a_result_that_nothing_else_needs_is_to_do_while_it_is_missing() {
 
 #[test]
 fn a_step_that_is_to_do_says_which_input_changed() {
-    let checkout = Checkout::new();
+    let checkout = TempCheckout::new();
     checkout.data("notes", "");
     let why = |plan: &Plan| step(plan, "package notes").why.as_ref().map(ToString::to_string);
     let plan = checkout.plan(&[]);
@@ -262,7 +262,7 @@ fn needed_by_has_the_steps_and_all_that_come_before_them() {
 
 #[test]
 fn packages_that_a_wanted_one_requires_come_along_with_the_reason() {
-    let checkout = Checkout::new();
+    let checkout = TempCheckout::new();
     checkout.data("top", "requires = { virtual = \"*\", elsewhere = \"*\" }");
     checkout.data(
         "middle",
@@ -286,7 +286,7 @@ fn packages_that_a_wanted_one_requires_come_along_with_the_reason() {
 
 #[test]
 fn wanted_has_the_named_packages_and_those_that_they_require() {
-    let checkout = Checkout::new();
+    let checkout = TempCheckout::new();
     checkout.data("top", "requires = { low = \"*\" }");
     checkout.data("low", "");
     checkout.data("other", "");

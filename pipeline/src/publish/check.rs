@@ -1,8 +1,7 @@
-//! Everything that `cargo xtask verify` checks of a repository, and that each run checks of what it
-//! is about to publish.
+//! The checks of a repository by `cargo xtask verify`, and by each run before it publishes.
 //!
-//! The caller says what a folder has to be; what lies in it decides nothing. Otherwise whoever takes
-//! a file away would take the check away with it.
+//! The caller says what the folder has to be; its content does not decide. Otherwise somebody could remove a file,
+//! and so the check that needs it.
 
 use std::path::{Path, PathBuf};
 
@@ -18,17 +17,17 @@ use super::{
 };
 use base::failure::{Class, Classify, Failure, Result};
 
-/// What a folder has to be.
+/// What the folder has to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Expected {
-    /// A repository that `rpm` published: it is whole, and signatures cover all that lies in it.
+    /// A repository that `rpm` published: no file is missing, and signatures cover every file.
     Published,
-    /// A folder that `index` indexed: signatures cover the packages and the metadata.
+    /// A folder that `index` has indexed: signatures cover the packages and the metadata, but not other files.
     Indexed,
 }
 
 impl Expected {
-    /// What its packages must have: those that `rpm` publishes are ours.
+    /// Which digests and signatures its packages must have: all, if `rpm` has written them.
     fn required(self) -> Required {
         match self {
             Self::Published => Required::All,
@@ -37,7 +36,7 @@ impl Expected {
     }
 }
 
-/// A repository that stood up to verification.
+/// A repository without any problem.
 pub struct Verified {
     /// The checks of each RPM.
     pub reports: Vec<verify::Report>,
@@ -45,7 +44,7 @@ pub struct Verified {
     pub uncovered: Vec<String>,
 }
 
-/// Checks that the folder is what it has to be, down to each byte of its RPMs.
+/// Checks the folder, every byte of its RPMs included.
 pub fn verify_repository(
     dir: &Path,
     certificate: &Certificate,
@@ -55,7 +54,7 @@ pub fn verify_repository(
     let there = entries_below(dir, Class::Verify)?;
     let metadata = repodata::verify(dir, certificate).class(Class::Verify)?;
     let mut problems: Vec<String> = metadata.problems.iter().map(ToString::to_string).collect();
-    // Without metadata that somebody vouches for there is nothing to compare with.
+    // Without signed metadata there is nothing to compare the files with.
     let is_known = !metadata.packages.is_empty() || metadata.problems.is_empty();
     let mut reports = Vec::new();
     let mut uncovered = Vec::new();
@@ -100,7 +99,7 @@ fn refuse(dir: &Path, expected: Expected, there: &[FolderEntry], problems: Vec<S
     failure
 }
 
-/// Why something of this kind has no place in the folder.
+/// Why a file of this type must not be in the folder.
 fn unfit(kind: FileType, expected: Expected) -> Option<&'static str> {
     match (kind, expected) {
         (FileType::Link, Expected::Published) => Some("is a link, and links are not published"),
@@ -109,12 +108,12 @@ fn unfit(kind: FileType, expected: Expected) -> Option<&'static str> {
     }
 }
 
-/// Whether it is an RPM of the folder itself: those of others in it are not offered together.
+/// Whether it is an RPM directly in the folder; RPMs in folders below are not part of the repository.
 fn is_rpm(name: &str) -> bool {
     !name.contains('/') && Path::new(name).extension().is_some_and(|e| e == "rpm")
 }
 
-/// The RPMs that lie directly in a folder, by name.
+/// The RPMs directly in a folder, sorted by name.
 pub fn rpms_in(dir: &Path) -> Result<Vec<PathBuf>> {
     let mut rpms = Vec::new();
     for entry in fs_err::read_dir(dir).class(Class::Verify)? {

@@ -1,4 +1,4 @@
-//! The folder that a repository is published to: what may be replaced, and how.
+//! The folder that a repository is published to: whether it may be replaced, and how it is exchanged.
 
 use std::path::{Component, Path, PathBuf};
 
@@ -18,7 +18,7 @@ use base::{
     workspace::Workspace,
 };
 
-/// Where a repository goes, and the names beside it that a run uses.
+/// The folder of a repository, and the names beside it that a run uses.
 #[derive(Clone, Debug)]
 pub struct Destination {
     /// The folder, with all links resolved.
@@ -28,15 +28,16 @@ pub struct Destination {
 }
 
 impl Destination {
-    /// Looks at `out` before any work is done, and completes an exchange that was cut short.
+    /// Checks `out` before any work is done, and puts the former repository back if a run was killed during the
+    /// exchange.
     ///
     /// # Errors
-    /// If `out` is no folder, cannot be exchanged, or holds what is not ours.
+    /// If `out` is not a folder, cannot be exchanged, or contains files that this program did not write.
     pub fn prepare(out: &Path, workspace: &Workspace) -> Result<Self> {
         let out = resolve(out)?;
         refuse_own_folders(&out, workspace)?;
         let parent = out.parent().unwrap_or(Path::new("/")).to_owned();
-        // Names that only this checkout uses, and only under its lock.
+        // Only this checkout uses these names, and only while it has its lock.
         let state = workspace.state.to_string_lossy();
         let owner = KeyBuilder::new("owner", 1).text("state", &state).finish();
         let name = out.file_name().unwrap_or_default().to_string_lossy();
@@ -55,7 +56,7 @@ impl Destination {
         input::is_there(&self.out).class(Class::Output)
     }
 
-    /// A folder is replaced whole, so it must be empty or one of ours with nothing added.
+    /// The whole folder is replaced, so it must be empty, or a repository of ours without added files.
     fn check(&self) -> Result<()> {
         let out = &self.out;
         if !self.is_there()? {
@@ -79,7 +80,8 @@ impl Destination {
         }
     }
 
-    /// Publishing makes a folder beside `out`, and removes all that is in the former one.
+    /// Checks the permissions for publishing: it creates a folder beside `out` and removes the content of the former
+    /// one.
     fn check_access(&self) -> Result<()> {
         let mut folders = Vec::new();
         let parent = self.out.ancestors().skip(1).find(|dir| dir.exists());
@@ -109,8 +111,8 @@ impl Destination {
         Ok(())
     }
 
-    /// Fills a new folder and puts it in the place of the former one. Whoever looks sees the one
-    /// or the other.
+    /// Fills a new folder and exchanges it with the former one. Readers see the old repository or the new one, never
+    /// a mixture.
     pub fn replace<T>(
         &self,
         reporter: &dyn Reporter,
@@ -118,7 +120,7 @@ impl Destination {
     ) -> Result<T> {
         let parent = self.out.parent().unwrap_or(Path::new("/"));
         fs_err::create_dir_all(parent).class(Class::Output)?;
-        // Other checkouts may publish here as well.
+        // Other checkouts may publish to this folder as well.
         let _lock = Lock::of_folder(parent, reporter)?;
         fs_err::create_dir(&self.new).class(Class::Output)?;
         let filled = fill(&self.new).and_then(|value| {
@@ -137,8 +139,8 @@ impl Destination {
         filled
     }
 
-    /// What came into the former folder since it was looked at is not lost: it is looked at again,
-    /// before the exchange and after it.
+    /// Exchanges the folders. A file that somebody has put into the former folder since it was checked is not lost:
+    /// the folder is checked again before and after the exchange.
     fn exchange(&self) -> Result<()> {
         self.check()?;
         if !self.is_there()? {
@@ -161,7 +163,7 @@ impl Destination {
         })
     }
 
-    /// Gives the former folder a name that no run removes, and that nothing has yet.
+    /// Moves the former folder to a new name that no run removes.
     fn keep(&self, name: &str) -> Result<Failure> {
         let mut prefix = self.out.file_name().unwrap_or_default().to_owned();
         prefix.push(".kept-");
@@ -187,7 +189,8 @@ fn refuse(message: String) -> Failure {
     Failure::new(Class::Output, message).help("choose another folder with --out")
 }
 
-/// The path with all links resolved, as far as it is there; `..` behind what is not there goes back by its spelling.
+/// The path with all links resolved. A part that does not exist is taken as it is written, and `..` after it removes
+/// the part before.
 fn resolve(out: &Path) -> Result<PathBuf> {
     let mut real = PathBuf::new();
     for part in std::path::absolute(out).class(Class::Output)?.components() {
@@ -206,7 +209,7 @@ fn resolve(out: &Path) -> Result<PathBuf> {
     Ok(real)
 }
 
-/// Runs empty their own folders, and read the checkout's.
+/// Refuses folders of xtask's own, which runs empty, and folders of the checkout, which runs read.
 fn refuse_own_folders(out: &Path, workspace: &Workspace) -> Result<()> {
     let read = [
         "base",
@@ -236,13 +239,13 @@ fn refuse_own_folders(out: &Path, workspace: &Workspace) -> Result<()> {
     Ok(())
 }
 
-/// A file in a folder that is none of the repository in it.
+/// A file in the folder that does not belong to the repository in it.
 fn foreign(dir: &Path) -> Result<Option<String>> {
     let known = read_release(dir)?.map(|r| r.all_files()).unwrap_or_default();
     Ok(files_below(dir)?.into_iter().find(|f| !known.contains(f)))
 }
 
-/// Exchanges two names in one step, where the file system can.
+/// Exchanges two names in one step; `false` if the file system cannot.
 pub fn swap(a: &Path, b: &Path) -> bool {
     rustix::fs::renameat_with(CWD, a, CWD, b, rustix::fs::RenameFlags::EXCHANGE).is_ok()
 }

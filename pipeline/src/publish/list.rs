@@ -1,10 +1,10 @@
-//! What lies in a folder.
+//! Lists the content of a folder.
 
 use std::path::Path;
 
 use base::failure::{Class, Classify, Result};
 
-/// Something below a folder.
+/// A file, folder or link below a folder.
 #[derive(Clone, Debug)]
 pub(super) struct FolderEntry {
     /// Its path relative to the folder.

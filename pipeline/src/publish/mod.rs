@@ -1,7 +1,7 @@
-//! From signed RPMs to the repository that users see.
+//! Publishes signed RPMs as a repository.
 //!
-//! It is put together beside its place, verified there, and exchanged with the former one in one
-//! step: whoever looks sees the old or the new, never a mixture, however the run ends.
+//! The repository is written beside its destination, verified there, and exchanged with the former one in one step:
+//! readers see the old or the new one, never a mixture, however the run ends.
 
 mod check;
 mod destination;
@@ -34,11 +34,11 @@ use base::{
     workspace::Workspace,
 };
 
-/// Where hosts look for the repository unless it is published under another address.
+/// The repository's address if `--base-url` gives no other.
 pub const DEFAULT_BASE_URL: &str = "file:///srv/mesos-calico/el7";
 
-/// What was published last, and what its files looked like then: kept beside the cache, to tell
-/// without reading them whether they are still the same.
+/// The key of the last published repository, with size and time of its files: the next run compares these instead of
+/// reading the files.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Record {
     key: String,
@@ -47,19 +47,19 @@ struct Record {
     files: Vec<(String, u64, i128)>,
 }
 
-/// What is to be published, and where.
+/// A repository that is to be published.
 pub struct Publication<'a> {
     /// The checkout.
     pub workspace: &'a Workspace,
-    /// Where the repository goes.
+    /// The folder of the repository.
     pub destination: &'a Destination,
-    /// Where hosts will find it.
+    /// Its address for hosts.
     pub base_url: &'a str,
-    /// What signs it.
+    /// The key that signs it.
     pub keys: &'a Keys,
     /// Signed RPMs with the keys of their steps, in order of the plan.
     pub rpms: &'a [(Key, SignedRpm)],
-    /// What has compiled their programs, where that was done on the host.
+    /// The version line of the compiler, if a package contains a program that was compiled from a crate.
     pub compiler: Option<&'a str>,
 }
 
@@ -93,7 +93,7 @@ impl Publication<'_> {
         Ok(Record { key: self.key().to_string(), out: out.to_string_lossy().into_owned(), files })
     }
 
-    /// The release that is there, if it is this very one and untouched since.
+    /// The release at the destination, if it is this one and its files are unchanged.
     pub fn current(&self) -> Option<Release> {
         let recorded = fs_err::read(self.record_path()).ok()?;
         let recorded: Record = serde_json::from_slice(&recorded).ok()?;
@@ -101,15 +101,15 @@ impl Publication<'_> {
         same.then(|| read_release(&self.destination.out).ok().flatten()).flatten()
     }
 
-    /// Those of the packages of these names that the repository in place has.
+    /// The names among `names` that the repository at the destination has.
     pub fn present_of(&self, names: &[&str]) -> Result<Vec<String>> {
         let present = read_release(&self.destination.out)?.map(|r| r.packages).unwrap_or_default();
         let present = present.into_iter().map(|p| p.name);
         Ok(present.filter(|name| names.contains(&name.as_str())).collect())
     }
 
-    /// Whether the repository in place has no package that this one lacks or has in an older version, and is
-    /// signed by the same key.
+    /// Whether this repository has every package of the one at the destination, in the same or a newer version, and
+    /// the same key has signed both.
     pub fn has_all_of_the_present(&self) -> Result<bool> {
         let Some(present) = read_release(&self.destination.out)? else { return Ok(true) };
         let own = self.rpms.iter().map(|(_, rpm)| Rpm::open(rpm.path()));
@@ -122,7 +122,7 @@ impl Publication<'_> {
         Ok(same_key && present.packages.iter().all(has))
     }
 
-    /// Makes the repository and puts it in place, unless it is there. Returns whether it was not.
+    /// Writes the repository unless it is at the destination already. Returns whether it was written.
     pub fn write_if_new(&self, reporter: &dyn Reporter) -> Result<bool> {
         let is_new = self.current().is_none();
         if is_new {
@@ -131,11 +131,11 @@ impl Publication<'_> {
         Ok(is_new)
     }
 
-    /// Makes the repository and puts it in place.
+    /// Writes the repository and exchanges it with the former one.
     fn write(&self, reporter: &dyn Reporter) -> Result<Release> {
         repo_file::check_url(self.base_url)?;
         let release = self.destination.replace(reporter, |dir| {
-            // Also of a folder whose list of contents says less.
+            // The revision of the metadata counts as well: an older release.json has none.
             let released = read_release(&self.destination.out)?.map(|r| r.revision);
             let indexed = repodata::revision(&self.destination.out).class(Class::Output)?;
             self.fill(dir, released.max(indexed).unwrap_or(0))
@@ -150,7 +150,7 @@ impl Publication<'_> {
     fn fill(&self, dir: &Path, not_before: u32) -> Result<Release> {
         let signer = self.keys.signer.as_ref();
         let certificate = signer.certificate();
-        // Copies, not links: nobody who changes a published file must reach the cache.
+        // Copies, not links: a change of a published file must not change the cache.
         let copies = self.rpms.iter().map(|(_, rpm)| rpm.copy_into(dir));
         let copies = copies.collect::<el7rpm::Result<Vec<_>>>().class(Class::Output)?;
         let repository = repodata::write(dir, &copies, not_before, signer).class(Class::Output)?;
@@ -173,7 +173,7 @@ impl Publication<'_> {
         Ok(release)
     }
 
-    /// The list of all files, and the checksums of all, that list's as well, with their signature.
+    /// Writes release.json, then the checksums of all files, and signs these.
     fn seal(&self, dir: &Path, mut release: Release) -> Result<Release> {
         let is_rpm = |f: &String| release.packages.iter().any(|p| p.file == *f);
         let own = [SUMS.to_owned(), sums_signature()];
@@ -197,7 +197,7 @@ impl Publication<'_> {
     }
 }
 
-/// A repository is there to be served, whatever the umask of whoever made it.
+/// Makes all files readable for everybody, with any umask: the repository is to be served.
 pub fn for_all_to_read(dir: &Path) -> Result<()> {
     for entry in walkdir::WalkDir::new(dir) {
         let entry = entry.map_err(std::io::Error::from).class(Class::Output)?;

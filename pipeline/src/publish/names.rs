@@ -2,9 +2,9 @@
 
 /// Name of the public key in the repository.
 pub const PUBLIC_KEY: &str = "RPM-GPG-KEY-mesos-calico";
-/// Name of yum's description of the repository.
+/// Name of the file for /etc/yum.repos.d.
 pub(super) const REPO_FILE: &str = "mesos-calico.repo";
-/// Name of the record of what was released.
+/// Name of the list of packages and files.
 pub(super) const RELEASE: &str = "release.json";
 /// Name of the list of checksums.
 pub(super) const SUMS: &str = "SHA256SUMS";

@@ -1,4 +1,4 @@
-//! `release.json`: what is in a repository and where it came from.
+//! `release.json`: the content of a repository, its key and its compiler.
 
 use std::path::Path;
 
@@ -11,8 +11,8 @@ use base::failure::{Class, Classify, Failure, Result};
 /// Largest release.json that is read: room for a hundred thousand packages.
 const LIMIT: u64 = 32 << 20;
 
-/// The content of the file. Keys are only ever added, so that every version of this program knows
-/// the files of every other.
+/// The content of the file. Later versions only add fields, so that each version of this program knows the files of
+/// every other version.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Release {
     /// Version of this program.
@@ -24,8 +24,8 @@ pub struct Release {
     pub signed_by: String,
     /// Whether that is a development key.
     pub development: bool,
-    /// What has compiled the programs of host/ in them, as it calls itself; what is compiled in a container has
-    /// the compiler of its image.
+    /// The version line of the compiler of the programs from host/, if there are any. Sources in containers are
+    /// compiled by the compiler of their image.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) compiler: Option<String>,
     /// The RPMs.
@@ -66,10 +66,10 @@ impl From<&IndexedRpm> for Published {
     }
 }
 
-/// The release in `dir`, if it holds one of ours.
+/// Reads the release in `dir`; `None` if there is no release.json.
 ///
 /// # Errors
-/// If there is one that this version does not understand, or it cannot be read.
+/// If the file cannot be read, or this version does not understand it.
 pub fn read_release(dir: &Path) -> Result<Option<Release>> {
     let path = dir.join(RELEASE);
     if !input::is_there(&path).class(Class::Output)? {

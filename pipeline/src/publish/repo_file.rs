@@ -1,4 +1,4 @@
-//! The description for /etc/yum.repos.d: both packages and metadata must be signed.
+//! The file for /etc/yum.repos.d: it makes yum check the signatures of packages and metadata.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ pub(super) fn write(base_url: &str) -> String {
     )
 }
 
-/// The address stands in a file that yum reads line by line, and that everybody may read.
+/// Checks the address, which must not break the file's lines, and which everybody may read.
 pub(super) fn check_url(url: &str) -> Result<()> {
     let refused = |message: &str| Err(Failure::new(Class::Usage, message));
     let rest =
@@ -36,7 +36,7 @@ pub(super) fn check_url(url: &str) -> Result<()> {
     Ok(())
 }
 
-/// Checks that a host which takes the file checks all signatures, by the key of this repository.
+/// Checks that the file makes yum check all signatures, by the key of this repository.
 pub(super) fn check(text: &str) -> Result<(), String> {
     let mut lines = text.lines().filter(|line| !line.is_empty());
     if lines.next() != Some(SECTION) {
@@ -44,7 +44,7 @@ pub(super) fn check(text: &str) -> Result<(), String> {
     }
     let mut values = BTreeMap::new();
     for line in lines {
-        // yum knows more ways to write a value; ours is written in one.
+        // yum accepts more ways to write a value; this program writes one.
         let plain = line.split_once('=').filter(|(key, _)| is_key(key));
         let Some((key, value)) = plain else {
             return Err(format!("holds `{line}`, which is none of its lines"));

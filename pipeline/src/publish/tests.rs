@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, os::unix::fs::PermissionsExt};
 use super::*;
 use crate::{
     cache::Cache,
-    fixture::{Checkout, SILENT, signer},
+    fixture::{SILENT, TempCheckout, signer},
     keys::Keys,
 };
 use base::failure::Failure;
@@ -18,7 +18,7 @@ fn keys() -> Keys {
 }
 
 /// The signed packages of a checkout, made if they are not there.
-fn signed(checkout: &Checkout) -> Vec<(Key, SignedRpm)> {
+fn signed(checkout: &TempCheckout) -> Vec<(Key, SignedRpm)> {
     let plan = checkout.plan(&[]);
     for step in plan.steps.iter() {
         checkout.run(step).unwrap();
@@ -32,7 +32,7 @@ fn signed(checkout: &Checkout) -> Vec<(Key, SignedRpm)> {
 }
 
 /// Publishes to dist/el7 of the checkout. Returns whether a repository was written.
-fn publish(checkout: &Checkout, rpms: &[(Key, SignedRpm)], url: &str) -> Result<bool> {
+fn publish(checkout: &TempCheckout, rpms: &[(Key, SignedRpm)], url: &str) -> Result<bool> {
     let out = checkout.workspace.root.join("dist/el7");
     let destination = Destination::prepare(&out, &checkout.workspace)?;
     let keys = keys();
@@ -47,19 +47,19 @@ fn publish(checkout: &Checkout, rpms: &[(Key, SignedRpm)], url: &str) -> Result<
     publication.write_if_new(&SILENT)
 }
 
-fn notes() -> Checkout {
-    let checkout = Checkout::new();
+fn notes() -> TempCheckout {
+    let checkout = TempCheckout::new();
     checkout.data("notes", "");
     checkout
 }
 
 /// The names of all files in dist/el7.
-fn published(checkout: &Checkout) -> Vec<String> {
+fn published(checkout: &TempCheckout) -> Vec<String> {
     list::files_below(&checkout.workspace.root.join("dist/el7")).unwrap()
 }
 
 /// The names beside dist/el7.
-fn beside(checkout: &Checkout) -> Vec<String> {
+fn beside(checkout: &TempCheckout) -> Vec<String> {
     let entries = fs_err::read_dir(checkout.workspace.root.join("dist")).unwrap();
     entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
 }
@@ -207,7 +207,7 @@ fn only_an_own_or_an_empty_or_an_absent_folder_can_be_published_to() {
 
 #[test]
 fn an_unreadable_release_json_is_an_error_and_a_newer_one_is_understood() {
-    let checkout = Checkout::new();
+    let checkout = TempCheckout::new();
     let dir = checkout.workspace.root.join("dist/el7");
     assert!(read_release(&dir).unwrap().is_none());
     for text in ["", "{}", "[]", "{\"version\": 1}"] {
@@ -268,7 +268,7 @@ fn a_damaged_or_added_file_does_not_pass_verification() {
 
 #[test]
 fn everything_below_a_folder_is_listed_by_name_and_links_are_not_followed() {
-    let checkout = Checkout::new();
+    let checkout = TempCheckout::new();
     for file in ["dir/b", "dir/sub/c", "dir/a"] {
         checkout.write(file, "");
     }

@@ -1,5 +1,5 @@
-//! A repository that `rpm` published is whole: each of its files is required, a signature covers
-//! whatever lies there, and the files agree with each other and with the key.
+//! Checks that a repository that `rpm` published is complete: no file is missing, a signature covers every file, and
+//! the files agree with each other and with the key.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -20,10 +20,10 @@ use super::{
 };
 use base::failure::{Class, Classify, Result};
 
-/// Largest file beside the RPMs that is read.
+/// The largest file that is read, apart from RPMs.
 const LIMIT: u64 = 256 << 20;
 
-/// What is wrong with the files of the repository in `dir`, beyond its metadata and RPMs.
+/// The problems of the files in `dir`, apart from metadata and RPMs.
 pub(super) fn problems(
     dir: &Path,
     certificate: &Certificate,
@@ -50,7 +50,7 @@ pub(super) fn problems(
         Ok(packet) => packet,
         Err(mismatch) => return Ok(vec![format!("{signature}: the signature {mismatch}")]),
     };
-    // No checksum covers this file: whatever else stood in it would be anybody's.
+    // No checksum covers this file, so it must contain nothing but the signature.
     if openpgp::armor(&packet)?.as_bytes() != armored {
         return Ok(vec![format!("{signature}: holds more than the signature")]);
     }
@@ -90,7 +90,7 @@ fn parse(sums: &[u8]) -> Result<BTreeMap<String, String>, String> {
     Ok(out)
 }
 
-/// How a file differs from what the list says of it.
+/// How a file differs from its line in SHA256SUMS.
 fn differs(
     dir: &Path,
     file: &str,
@@ -102,7 +102,7 @@ fn differs(
         return Ok(Some(format!("is listed in {SUMS} but missing")));
     }
     let same = match metadata.packages.get(file) {
-        // The metadata's checksum has been compared with the file.
+        // The file has been compared with the checksum in the metadata.
         Some(known) => known == sum,
         None => {
             let path = dir.join(file);
@@ -115,8 +115,8 @@ fn differs(
     Ok((!same).then(|| format!("does not have the checksum that {SUMS} states")))
 }
 
-/// The files are what was signed. What they say has to fit together as well: somebody else's
-/// signed files, or an older version's, are not these.
+/// Checks that the files agree with each other. Each one was signed, but it could be from another repository of the
+/// same key, or an older version.
 fn disagreements(
     dir: &Path,
     certificate: &Certificate,

@@ -1,4 +1,4 @@
-//! What packages get from the compile of their description: programs, or a staged root that they share out.
+//! The result of a description's compile, as its packages see it: programs, or a staged root.
 
 use std::{path::PathBuf, sync::Arc};
 
@@ -8,7 +8,7 @@ use super::{CompileCrate, CompileInContainer, Prerequisite, StepId};
 use crate::cache::Cache;
 use base::key::Identity;
 
-/// What a description's build makes.
+/// The result of a description's build.
 #[derive(Clone, Debug)]
 pub(crate) enum Compiled {
     /// The description has no build.
@@ -19,23 +19,23 @@ pub(crate) enum Compiled {
     Staged(Arc<Staged>),
 }
 
-/// A staged root, and what its packages are checked by.
+/// A staged root, with the data that its packages are checked by.
 #[derive(Debug)]
 pub(crate) struct Staged {
-    /// What none of its packages takes, on purpose.
+    /// Patterns of files that no package takes on purpose (`discard`).
     pub(super) discard: Vec<String>,
-    /// What is on the host together; it is the last of them itself.
+    /// The staged roots that are together on a host; the last one is its own.
     pub(super) release: Vec<Shared>,
-    /// What the target offers beside, or instead of, what CentOS 7 does.
+    /// The image's ABI table, if it has one: libraries beside, or instead of, those of CentOS 7.
     pub(super) abi: Option<PathBuf>,
 }
 
-/// A staged root, and all packages that share it out among them.
+/// A staged root, and the packages that take its files.
 #[derive(Clone, Debug)]
 pub(crate) struct Shared {
-    /// The step that made it.
+    /// The step that makes it.
     pub(crate) compile: Prerequisite<CompileInContainer>,
-    /// The packages that share it out.
+    /// The packages.
     pub(crate) packages: Arc<Vec<Package>>,
 }
 
@@ -56,7 +56,7 @@ impl Compiled {
         }
     }
 
-    /// The staged root's circumstances.
+    /// The staged root, if the build makes one.
     pub(super) fn staged(&self) -> Option<&Staged> {
         match self {
             Self::Staged(staged) => Some(staged),
@@ -64,7 +64,7 @@ impl Compiled {
         }
     }
 
-    /// The folder that the package's files are taken from, if the compile has been carried out.
+    /// The folder with the compiled files, if the compile has been carried out.
     pub(super) fn folder(&self, cache: &Cache) -> Option<PathBuf> {
         match self {
             Self::Nothing => None,

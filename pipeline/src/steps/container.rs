@@ -1,5 +1,5 @@
-//! `compile NAME`: compiles sources in a container. The result has the build tree, for other compiles that need it, and
-//! the staged root, for packages.
+//! `compile NAME`: compiles sources in a container. The result is the build tree, for other compiles that need it,
+//! and the staged root, for packages.
 
 use std::path::{Path, PathBuf};
 
@@ -14,7 +14,7 @@ use base::{
 };
 use builders::container::{self, Compile};
 
-/// Changes when the way of compiling in a container does.
+/// Increase this number when the way of compiling in a container changes.
 const VERSION: u32 = 2;
 
 /// Compiles sources in a container.
@@ -24,13 +24,13 @@ pub struct CompileInContainer {
     pub spec: String,
     /// Version of its first package.
     version: String,
-    /// Whether it is built from something else than its pinned sources.
+    /// Whether a source is not the pinned one (`--local`).
     local: bool,
-    /// The date that the build takes for now, in seconds since 1970.
+    /// SOURCE_DATE_EPOCH of the build, in seconds since 1970.
     source_date: u32,
-    /// What is compiled.
+    /// The sources.
     pub(crate) sources: Vec<Prerequisite<Fetch>>,
-    /// Other compiles, whose sources and build trees it sees.
+    /// Other compiles, whose sources and build trees it reads.
     others: Vec<Prerequisite<CompileInContainer>>,
     /// The image to compile in.
     image: Prerequisite<BuildImage>,
@@ -68,8 +68,9 @@ impl CompileInContainer {
         Draft { needs, inputs, ..Draft::new(format!("compile {}", spec.name), identity, work) }
     }
 
-    /// Everything that the result is made from, and how; `description` is the file that says it. The number of jobs,
-    /// the engine and ccache are left out: they must not change a byte. So are `discard` and the files of packages.
+    /// The key of everything that can change the result; `description` is the path of package.toml. The number of
+    /// jobs, the engine and ccache are not in it, since they must not change a byte. Neither are `discard` and the
+    /// file lists of packages, which are inputs of the package steps.
     fn identity(&self, description: &Path, farm: bool) -> Identity {
         let Self { build, .. } = self;
         let phases = format!("{:?} {:?} {:?}", build.env, build.switches, build.phases);
@@ -128,7 +129,7 @@ impl CompileInContainer {
         Ok(())
     }
 
-    /// The folder that the build with this key has installed into.
+    /// The staged root of the build with this key.
     pub(super) fn staged_root(key: &Key, cache: &Cache) -> Option<PathBuf> {
         Some(cache.get(Kind::Compile, key)?.join(container::STAGE))
     }
@@ -140,7 +141,7 @@ impl Prerequisite<CompileInContainer> {
         Ok(result.ok_or_else(|| context.gone(&self.name))?.join(container::BUILD))
     }
 
-    /// The folder that the build has installed into.
+    /// The staged root.
     pub(super) fn staged_root(&self, cache: &Cache) -> Option<PathBuf> {
         CompileInContainer::staged_root(&self.identity.key, cache)
     }

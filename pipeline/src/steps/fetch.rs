@@ -1,5 +1,5 @@
-//! `fetch NAME`: gets a source. The key is its pin, or the content of a folder; what is handed on is the source itself,
-//! which is fetched, and its archive hashed, once a run.
+//! `fetch NAME`: fetches a source. The key is its pin, or the content of a folder. The result is the source; it is
+//! fetched, and its archive is hashed, once per run.
 
 use std::{
     collections::BTreeMap,
@@ -17,7 +17,7 @@ use base::{
 };
 use sources::Fetched;
 
-/// Gets a source.
+/// Fetches a source.
 #[derive(Debug)]
 pub struct Fetch {
     /// The source.
@@ -41,7 +41,7 @@ impl Fetch {
         context.fetched.get(key, || context.fetcher.fetch(&self.source, step))
     }
 
-    /// Fails if a folder or a patch is not what it was when the key was taken: it is read again to be copied.
+    /// Fails if a folder or a patch has changed since the key was taken, since it is read again for the copy.
     fn check_copy(&self, key: &Key, tree: &Path) -> Result<()> {
         let (origin, what) = match &self.source.origin {
             Origin::Folder(path) => (Origin::Folder(tree.to_owned()), path.display().to_string()),
@@ -61,8 +61,8 @@ impl Fetch {
 }
 
 impl Prerequisite<Fetch> {
-    /// The source's tree below `scratch`, with its patches; a tree that is there already is taken. Where a plan
-    /// is made anew after the fetch, the run still has the source, so this asks no network.
+    /// Unpacks the source below `scratch` and applies its patches, unless the tree is there already. This needs no
+    /// network: the run has the source, even if the plan was made again after the fetch.
     pub(super) fn unpack(&self, scratch: &Path, context: &Context<'_>) -> Result<PathBuf, Trouble> {
         let tree = scratch.join(&self.work.source.name);
         if !tree.exists() {
@@ -76,15 +76,15 @@ impl Prerequisite<Fetch> {
     }
 }
 
-/// Sources by their identity, so that they outlive a plan that is made anew.
+/// The sources of a run, by their keys, which stay the same if the plan is made again.
 #[derive(Default)]
 pub struct FetchedSources(Mutex<BTreeMap<Key, Slot>>);
 
-/// Held while the source is fetched: another build that wants it waits, and one that wants another source does not.
+/// Locked while the source is fetched: builds that want the same source wait, other builds do not.
 type Slot = Arc<Mutex<Option<Fetched>>>;
 
 impl FetchedSources {
-    /// The source with this identity, fetched unless the run has it. A failure is not kept.
+    /// The source with this key, which is fetched unless the run has it. A failure is not kept.
     pub(super) fn get(
         &self,
         identity: &Key,
@@ -108,11 +108,11 @@ mod tests {
     use sources::{Fetcher, Store};
 
     use super::*;
-    use crate::fixture::{Checkout, SILENT};
+    use crate::fixture::{SILENT, TempCheckout};
 
     #[test]
     fn a_source_is_fetched_once_and_a_failure_is_not_kept() {
-        let checkout = Checkout::new();
+        let checkout = TempCheckout::new();
         let workspace = &checkout.workspace;
         checkout.write("src/file", "text");
         let origin = Origin::Folder(workspace.root.join("src"));

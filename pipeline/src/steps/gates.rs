@@ -1,4 +1,4 @@
-//! The gates of a package: what must hold before its RPM is written.
+//! The gates of a package: checks that it must pass before its RPM is written.
 
 use std::path::Path;
 
@@ -14,10 +14,10 @@ use super::{Context, Shared, Staged};
 use base::failure::{Class, Classify, Failure, Result};
 use builders::container;
 
-/// Files that a message names.
+/// How many files a message names.
 const NAMED: usize = 12;
 
-/// Fails if the package must not have what it holds.
+/// Fails if the package contains paths of the builder, or libraries with a search path that is not a package's.
 pub(super) fn check_lints(
     package: &Package,
     staged: Option<&Staged>,
@@ -28,8 +28,8 @@ pub(super) fn check_lints(
     refuse_findings(lint::check(package, root, prepared.facts(), &places(staged, context))?)
 }
 
-/// What no package may lead to. Texts are looked through where a build has made them: others may speak of
-/// folders that are called like the builder's.
+/// Paths that no package may contain. Texts are searched only if a build has made them: other texts may mention
+/// folders with the names of the builder's.
 fn places(staged: Option<&Staged>, context: &Context<'_>) -> Places {
     let mut places = Places::default();
     places.foreign.extend(container::ROOTS.map(String::from));
@@ -44,7 +44,7 @@ fn places(staged: Option<&Staged>, context: &Context<'_>) -> Places {
     places
 }
 
-/// No RPM leaves whose programs CentOS 7 would refuse to start.
+/// The ABI gate: fails if CentOS 7 could not start a program, or load a library, of the package.
 pub(super) fn check_abi(
     package: &Package,
     staged: Option<&Staged>,
@@ -75,7 +75,7 @@ pub(super) fn check_abi(
     Err(failure)
 }
 
-/// No RPM leaves with paths of the builder, or with libraries looked for in places that are not a package's.
+/// Turns the findings of the lints into a failure.
 fn refuse_findings(findings: Vec<Finding>) -> Result<()> {
     let Some(first) = findings.first() else { return Ok(()) };
     let mut failure = Failure::new(Class::Package, first.to_string()).help(first.help());
@@ -83,7 +83,7 @@ fn refuse_findings(findings: Vec<Finding>) -> Result<()> {
     Err(failure)
 }
 
-/// As many as a message can take.
+/// The first lines, as many as a message shows, and the number of the rest.
 fn first_few(mut lines: Vec<String>) -> Vec<String> {
     let more = lines.len().saturating_sub(NAMED);
     lines.truncate(NAMED);
@@ -93,7 +93,7 @@ fn first_few(mut lines: Vec<String>) -> Vec<String> {
     lines
 }
 
-/// Fails if the build has staged files that no package takes: what is forgotten here is missed on the hosts only.
+/// Fails if the build has staged files that no package takes: a forgotten file would be missed only on the hosts.
 pub(super) fn check_all_is_taken(root: &Path, staged: &Staged) -> Result<()> {
     let packages = staged.release.last().map(|own| own.packages.as_slice()).unwrap_or_default();
     let left = leftover(root, packages, &staged.discard).class(Class::Source)?;

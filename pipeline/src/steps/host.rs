@@ -1,5 +1,5 @@
-//! `compile host/NAME`: compiles a crate on this machine. The key and the work are those of
-//! [`builders::host_builder`], which has them side by side; the result is a folder with the programs.
+//! `compile host/NAME`: compiles a crate on this machine. [`builders::host_builder`] makes the key and does the work.
+//! The result is a folder with the programs.
 
 use std::path::PathBuf;
 
@@ -17,13 +17,13 @@ use builders::{host_builder::HostBuild, tools::Zig};
 /// Compiles a crate.
 #[derive(Debug)]
 pub struct CompileCrate {
-    /// The crate, and what is wanted of it.
+    /// The crate and its programs.
     pub build: HostBuild,
     zig: Zig,
 }
 
 impl CompileCrate {
-    /// `rustc` is the description that the compiler gives of itself.
+    /// `rustc` is the output of `rustc -vV`.
     pub(crate) fn draft(
         build: HostBuild,
         rustc: &str,
@@ -47,7 +47,7 @@ impl CompileCrate {
         Ok(())
     }
 
-    /// The folder with the programs for this description, if it is the one of the crate.
+    /// The folder with the programs, if `spec` is the description of this crate.
     pub(super) fn programs(&self, spec: &Spec, key: &Key, cache: &Cache) -> Option<PathBuf> {
         let is_of =
             |build: &Build| matches!(build, Build::Crate(dir) if *dir == self.build.crate_dir);

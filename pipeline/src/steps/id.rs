@@ -1,8 +1,8 @@
-//! Which step of a plan: a number that cannot be taken for another one, and lists that have one entry for each step.
+//! The id of a step in a plan, and lists with one entry per step.
 
 use std::ops::{Index, IndexMut};
 
-/// A step of the plan that has given it out. Plans that are made anew number their steps anew.
+/// The id of a step in one plan. Another plan gives other ids.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct StepId(usize);
 
@@ -18,17 +18,17 @@ impl StepId {
 pub struct PerStep<T>(Vec<T>);
 
 impl<T> PerStep<T> {
-    /// Of these values, in order of the plan.
+    /// A list of these values, in order of the plan.
     pub fn new(values: Vec<T>) -> Self {
         Self(values)
     }
 
-    /// How many there are.
+    /// The number of steps.
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Whether there is none.
+    /// Whether there is no step.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -38,17 +38,17 @@ impl<T> PerStep<T> {
         self.0.iter()
     }
 
-    /// All steps, in order of the plan.
+    /// The ids of all steps, in order of the plan.
     pub fn ids(&self) -> impl DoubleEndedIterator<Item = StepId> + ExactSizeIterator + use<T> {
         (0..self.0.len()).map(StepId)
     }
 
-    /// All steps, each with its value.
+    /// The ids of all steps, each with its value.
     pub fn with_ids(&self) -> impl DoubleEndedIterator<Item = (StepId, &T)> {
         self.ids().zip(&self.0)
     }
 
-    /// The step that is pushed next.
+    /// The id of the value that is pushed next.
     pub(crate) fn next_id(&self) -> StepId {
         StepId(self.0.len())
     }

@@ -1,5 +1,5 @@
-//! `image NAME`: makes a builder image, which the container engine keeps. The key is that of [`Image::load`]; what is
-//! handed on is the engine with the image, each looked for once in a run.
+//! `image NAME`: builds a builder image, which the container engine keeps. [`Image::load`] makes the key. The result
+//! is the engine with the image; each is looked for once in a run.
 
 use std::{
     collections::BTreeMap,
@@ -13,7 +13,7 @@ use builders::{
     site::Site,
 };
 
-/// Makes a builder image.
+/// Builds a builder image.
 #[derive(Debug)]
 pub struct BuildImage {
     /// The image.
@@ -43,8 +43,7 @@ impl Prerequisite<BuildImage> {
     }
 }
 
-/// What is known of engine and images so far, good or bad: what cannot be had is not asked for
-/// again.
+/// The engine and the images that were looked for so far. A failure is kept as well: nothing is tried twice.
 pub struct Images {
     choice: Option<EngineKind>,
     found: Mutex<Known>,
@@ -57,7 +56,7 @@ struct Known {
 }
 
 impl Images {
-    /// `choice` is the engine that was asked for.
+    /// `choice` is the engine of `--builder`.
     pub fn new(choice: Option<EngineKind>) -> Self {
         Self { choice, found: Mutex::default() }
     }
@@ -68,18 +67,17 @@ impl Images {
         found.engine.get_or_insert_with(|| Engine::find(self.choice)).is_ok()
     }
 
-    /// The image, made if it is not there.
+    /// The image, which is built if the engine does not have it.
     ///
     /// # Errors
-    /// [`Trouble::Unavailable`] without an engine, or without the network that the image is made
-    /// from.
+    /// [`Trouble::Unavailable`] without an engine, or if a registry or mirror cannot be reached.
     fn get(
         &self,
         image: &Image,
         site: &Site<'_>,
         step: &str,
     ) -> Result<(Engine, BuiltImage), Trouble> {
-        // Held while an image is made: others that want one would need the same network and disk.
+        // Locked while an image is built: a second image would need the same network and disk.
         let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
         let find = || Engine::find(self.choice);
         let engine = found.engine.get_or_insert_with(find).clone()?;

@@ -1,5 +1,5 @@
-//! `library`: adds Rust's library for musl, which rustup keeps. Whether it is there decides what programs are linked
-//! for, and so the keys of their compiles.
+//! `library`: adds Rust's library for musl, which rustup keeps. Programs are linked for another target if it is
+//! missing, so it changes the keys of their compiles.
 
 use super::{Context, Draft, Step};
 use base::{

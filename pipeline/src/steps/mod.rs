@@ -1,8 +1,8 @@
-//! The kinds of steps, one file each: what goes into its key, what it does, and what it hands on.
+//! The kinds of steps. Each has a file with its key, its work and its result.
 //!
-//! Each file has a struct with what a step of its kind works on. `draft` makes the step with its key, `run` carries it
-//! out, and the methods of [`Prerequisite`] are its results, for the steps that take them. Results in the cache are found by
-//! the step's key; what else a run has got, by [`Context`].
+//! Each file has a struct with the data that the step works on. `draft` makes the step with its key, and `run`
+//! carries it out. Methods of [`Prerequisite`] return its result to the steps that need it: from the cache, by the
+//! step's key, or from [`Context`], which has the sources and images of the run.
 
 mod compiled;
 mod container;
@@ -29,7 +29,7 @@ pub use id::{PerStep, StepId};
 pub use image::{BuildImage, Images};
 pub use library::AddLibrary;
 pub(crate) use package::roots;
-pub use package::{Made, WritePackage};
+pub use package::{PackageResult, WritePackage};
 pub use sign::SignPackage;
 pub(crate) use step::Draft;
 pub use step::{Prerequisite, Step};
@@ -47,7 +47,7 @@ use base::{
 use builders::{container::Options, site::Site, toolchain::Toolchain};
 use sources::Fetcher;
 
-/// What all steps share.
+/// Everything that the steps of a run share.
 pub struct Context<'a> {
     /// The checkout.
     pub workspace: &'a Workspace,
@@ -55,29 +55,29 @@ pub struct Context<'a> {
     pub cache: &'a Cache,
     /// Signs packages.
     pub signer: &'a dyn Signer,
-    /// Who is told what happens.
+    /// Gets the events.
     pub reporter: &'a dyn Reporter,
     /// Whether no network may be used.
     pub offline: bool,
-    /// What crates are compiled with.
+    /// The Rust that crates are compiled with.
     pub toolchain: &'a Toolchain,
-    /// Threads that all packages in flight compress with.
+    /// The threads that packages are compressed with.
     pub threads: Threads,
-    /// Gets sources.
+    /// Fetches sources.
     pub fetcher: &'a Fetcher<'a>,
-    /// Those that the run has got.
+    /// The sources that the run has fetched.
     pub fetched: &'a FetchedSources,
-    /// The engine and the images, as far as they are known.
+    /// The engine and the images that the run has found.
     pub images: &'a Images,
-    /// How to compile in containers.
+    /// Options for compiles in containers.
     pub compile_options: &'a Options,
 }
 
 impl<'a> Context<'a> {
-    /// Carries out this step, unless its result is there or nothing asks for it.
+    /// Carries out this step, unless its result is there or it is not needed.
     ///
     /// # Errors
-    /// What went wrong, with the name of the step.
+    /// The failure, with the name of the step.
     pub fn run(&self, step: &Step) -> Result<Done, Trouble> {
         let done = match step.state {
             State::Cached => Done::Cached,
@@ -98,7 +98,7 @@ impl<'a> Context<'a> {
         Site { workspace, offline, toolchain, reporter }
     }
 
-    /// For a step whose result another one takes, and which is not there.
+    /// The failure for a missing result of the step with this name.
     fn gone(&self, step: &str) -> Failure {
         let cache = self.workspace.cache();
         let message = format!("the result of `{step}` is gone from {}", cache.display());

@@ -1,5 +1,5 @@
-//! `package NAME`: stages the files of a package and writes the RPM. The result is the unsigned RPM, or nothing: there may
-//! be no debug information to make a package of.
+//! `package NAME`: stages the files of a package and writes the RPM. The result is the unsigned RPM. It is empty for
+//! a debug package without any debug information.
 
 use std::path::{Path, PathBuf};
 
@@ -22,7 +22,7 @@ use base::{
     workspace::Workspace,
 };
 
-/// Changes when the way of writing packages does in another way than by this program itself.
+/// Part of the key. The xtask program itself is in the key, too, so this number rarely has to change.
 const VERSION: u32 = 2;
 
 /// Writes an RPM.
@@ -30,11 +30,11 @@ const VERSION: u32 = 2;
 pub struct WritePackage {
     /// The package.
     pub package: Package,
-    /// What has been compiled for it.
+    /// The result of its compile step.
     compiled: Compiled,
     /// How the RPM is written.
     options: WriteOptions,
-    /// The files that are there before anything is compiled.
+    /// The files that are known before anything is compiled.
     inputs: Inputs,
 }
 
@@ -67,8 +67,8 @@ impl WritePackage {
         })
     }
 
-    /// Everything that the RPM is made from, and how; `description` is the file that says it. The signing key is left
-    /// out: packages are written once, and signed for each key.
+    /// The key of everything that can change the RPM; `description` is the path of package.toml. The signing key is
+    /// not in it: a package is written once, and signed for each key.
     fn identity(
         &self,
         description: &Path,
@@ -86,7 +86,7 @@ impl WritePackage {
             key = key.step("build", name, &identity.key);
         }
         if let Some(staged) = self.compiled.staged() {
-            // What the others take decides whether something is left over or missing.
+            // The files that the other packages take decide whether a staged file is left over.
             for shared in &staged.release {
                 let packages = format!("{:?}", shared.packages);
                 key = key.text("the list of packages that share the files", &packages);
@@ -99,7 +99,7 @@ impl WritePackage {
         for path in files {
             key = key.file(&path.to_string_lossy(), path)?;
         }
-        // Links and empty folders have no content that could tell them.
+        // Links and empty folders have no content, so their target and mode are added.
         for entry in self.inputs.entries() {
             let kind = match &entry.kind {
                 EntryKind::File { .. } => String::new(),
@@ -116,7 +116,7 @@ impl WritePackage {
 
     pub(super) fn run(&self, step: &Step, context: &Context<'_>) -> Result<(), Trouble> {
         let Self { package, .. } = self;
-        // Before anything is told of a file that is not the one of the key any more.
+        // Checked first, since other errors about a changed file would be misleading.
         step.stamps.check()?;
         let root = self.stage(context)?;
         let stripped = context.cache.scratch()?;
@@ -132,7 +132,7 @@ impl WritePackage {
         let prepared = Prepared::new(package, &root, &options).class(Class::Package)?;
         let staged = self.compiled.staged();
         gates::check_abi(package, staged, &root, &prepared, context)?;
-        // Debug information is read by debuggers alone, and names the sources where they were compiled.
+        // Debug information contains the paths of the sources in the builder, and only debuggers read it.
         if !is_debuginfo {
             gates::check_lints(package, staged, &root, &prepared, context)?;
         }
@@ -143,7 +143,7 @@ impl WritePackage {
         Ok(())
     }
 
-    /// All files of the package, those that were compiled included.
+    /// All files of the package, including the compiled ones.
     fn stage(&self, context: &Context<'_>) -> Result<StagedRoot> {
         let Self { package, compiled, .. } = self;
         let build = match compiled.compile() {
@@ -159,15 +159,15 @@ impl WritePackage {
         self.inputs.complete(package, &roots).class(Class::Source)
     }
 
-    /// The folder that its files are taken from, if what it is compiled by has been carried out.
+    /// The folder with its compiled files, if the compile step has been carried out.
     pub(crate) fn build_folder(&self, cache: &Cache) -> Option<PathBuf> {
         self.compiled.folder(cache)
     }
 }
 
-/// What a step has made of a package.
+/// The result for a package.
 #[derive(Debug)]
-pub enum Made<T> {
+pub enum PackageResult<T> {
     /// An RPM.
     Rpm(T),
     /// No RPM: there was no debug information to make one of.
@@ -178,30 +178,29 @@ impl Prerequisite<WritePackage> {
     /// The unsigned RPM; `None` if the step has not been carried out.
     ///
     /// # Errors
-    /// [`Class::Output`] if it is not what the step has left there.
-    pub fn rpm(&self, cache: &Cache) -> Result<Option<Made<UnsignedRpm>>> {
+    /// [`Class::Output`] if something else has changed it.
+    pub fn rpm(&self, cache: &Cache) -> Result<Option<PackageResult<UnsignedRpm>>> {
         let dir = cache.get(Kind::Package, &self.identity.key);
         let Some(dir) = dir else { return Ok(None) };
         Ok(Some(match rpm_in(&dir, &self.work.package)? {
-            Made::Nothing => Made::Nothing,
-            Made::Rpm(path) => {
+            PackageResult::Nothing => PackageResult::Nothing,
+            PackageResult::Rpm(path) => {
                 let opened = UnsignedRpm::open(&path).class(Class::Output);
-                Made::Rpm(opened.map_err(|failure| changed(failure, &dir))?)
+                PackageResult::Rpm(opened.map_err(|failure| changed(failure, &dir))?)
             }
         }))
     }
 }
 
-/// The RPM of a package in the result of the step that wrote it, or of the one that signed it. An empty folder says
-/// that there is none.
-pub(super) fn rpm_in(result: &Path, package: &Package) -> Result<Made<PathBuf>> {
+/// The path of the RPM in the result of a package step or a sign step. An empty folder means that there is none.
+pub(super) fn rpm_in(result: &Path, package: &Package) -> Result<PackageResult<PathBuf>> {
     match fs_err::read_dir(result).class(Class::Output)?.next() {
-        None => Ok(Made::Nothing),
-        Some(_) => Ok(Made::Rpm(result.join(package.file_name()))),
+        None => Ok(PackageResult::Nothing),
+        Some(_) => Ok(PackageResult::Rpm(result.join(package.file_name()))),
     }
 }
 
-/// Where a package's assets come from, given what its compile step made.
+/// The folders that a package's assets come from; `build` is the result of its compile step.
 pub(crate) fn roots(workspace: &Workspace, package: &Package, build: Option<PathBuf>) -> Roots {
     Roots {
         spec: package.spec_dir.clone(),
@@ -211,7 +210,7 @@ pub(crate) fn roots(workspace: &Workspace, package: &Package, build: Option<Path
     }
 }
 
-/// No package is made of the keys and results of runs, wherever CARGO_TARGET_DIR has put them.
+/// Refuses files below xtask's own folder, which has keys and results of runs, wherever CARGO_TARGET_DIR has put it.
 fn refuse_own_state(workspace: &Workspace, package: &Package, files: &[PathBuf]) -> Result<()> {
     let Ok(state) = fs_err::canonicalize(&workspace.state) else { return Ok(()) };
     let Some(file) = files.iter().find(|file| file.starts_with(&state)) else { return Ok(()) };

@@ -1,4 +1,5 @@
-//! `sign NAME`: signs a package. The result is the signed RPM; none of a debug package that there was nothing for.
+//! `sign NAME`: signs a package. The result is the signed RPM. It is empty for a debug package without any debug
+//! information.
 
 use std::path::PathBuf;
 
@@ -6,7 +7,7 @@ use el7rpm::{openpgp::Certificate, signature, signature::SignedRpm};
 
 use super::{
     Context, Draft, Prerequisite, Step, WritePackage,
-    package::{Made, rpm_in},
+    package::{PackageResult, rpm_in},
 };
 use crate::cache::{Cache, changed};
 use base::{
@@ -41,7 +42,7 @@ impl SignPackage {
         let written = self.unsigned.rpm(context.cache)?;
         let written = written.ok_or_else(|| context.gone(&self.unsigned.name))?;
         context.cache.make(Kind::Sign, &step.key, |out| {
-            if let Made::Rpm(rpm) = written {
+            if let PackageResult::Rpm(rpm) = written {
                 let path = out.join(self.unsigned.work.package.file_name());
                 signature::sign(&rpm, context.signer, &path).class(Class::Output)?;
             }
@@ -50,11 +51,11 @@ impl SignPackage {
         Ok(())
     }
 
-    /// The RPM that this step, whose key is `key`, has signed; `None` if it had nothing to sign. Its headers alone are
-    /// read and checked ([`SignedRpm::open`]); the rest of it is checked before it is published.
+    /// The signed RPM in the result with this key; `None` if there was nothing to sign. Only its headers are read and
+    /// checked ([`SignedRpm::open`]); the payload is checked before the RPM is published.
     ///
     /// # Errors
-    /// [`Class::Output`] if the result is not there, or is not what was put there.
+    /// [`Class::Output`] if the result is missing, or something else has changed it.
     pub fn signed(
         &self,
         key: &Key,
@@ -65,13 +66,17 @@ impl SignPackage {
         let gone =
             || Failure::new(Class::Output, format!("the signed {} is gone", package.file_name()));
         let dir = cache.get(Kind::Sign, key).ok_or_else(gone)?;
-        let Made::Rpm(path) = rpm_in(&dir, package)? else { return Ok(None) };
+        let PackageResult::Rpm(path) = rpm_in(&dir, package)? else { return Ok(None) };
         let signed = SignedRpm::open(&path, certificate).class(Class::Output);
         signed.map(Some).map_err(|failure| changed(failure, &dir))
     }
 
-    /// The RPM as far as it has been made: signed, or else unsigned.
-    pub(crate) fn newest(&self, key: &Key, cache: &Cache) -> Result<Option<Made<PathBuf>>> {
+    /// The signed RPM if it is there, else the unsigned one.
+    pub(crate) fn newest(
+        &self,
+        key: &Key,
+        cache: &Cache,
+    ) -> Result<Option<PackageResult<PathBuf>>> {
         let dir = cache
             .get(Kind::Sign, key)
             .or_else(|| cache.get(Kind::Package, &self.unsigned.identity.key));

@@ -1,4 +1,4 @@
-//! A step of a plan: what every kind of step has.
+//! A step of a plan, and the parts that are common to all kinds.
 
 use std::{fmt, sync::Arc};
 
@@ -16,25 +16,25 @@ pub struct Step {
     pub name: String,
     /// The RPM that it makes, if it makes one.
     pub package: Option<String>,
-    /// Identity of its result.
+    /// The key of its result.
     pub key: Key,
     /// The steps before it.
     pub needs: Vec<StepId>,
-    /// Steps that would make its result better; where they cannot be done, it is made all the same.
+    /// Steps that make its result better, but are not required.
     pub wishes: Vec<StepId>,
     /// Skip this step unless all steps of at least one of these groups succeed.
     pub needs_any: Vec<Vec<StepId>>,
-    /// What it reads, relative to the checkout.
+    /// The files that it reads, relative to the checkout.
     pub inputs: Vec<String>,
     /// Whether it is to be carried out.
     pub state: State,
     /// If it is, which of its inputs differ from those of its last result.
     pub why: Option<Why>,
-    /// All that its key was taken from, by name.
+    /// The inputs of its key.
     pub made_of: Vec<Input>,
-    /// What the files looked like that its key was taken from.
+    /// Size, inode and times of the input files when the key was taken.
     pub stamps: Stamps,
-    /// What to do; machines are told its kind.
+    /// Its work.
     pub work: Work,
 }
 
@@ -45,7 +45,7 @@ impl Step {
     }
 }
 
-/// A step of one kind that has no place in a plan yet.
+/// A step of one kind that is not in a plan yet.
 pub(crate) struct Draft<W> {
     pub(crate) name: String,
     pub(crate) identity: Identity,
@@ -74,7 +74,7 @@ impl<W> Draft<W>
 where
     Work: From<Arc<W>>,
 {
-    /// The step, and the handle by which steps after it take its result.
+    /// Makes the step, and the value by which other steps take its result.
     pub(crate) fn placed(
         self,
         id: StepId,
@@ -107,15 +107,15 @@ where
     }
 }
 
-/// A step whose result another step takes. What the result is, the file of its kind says.
+/// A step that another step needs. Its methods, which return the result, are in the file of its kind.
 pub struct Prerequisite<W> {
     /// Its place in the plan.
     pub id: StepId,
     /// Its name.
     pub name: String,
-    /// Its key, and what that was taken from.
+    /// Its key, with the inputs.
     pub identity: Identity,
-    /// What it works on.
+    /// Its work.
     pub work: Arc<W>,
 }
 

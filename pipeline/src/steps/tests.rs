@@ -4,13 +4,13 @@ use el7rpm::{openpgp::Signer, read::Rpm};
 
 use super::*;
 use crate::{
-    fixture::{Checkout, signer, step},
+    fixture::{TempCheckout, signer, step},
     plan::Plan,
 };
 use base::step::Kind;
 
 /// Carries out this step of the plan.
-fn run(checkout: &Checkout, plan: &Plan, name: &str) -> Result<Done, Trouble> {
+fn run(checkout: &TempCheckout, plan: &Plan, name: &str) -> Result<Done, Trouble> {
     checkout.run(step(plan, name))
 }
 
@@ -20,8 +20,8 @@ fn failure(result: Result<Done, Trouble>) -> Failure {
     }
 }
 
-fn notes() -> Checkout {
-    let checkout = Checkout::new();
+fn notes() -> TempCheckout {
+    let checkout = TempCheckout::new();
     checkout.data("notes", "");
     checkout
 }
@@ -40,7 +40,9 @@ fn a_package_is_written_and_signed_and_handed_on_as_a_value() {
     let (step, work) = sign(&plan);
     assert!(work.unsigned.rpm(&cache).unwrap().is_none(), "nothing has been carried out");
     assert_eq!(run(&checkout, &plan, "package notes").unwrap(), Done::Built);
-    let Some(Made::Rpm(unsigned)) = work.unsigned.rpm(&cache).unwrap() else { panic!("no RPM") };
+    let Some(PackageResult::Rpm(unsigned)) = work.unsigned.rpm(&cache).unwrap() else {
+        panic!("no RPM")
+    };
     assert_eq!(run(&checkout, &plan, "sign notes").unwrap(), Done::Built);
     let signer = signer();
     let signed = work.signed(&step.key, &cache, signer.certificate()).unwrap().unwrap();
@@ -57,7 +59,7 @@ fn the_same_inputs_give_the_same_bytes() {
         let plan = checkout.plan(&[]);
         run(&checkout, &plan, "package notes").unwrap();
         let cache = Cache::peek(&checkout.workspace);
-        let Some(Made::Rpm(rpm)) = sign(&plan).1.unsigned.rpm(&cache).unwrap() else {
+        let Some(PackageResult::Rpm(rpm)) = sign(&plan).1.unsigned.rpm(&cache).unwrap() else {
             panic!("no RPM")
         };
         fs_err::read(rpm.path()).unwrap()
@@ -79,7 +81,7 @@ fn a_file_that_changes_after_the_plan_fails_the_step_and_leaves_no_result() {
 
 #[test]
 fn a_file_that_comes_after_the_plan_belongs_to_the_next_run() {
-    let checkout = Checkout::new();
+    let checkout = TempCheckout::new();
     checkout.data("notes", "");
     checkout.replace("specs/notes/package.toml", "source = \"file\"", "source = \"tree\"");
     checkout.write("specs/notes/tree/a", "a\n");
@@ -87,7 +89,7 @@ fn a_file_that_comes_after_the_plan_belongs_to_the_next_run() {
     checkout.write("specs/notes/tree/b", "b\n");
     run(&checkout, &plan, "package notes").unwrap();
     let cache = Cache::peek(&checkout.workspace);
-    let Some(Made::Rpm(rpm)) = sign(&plan).1.unsigned.rpm(&cache).unwrap() else {
+    let Some(PackageResult::Rpm(rpm)) = sign(&plan).1.unsigned.rpm(&cache).unwrap() else {
         panic!("no RPM")
     };
     let paths = Rpm::open(rpm.path()).unwrap().paths();

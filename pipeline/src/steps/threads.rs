@@ -1,25 +1,25 @@
-//! Threads that all packages in flight share.
+//! Shares threads among the packages that are being written.
 
 use std::sync::{Mutex, PoisonError};
 
-/// A number of threads that the packages which are being written compress with.
+/// A number of threads, which packages take to compress with.
 pub struct Threads {
     free: Mutex<u32>,
 }
 
-/// Threads that one package holds until it is written.
+/// The threads of one package, until it is written.
 pub(super) struct TakenThreads<'a> {
     all: &'a Threads,
     pub(super) count: u32,
 }
 
 impl Threads {
-    /// So many threads for all steps together.
+    /// This many threads for all packages together.
     pub fn new(threads: u32) -> Self {
         Self { free: Mutex::new(threads) }
     }
 
-    /// All that no other package holds, but at least one: a step has a core of its own anyway.
+    /// Takes all free threads. There may be none: the step itself still runs on a thread of the scheduler.
     pub(super) fn take(&self) -> TakenThreads<'_> {
         let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
         let taken = std::mem::take(&mut *free);

@@ -1,5 +1,5 @@
-//! `tools`: installs the compiler driver. Its key is that of the pinned packages, or of the user's programs; they are
-//! not kept in the cache, and [`Zig`] says where they are.
+//! `tools`: installs zig and cargo-zigbuild. The key is that of the pinned Python packages, or of the user's own
+//! programs. They are not in the cache; [`Zig`] has their paths.
 
 use super::{Context, Draft, Step};
 use base::{

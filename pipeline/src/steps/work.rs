@@ -1,5 +1,5 @@
-//! What a step does, whatever its kind. Every question that has an answer for each kind is asked here, and has no answer
-//! for the rest: the compiler shows where a new kind has to decide.
+//! The work of a step of any kind. Properties that every kind has are matches without a `_` arm: for a new kind, the
+//! compiler shows every property that it has to decide.
 
 use std::{path::PathBuf, sync::Arc};
 
@@ -17,10 +17,10 @@ use base::{
 };
 use sources::Fetcher;
 
-/// Declares the enum with one variant for each kind, and how each becomes one.
+/// Declares the enum with a variant for each kind, the conversions into it, and `run`.
 macro_rules! work {
     ($($(#[$doc:meta])* $variant:ident($work:ident),)+) => {
-        /// What a step does.
+        /// The work of a step.
         #[derive(Clone, Debug)]
         pub enum Work { $($(#[$doc])* $variant(Arc<$work>)),+ }
 
@@ -58,7 +58,7 @@ work! {
 }
 
 impl Work {
-    /// Of what kind the step is.
+    /// The kind of the step.
     pub fn kind(&self) -> Kind {
         match self {
             Self::Tools(_) => Kind::Tools,
@@ -76,7 +76,8 @@ impl Work {
         match self {
             Self::Tools(work) => work.is_there(),
             Self::Fetch(work) => fetcher.is_there(&work.source),
-            // Only the engine knows; it is asked when a compile wants the image. Of the library only rustup knows.
+            // Only the engine knows whether it has the image; it is asked when a compile needs it. Only rustup knows
+            // the library.
             Self::Image(_) | Self::Library(_) => false,
             Self::Crate(_) | Self::Container(_) | Self::Package(_) | Self::Sign(_) => {
                 cache.get(self.kind(), key).is_some()
@@ -84,7 +85,7 @@ impl Work {
         }
     }
 
-    /// The folder that packages of `spec` take files from, if this step makes it and the result with this key is there.
+    /// The folder with the files for packages of `spec`, if this step makes it and has been carried out.
     pub(crate) fn packed_folder(&self, spec: &Spec, key: &Key, cache: &Cache) -> Option<PathBuf> {
         match self {
             Self::Crate(work) => work.programs(spec, key, cache),
@@ -100,7 +101,7 @@ impl Work {
         }
     }
 
-    /// Whether a run is to end with the result, whether or not another step takes it.
+    /// Whether the result is a result of the run, even if no other step needs it.
     pub(crate) fn is_asked_for(&self) -> bool {
         match self {
             Self::Sign(_) => true,
@@ -114,7 +115,7 @@ impl Work {
         }
     }
 
-    /// Whether keys of other steps change with the result, so that they are not known before it is there.
+    /// Whether the result changes the keys of other steps, so that they are known only after this step.
     pub(crate) fn changes_keys(&self) -> bool {
         match self {
             Self::Library(_) => true,
@@ -142,7 +143,7 @@ impl Work {
         }
     }
 
-    /// What no other step may use while this one is carried out.
+    /// The resource that no other step may use while this one runs.
     pub fn resource(&self) -> Option<Resource> {
         match self {
             Self::Container(_) => Some(Resource::AllCores),
@@ -160,8 +161,8 @@ impl Work {
     pub fn needs_network(&self) -> bool {
         match self {
             Self::Tools(_) | Self::Library(_) | Self::Fetch(_) => true,
-            // Some images are made from what is on this machine; where one is not, its step says so. A crate's
-            // dependencies may have been fetched for another one.
+            // An image may be built from local files, and a crate's dependencies may be there already. If not, the
+            // step itself reports it.
             Self::Image(_)
             | Self::Crate(_)
             | Self::Container(_)

@@ -1,11 +1,11 @@
-//! What a build sees: the same on every machine, and nothing more than it may.
+//! The surroundings of a build: the same on every machine, and nothing that it must not see.
 
 use std::{net::TcpListener, os::unix::fs::MetadataExt};
 
 use super::yard::{MAKE, Yard, have, units};
 use crate::support;
 
-/// What is seen stays in the build tree: a package must not have the builder's paths in it.
+/// The output stays in the build tree, since a package must not contain the builder's paths.
 const LOOK: &str = "mkdir -p $STAGE/usr/share/tiny; cd $STAGE/usr/share/tiny\n\
     env | sort > $BUILD/env; cd $BUILD; pwd > pwd; id > id; umask > umask; hostname > hostname\n\
     ls /sys/class/net > net; ulimit -Sn > limits; ulimit -Hn >> limits";
@@ -49,7 +49,7 @@ fn the_environment_is_exactly_what_is_promised() {
     assert_eq!(seen("id"), "uid=1000(builder) gid=1000(builder) groups=1000(builder)\n");
     assert_eq!((&*seen("umask"), &*seen("hostname")), ("0022\n", "builder\n"));
     assert_eq!((&*seen("pwd"), &*seen("net")), ("/build/tiny\n", "lo\n"));
-    // What root may do here is no matter: the results are the invoker's.
+    // The results belong to the user who runs xtask, even if that is root.
     for path in ["build/env", "stage/usr", "build"] {
         let meta = fs_err::symlink_metadata(yard.result(path)).unwrap();
         assert_eq!((meta.uid(), meta.gid()), (0, 0), "{path}");

@@ -71,7 +71,7 @@ fn an_engine_that_does_not_answer_gives_way_to_one_that_does() {
     }
     let yard = Yard::new(&MAKE);
     units(&yard, 1);
-    // What Debian and EL install as docker.
+    // The script that Debian and EL install as `docker`.
     let podman = support::on_path("podman").unwrap();
     let docker = format!("exec {} \"$@\"", podman.display());
     let path = path_with(&yard, &[("podman", "exit 1"), ("docker", &docker)]);
@@ -197,6 +197,6 @@ fn an_ordinary_user_compiles_with_a_rootless_podman() {
         let meta = fs_err::metadata(yard.result(path)).unwrap();
         assert_eq!((meta.uid(), meta.gid()), (64321, 64321), "{path}");
     }
-    // What a build has closed can be removed again.
+    // Folders that a build has made inaccessible can be removed.
     assert_eq!(fs_err::metadata(yard.result("build/closed")).unwrap().mode() & 0o777, 0o755);
 }

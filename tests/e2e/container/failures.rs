@@ -169,7 +169,7 @@ fn limit_memory(pid: &str, bytes: u64) {
         }
     };
     fs_err::write(memory, bytes.to_string()).unwrap();
-    // What does not fit would be swapped out otherwise. Kernels that do not count swap have no file.
+    // Without this, memory would be swapped out. Kernels that do not count swap have no such file.
     let (file, bytes) = with_swap;
     if Path::new(&file).exists() {
         fs_err::write(file, bytes.to_string()).unwrap();

@@ -158,7 +158,7 @@ fn an_unreachable_registry_holds_packages_back() {
     assert_eq!(code, 11, "{message}");
 }
 
-/// What both images carry is one thing, though each needs a copy in its own folder.
+/// Both images have the same file, of which each needs a copy in its folder.
 #[test]
 fn the_images_have_the_same_date() {
     let read = |image: &str| {

@@ -118,7 +118,7 @@ fn a_stopped_or_killed_run_leaves_nothing_behind_an_address() {
     yard.spec("tiny", "", &[("make", "echo standing; mkfifo still; cat still")]);
     let service = Service::podman();
     let host = ("CONTAINER_HOST", service.address.as_str());
-    // What this checkout's run has there, by the name of its container.
+    // The containers and volumes of this checkout's run, by their names.
     let there = |name: &str| {
         let volumes = support::ok(&mut podman(&["volume", "ls", "--format", "{{.Name}}"]));
         let containers = support::ok(&mut podman(&["ps", "--all", "--format", "{{.Names}}"]));

@@ -145,7 +145,7 @@ fn the_building_of_an_image_ends_with_the_run() {
     assert_eq!(going(), 0);
 }
 
-/// Where the second build of `--check-reproducible` is, and what it leaves behind.
+/// The folder of the second build of `--check-reproducible`, and the containers that it leaves.
 const AGAIN: &str = "target/xtask/again";
 
 /// Starts a run with `--check-reproducible` whose second build, which has one job, stands still.

@@ -14,7 +14,7 @@ use crate::{
     support,
 };
 
-/// What podman and the image's base take. `sh` comes with everything.
+/// Programs that podman and the base of the image need.
 const TOOLS: [&str; 5] = ["podman", "runc", "debootstrap", "apt-get", "sha256sum"];
 
 pub struct Yard {
@@ -44,7 +44,7 @@ fn engine() -> &'static Path {
         );
         fs_err::write(dir.join("storage.conf"), storage).unwrap();
         fs_err::write(dir.join("containers.conf"), containers).unwrap();
-        // What stopped builds of images have left; a container in use is not to be had this way.
+        // Remains of stopped image builds. A container in use is not removed by this.
         let mut left = Command::new("podman");
         let left = with_engine(left.args(["ps", "--all", "--external", "--quiet"]), &dir).output();
         let left = String::from_utf8(left.unwrap().stdout).unwrap();
@@ -165,7 +165,7 @@ impl Yard {
         all.split_whitespace().filter(|n| names.iter().any(|m| m == n)).map(str::to_owned).collect()
     }
 
-    /// What the run under way, or a killed one, has noted of its containers.
+    /// The names of containers that the running run, or a killed one, has written down.
     pub fn names(&self) -> Vec<String> {
         names_in(&self.checkout.path("target/xtask"))
     }

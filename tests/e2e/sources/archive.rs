@@ -174,7 +174,7 @@ fn hosts_that_cannot_be_reached_are_asked_once() {
     // With --pin, one after the other.
     let hosts = [&*closed.to_string(), &*asleep_host];
     let (code, message) = fetch_fails(&checkout, &["--pin", "--timeout", "1"], &hosts);
-    // What the system's resolver says is its own affair.
+    // The message of the system's resolver differs between systems.
     let resolver = |line: &str| match line.split_once("nowhere.invalid cannot be reached: ") {
         Some((head, tail)) => {
             let rest = tail.split_once(';').map(|(_, rest)| format!(";{rest}")).unwrap_or_default();

@@ -32,15 +32,15 @@ fn run(checkout: &Checkout, fetch: &Command) -> (i32, String) {
     checkout.code_and_text(&support::run(command.current_dir(checkout.dir.path())))
 }
 
-/// What comes of a source.
-enum Expected {
+/// The expected result of fetching a source.
+enum ExpectedEnd {
     Unpacked,
     /// With these words.
     Refused(&'static str),
 }
-use Expected::{Refused, Unpacked};
+use ExpectedEnd::{Refused, Unpacked};
 
-fn check(name: &str, end: &Expected, (code, said): (i32, String)) {
+fn check(name: &str, end: &ExpectedEnd, (code, said): (i32, String)) {
     match end {
         Unpacked => assert_eq!(code, 0, "{name}: {said}"),
         Refused(words) => assert!(code == 4 && said.contains(words), "{name}: {code} {said}"),
@@ -131,7 +131,7 @@ fn xz_for_giants(tar: &[u8]) -> Vec<u8> {
     xz
 }
 
-fn archives() -> Vec<(&'static str, Vec<u8>, Expected)> {
+fn archives() -> Vec<(&'static str, Vec<u8>, ExpectedEnd)> {
     let none = String::new;
     let file = |n: usize| (b'0', format!("f{n}"), none());
     let plain = PackedTar::all([file(0)]).end();
@@ -294,7 +294,7 @@ fn hostile_commits_take_little_memory_and_time() {
     type Make<'a> = Box<dyn Fn(&GitRepository, &str) -> String + 'a>;
     let many = "far too many for its size";
     let much = "far too much in it for its size";
-    let cases: [(&str, Make<'_>, Expected); 9] = [
+    let cases: [(&str, Make<'_>, ExpectedEnd); 9] = [
         ("10^7 files of 9 objects", Box::new(nested(10, 7)), Refused(many)),
         ("10^8 files of 10 objects", Box::new(nested(10, 8)), Refused(many)),
         ("2^60 files of 60 objects", Box::new(nested(2, 60)), Refused(many)),

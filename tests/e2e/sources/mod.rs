@@ -14,7 +14,7 @@ mod pin;
 mod tls;
 pub mod web;
 
-/// What every description needs beside its sources.
+/// The part of a description that is the same in all tests.
 pub const PACKAGE: &str = "
 [package.p]
 version = \"1\"

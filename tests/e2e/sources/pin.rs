@@ -10,7 +10,7 @@ use crate::{
     support,
 };
 
-/// What upstream made.
+/// The files of an upstream release.
 fn content() -> Vec<u8> {
     let mut tar = tar::Builder::new(Vec::new());
     let mut header = tar::Header::new_gnu();
@@ -51,7 +51,7 @@ fn one_line_is_added_and_nothing_else_is_touched() {
     insta::assert_snapshot!("pinned", pinned.replace(&web.host, "[HOST]"));
     assert_eq!(pinned.lines().filter(|l| !text.lines().any(|t| t == *l)).count(), 1);
 
-    // What is pinned is there, and stays as it is pinned.
+    // The pinned source is in the store, and its pin is not changed.
     fetch_ok(&checkout, &["--offline"]);
     fetch_ok(&checkout, &["--pin"]);
     assert_eq!(fs_err::read_to_string(checkout.path("real.toml")).unwrap(), pinned);
@@ -83,7 +83,7 @@ fn a_file_that_is_not_an_archive_is_not_pinned() {
     assert!(walk(&checkout.path("cache/sources/archives")).is_empty());
 }
 
-/// What `--pin` says of the archive with this signature, if the keys are these.
+/// The output of `--pin` for the archive with this signature and these keys.
 fn judged(signature: Option<&[u8]>, keys: &[u8]) -> String {
     let signature = signature.map(<[u8]>::to_vec);
     let web = Web::serve(move |request, _| match (request.path.as_str(), &signature) {
@@ -250,8 +250,8 @@ fn archives_with_invalid_signatures_are_refused() {
     );
     let weak = upstream.sign("good", &["--digest-algo", "MD5", "--allow-weak-digest-algos"]);
     let expired = upstream.sign("expired", &in_2020);
-    type Case<'a> = (&'a str, Option<&'a [u8]>, &'a [u8]);
-    let cases: &[Case<'_>] = &[
+    type PinCase<'a> = (&'a str, Option<&'a [u8]>, &'a [u8]);
+    let cases: &[PinCase<'_>] = &[
         ("missing", None, &keys),
         ("of something else", Some(&of_other), &keys),
         ("damaged", Some(&other), &keys),

@@ -39,7 +39,7 @@ fn secure(name: &str, plain: String) -> (Web, String) {
     (Web::over(site, wrap), authority.pem())
 }
 
-/// What `fetch` says of `https://127.0.0.1:…/path`, if it trusts this authority.
+/// The output of `fetch` for `https://127.0.0.1:…/path`, if it trusts this authority.
 fn asked(web: &Web, path: &str, trusted: &str) -> (i32, String) {
     let checkout = Checkout::empty();
     let url = format!("https://{}{path}", web.host);

@@ -8,7 +8,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-/// What was asked for.
+/// A request.
 #[derive(Clone, Debug)]
 pub struct Request {
     pub method: String,
@@ -31,7 +31,7 @@ impl Request {
     }
 }
 
-/// What is answered.
+/// The answer to a request.
 #[derive(Clone, Debug, Default)]
 pub struct WebAnswer {
     pub status: u16,
@@ -103,7 +103,7 @@ impl WebAnswer {
     }
 }
 
-type Site = dyn Fn(&Request, usize) -> WebAnswer + Send + Sync;
+type WebSite = dyn Fn(&Request, usize) -> WebAnswer + Send + Sync;
 
 /// A server on loopback; it ends with the test process.
 pub struct Web {
@@ -125,7 +125,7 @@ impl Web {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let host = listener.local_addr().unwrap().to_string();
         let requests = Arc::new(Mutex::new(Vec::new()));
-        let (site, seen): (Arc<Site>, _) = (Arc::new(site), requests.clone());
+        let (site, seen): (Arc<WebSite>, _) = (Arc::new(site), requests.clone());
         let wrap = Arc::new(wrap);
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
@@ -143,7 +143,7 @@ impl Web {
         format!("http://{}{path}", self.host)
     }
 
-    /// What was asked for so far.
+    /// The requests so far.
     pub fn requests(&self) -> Vec<Request> {
         self.requests.lock().unwrap().clone()
     }
@@ -156,7 +156,11 @@ impl Web {
 pub trait Stream: Read + Write + Send {}
 impl<T: Read + Write + Send> Stream for T {}
 
-fn answer(stream: Box<dyn Stream>, site: &Site, seen: &Mutex<Vec<Request>>) -> std::io::Result<()> {
+fn answer(
+    stream: Box<dyn Stream>,
+    site: &WebSite,
+    seen: &Mutex<Vec<Request>>,
+) -> std::io::Result<()> {
     let mut stream = BufReader::new(stream);
     let Some(request) = read_request(&mut stream)? else { return Ok(()) };
     let before = {

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::{
     build::{self, BuiltTwice},
-    case::{Case, File, Kind},
+    case::{Case, CaseFile, CaseKind},
     corpus, on_all,
     scratch::{Scratch, TOOLS},
 };
@@ -27,14 +27,15 @@ fn cases() -> Vec<Case> {
 fn later(case: &Case) -> Case {
     let mut next = case.clone();
     next.version = "2.0".into();
-    let is_linked =
-        |f: &File| case.files.iter().any(|o| matches!(&o.kind, Kind::Hard(t) if *t == f.path));
-    let is_unit = |f: &File| f.path.starts_with("/usr/lib/systemd/system/");
+    let is_linked = |f: &CaseFile| {
+        case.files.iter().any(|o| matches!(&o.kind, CaseKind::Hard(t) if *t == f.path))
+    };
+    let is_unit = |f: &CaseFile| f.path.starts_with("/usr/lib/systemd/system/");
     if next.files.len() > 1 && !next.files.last().is_some_and(|f| is_linked(f) || is_unit(f)) {
         next.files.pop();
     }
     for file in &mut next.files {
-        if let (Kind::Bytes(bytes), false) = (&mut file.kind, file.ghost) {
+        if let (CaseKind::Bytes(bytes), false) = (&mut file.kind, file.ghost) {
             bytes.extend(b"# and more\n");
         }
     }
@@ -71,10 +72,10 @@ fn tamper(root: &Scratch, case: &Case) {
     for file in &case.files {
         let path = root.path(&file.path);
         match &file.kind {
-            Kind::Bytes(_) if file.config.is_some() && !file.ghost => {
+            CaseKind::Bytes(_) if file.config.is_some() && !file.ghost => {
                 fs_err::write(path, "edited\n").unwrap();
             }
-            Kind::Bytes(_) if !removed && !file.ghost => {
+            CaseKind::Bytes(_) if !removed && !file.ghost => {
                 fs_err::remove_file(path).unwrap();
                 removed = true;
             }

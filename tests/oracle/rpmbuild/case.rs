@@ -16,7 +16,7 @@ pub struct Case {
     pub release: String,
     pub description: String,
     pub url: Option<&'static str>,
-    pub files: Vec<File>,
+    pub files: Vec<CaseFile>,
     /// Section (`requires`, ...), name, comparison.
     pub dependencies: Vec<(&'static str, &'static str, &'static str)>,
     pub scripts: Vec<Scriptlet>,
@@ -40,9 +40,9 @@ pub struct Scriptlet {
 
 /// One path of a package.
 #[derive(Clone)]
-pub struct File {
+pub struct CaseFile {
     pub path: String,
-    pub kind: Kind,
+    pub kind: CaseKind,
     pub mode: u16,
     pub user: &'static str,
     pub group: &'static str,
@@ -58,7 +58,7 @@ pub struct File {
 
 /// What is at a path.
 #[derive(Clone)]
-pub enum Kind {
+pub enum CaseKind {
     Bytes(Vec<u8>),
     Copy(PathBuf),
     /// Another name of the file at this path.
@@ -83,7 +83,7 @@ impl Case {
         self
     }
 
-    pub fn file(mut self, file: File) -> Self {
+    pub fn file(mut self, file: CaseFile) -> Self {
         self.files.push(file);
         self
     }
@@ -93,20 +93,20 @@ impl Case {
     }
 
     pub fn dir(self, path: &str) -> Self {
-        self.file(File::new(path, Kind::Dir, 0o755))
+        self.file(CaseFile::new(path, CaseKind::Dir, 0o755))
     }
 
     pub fn link(self, path: &str, target: &str) -> Self {
-        self.file(File::new(path, Kind::Link(target.into()), 0o777))
+        self.file(CaseFile::new(path, CaseKind::Link(target.into()), 0o777))
     }
 
     pub fn hard(self, path: &str, other: &str) -> Self {
         let mode = self.files.iter().find(|f| f.path == other).unwrap().mode;
-        self.file(File::new(path, Kind::Hard(other.into()), mode))
+        self.file(CaseFile::new(path, CaseKind::Hard(other.into()), mode))
     }
 
     pub fn program(self, path: &str, source: &Path) -> Self {
-        self.file(File::new(path, Kind::Copy(source.into()), 0o755))
+        self.file(CaseFile::new(path, CaseKind::Copy(source.into()), 0o755))
     }
 
     pub fn depends(
@@ -163,8 +163,8 @@ impl Case {
     }
 }
 
-impl File {
-    pub fn new(path: &str, kind: Kind, mode: u16) -> Self {
+impl CaseFile {
+    pub fn new(path: &str, kind: CaseKind, mode: u16) -> Self {
         Self {
             path: path.into(),
             kind,
@@ -222,6 +222,6 @@ impl File {
 }
 
 /// A file with this content and mode 0644.
-pub fn text(path: &str, content: &str) -> File {
-    File::new(path, Kind::Bytes(content.into()), 0o644)
+pub fn text(path: &str, content: &str) -> CaseFile {
+    CaseFile::new(path, CaseKind::Bytes(content.into()), 0o644)
 }

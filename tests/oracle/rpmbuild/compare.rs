@@ -23,19 +23,19 @@ pub enum PackageHeader {
 }
 
 /// One header as tag to value.
-pub type Tags = BTreeMap<u32, IndexData>;
+pub type HeaderTags = BTreeMap<u32, IndexData>;
 
 /// A tag that the two packages do not agree on.
 pub struct Differing<'a> {
     pub ours: Option<&'a IndexData>,
     pub theirs: Option<&'a IndexData>,
     /// The whole header of each.
-    pub our_tags: &'a Tags,
-    pub their_tags: &'a Tags,
+    pub our_tags: &'a HeaderTags,
+    pub their_tags: &'a HeaderTags,
 }
 
 /// Both headers of a package.
-pub fn headers(path: &Path) -> (Tags, Tags) {
+pub fn headers(path: &Path) -> (HeaderTags, HeaderTags) {
     let metadata = PackageMetadata::open(path).unwrap();
     let signature = metadata.signature.get_all_entries().unwrap();
     let main = metadata.header.get_all_entries().unwrap();
@@ -58,8 +58,8 @@ pub fn unexplained(ours: &Path, theirs: &Path, used: &mut BTreeSet<usize>) -> Ve
 
 fn compare(
     place: PackageHeader,
-    ours: &Tags,
-    theirs: &Tags,
+    ours: &HeaderTags,
+    theirs: &HeaderTags,
     used: &mut BTreeSet<usize>,
     out: &mut Vec<String>,
 ) {

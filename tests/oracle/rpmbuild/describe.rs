@@ -8,7 +8,7 @@ use std::{
 
 use sha2::{Digest, Sha256};
 
-use super::case::{Case, File, Kind, Scriptlet, TIME};
+use super::case::{Case, CaseFile, CaseKind, Scriptlet, TIME};
 
 /// Lays the package's files down below `root`, each with its mode.
 pub fn lay_out(case: &Case, root: &Path) {
@@ -17,15 +17,15 @@ pub fn lay_out(case: &Case, root: &Path) {
         let at = root.join(&file.path[1..]);
         fs_err::create_dir_all(at.parent().unwrap()).unwrap();
         match &file.kind {
-            Kind::Bytes(bytes) => fs_err::write(&at, bytes).unwrap(),
-            Kind::Copy(source) => drop(fs_err::copy(source, &at).unwrap()),
-            Kind::Hard(other) => fs_err::hard_link(root.join(&other[1..]), &at).unwrap(),
-            Kind::Link(target) => symlink(target, &at).unwrap(),
-            Kind::Dir => fs_err::create_dir_all(&at).unwrap(),
+            CaseKind::Bytes(bytes) => fs_err::write(&at, bytes).unwrap(),
+            CaseKind::Copy(source) => drop(fs_err::copy(source, &at).unwrap()),
+            CaseKind::Hard(other) => fs_err::hard_link(root.join(&other[1..]), &at).unwrap(),
+            CaseKind::Link(target) => symlink(target, &at).unwrap(),
+            CaseKind::Dir => fs_err::create_dir_all(&at).unwrap(),
         }
     }
     for file in &case.files {
-        if !matches!(file.kind, Kind::Link(_)) {
+        if !matches!(file.kind, CaseKind::Link(_)) {
             let mode = std::fs::Permissions::from_mode(file.mode.into());
             fs_err::set_permissions(root.join(&file.path[1..]), mode).unwrap();
         }
@@ -93,12 +93,12 @@ fn script_key(section: &str) -> &'static str {
     }
 }
 
-fn asset(file: &File) -> String {
+fn asset(file: &CaseFile) -> String {
     let mut keys = vec![format!("dest = {}", quoted(&file.path))];
     let mut with_mode = true;
     match &file.kind {
-        Kind::Dir => keys.push("dir = true".into()),
-        Kind::Link(target) => {
+        CaseKind::Dir => keys.push("dir = true".into()),
+        CaseKind::Link(target) => {
             keys.push(format!("link = {}", quoted(target)));
             with_mode = false;
         }
@@ -176,7 +176,7 @@ pub const DEFINITIONS: &str = "@DEFINITIONS@";
 fn definitions(case: &Case) -> String {
     let mut all = Sha256::new();
     for file in case.files.iter().filter(|f| f.path.starts_with("/usr/lib/firewalld/")) {
-        let Kind::Bytes(bytes) = &file.kind else { continue };
+        let CaseKind::Bytes(bytes) = &file.kind else { continue };
         all.update(Sha256::digest(bytes));
         all.update(format!("{}\0", file.path));
     }
@@ -211,7 +211,7 @@ fn quote_program(program: &[&str]) -> String {
     }
 }
 
-fn files_line(file: &File) -> String {
+fn files_line(file: &CaseFile) -> String {
     let mut words = Vec::new();
     if file.ghost {
         words.push("%ghost".to_owned());
@@ -232,11 +232,11 @@ fn files_line(file: &File) -> String {
     if !file.unverified.is_empty() {
         words.push(format!("%verify(not {})", file.unverified.join(" ")));
     }
-    if matches!(file.kind, Kind::Dir) {
+    if matches!(file.kind, CaseKind::Dir) {
         words.push("%dir".into());
     }
     let mode = match file.kind {
-        Kind::Link(_) => "-".into(),
+        CaseKind::Link(_) => "-".into(),
         _ => format!("{:04o}", file.mode),
     };
     words.push(format!("%attr({mode},{},{})", file.user, file.group));

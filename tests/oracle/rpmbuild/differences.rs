@@ -3,7 +3,7 @@
 
 use rpm::{IndexData, IndexTag as T};
 
-use super::compare::{Differing, PackageHeader, Tags};
+use super::compare::{Differing, HeaderTags, PackageHeader};
 
 /// An allowed difference.
 pub struct AllowedDifference {
@@ -137,21 +137,21 @@ fn hex(data: &IndexData, digits: usize) -> bool {
     }
 }
 
-fn ints(tags: &Tags, tag: T) -> &[u32] {
+fn ints(tags: &HeaderTags, tag: T) -> &[u32] {
     match tags.get(&(tag as u32)) {
         Some(IndexData::Int32(list)) => list,
         _ => &[],
     }
 }
 
-fn shorts(tags: &Tags, tag: T) -> &[u16] {
+fn shorts(tags: &HeaderTags, tag: T) -> &[u16] {
     match tags.get(&(tag as u32)) {
         Some(IndexData::Int16(list)) => list,
         _ => &[],
     }
 }
 
-fn strings(tags: &Tags, tag: T) -> &[String] {
+fn strings(tags: &HeaderTags, tag: T) -> &[String] {
     match tags.get(&(tag as u32)) {
         Some(IndexData::StringArray(list)) => list,
         _ => &[],
@@ -185,7 +185,7 @@ fn dictionaries(d: &Differing<'_>) -> bool {
     own.is_some() && own == dependencies_of_files(d.their_tags, true)
 }
 
-fn dependencies_of_files(tags: &Tags, counted_early: bool) -> Option<Vec<Vec<String>>> {
+fn dependencies_of_files(tags: &HeaderTags, counted_early: bool) -> Option<Vec<Vec<String>>> {
     let provides: Vec<_> = strings(tags, T::RPMTAG_PROVIDENAME).iter().collect();
     let mut requires: Vec<_> = strings(tags, T::RPMTAG_REQUIRENAME).iter().collect();
     if counted_early {

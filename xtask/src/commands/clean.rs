@@ -1,4 +1,4 @@
-//! `clean`: removes results that the present plan has no use for.
+//! `clean`: removes results that the present plan does not use.
 
 use std::collections::{BTreeSet, HashSet};
 
@@ -15,7 +15,7 @@ pub(super) fn run(
     json: bool,
 ) -> Result<()> {
     let _lock = Lock::take(workspace, reporter)?;
-    // What a killed run left going would write into what is about to be removed.
+    // Programs of a killed run could still write into the folders that are removed.
     container::sweep(workspace);
     let removed = if args.all { everything(workspace)? } else { unused(workspace, reporter)? };
     if json {

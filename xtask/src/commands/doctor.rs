@@ -1,11 +1,11 @@
-//! `doctor`: everything that the main job asks of this machine, all at once, with the remedy.
+//! `doctor`: checks everything that a run needs of this machine, and says how to install what is missing.
 
 use std::{collections::BTreeSet, path::Path};
 
 use el7rpm::spec::{Build, Origin, Source, Spec};
 
 use crate::{
-    output::{Check, CheckState as State, Output},
+    output::{CheckObject, CheckState as State, Output},
     terminal,
 };
 use base::{
@@ -41,7 +41,7 @@ pub(super) fn run(workspace: &Workspace, json: bool) -> Result<()> {
     if json {
         terminal::json(&Output::Doctor { checks });
     } else {
-        let line = |c: &Check| {
+        let line = |c: &CheckObject| {
             let state = match c.state {
                 State::Ok => "ok",
                 State::Note => "note",
@@ -58,21 +58,21 @@ pub(super) fn run(workspace: &Workspace, json: bool) -> Result<()> {
     }
 }
 
-fn check(what: impl Into<String>, state: State, detail: impl Into<String>) -> Check {
-    Check { what: what.into(), state, detail: detail.into() }
+fn check(what: impl Into<String>, state: State, detail: impl Into<String>) -> CheckObject {
+    CheckObject { what: what.into(), state, detail: detail.into() }
 }
 
-fn rust(workspace: &Workspace) -> Check {
+fn rust(workspace: &Workspace) -> CheckObject {
     match Rust::ask(&workspace.root, &toolchain::PRESENT) {
         Ok(rust) => check("Rust", State::Ok, rust.identity.lines().next().unwrap_or_default()),
         Err(failure) => check("Rust", State::Missing, failure.message.as_str()),
     }
 }
 
-fn target(workspace: &Workspace) -> Check {
+fn target(workspace: &Workspace) -> CheckObject {
     let what = "Rust's target";
     let (musl, glibc) = (Target::Musl.triple(), Target::Glibc.with_version());
-    // Without a compiler there is a line that says so.
+    // Without a compiler, another line says so.
     let rust = Rust::ask(&workspace.root, &toolchain::PRESENT).ok();
     let has = |target| rust.as_ref().is_some_and(|rust| rust.has(target));
     let add = toolchain::PRESENT.how_to_add(Target::Musl);
@@ -84,7 +84,7 @@ fn target(workspace: &Workspace) -> Check {
     }
 }
 
-fn release_rust(workspace: &Workspace) -> Check {
+fn release_rust(workspace: &Workspace) -> CheckObject {
     const WHAT: &str = "Rust of releases";
     match pinned_rust::of_release(workspace) {
         Ok(_) => check(WHAT, State::Ok, "installed, by rustup"),
@@ -96,7 +96,7 @@ fn release_rust(workspace: &Workspace) -> Check {
     }
 }
 
-fn python(workspace: &Workspace) -> Check {
+fn python(workspace: &Workspace) -> CheckObject {
     match pip_version(Path::new("python3")) {
         Some(version) => check("Python's pip", State::Ok, version),
         None if Zig::locate(workspace, false).is_there() => {
@@ -110,7 +110,7 @@ fn python(workspace: &Workspace) -> Check {
     }
 }
 
-fn zig(workspace: &Workspace) -> Check {
+fn zig(workspace: &Workspace) -> CheckObject {
     let zig = Zig::locate(workspace, false);
     match zig.is_there() {
         true => check("zig and cargo-zigbuild", State::Ok, zig.zig.display().to_string()),
@@ -122,7 +122,7 @@ fn zig(workspace: &Workspace) -> Check {
     }
 }
 
-fn descriptions(workspace: &Workspace) -> Check {
+fn descriptions(workspace: &Workspace) -> CheckObject {
     match workspace.specs(&BTreeSet::new()) {
         Ok(specs) => {
             let packages = specs.iter().map(|s| s.packages.len()).sum::<usize>();
@@ -136,7 +136,7 @@ fn descriptions(workspace: &Workspace) -> Check {
     }
 }
 
-fn key(workspace: &Workspace) -> Check {
+fn key(workspace: &Workspace) -> CheckObject {
     const KEY: &str = "development key";
     match keys::development_fingerprint(workspace) {
         Ok(Some(_)) => {
@@ -152,7 +152,7 @@ fn key(workspace: &Workspace) -> Check {
     }
 }
 
-fn gpg() -> Check {
+fn gpg() -> CheckObject {
     match on_path("gpg") {
         Some(path) => check("gpg", State::Ok, path.display().to_string()),
         None => check("gpg", State::Note, "not there; only --gpg-key needs it"),
@@ -160,7 +160,7 @@ fn gpg() -> Check {
 }
 
 /// The container engine, and the images that the descriptions name.
-fn builder(workspace: &Workspace) -> Vec<Check> {
+fn builder(workspace: &Workspace) -> Vec<CheckObject> {
     const ENGINE: &str = "container engine";
     let specs = workspace.specs(&BTreeSet::new()).unwrap_or_default();
     let images: BTreeSet<_> = specs.iter().filter_map(|spec| image_of(spec)).collect();
@@ -184,7 +184,7 @@ fn image_of(spec: &Spec) -> Option<&str> {
     }
 }
 
-fn image(workspace: &Workspace, engine: &Engine, name: &str) -> Check {
+fn image(workspace: &Workspace, engine: &Engine, name: &str) -> CheckObject {
     let what = format!("builder image {name}");
     match Image::load(workspace, name, &[]) {
         Err(failure) => check(what, State::Missing, failure.message.as_str()),
@@ -193,7 +193,7 @@ fn image(workspace: &Workspace, engine: &Engine, name: &str) -> Check {
     }
 }
 
-fn git(workspace: &Workspace) -> Check {
+fn git(workspace: &Workspace) -> CheckObject {
     let is_git = |source: &Source| matches!(source.origin, Origin::Git { .. });
     let needed = |specs: Vec<Spec>| specs.iter().flat_map(|s| &s.sources).any(is_git);
     match on_path("git") {

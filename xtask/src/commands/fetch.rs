@@ -1,4 +1,4 @@
-//! `fetch`: gets sources into the store, and pins archives that have no pin yet.
+//! `fetch`: fetches sources into the store, and pins archives that have no pin yet.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -23,7 +23,7 @@ use base::{
 use pipeline::schedule::{self, Done, Ended, OnFailure, Task};
 use sources::{Fetcher, Patience, Store};
 
-/// Sources that are fetched at once: enough for slow hosts, and no burden on a fast one.
+/// How many sources are fetched at once: enough if hosts are slow, and not too many for one host.
 const AT_ONCE: usize = 4;
 
 pub(super) fn run(
@@ -57,13 +57,13 @@ pub(super) fn run(
             move || wanted.fetch(fetcher, args)
         }),
     });
-    // One after the other where files are written, so that each is read as the last one left it.
+    // One at a time if package.toml is written, since two sources may be in the same file.
     let jobs = if args.pin { 1 } else { AT_ONCE };
     let ended = schedule::run(tasks.collect(), jobs, OnFailure::Stop, reporter)?;
     report(&wanted, &ended, json)
 }
 
-/// A source, and the description that it stands in.
+/// A source, and its description.
 struct Wanted<'a> {
     spec: &'a Spec,
     source: &'a Source,
@@ -160,7 +160,7 @@ impl Wanted<'_> {
 }
 
 fn report(wanted: &[Wanted<'_>], ended: &[Ended], json: bool) -> Result<()> {
-    let rows = wanted.iter().zip(ended).map(|(w, e)| output::Source {
+    let rows = wanted.iter().zip(ended).map(|(w, e)| output::SourceObject {
         spec: w.spec.name.clone(),
         source: w.source.name.clone(),
         outcome: e.outcome.into(),

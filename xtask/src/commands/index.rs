@@ -23,7 +23,7 @@ use pipeline::{
     publish,
 };
 
-/// `checkout` is asked for only if its development key is to sign.
+/// `checkout` is called only if the development key is needed.
 pub(super) fn run(
     args: &IndexArgs,
     passphrase: &Passphrase,
@@ -89,7 +89,8 @@ pub(super) fn run(
     Ok(())
 }
 
-/// All packages with all that speaks against them, and what helps, if the same thing helps all of them.
+/// The failure for packages that cannot be indexed, with all their faults. It has a hint if the same hint fits all
+/// faults.
 fn refusal(refused: &[verify::Report]) -> Failure {
     const HELP: &str =
         "remove them from the folder, sign them, or index with the key that signed them";
@@ -111,8 +112,8 @@ fn refusal(refused: &[verify::Report]) -> Failure {
     failure
 }
 
-/// The new repodata is complete before the old one goes. Returns the number of packages, and kinds of metadata that were
-/// kept.
+/// Replaces the repodata: the new one is complete before the old one is removed. Returns the number of packages, and the
+/// kinds of metadata that were kept.
 fn replace(
     dir: &Path,
     packages: &[SignedRpm],

@@ -1,4 +1,4 @@
-//! What the command line says of sources, applied to the descriptions.
+//! Reads the descriptions, with the options about sources applied.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +11,7 @@ use base::{
     workspace::Workspace,
 };
 
-/// The descriptions, with local folders in place of the sources that they stand in for.
+/// The descriptions. Sources that `--local` names are replaced by the local folders.
 pub(super) fn specs(workspace: &Workspace, args: &SourceArgs) -> Result<Vec<Spec>> {
     let local: BTreeSet<String> = args.local.iter().map(|(name, _)| name.clone()).collect();
     let mut specs = workspace.specs(&local)?;
@@ -39,7 +39,7 @@ pub(super) fn specs(workspace: &Workspace, args: &SourceArgs) -> Result<Vec<Spec
     Ok(specs)
 }
 
-/// Tells what the authors of the descriptions should know.
+/// Reports notes for the authors of the descriptions.
 pub(super) fn report_notes(specs: &[Spec], reporter: &dyn Reporter) {
     for message in specs.iter().flat_map(|s| &s.notes) {
         reporter.event(&Event::Note { message });

@@ -1,4 +1,4 @@
-//! One file a command.
+//! The commands, one file each.
 
 mod bench;
 mod clean;
@@ -19,11 +19,11 @@ use pipeline::keys::Passphrase;
 
 /// Runs the command that was asked for.
 pub(crate) fn run(cli: Cli) -> Result<()> {
-    // Before any program is run, which would get it.
+    // Before any program is run, which would inherit the variable or the descriptor.
     let passphrase = cli.command.key().map_or(Passphrase::Terminal, KeyArgs::passphrase);
     let json = cli.json;
     let reporter = terminal::reporter(json);
-    // Every command runs programs, which a signal ends as well.
+    // Every command runs programs, which must end if a signal ends the command.
     interrupt::guarded(reporter.as_ref(), || carry_out(cli, &passphrase, reporter.as_ref()))
 }
 

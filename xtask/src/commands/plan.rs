@@ -1,4 +1,4 @@
-//! `plan`: what `rpm` would do, without doing any of it.
+//! `plan`: prints the steps that `rpm` would carry out.
 
 use super::inputs;
 use crate::{cli::PlanArgs, output::Output, terminal};
@@ -16,7 +16,7 @@ pub(super) fn run(
     reporter: &dyn Reporter,
     json: bool,
 ) -> Result<()> {
-    // A plan makes nothing, not even a key: without one the steps of signing are still to do.
+    // `plan` creates nothing, not even a development key: without a key all sign steps are to do.
     let signing_key = keys::development_fingerprint(workspace)?;
     let signing_key = signing_key.unwrap_or_else(|| "no development key yet".into());
     let specs = inputs::specs(workspace, &args.sources)?;

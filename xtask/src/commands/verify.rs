@@ -1,4 +1,4 @@
-//! `verify`: every digest and signature of an RPM or of a repository.
+//! `verify`: checks every digest and signature of an RPM or of a repository.
 
 use std::path::Path;
 
@@ -28,7 +28,7 @@ impl Checks {
         }
     }
 
-    /// Packages of which the same was looked at stand together.
+    /// Groups packages that had the same checks.
     fn text(all: &[Self]) -> String {
         let mut groups: Vec<(&Self, String)> = Vec::new();
         for own in all {
@@ -54,7 +54,7 @@ impl Checks {
     }
 }
 
-/// `checkout` is asked for only if no path is given.
+/// `checkout` is called only if no path is given.
 pub(super) fn run(
     args: &VerifyArgs,
     checkout: impl Fn() -> Result<Workspace>,

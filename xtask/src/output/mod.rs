@@ -1,7 +1,7 @@
 //! All that `--json` prints, in one place: an object a line, each of which says what it is (`event`) and by which
 //! version of this format (`format`). The schema that `cargo xtask schema` prints is made from these types.
 //!
-//! They are apart from the types that the work is done with: a name that changes there changes nothing here.
+//! These types are separate from those of the other crates, so that a renamed field there does not change the format.
 
 mod from_run;
 mod rows;
@@ -14,9 +14,12 @@ use serde::Serialize;
 
 use words::FORMAT;
 
-pub(crate) use rows::{Along, Check, Checks, Failed, Finished, Measured, Source, Step, Unmet};
+pub(crate) use rows::{
+    AlongObject, CheckObject, Checks, Failed, Finished, Measured, SourceObject, StepObject,
+    UnmetObject,
+};
 pub(crate) use schema::schema;
-pub(crate) use why::Why;
+pub(crate) use why::WhyObject;
 pub(crate) use words::{CheckState, Class, How, Kind, Outcome, State, Subject};
 
 /// One object of standard output.
@@ -99,7 +102,7 @@ pub(crate) enum Output {
         /// Why.
         reason: String,
     },
-    /// What is ready is published, before the rest is compiled, which may take long.
+    /// The packages that are ready are published, before the rest is compiled, which may take long.
     Published {
         /// How many packages.
         packages: usize,
@@ -121,28 +124,28 @@ pub(crate) enum Output {
     /// The result of `plan`.
     Plan {
         /// The steps; those that a step needs come before it.
-        steps: Vec<Step>,
-        /// Packages that nobody asked for, and that are made since others require them.
-        along: Vec<Along>,
-        /// Requirements on versions that the checkout does not make.
-        unmet: Vec<Unmet>,
+        steps: Vec<StepObject>,
+        /// Packages that were not named, but are built since a named package requires them.
+        along: Vec<AlongObject>,
+        /// Requirements on versions that the checkout does not build.
+        unmet: Vec<UnmetObject>,
     },
     /// The result of `fetch`.
     Fetched {
-        /// What became of each source.
-        sources: Vec<Source>,
+        /// The result for each source.
+        sources: Vec<SourceObject>,
     },
     /// The result of `verify`, if all holds.
     Verified {
         /// Fingerprint of the key.
         key: String,
-        /// Who it says that it belongs to.
+        /// The key's user ids.
         user_ids: Vec<String>,
         /// Name, version and architecture of each package.
         packages: Vec<String>,
-        /// What was looked at in each.
+        /// The checks of each package.
         checks: Vec<Checks>,
-        /// Whether the key was given, rather than found beside what it is to vouch for.
+        /// Whether the key was given by `--public-key`, and not taken from the repository itself.
         trusted: bool,
         /// Files beside an index that no signature covers.
         uncovered: Vec<String>,
@@ -158,8 +161,8 @@ pub(crate) enum Output {
     },
     /// The result of `doctor`.
     Doctor {
-        /// What was looked for on this machine.
-        checks: Vec<Check>,
+        /// The checks of this machine.
+        checks: Vec<CheckObject>,
     },
     /// The result of `clean`.
     Cleaned {
@@ -171,7 +174,7 @@ pub(crate) enum Output {
         /// What was measured.
         #[serde(skip_serializing_if = "Option::is_none")]
         rows: Option<Vec<Measured>>,
-        /// What a benchmark of its own printed.
+        /// The lines that the plugin's benchmark printed.
         #[serde(skip_serializing_if = "Option::is_none")]
         lines: Option<Vec<String>>,
     },

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{CheckState, Class, Kind, Outcome, State, Why};
+use super::{CheckState, Class, Kind, Outcome, State, WhyObject};
 use base::{
     failure::Failure,
     report::{Row, RunReport},
@@ -15,7 +15,7 @@ use pipeline::{plan, steps};
 #[schemars(inline)]
 pub(crate) struct Finished {
     /// One row an RPM.
-    packages: Vec<Rpm>,
+    packages: Vec<RpmObject>,
     /// The repository.
     repository: String,
     /// Whether it was written, or was there already.
@@ -37,7 +37,7 @@ pub(crate) struct Finished {
 impl From<&RunReport> for Finished {
     fn from(report: &RunReport) -> Self {
         Self {
-            packages: report.packages.iter().map(Rpm::from).collect(),
+            packages: report.packages.iter().map(RpmObject::from).collect(),
             repository: report.repository.display().to_string(),
             written: report.written,
             kept_for: report.kept_for.clone(),
@@ -49,9 +49,10 @@ impl From<&RunReport> for Finished {
     }
 }
 
-/// What became of one RPM.
+/// The result for one RPM.
 #[derive(Debug, Serialize, JsonSchema)]
-struct Rpm {
+#[schemars(rename = "Rpm")]
+struct RpmObject {
     /// Name of the package.
     package: String,
     /// File name; null if it was held back or failed.
@@ -62,25 +63,25 @@ struct Rpm {
     steps: Vec<(String, u64)>,
     /// Why each of its steps was to be carried out.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    why: Vec<(String, Why)>,
+    why: Vec<(String, WhyObject)>,
     /// Why it was held back.
     held_back: Option<String>,
     /// Why it failed.
     failed: Option<String>,
-    /// How to get it after all.
+    /// A hint how to get it.
     help: Option<String>,
     /// The file with the whole output of what could not be done.
     log: Option<String>,
 }
 
-impl From<&Row> for Rpm {
+impl From<&Row> for RpmObject {
     fn from(row: &Row) -> Self {
         Self {
             package: row.package.clone(),
             file: row.file.clone(),
             size: row.size,
             steps: row.steps.iter().map(|(name, millis)| (name.clone(), *millis as u64)).collect(),
-            why: row.why.iter().map(|(step, why)| (step.clone(), Why::from(why))).collect(),
+            why: row.why.iter().map(|(step, why)| (step.clone(), WhyObject::from(why))).collect(),
             held_back: row.held_back.clone(),
             failed: row.failed.clone(),
             help: row.help.clone(),
@@ -111,7 +112,7 @@ pub(crate) struct Failed {
     /// How the program ended.
     #[serde(skip_serializing_if = "Option::is_none")]
     status: Option<String>,
-    /// What matters of the output.
+    /// The important lines of the output.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     last_lines: Vec<String>,
     /// The file with the whole output.
@@ -141,7 +142,8 @@ impl From<&Failure> for Failed {
 
 /// A step of a plan.
 #[derive(Debug, Serialize, JsonSchema)]
-pub(crate) struct Step {
+#[schemars(rename = "Step")]
+pub(crate) struct StepObject {
     /// Unique in the plan.
     pub(crate) name: String,
     /// The RPM that it makes, if it makes one.
@@ -159,10 +161,10 @@ pub(crate) struct Step {
     pub(crate) kind: Kind,
     /// Why it is to be carried out, if it is.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) why: Option<Why>,
+    pub(crate) why: Option<WhyObject>,
 }
 
-impl From<&steps::Step> for Step {
+impl From<&steps::Step> for StepObject {
     fn from(step: &steps::Step) -> Self {
         Self {
             name: step.name.clone(),
@@ -172,62 +174,65 @@ impl From<&steps::Step> for Step {
             inputs: step.inputs.clone(),
             state: step.state.into(),
             kind: step.work.kind().into(),
-            why: step.why.as_ref().map(Why::from),
+            why: step.why.as_ref().map(WhyObject::from),
         }
     }
 }
 
-/// A package that is made, too, and why.
+/// A package that is built, too, and the reason.
 #[derive(Debug, Serialize, JsonSchema)]
-pub(crate) struct Along {
-    /// The package that is taken along.
+#[schemars(rename = "Along")]
+pub(crate) struct AlongObject {
+    /// The package that is built, too.
     pub(crate) package: String,
     /// The package that requires it.
     pub(crate) by: String,
-    /// What that one requires: a name, a library, a file.
+    /// The requirement: the name of a package, a library or a file.
     pub(crate) requirement: String,
 }
 
-impl From<&plan::Along> for Along {
+impl From<&plan::Along> for AlongObject {
     fn from(along: &plan::Along) -> Self {
         let plan::Along { package, by, requirement } = along.clone();
         Self { package, by, requirement }
     }
 }
 
-/// A requirement by name on what the checkout makes, and by version on what it does not make.
+/// A requirement on a package of the checkout, in a version that the checkout does not build.
 #[derive(Debug, Serialize, JsonSchema)]
-pub(crate) struct Unmet {
+#[schemars(rename = "Unmet")]
+pub(crate) struct UnmetObject {
     /// The package that requires it.
     pub(crate) package: String,
-    /// What it requires, such as `foo >= 2`.
+    /// The requirement, such as `foo >= 2`.
     pub(crate) requirement: String,
-    /// What the checkout offers under that name, such as `foo = 1-1.el7`.
+    /// The versions of this name that the checkout offers, such as `foo = 1-1.el7`.
     pub(crate) offered: Vec<String>,
 }
 
-impl From<&plan::Unmet> for Unmet {
+impl From<&plan::Unmet> for UnmetObject {
     fn from(unmet: &plan::Unmet) -> Self {
         let plan::Unmet { package, requirement, offered } = unmet.clone();
         Self { package, requirement, offered }
     }
 }
 
-/// What became of a source.
+/// The result for a source.
 #[derive(Debug, Serialize, JsonSchema)]
-pub(crate) struct Source {
+#[schemars(rename = "Source")]
+pub(crate) struct SourceObject {
     /// The description that it stands in.
     pub(crate) spec: String,
     /// Its name.
     pub(crate) source: String,
     /// How its step ended.
     pub(crate) outcome: Outcome,
-    /// Why it cannot be had.
+    /// Why it could not be fetched.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) reason: Option<Failed>,
 }
 
-/// What was looked at in one package.
+/// The checks of one package.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct Checks {
     /// Its name, version and architecture.
@@ -240,7 +245,8 @@ pub(crate) struct Checks {
 
 /// Something that `doctor` looked for.
 #[derive(Debug, Serialize, JsonSchema)]
-pub(crate) struct Check {
+#[schemars(rename = "Check")]
+pub(crate) struct CheckObject {
     /// What it is.
     pub(crate) what: String,
     /// Whether it is there.
@@ -258,6 +264,6 @@ pub(crate) struct Measured {
     pub(crate) seconds: f64,
     /// The peer, and how long it took.
     pub(crate) peer: Option<(String, f64)>,
-    /// What else is to be said.
+    /// A remark.
     pub(crate) note: String,
 }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::{Output, words::FORMAT};
 
-/// The schema of one line. What it does not name is not printed.
+/// The schema of one line. Fields that it does not name are not printed.
 pub(crate) fn schema() -> Value {
     let settings = SchemaSettings::draft2020_12().for_serialize().with_transform(NoOtherFields);
     let mut schema = settings.into_generator().into_root_schema_for::<Output>().to_value();
@@ -24,7 +24,7 @@ pub(crate) fn schema() -> Value {
     schema
 }
 
-/// Objects have no fields but those that are named.
+/// Forbids fields that the schema does not name.
 #[derive(Clone, Debug)]
 struct NoOtherFields;
 

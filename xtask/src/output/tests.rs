@@ -100,8 +100,8 @@ fn failed() -> Row {
 }
 
 /// A step of each kind, and one for each reason why it is to be carried out.
-fn steps() -> Vec<Step> {
-    let step = |kind: step::Kind, state: step::State, why: Option<&why::Why>| Step {
+fn steps() -> Vec<StepObject> {
+    let step = |kind: step::Kind, state: step::State, why: Option<&why::Why>| StepObject {
         name: format!("{} mesos", kind.name()),
         package: None,
         key: "0123".into(),
@@ -109,7 +109,7 @@ fn steps() -> Vec<Step> {
         inputs: Vec::new(),
         state: state.into(),
         kind: kind.into(),
-        why: why.map(Why::from),
+        why: why.map(WhyObject::from),
     };
     use why::{How, Subject};
     let change = |subject, name: &str, change| why::Change { subject, name: name.into(), change };
@@ -126,7 +126,7 @@ fn steps() -> Vec<Step> {
         steps.push(step(kind, step::State::Cached, None));
     }
     steps.push(step(step::Kind::Package, step::State::NotNeeded, None));
-    steps.push(Step {
+    steps.push(StepObject {
         package: Some("mesos".into()),
         needs: vec![0, 2],
         inputs: vec!["specs/mesos/make.sh".into()],
@@ -136,20 +136,21 @@ fn steps() -> Vec<Step> {
 }
 
 fn of_commands() -> Vec<Output> {
-    let along = Along { package: "low".into(), by: "top".into(), requirement: "low".into() };
-    let unmet = Unmet {
+    let along = AlongObject { package: "low".into(), by: "top".into(), requirement: "low".into() };
+    let unmet = UnmetObject {
         package: "top".into(),
         requirement: "low >= 2".into(),
         offered: vec!["low = 1-1.el7".into()],
     };
-    let source = |outcome: events::Outcome, reason| Source {
+    let source = |outcome: events::Outcome, reason| SourceObject {
         spec: "mesos".into(),
         source: "mesos".into(),
         outcome: outcome.into(),
         reason,
     };
     let reason = Failed::from(&failure::Failure::new(failure::Class::Source, "no host answers"));
-    let check = |state, detail: &str| Check { what: "gpg".into(), state, detail: detail.into() };
+    let check =
+        |state, detail: &str| CheckObject { what: "gpg".into(), state, detail: detail.into() };
     let measured = |peer| Measured { what: "w".into(), seconds: 0.5, peer, note: "n".into() };
     vec![
         Output::Plan { steps: steps(), along: vec![along], unmet: vec![unmet] },

@@ -6,9 +6,10 @@ use serde::Serialize;
 use super::{How, Subject};
 use base::why;
 
-/// An input that is not what it was.
+/// A changed input.
 #[derive(Debug, Serialize, JsonSchema)]
-pub(crate) struct Change {
+#[schemars(rename = "Change")]
+pub(crate) struct ChangeObject {
     /// What it is.
     subject: Subject,
     /// Its path from the checkout, or its name.
@@ -17,7 +18,7 @@ pub(crate) struct Change {
     change: How,
 }
 
-impl From<&why::Change> for Change {
+impl From<&why::Change> for ChangeObject {
     fn from(change: &why::Change) -> Self {
         let why::Change { subject, name, change } = change.clone();
         Self { subject: subject.into(), name, change: change.into() }
@@ -26,8 +27,9 @@ impl From<&why::Change> for Change {
 
 /// Why a step is to be carried out.
 #[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Why")]
 #[serde(tag = "reason", rename_all = "kebab-case")]
-pub(crate) enum Why {
+pub(crate) enum WhyObject {
     /// It has not been done in this checkout.
     NeverDone,
     /// It has been done, but the note of what it was made from cannot be read.
@@ -36,14 +38,14 @@ pub(crate) enum Why {
     ResultGone,
     /// All is as it was; whether the result is there only the container engine knows.
     OnlyTheEngineKnows,
-    /// Its inputs are others.
+    /// Its inputs have changed.
     Changed {
-        /// Those that are.
-        changes: Vec<Change>,
+        /// The changed inputs.
+        changes: Vec<ChangeObject>,
     },
 }
 
-impl From<&why::Why> for Why {
+impl From<&why::Why> for WhyObject {
     fn from(reason: &why::Why) -> Self {
         match reason {
             why::Why::NeverDone => Self::NeverDone,
@@ -51,7 +53,7 @@ impl From<&why::Why> for Why {
             why::Why::ResultGone => Self::ResultGone,
             why::Why::OnlyTheEngineKnows => Self::OnlyTheEngineKnows,
             why::Why::Changed { changes } => {
-                Self::Changed { changes: changes.iter().map(Change::from).collect() }
+                Self::Changed { changes: changes.iter().map(ChangeObject::from).collect() }
             }
         }
     }

@@ -1,12 +1,13 @@
-//! The words that stand for states and kinds.
+//! The words for states and kinds in the output.
 
 use schemars::JsonSchema;
 use serde::Serialize;
 
-/// Raised when something is taken away or comes to mean something else; not for what is added.
+/// Increased if something is removed or changes its meaning, but not if something is added.
 pub(super) const FORMAT: u32 = 1;
 
-/// An enum of the format with the words of one of the program: one that is added there must be added here.
+/// Declares an enum of the format with the variants of an enum of the program. A variant that is added there must be
+/// added here.
 macro_rules! words {
     ($(#[$doc:meta])* $name:ident from $from:path: $($word:ident)+) => {
         $(#[$doc])*

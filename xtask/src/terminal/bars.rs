@@ -1,4 +1,4 @@
-//! Progress on a terminal: a bar for the run, a spinner for each step under way.
+//! BarsState on a terminal: a bar for the run, and a spinner for each running step.
 
 use std::{
     collections::HashMap,
@@ -14,16 +14,16 @@ use builders::container::is_warning;
 
 pub(super) struct Bars {
     all: MultiProgress,
-    state: Mutex<Progress>,
+    state: Mutex<BarsState>,
 }
 
 #[derive(Default)]
-struct Progress {
+struct BarsState {
     total: Option<ProgressBar>,
     steps: HashMap<String, StepBar>,
 }
 
-/// A step under way.
+/// The spinner of a running step.
 struct StepBar {
     bar: ProgressBar,
     warnings: usize,
@@ -33,7 +33,7 @@ impl StepBar {
     /// The last line, after the number of warnings, if there are any.
     fn output(&mut self, line: &str) {
         self.warnings += usize::from(is_warning(line));
-        // Spins from the first output on: most steps are too short to be drawn.
+        // The spinner starts with the first output, since most steps are too short to be drawn.
         self.bar.enable_steady_tick(Duration::from_millis(100));
         self.bar.set_message(match self.warnings {
             0 => line.to_owned(),
@@ -56,7 +56,7 @@ impl Bars {
 }
 
 fn style(template: &str) -> ProgressStyle {
-    // A template that does not parse would be a fault here; the default style still informs.
+    // A template that does not parse would be a bug; the default style works as well.
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_spinner())
 }
 
@@ -71,7 +71,7 @@ impl Reporter for Bars {
                 }
                 let bar = self.all.add(ProgressBar::new(*steps as u64));
                 bar.set_style(style("{bar:24} {pos}/{len} steps  {elapsed}"));
-                // It is seen before the first step ends.
+                // Drawn now, before the first step ends.
                 bar.tick();
                 state.total = Some(bar);
             }
@@ -109,7 +109,7 @@ impl Reporter for Bars {
             }
             Event::Interrupted { .. } => {
                 self.print(event);
-                // What others still report must not be drawn over the user's prompt.
+                // Later events must not be drawn over the user's prompt.
                 let _ = self.all.clear();
                 self.all.set_draw_target(ProgressDrawTarget::hidden());
             }
@@ -130,7 +130,7 @@ impl Reporter for Bars {
 impl Bars {
     fn print(&self, event: &Event<'_>) {
         if let Some(line) = lines::line(event) {
-            // Not being able to draw must not end the run.
+            // An error of drawing must not end the run.
             let _ = self.all.println(line);
         }
     }

@@ -17,7 +17,7 @@ impl Reporter for PlainLines {
     }
 }
 
-/// What is worth a line; the output of compilers is in their logs.
+/// The line for an event; `None` for events without one, such as the output of compilers, which is in their logs.
 pub(super) fn line(event: &Event<'_>) -> Option<String> {
     Some(match event {
         Event::Waiting { path } => {

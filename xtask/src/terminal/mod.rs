@@ -1,5 +1,5 @@
-//! Everything that is printed: progress while it works, the report at the end, the failure if
-//! there is one. Results go to standard output, all else to standard error.
+//! Prints everything: the progress, the table at the end, and the failure if there is one. Results go to standard
+//! output, everything else to standard error.
 
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
@@ -18,7 +18,7 @@ use base::{
     failure::{Class, Failure, Result},
 };
 
-/// The reporter that fits: JSON where it was asked for, bars on a terminal, lines elsewhere.
+/// The reporter for this run: JSON with `--json`, bars on a terminal, lines elsewhere.
 pub(crate) fn reporter(json: bool) -> Box<dyn Reporter> {
     if json {
         Box::new(Json)
@@ -31,19 +31,18 @@ pub(crate) fn reporter(json: bool) -> Box<dyn Reporter> {
     }
 }
 
-/// Prints a result that is text already. Names and words in it may come from files of others:
-/// nothing in them steers the terminal.
+/// Prints a text. It may contain text from other people's files, so control characters are replaced.
 pub(crate) fn text(text: &str) {
     let text = plain(text);
     let mut stdout = std::io::stdout();
     let written = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
-    // A reader that went away, as `head` does, is no reason to complain.
+    // It is no error if the reader, such as `head`, has ended.
     if let Some(error) = written.err().filter(|e| e.kind() != ErrorKind::BrokenPipe) {
         let _ = LOST.set(error);
     }
 }
 
-/// Why something could not be printed on standard output; it is told at the end, not in the middle of the work.
+/// The first error of writing to standard output. It is reported at the end, so that the work is not interrupted.
 static LOST: OnceLock<Error> = OnceLock::new();
 
 /// # Errors
@@ -76,7 +75,7 @@ pub(crate) fn failure(failure: &Failure, as_json: bool) {
     }
 }
 
-/// Events as they are, one JSON object a line.
+/// Prints each event as a JSON object on a line.
 struct Json;
 
 impl Reporter for Json {

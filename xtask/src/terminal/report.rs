@@ -1,5 +1,5 @@
-//! The table at the end of a run: what was made, how long it took, what was held back or failed and
-//! why, where it lies, and what to type next.
+//! The table at the end of a run: the packages with their times, packages that were held back or failed with the
+//! reasons, the path of the repository, and the next commands.
 
 use std::fmt::Write;
 
@@ -8,7 +8,7 @@ use base::{
     why::{Change, Subject, Why},
 };
 
-/// For people.
+/// The table as text.
 pub(crate) fn text(report: &RunReport) -> String {
     let mut out = String::new();
     let width = |f: fn(&Row) -> usize| report.packages.iter().map(f).max().unwrap_or(0);
@@ -37,7 +37,7 @@ pub(crate) fn text(report: &RunReport) -> String {
     out
 }
 
-/// What became of the repository.
+/// Says whether the repository was written.
 fn state(report: &RunReport) -> String {
     if !report.kept_for.is_empty() {
         return format!("left as it was: it has {}, which failed now", report.kept_for.join(", "));
@@ -51,7 +51,7 @@ fn state(report: &RunReport) -> String {
     }
 }
 
-/// Each reason once, with all packages that there are not for its sake.
+/// Each reason once, with all packages that are missing for this reason.
 fn missing(
     report: &RunReport,
     out: &mut String,
@@ -78,7 +78,7 @@ fn missing(
     }
 }
 
-/// How its steps went.
+/// The steps that were carried out, with their times.
 fn how(row: &Row) -> String {
     if row.held_back.is_some() {
         return "HELD BACK".into();
@@ -93,13 +93,13 @@ fn how(row: &Row) -> String {
     row.steps.iter().map(step).collect::<Vec<_>>().join(", ")
 }
 
-/// Why there was something to do for it, where more is to be said than that it had never been done.
+/// The inputs that have changed, and the steps whose result is gone. Other reasons are not worth a line.
 fn because(row: &Row) -> Option<String> {
     let mut changed: Vec<&Change> = Vec::new();
     let mut gone = Vec::new();
     for (step, why) in &row.why {
         match why {
-            // That a step follows another one is no news.
+            // It is obvious that a changed step repeats the steps that need it.
             Why::Changed { changes } => {
                 changed.extend(changes.iter().filter(|c| c.subject != Subject::Step));
             }

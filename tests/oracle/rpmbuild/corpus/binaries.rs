@@ -1,7 +1,7 @@
 //! Files that dependencies are read from.
 
 use crate::rpmbuild::{
-    case::{Case, File, Kind, text},
+    case::{Case, CaseFile, CaseKind, text},
     elf,
 };
 
@@ -51,24 +51,24 @@ fn programs() -> Vec<Case> {
         Case::new("elf-hashes")
             .program("/usr/bin/gnu", &elf::path("gnu-hash"))
             .program("/usr/bin/both", &elf::path("both-hashes")),
-        Case::new("elf-not-executable").file(File::new(
+        Case::new("elf-not-executable").file(CaseFile::new(
             "/usr/lib/program",
-            Kind::Copy(elf::path("program")),
+            CaseKind::Copy(elf::path("program")),
             0o644,
         )),
-        Case::new("elf-setuid").file(File::new(
+        Case::new("elf-setuid").file(CaseFile::new(
             "/usr/bin/setuid",
-            Kind::Copy(elf::path("program")),
+            CaseKind::Copy(elf::path("program")),
             0o4755,
         )),
-        Case::new("elf-object").file(File::new(
+        Case::new("elf-object").file(CaseFile::new(
             "/usr/lib64/object.o",
-            Kind::Copy(elf::path("object.o")),
+            CaseKind::Copy(elf::path("object.o")),
             0o644,
         )),
-        Case::new("elf-damaged").file(File::new(
+        Case::new("elf-damaged").file(CaseFile::new(
             "/usr/lib64/damaged.so",
-            Kind::Bytes(b"\x7fELF\x02\x01\x01 and no more".to_vec()),
+            CaseKind::Bytes(b"\x7fELF\x02\x01\x01 and no more".to_vec()),
             0o755,
         )),
     ];
@@ -79,7 +79,8 @@ fn programs() -> Vec<Case> {
 }
 
 fn libraries() -> Vec<Case> {
-    let library = |path: &str, name: &str, mode| File::new(path, Kind::Copy(elf::path(name)), mode);
+    let library =
+        |path: &str, name: &str, mode| CaseFile::new(path, CaseKind::Copy(elf::path(name)), mode);
     vec![
         Case::new("library")
             .file(library("/usr/lib64/libplain.so.1.2.3", "libplain.so.1.2.3", 0o755))

@@ -1,6 +1,6 @@
 //! What can be at a path, and what can be said about it.
 
-use crate::rpmbuild::case::{Case, File, Kind, text};
+use crate::rpmbuild::case::{Case, CaseFile, CaseKind, text};
 
 pub fn cases() -> Vec<Case> {
     let mut all = kinds();
@@ -27,20 +27,20 @@ fn kinds() -> Vec<Case> {
         Case::new("owners")
             .file(text("/opt/owners/a", "a\n").owner("daemon", "bin"))
             .file(text("/opt/owners/b", "b\n").owner("root", "mail").mode(0o640))
-            .file(File::new("/opt/owners/d", Kind::Dir, 0o1777).owner("nobody", "daemon")),
+            .file(CaseFile::new("/opt/owners/d", CaseKind::Dir, 0o1777).owner("nobody", "daemon")),
         Case::new("empty-dir").dir("/opt/empty-dir").dir("/opt/empty-dir/below"),
         Case::new("shared-dir")
             .noarch()
             .dir("/usr/lib/firewalld")
             .text("/usr/lib/firewalld/x", "x"),
         Case::new("dir-modes")
-            .file(File::new("/opt/dm/private", Kind::Dir, 0o700))
-            .file(File::new("/opt/dm/sticky", Kind::Dir, 0o1777))
-            .file(File::new("/opt/dm/group", Kind::Dir, 0o2775)),
+            .file(CaseFile::new("/opt/dm/private", CaseKind::Dir, 0o700))
+            .file(CaseFile::new("/opt/dm/sticky", CaseKind::Dir, 0o1777))
+            .file(CaseFile::new("/opt/dm/group", CaseKind::Dir, 0o2775)),
         many,
         Case::new("binary-data")
-            .file(File::new("/opt/bin/zeros", Kind::Bytes(vec![0; 100_000]), 0o644))
-            .file(File::new("/opt/bin/odd", Kind::Bytes((0..=255).collect()), 0o644)),
+            .file(CaseFile::new("/opt/bin/zeros", CaseKind::Bytes(vec![0; 100_000]), 0o644))
+            .file(CaseFile::new("/opt/bin/odd", CaseKind::Bytes((0..=255).collect()), 0o644)),
     ]
 }
 
@@ -53,7 +53,8 @@ fn links() -> Vec<Case> {
             .link("/opt/sl/dangling", "../nowhere")
             .link("/opt/sl/dir-link", "/usr/share"),
         Case::new("link-owner").file(
-            File::new("/opt/link-owner", Kind::Link("target".into()), 0o777).owner("daemon", "bin"),
+            CaseFile::new("/opt/link-owner", CaseKind::Link("target".into()), 0o777)
+                .owner("daemon", "bin"),
         ),
         Case::new("hard-two").text("/opt/h/a", "linked\n").hard("/opt/h/b", "/opt/h/a"),
         Case::new("hard-three")
@@ -77,8 +78,9 @@ fn links() -> Vec<Case> {
 }
 
 fn flags() -> Vec<Case> {
-    let ghost_dir = File::new("/var/lib/ghosts", Kind::Dir, 0o750).ghost();
-    let ghost_link = File::new("/etc/ghost-link", Kind::Link("ghost".into()), 0o777).ghost();
+    let ghost_dir = CaseFile::new("/var/lib/ghosts", CaseKind::Dir, 0o750).ghost();
+    let ghost_link =
+        CaseFile::new("/etc/ghost-link", CaseKind::Link("ghost".into()), 0o777).ghost();
     vec![
         Case::new("config").file(text("/etc/c.conf", "a\n").config(&[])),
         Case::new("config-noreplace").file(text("/etc/n.conf", "a\n").config(&["noreplace"])),
@@ -87,7 +89,8 @@ fn flags() -> Vec<Case> {
             .noarch()
             .file(text("/etc/b.conf", "a\n").config(&["missingok", "noreplace"])),
         Case::new("config-link").text("/etc/cl.real", "a\n").file(
-            File::new("/etc/cl.conf", Kind::Link("cl.real".into()), 0o777).config(&["noreplace"]),
+            CaseFile::new("/etc/cl.conf", CaseKind::Link("cl.real".into()), 0o777)
+                .config(&["noreplace"]),
         ),
         Case::new("doc").noarch().file(text("/opt/d/README", "read me\n").doc()),
         Case::new("docdirs")

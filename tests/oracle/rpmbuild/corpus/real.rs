@@ -8,7 +8,7 @@ use std::{
 
 use walkdir::WalkDir;
 
-use crate::rpmbuild::case::{Case, File, Kind};
+use crate::rpmbuild::case::{Case, CaseFile, CaseKind};
 
 pub fn cases() -> Vec<Case> {
     let trees = [
@@ -42,21 +42,21 @@ fn tree(name: &str, from: &str, most: usize) -> Case {
         }
         let mode = (meta.permissions().mode() & 0o7777) as u16;
         let kind = if meta.is_dir() {
-            Kind::Dir
+            CaseKind::Dir
         } else if meta.is_symlink() {
             match fs_err::read_link(item.path()).unwrap().to_str() {
-                Some(target) => Kind::Link(target.into()),
+                Some(target) => CaseKind::Link(target.into()),
                 None => continue,
             }
         } else if meta.len() > LARGEST || !meta.is_file() {
             continue;
         } else if let Some(first) = seen.get(&(meta.dev(), meta.ino())) {
-            Kind::Hard(first.clone())
+            CaseKind::Hard(first.clone())
         } else {
             seen.insert((meta.dev(), meta.ino()), path.into());
-            Kind::Copy(path.into())
+            CaseKind::Copy(path.into())
         };
-        case = case.file(File::new(path, kind, mode));
+        case = case.file(CaseFile::new(path, kind, mode));
     }
     case
 }

@@ -1,4 +1,4 @@
-//! Takes the time.
+//! Measures how long commands take.
 
 use std::time::{Duration, Instant};
 
@@ -7,7 +7,7 @@ use base::{
     process::Program,
 };
 
-/// The fastest of `runs`: everything else that happens on the machine only ever adds to it.
+/// The fastest of `runs`: other work of the machine only makes a run slower.
 pub(super) fn fastest(runs: u16, mut one: impl FnMut() -> Result<Duration>) -> Result<f64> {
     let mut best = Duration::MAX;
     for _ in 0..runs {
@@ -16,7 +16,7 @@ pub(super) fn fastest(runs: u16, mut one: impl FnMut() -> Result<Duration>) -> R
     Ok(best.as_secs_f64())
 }
 
-/// How long a command takes that must succeed.
+/// How long a command takes; it must succeed.
 pub(super) fn time(command: &mut Program) -> Result<Duration> {
     let start = Instant::now();
     let failed = |e| Failure::new(Class::Tool, format!("{}: {e}", command.shown()));

@@ -1,4 +1,4 @@
-//! The main job on data packages, against rpmbuild and createrepo_c doing the same.
+//! Measures a run for data packages, and the same work by rpmbuild and createrepo_c.
 
 use std::path::{Path, PathBuf};
 
@@ -13,7 +13,7 @@ use base::{
 };
 use pipeline::keys;
 
-/// A copy of the checkout's data packages, so that nothing of the user's is touched.
+/// A copy of the checkout's data packages, so that the checkout is not changed.
 struct DataCheckout {
     scratch: BenchFolder,
 }
@@ -78,7 +78,7 @@ impl DataCheckout {
                 fs_err::copy(entry.path(), to).class(Class::Output)?;
             }
         }
-        // The key, if there is one: making another would take longer than all the rest.
+        // The development key, if there is one: making another would take longer than everything else.
         let key = keys::development_path(workspace);
         if key.exists() {
             let to = own.scratch.dir.join("target/xtask/keys");

@@ -1,5 +1,5 @@
-//! `bench`: how fast this is, as ratios against peers found on this machine, all measured in one
-//! run. Seconds differ from machine to machine; ratios hold.
+//! `bench`: compares the speed with other programs on this machine, all measured in one run. Seconds differ between
+//! machines; ratios stay the same.
 
 mod clock;
 mod main_job;
@@ -63,14 +63,14 @@ impl Row {
     }
 }
 
-/// A folder of its own, gone at the end.
+/// A temporary folder.
 struct BenchFolder {
     dir: PathBuf,
 }
 
 impl BenchFolder {
     fn new(workspace: &Workspace) -> Result<Self> {
-        // Beside the program's own folder, into which nothing is published.
+        // Beside xtask's own folder, which cannot be published to.
         let dir = workspace.state.with_file_name(format!("bench-{}", std::process::id()));
         fs_err::create_dir_all(&dir).class(Class::Output)?;
         Ok(Self { dir })

@@ -1,8 +1,8 @@
-//! Writing and verifying a large package, against rpmbuild, cargo-generate-rpm, the bare
+//! Measures writing and verifying a large package, and the same work by rpmbuild, cargo-generate-rpm, the bare
 //! compressor, and `rpm -K`.
 //!
 //! The content is some 17,000 files and 1 GB of this machine's /usr, the shape of Mesos with debug
-//! symbols. Each contender runs as a process of its own, so that time and memory are its own.
+//! symbols. Each program runs as a separate process, so that its time and memory can be measured.
 
 use std::{
     ffi::OsStr,
@@ -37,7 +37,7 @@ const BYTES: u64 = 1_000_000_000;
 const FILES: usize = 17_000;
 const NAME: &str = "bench";
 
-/// Writes one package; the hidden command that the benchmark times.
+/// Writes one package: the hidden command that the benchmark measures.
 pub(super) fn write(args: &BenchWriteArgs) -> Result<()> {
     let spec = Spec::load(&args.dir.join("package.toml"), &args.dir)?;
     let package = &spec.packages[0];
@@ -71,7 +71,7 @@ pub(super) fn measure(
     Ok(rows)
 }
 
-/// What one contender made.
+/// The package that one of the programs wrote.
 struct Made {
     path: PathBuf,
     seconds: f64,
@@ -100,7 +100,7 @@ impl PackageBench {
     fn new(workspace: &Workspace) -> Result<Self> {
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
         let own = Self { scratch: BenchFolder::new(workspace)?, threads };
-        own.lend_files()?;
+        own.copy_files()?;
         let toml = format!(
             "[package.{NAME}]\nversion = \"1\"\narch = \"x86_64\"\nsummary = \"Benchmark\"\nlicense = \"none\"\nauto-req = \"no\"\n\
              assets = [{{ source = \"tree/**\", dest = \"/opt/bench/\" }}]\n\
@@ -115,14 +115,15 @@ impl PackageBench {
     }
 
     /// Copies some of /usr into `tree`.
-    fn lend_files(&self) -> Result<()> {
+    fn copy_files(&self) -> Result<()> {
         let (mut bytes, mut files) = (0_u64, 0);
         for entry in walkdir::WalkDir::new("/usr").sort_by_file_name().same_file_system(true) {
             let Ok(entry) = entry else { continue };
             let (Ok(meta), Some(name)) = (entry.metadata(), entry.path().to_str()) else {
                 continue;
             };
-            // Large files only as far as the average allows: names of one file would be packed once.
+            // Not too many large files, to keep the average size. Hard links are left out, since they would be packed
+            // once.
             let allowed = BYTES / FILES as u64 * (files as u64 + 500);
             if !meta.is_file() || bytes + meta.len() > allowed || meta.nlink() > 1 {
                 continue;
@@ -142,7 +143,7 @@ impl PackageBench {
         Ok(())
     }
 
-    /// Runs a contender `runs` times and keeps its best.
+    /// Runs a program `runs` times and keeps the fastest run.
     fn contend(
         &self,
         runs: u16,
@@ -175,7 +176,7 @@ impl PackageBench {
         })
     }
 
-    /// xz on the very archive that the package holds.
+    /// xz on the same archive as in the package.
     fn compressor(&self, own: &Made, runs: u16, rows: &mut Vec<Row>) -> Result<()> {
         let (Some(_), Some(_)) = (on_path("rpm2archive"), on_path("xz")) else {
             rows.push(Row::missing("the bare compressor", own.seconds, "rpm2cpio or xz"));
@@ -225,7 +226,7 @@ impl PackageBench {
         Ok(())
     }
 
-    /// The same files, without rpmbuild's own searches: writing is what is compared.
+    /// The same files, without rpmbuild's search for dependencies: only writing is compared.
     fn peer_spec(&self, payload: &str) -> String {
         format!(
             "%global _binary_payload {payload}\n%global __os_install_post %{{nil}}\n%global debug_package %{{nil}}\n\
@@ -260,7 +261,7 @@ impl PackageBench {
         Ok(())
     }
 
-    /// All digests and signatures of the same signed file.
+    /// Checks all digests and signatures of the same signed file.
     fn verify(&self, key: &SecretKey, own: &Made, runs: u16, rows: &mut Vec<Row>) -> Result<()> {
         let what = "verify (goal: 0.67 at most)";
         let signed = self.path("signed.rpm");
@@ -291,7 +292,7 @@ impl PackageBench {
     }
 }
 
-/// Runs a command under GNU time, where that is installed, for its peak memory.
+/// Runs a command under GNU time, if it is installed, for its peak memory.
 fn time_and_memory(report: &Path, command: Program) -> Result<(Duration, u64)> {
     let Some(gnu_time) = on_path("time") else {
         let mut command = command;

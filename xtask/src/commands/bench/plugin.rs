@@ -1,4 +1,4 @@
-//! The network plugin, as it is shipped, against the same requests to etcd made by a bare client.
+//! Measures the network plugin of the package, and a bare client that sends the same requests to etcd.
 
 use std::path::PathBuf;
 
@@ -16,12 +16,12 @@ use sources::{Fetcher, Store};
 const PACKAGE: &str = "calico-mesos";
 const PROGRAM: &str = "calico_mesos";
 
-/// The plugin's crate measures, and prints as it goes; as JSON, its lines come together at the end.
+/// The benchmark of the plugin's crate measures and prints. With `--json` its lines are printed together at the end.
 pub(super) fn measure(workspace: &Workspace, reporter: &dyn Reporter, json: bool) -> Result<()> {
     let program = shipped(workspace, reporter)?;
     let bench = ["cargo", "bench", "--quiet", "--package", PACKAGE, "--bench", "latency"];
-    // A processor that is given to others in the middle of a request delays processes that start far more
-    // than one that runs; and it is not the plugin's doing.
+    // If the processor runs other programs in the middle of a request, a process that is just starting is delayed far
+    // more than a running one; this is not the plugin's fault.
     let first = ["chrt", "--fifo", "10"].map(str::to_owned);
     let may = Program::new("chrt").args(["--fifo", "10", "true"]).output();
     let words: Vec<String> = match may.is_ok_and(|tried| tried.status.success()) {
@@ -46,7 +46,7 @@ pub(super) fn measure(workspace: &Workspace, reporter: &dyn Reporter, json: bool
     }
 }
 
-/// The program that the package holds, built if it is not there yet.
+/// The program in the package, which is built if it is missing.
 fn shipped(workspace: &Workspace, reporter: &dyn Reporter) -> Result<PathBuf> {
     let scratch = BenchFolder::new(workspace)?;
     let xtask = std::env::current_exe().class(Class::Tool)?;

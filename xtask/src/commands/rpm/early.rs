@@ -1,5 +1,5 @@
-//! What is ready is published before compiles that may take an hour: whoever stops the run then, or whose engine
-//! breaks, has a repository.
+//! Publishes the packages that are ready before compiles that may take an hour: if the run is stopped then, or a
+//! compile fails, there is a repository.
 
 use super::{
     ready,
@@ -16,7 +16,7 @@ use pipeline::{
     publish::{Destination, Publication},
 };
 
-/// How repositories of this run are published.
+/// The settings for publishing in this run.
 pub(super) struct Publisher<'a> {
     pub(super) workspace: &'a Workspace,
     pub(super) destination: &'a Destination,
@@ -26,7 +26,8 @@ pub(super) struct Publisher<'a> {
 }
 
 impl Publisher<'_> {
-    /// Publishes what is ready, unless there is a repository that has more. Returns whether it has written one.
+    /// Publishes the packages that are ready, unless the repository at the destination has more. Returns whether a
+    /// repository was written.
     pub(super) fn early(&self, session: &Session<'_>, now: Ready<'_>) -> Result<bool> {
         let Ready { plan, mut ended, rest, last_time } = now;
         ready::leave_out(plan, &mut ended, self.workspace, &session.cache)?;

@@ -14,22 +14,22 @@ use base::{
     workspace::Workspace,
 };
 
-/// What differs whatever the machine.
+/// The circumstances that are different on every machine.
 const ALWAYS: &str =
     "path, umask, order and times of files, locale, time zone, user name, number of threads";
 
-/// Where distributions keep the library that pretends another date.
+/// Paths of libfaketime in the usual distributions.
 const FAKETIME: &[&str] = &[
     "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1",
     "/usr/lib64/faketime/libfaketime.so.1",
     "/usr/lib/faketime/libfaketime.so.1",
 ];
 
-/// A user that the second build believes to be.
+/// The user of the second build, in a user namespace.
 const USER: &str = "--map-user=61234";
 const GROUP: &str = "--map-group=61235";
 
-/// What can be varied here.
+/// The circumstances that can be different on this machine.
 pub(super) struct Elsewhere {
     faketime: Option<PathBuf>,
     other_user: bool,
@@ -38,8 +38,9 @@ pub(super) struct Elsewhere {
 }
 
 impl Elsewhere {
-    /// Looks what this machine has, for builds that compile `crates`, or something in `containers`. An engine
-    /// would not find its way with a user that it does not know, so with these the user stays.
+    /// Finds out which circumstances this machine can change, for builds that compile `crates`, or sources in
+    /// `containers`. An engine does not work as a user that it does not know, so with containers the user stays the
+    /// same.
     pub(super) fn find(crates: bool, containers: bool) -> Self {
         let faketime = FAKETIME.iter().map(PathBuf::from).find(|p| p.is_file());
         let mut probe = Program::new("unshare");
@@ -48,7 +49,7 @@ impl Elsewhere {
         Self { faketime, other_user: !containers && works(), crates }
     }
 
-    /// For the report.
+    /// The list for the report.
     pub(super) fn varied(&self) -> String {
         let mut text = ALWAYS.to_owned();
         if self.other_user {
@@ -99,7 +100,7 @@ impl Elsewhere {
     }
 }
 
-/// What says where things come from is the same for both builds.
+/// Options that say where sources, images and tools come from are the same for both builds.
 fn hand_on(command: &mut Program, args: &RpmArgs) -> Result<()> {
     for (option, pairs) in [("--source", &args.sources.supplied), ("--local", &args.sources.local)]
     {

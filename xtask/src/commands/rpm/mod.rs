@@ -34,7 +34,7 @@ use pipeline::{
     plan::{self, Plan},
     publish::{DEFAULT_BASE_URL, Destination},
     schedule::Ended,
-    steps::{Made, PerStep, Work},
+    steps::{PackageResult, PerStep, Work},
 };
 
 pub(super) fn run(
@@ -56,7 +56,7 @@ pub(super) fn run(
     let specs = inputs::specs(workspace, &args.sources)?;
     inputs::report_notes(&specs, reporter);
     let toolchain = before_the_work(args, &specs, workspace)?;
-    // Before the work, not after it.
+    // Checked before the work, so that no work is lost.
     let destination =
         Destination::prepare(args.out.as_deref().unwrap_or(&workspace.default_out()), workspace)?;
     let keys = keys::load(named.as_ref(), passphrase, workspace, reporter)?;
@@ -108,7 +108,7 @@ pub(super) fn run(
     failure.map_or(Ok(()), Err)
 }
 
-/// Settles before any work what would end it later: where things are, and what compiles them.
+/// Checks what would otherwise end the run later: paths that programs cannot handle, and the Rust of a release.
 fn before_the_work(args: &RpmArgs, specs: &[Spec], workspace: &Workspace) -> Result<Toolchain> {
     let names = plan::wanted(specs, &args.packages, workspace);
     let is_wanted = |p: &Package| names.is_empty() || names.contains(&p.name);
@@ -166,7 +166,7 @@ fn refuse(held_back: &[(&str, &Failure)]) -> Failure {
     failure
 }
 
-/// Before anything is published: what cannot be built twice is not worth trusting once.
+/// Builds everything a second time, before anything is published.
 fn check_reproducible(
     session: &Session<'_>,
     plan: &Plan,
@@ -178,7 +178,7 @@ fn check_reproducible(
     let mut first = Vec::new();
     for (_, _, sign) in plan.signing() {
         if is_made(&ended[sign.unsigned.id])
-            && let Some(Made::Rpm(rpm)) = sign.unsigned.rpm(&session.cache)?
+            && let Some(PackageResult::Rpm(rpm)) = sign.unsigned.rpm(&session.cache)?
         {
             first.push(rpm.path().to_owned());
         }

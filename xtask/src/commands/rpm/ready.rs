@@ -15,8 +15,9 @@ use pipeline::{
     steps::PerStep,
 };
 
-/// Leaves out packages that require what only a package of ours offers that is missing, for its reason: what
-/// is published can be installed. What others than packages of this checkout offer is the distribution's.
+/// Leaves out packages whose requirement only a missing package of this checkout offers, with the reason of that
+/// package: all published packages can be installed. Requirements that no package of this checkout offers are the
+/// distribution's.
 ///
 /// # Errors
 /// [`Class::Output`](base::failure::Class::Output) for a result that cannot be read.

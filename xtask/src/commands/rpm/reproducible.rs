@@ -1,5 +1,5 @@
-//! `rpm --check-reproducible`: builds everything a second time, in a copy of the checkout and under
-//! as different circumstances as can be arranged, and compares the bytes.
+//! `rpm --check-reproducible`: builds everything a second time, in a copy of the checkout and under circumstances
+//! that are as different as possible, and compares the bytes.
 
 use std::{
     os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
@@ -22,7 +22,7 @@ use pipeline::keys;
 
 /// Builds the packages of the session again and compares with `first`, the unsigned RPMs of the first build.
 ///
-/// Returns what was varied.
+/// Returns the list of circumstances that were different.
 pub(super) fn check(
     session: &Session<'_>,
     first: &[PathBuf],
@@ -30,7 +30,7 @@ pub(super) fn check(
 ) -> Result<String> {
     let Session { args, workspace, toolchain, .. } = *session;
     let dir = workspace.state.join("again");
-    // What a killed run left of its second build.
+    // Remains of the second build of a killed run.
     let copy = Workspace { root: dir.join("elsewhere"), state: dir.join("elsewhere/target/xtask") };
     container::sweep(&copy);
     remove_folder(&dir)?;
@@ -57,7 +57,8 @@ pub(super) fn check(
     Err(failure)
 }
 
-/// Files are made in the opposite order, for their owner alone, with another time.
+/// Copies the checkout. The files are created in reverse order, are readable for their owner alone, and have another
+/// time.
 fn copy_checkout(from: &Workspace, to: &Workspace) -> Result<()> {
     let skip = |e: &walkdir::DirEntry| {
         e.depth() == 1 && ["target", "dist", ".git"].iter().any(|n| e.file_name() == *n)
@@ -94,7 +95,7 @@ fn copy_file(from: &Path, to: &Path) -> Result<()> {
     copy.file().set_modified(time).class(Class::Output)
 }
 
-/// The tools and the development key, which are the same for both.
+/// Gives the copy the same tools and the same development key.
 fn share_tools_and_key(from: &Path, to: &Path) -> Result<()> {
     fs_err::create_dir_all(to.join("keys")).class(Class::Output)?;
     if from.join("tools").is_dir() {
@@ -112,7 +113,7 @@ fn share_tools_and_key(from: &Path, to: &Path) -> Result<()> {
 fn build(first: &Workspace, copy: &Workspace, dir: &Path, mut command: Program) -> Result<()> {
     let dir = dir.to_owned();
     let _cleanup = Cleanup::register(move || drop(fs_err::remove_dir_all(&dir)));
-    // It takes its own containers down.
+    // On a signal it removes its own containers.
     let output = command.ends_itself().output().class(Class::Tool)?;
     if output.status.success() {
         return Ok(());
@@ -140,7 +141,7 @@ fn find(cache: &Path, name: &std::ffi::OsStr) -> Result<PathBuf> {
     ))
 }
 
-/// Where two packages differ, one line each.
+/// The differences between two packages, one per line.
 fn compare(first: &Path, again: &Path) -> Result<Vec<String>> {
     if fs_err::read(first).class(Class::Verify)? == fs_err::read(again).class(Class::Verify)? {
         return Ok(Vec::new());

@@ -1,4 +1,4 @@
-//! What became of each RPM, for the report.
+//! The rows of the table: one for each RPM.
 
 use el7rpm::signature::SignedRpm;
 
@@ -14,7 +14,7 @@ pub(super) fn rows(plan: &Plan, ended: &PerStep<Ended>, ready: &[(Key, SignedRpm
     let rows = plan
         .signing()
         .map(|(_, step, sign)| row(&sign.unsigned.work.package.name, plan, ended, rpm(&step.key)));
-    // A debug package that there was nothing for is in none of the three states.
+    // A debug package without debug information has none of the three states, and no row.
     let has_state =
         |row: &Row| row.file.is_some() || row.held_back.is_some() || row.failed.is_some();
     rows.filter(has_state).collect()

@@ -1,4 +1,4 @@
-//! From descriptions to results: the plan, and the steps that it takes.
+//! Makes the plan and carries it out.
 
 use std::{
     collections::BTreeMap,
@@ -32,7 +32,7 @@ use pipeline::{
 };
 use sources::{Fetcher, Store};
 
-/// All that steps share, for as long as the run lasts.
+/// Everything that the steps of a run share.
 pub(super) struct Session<'a> {
     pub(super) args: &'a RpmArgs,
     pub(super) workspace: &'a Workspace,
@@ -47,22 +47,22 @@ pub(super) struct Session<'a> {
     durations: Durations,
 }
 
-/// How steps have ended in former stages of the run, by name.
+/// How steps ended in earlier stages of the run, by name.
 type Earlier = BTreeMap<String, Ended>;
 
-/// What is there before compiles that take long.
+/// The state of the run before long compiles.
 pub(super) struct Ready<'a> {
     pub(super) plan: &'a Plan,
-    /// How each step has ended; those that are still to come are held back.
+    /// How each step ended; steps that did not run yet count as held back.
     pub(super) ended: PerStep<Ended>,
     /// Names of the descriptions that are still to be compiled.
     pub(super) rest: Vec<&'a str>,
-    /// How long that took last time.
+    /// How long these compiles took last time.
     pub(super) last_time: Option<Duration>,
 }
 
 impl<'a> Session<'a> {
-    /// The caller holds the lock.
+    /// The caller must have the checkout's lock.
     pub(super) fn open(
         args: &'a RpmArgs,
         workspace: &'a Workspace,
@@ -71,7 +71,7 @@ impl<'a> Session<'a> {
         toolchain: &'a Toolchain,
     ) -> Result<Self> {
         let builder = &args.builder;
-        // What a killed run left going would write into what is about to be made.
+        // Programs of a killed run could still write into the folders of this run.
         container::sweep(workspace);
         process::record_programs_in(workspace);
         Ok(Self {
@@ -94,8 +94,8 @@ impl<'a> Session<'a> {
         })
     }
 
-    /// Plans, and carries out the plan. Before compiles that may take an hour, what is ready without them is handed to
-    /// `early`.
+    /// Makes the plan and carries it out. Before compiles that may take an hour, it calls `early` with the packages
+    /// that are ready.
     pub(super) fn build(
         &self,
         specs: &[Spec],
@@ -144,8 +144,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// The plan with packages that what has been made requires beside those that the descriptions say; `None`
-    /// if there are none.
+    /// A plan with more packages, if files that were compiled meanwhile require them; `None` if they do not.
     fn larger(
         &self,
         specs: &[Spec],
@@ -170,7 +169,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Looks at the steps that come before the keys.
+    /// Checks the results of the steps before the keys.
     fn check_first_stage(&self, plan: &Plan, earlier: &Earlier) -> Result<()> {
         let ended = |step: &Step| earlier.get(&step.name);
         let refused = |step: &Step| ended(step).is_some_and(|e| e.reason.is_some());
@@ -187,8 +186,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// The compiles that may take an hour, as far as they can be begun; none where nothing is published before
-    /// everything is there.
+    /// The compiles that may take an hour and can begin. Empty if nothing is published before everything is built.
     fn rest<'p>(&self, plan: &'p Plan, earlier: &Earlier) -> Vec<&'p Step> {
         if self.publishes_all_or_nothing() {
             return Vec::new();
@@ -225,7 +223,8 @@ impl<'a> Session<'a> {
         self.args.release || self.args.check_reproducible
     }
 
-    /// Carries out these steps of the plan, which hold all that they need, save those that have ended earlier.
+    /// Carries out these steps, except those that ended in an earlier stage. All steps that they need must be among
+    /// them.
     fn carry_out(
         &self,
         plan: &Plan,
@@ -278,7 +277,7 @@ impl<'a> Session<'a> {
         Ok(ended)
     }
 
-    /// Notes how long a step took that may take long.
+    /// Runs a step, and notes how long it took if its kind is slow.
     fn with_duration(
         &self,
         step: &Step,
@@ -293,7 +292,7 @@ impl<'a> Session<'a> {
     }
 }
 
-/// A release is compiled with what somebody has looked at.
+/// The failure for a release whose image had no image.lock: nobody has checked the image's packages.
 fn no_lock(image: &str) -> Failure {
     let message =
         format!("containers/{image}/image.lock was missing: nobody has seen what is in it");
