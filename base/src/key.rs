@@ -210,7 +210,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn parts_do_not_run_together() {
+    fn keys_of_different_parts_differ() {
         let key = |a: &str, b: &str| KeyBuilder::new("s", 1).text("l", a).text("l", b).finish();
         assert_ne!(key("ab", "c"), key("a", "bc"));
         assert_eq!(key("a", "b"), key("a", "b"));
@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn each_part_is_an_input_with_a_name() {
+    fn every_part_of_a_key_is_listed_as_an_input() {
         let dir = tempfile::tempdir().unwrap();
         let (file, absent) = (dir.path().join("file"), dir.path().join("absent"));
         fs_err::write(&file, "text").unwrap();
@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tree_is_its_files_without_what_builds_leave() {
+    fn the_key_of_a_folder_ignores_build_results() {
         let dir = tempfile::tempdir().unwrap();
         for file in ["a", "sub/b", "target/c"] {
             let path = dir.path().join(file);

@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn each_difference_is_told_with_its_name() {
+    fn changed_new_and_removed_inputs_are_named() {
         let value =
             |content: &str| Input::new(Subject::Value, "the compiler".into(), content.as_bytes());
         assert_eq!(compare(&[file("a", "1"), value("1")], &[file("a", "1"), value("1")]), []);
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_missing_is_not_there() {
+    fn a_missing_file_counts_as_an_input() {
         let missing = Input::missing(Path::new("a"));
         let missing = std::slice::from_ref(&missing);
         assert_eq!(said(missing, &[file("a", "1")]), "a is new");
@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_one_name_is_told_once() {
+    fn inputs_with_the_same_name_are_reported_once() {
         let twice = |one: &str, two: &str| [file("a", one), file("a", two)];
         assert_eq!(said(&twice("1", "2"), &twice("1", "3")), "a changed");
         assert_eq!(said(&[], &twice("1", "3")), "a is new");
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sentence_names_a_few() {
+    fn a_message_names_a_few_of_many_changes() {
         let all: Vec<_> = (0..10).map(|i| file(&format!("f{i}"), "1")).collect();
         assert_eq!(said(&[], &all), "f0 is new, f1 is new, f2 is new, and 7 more");
         assert_eq!(said(&[], &all[..3]), "f0 is new, f1 is new, f2 is new");

@@ -336,7 +336,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_table() {
+    fn the_el7_table_has_known_versions_and_no_newer_ones() {
         let table = AbiTable::el7().unwrap();
         let has = |library: &str, version: &str| {
             table.has(&Needed { library: library.into(), version: version.into() })
@@ -363,7 +363,7 @@ mod tests {
 
     /// Compares with CentOS 7's own packages, in the folder that EL7_RPMS names. Without that variable nothing is compared.
     #[test]
-    fn the_table_says_no_more_than_the_packages_provide() {
+    fn the_el7_table_agrees_with_centos_7_packages() {
         let Some(dir) = std::env::var_os("EL7_RPMS") else { return };
         let mut provided = BTreeSet::new();
         for item in fs_err::read_dir(PathBuf::from(dir)).unwrap() {
@@ -397,7 +397,7 @@ mod tests {
     }
 
     #[test]
-    fn a_table_adds_to_the_one_of_centos_7_unless_it_replaces_it() {
+    fn an_abi_table_extends_or_replaces_the_el7_table() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("abi.toml");
         let has = |text: &str, library: &str, version: &str| {

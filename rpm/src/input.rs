@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_cannot_be_looked_at_is_not_absent() {
+    fn an_unreadable_file_is_not_treated_as_missing() {
         let dir = tempfile::tempdir().unwrap();
         let path = |name: &str| dir.path().join(name);
         assert!(!is_there(&path("none")).unwrap());

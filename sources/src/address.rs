@@ -112,7 +112,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn secrets_are_not_shown() {
+    fn passwords_and_queries_of_addresses_are_hidden() {
         assert_eq!(shown("https://me:s3cret@h:8/a/b?token=s3cret"), "https://h:8/a/b?…");
         assert_eq!(shown("https://a@b:s3cret@h"), "https://h");
         assert_eq!(shown("nothing s3cret"), "an address");
@@ -122,14 +122,14 @@ mod tests {
     }
 
     #[test]
-    fn hosts() {
+    fn hosts_of_addresses_are_found() {
         assert_eq!(host("https://u@Example.org:80/x").as_deref(), Some("example.org:80"));
         assert_eq!(host("file:///srv/x"), None);
         assert_eq!(file("file:///srv/x"), Some("/srv/x"));
     }
 
     #[test]
-    fn redirects() {
+    fn redirects_are_joined_to_addresses() {
         let from = |location| join("https://u:p@h:1/a/b.tgz?q=/x", location);
         assert_eq!(from("http://o/c").as_deref(), Some("http://o/c"));
         assert_eq!(from("//o/c").as_deref(), Some("https://o/c"));
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn passwords_go_along_to_the_same_server_alone() {
+    fn redirects_keep_passwords_on_the_same_server_only() {
         let follows = |base: &str, to: &str| join(base, to).unwrap().contains("u:p@");
         for to in ["/c", "c", "//h/c", "https://h/c", "https://H:443/c", "HTTPS://h:/c"] {
             assert!(follows("https://u:p@h/a", to), "{to}");

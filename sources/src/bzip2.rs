@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn streams_are_read_one_behind_the_other() {
+    fn concatenated_bzip2_streams_are_unpacked() {
         let file = [packed(b"one"), packed(b""), packed(b"two")].concat();
         assert_eq!(unpacked(&file).unwrap(), b"onetwo");
         assert!(unpacked(&file[..file.len() - 1]).is_err());
@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn streams_without_content_are_not_read_for_ever() {
+    fn many_empty_bzip2_streams_are_refused() {
         assert!(unpacked(&packed(b"").repeat(900)).unwrap().is_empty());
         let error = unpacked(&packed(b"").repeat(300_000)).unwrap_err();
         assert!(error.to_string().contains("far too many streams"), "{error}");

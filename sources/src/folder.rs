@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn the_key_is_of_names_content_links_and_execute_bits() {
+    fn the_key_of_a_folder_has_names_content_links_and_execute_bits() {
         let (one, two) = (folder(&["a", "b/c", ".git/HEAD"]), folder(&["b/c", "a"]));
         for dir in [&one, &two] {
             symlink("b/c", dir.path().join("l")).unwrap();
@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn a_copy_is_the_same_again() {
+    fn a_copied_folder_has_the_same_key() {
         let dir = folder(&["a", "b/c"]);
         symlink("../a", dir.path().join("b/l")).unwrap();
         set_time(&dir.path().join("a"), 1_000_000, 5).unwrap();
@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn links_out_of_it_and_what_is_no_file() {
+    fn links_out_of_a_folder_and_devices_are_refused() {
         for target in ["/etc/passwd", "../x"] {
             let dir = folder(&["a"]);
             symlink(target, dir.path().join("l")).unwrap();
@@ -266,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tracked_folder_that_has_become_a_link_is_a_link() {
+    fn a_tracked_folder_replaced_by_a_link_is_a_link() {
         let dir = folder(&["old/x", "new/x", "new/y"]);
         let git = |args: &[&str]| {
             let mut git = base::process::Program::new("git");
@@ -282,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn a_work_tree_is_what_git_says() {
+    fn a_work_tree_has_the_files_that_git_lists() {
         let dir = folder(&["tracked", "gone", "new", "out/ignored", "sub/inner", "sub/out/x"]);
         fs_err::write(dir.path().join(".gitignore"), "out/\n").unwrap();
         let git = |args: &[&str], at: &Path| {

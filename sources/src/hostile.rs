@@ -174,7 +174,7 @@ fn t() -> Tar {
 }
 
 #[test]
-fn what_has_no_place_in_sources() {
+fn hostile_archives_are_refused() {
     let cut = |mut bytes: Vec<u8>, by: usize| {
         bytes.truncate(bytes.len() - by);
         bytes
@@ -297,7 +297,7 @@ fn what_has_no_place_in_sources() {
 }
 
 #[test]
-fn an_archive_as_it_should_be() {
+fn usual_archives_are_unpacked() {
     let long = "n".repeat(120);
     let bytes = Tar::default()
         .add(b'g', b"pax_global_header", b"", b"11 x=abcde\n")
@@ -333,7 +333,7 @@ fn an_archive_as_it_should_be() {
 }
 
 #[test]
-fn what_version_control_keeps_is_left_out() {
+fn files_of_version_control_are_left_out() {
     let unpacked = |tar: Tar| {
         let place = TestFolder::new(&tar.end());
         let left_out = place.tar().unpack(&place.inside()).unwrap();
@@ -364,7 +364,7 @@ fn what_version_control_keeps_is_left_out() {
 }
 
 #[test]
-fn parts_that_were_packed_one_by_one() {
+fn archives_of_several_compressed_parts_are_unpacked() {
     let bytes = t().end();
     let (head, tail) = bytes.split_at(700);
     for packed in [[gz(head), gz(tail)], [xz(head), xz(tail)], [bz2(head), bz2(tail)]] {
@@ -375,7 +375,7 @@ fn parts_that_were_packed_one_by_one() {
 }
 
 #[test]
-fn one_folder_is_stripped_and_no_more() {
+fn only_one_top_folder_is_removed() {
     let names = |bytes: Vec<u8>, strip: bool| {
         let place = TestFolder::new(&bytes);
         TarFile { strip, ..place.tar() }.unpack(&place.inside()).unwrap();
@@ -388,7 +388,7 @@ fn one_folder_is_stripped_and_no_more() {
 }
 
 #[test]
-fn nothing_is_of_the_future_and_the_order_stays() {
+fn future_times_are_set_back_in_order() {
     let at = |tar: Tar, name: &str, time: u64| {
         tar.with(b'0', name.as_bytes(), b"", b"", |h| h.set_mtime(time))
     };
@@ -401,7 +401,7 @@ fn nothing_is_of_the_future_and_the_order_stays() {
 }
 
 #[test]
-fn only_into_an_empty_folder() {
+fn archives_are_unpacked_into_empty_folders_only() {
     let place = TestFolder::new(&t().end());
     place.unpack(LIMITS).unwrap();
     let before = place.written();
@@ -413,7 +413,7 @@ fn only_into_an_empty_folder() {
 /// Damages headers at random, with and without a correct checksum. No file may be written outside of the
 /// folder, and nothing may panic.
 #[test]
-fn random_damage_stays_inside() {
+fn damaged_archives_write_nothing_outside_of_the_folder() {
     let base = t()
         .dir("top/d")
         .link("top/l", "d/../ok")

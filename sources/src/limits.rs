@@ -107,7 +107,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn entries_and_names_are_counted_as_they_come() {
+    fn too_many_entries_and_names_are_refused() {
         let mut tally = Tally::within(Limits { entries: 2, bytes: 0 });
         assert!(tally.add(Path::new("a"), 0).is_ok() && tally.add(Path::new("b"), 0).is_ok());
         assert!(tally.add(Path::new("c"), 0).is_err());
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_out_of_a_source_cannot_steer_a_terminal() {
+    fn control_characters_of_sources_are_not_shown() {
         assert_eq!(short("a\u{1b}[2J\0é"), "a\\u{1b}[2J\\u{0}é");
         assert_eq!(short(&"x".repeat(101)), format!("{}…", "x".repeat(100)));
     }

@@ -57,7 +57,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn spellings_of_git_on_any_file_system() {
+    fn other_spellings_of_dot_git_are_recognised() {
         for name in [
             ".git",
             ".GIT",
@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn repositories_under_other_names() {
+    fn repositories_with_other_names_are_recognised() {
         let found = |paths: &[&str]| {
             let nodes = paths.iter().map(|p| (PathBuf::from(p), ())).collect();
             let found = settings_of_repositories(&nodes).into_iter();

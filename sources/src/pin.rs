@@ -65,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn beside_the_url_and_nowhere_else() {
+    fn the_pin_is_written_after_the_url() {
         let cases = [
             "# head\n\n[source.x]   # why\n  url = \"https://h/x\" # where\n\n  # after\n",
             "[source.x]\nurl = [\n  \"https://h/x\", # one\n  \"https://i/x\",\n]\nsignature = 's'\n",
@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_to_pin() {
+    fn sources_without_a_url_are_not_pinned() {
         assert_eq!(insert("[source.x]\ngit = \"https://h/x\"\n", "x", ""), None);
         assert_eq!(insert("[package.x]\n", "x", ""), None);
         assert_eq!(insert("= nonsense", "x", ""), None);

@@ -67,7 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_and_pages_are_not_pinned() {
+    fn empty_files_and_html_pages_are_not_pinned() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("x");
         let check = |name: &str, text: &str| {

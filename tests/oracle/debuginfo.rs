@@ -79,7 +79,7 @@ fn behaviour(program: &Path, libraries: &Path) -> (String, Option<i32>) {
 }
 
 #[test]
-fn what_is_stripped_runs_as_before() {
+fn stripped_programs_still_run() {
     if !support::have("stripped programs", TOOLS) {
         return;
     }
@@ -200,7 +200,7 @@ fn debuggers_find_lines_by_build_id() {
 }
 
 #[test]
-fn a_large_program_survives() {
+fn a_large_program_still_runs_when_stripped() {
     let dir = tempfile::tempdir().unwrap();
     let bench = PackageFolder::new(
         "[package.p]\nversion = \"1.0\"\narch = \"x86_64\"\nlicense = \"l\"\nsummary = \"s\"\n\
@@ -228,7 +228,7 @@ fn a_large_program_survives() {
 }
 
 #[test]
-fn what_cannot_be_is_refused() {
+fn debuginfo_without_debug_information_is_refused() {
     if !support::have("debug files", TOOLS) {
         return;
     }

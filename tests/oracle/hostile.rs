@@ -99,7 +99,7 @@ fn tries(cases: u32, mut judge: impl FnMut(Vec<Damage>)) {
 }
 
 #[test]
-fn damaged_packages() {
+fn damaged_packages_never_verify_or_panic() {
     let out = tempfile::tempdir().unwrap();
     let key = support::key("a");
     for signed in fixtures::varied().signed(out.path()) {
@@ -121,7 +121,7 @@ fn damaged_packages() {
 }
 
 #[test]
-fn headers_that_claim_more_than_there_is() {
+fn headers_with_too_large_lengths_are_refused() {
     let out = tempfile::tempdir().unwrap();
     let signed = fixtures::varied().signed(out.path()).remove(0);
     let whole = fs_err::read(signed.path()).unwrap();
@@ -157,7 +157,7 @@ fn entries_that_share_their_data_are_refused() {
 }
 
 #[test]
-fn damaged_descriptions() {
+fn damaged_descriptions_cause_no_panic() {
     let text = fs_err::read(fixtures::varied().path("package.toml")).unwrap();
     tries(1500, |damages| {
         let bytes = damaged(&text, &damages);
@@ -170,7 +170,7 @@ fn damaged_descriptions() {
 }
 
 #[test]
-fn damaged_archives() {
+fn damaged_cpio_archives_cause_no_panic() {
     let archive = include_bytes!("../../rpm/fuzz/seeds/cpio/firewalld.cpio");
     tries(3000, |damages| {
         let bytes = damaged(archive, &damages);
@@ -186,7 +186,7 @@ fn damaged_archives() {
 }
 
 #[test]
-fn damaged_elf_files() {
+fn damaged_elf_files_cause_no_panic() {
     let out = tempfile::tempdir().unwrap();
     let path = out.path().join("elf");
     let package = "[package.p]\nversion = \"1\"\narch = \"x86_64\"\nsummary = \"s\"\nlicense = \"l\"\nassets = []";

@@ -43,7 +43,7 @@ impl Drop for Gpg {
 }
 
 #[test]
-fn keys_that_others_have_certified_sign_and_are_published_without_that() {
+fn certifications_by_others_are_not_published() {
     if !support::have("certified keys", &["gpg"]) {
         return;
     }

@@ -50,7 +50,7 @@ fn is_taken_by_rpm(bench: &PackageFolder) -> bool {
 }
 
 #[test]
-fn paths_for_libraries_are_judged_as_check_rpaths_judges_them() {
+fn rpaths_are_refused_as_by_check_rpaths() {
     let has_worker = std::path::Path::new(WORKER).exists();
     if !has_worker || !support::have("check-rpaths", &["gcc", "readelf"]) {
         return;
@@ -156,7 +156,7 @@ fn a_waiver_names_check_and_file_and_must_be_needed() {
 }
 
 #[test]
-fn scripts_links_and_texts_of_the_builder() {
+fn builder_paths_in_scripts_links_and_texts_are_found() {
     let bench = PackageFolder::new(
         "[package.x]\nversion = \"1\"\narch = \"noarch\"\nsummary = \"s\"\nlicense = \"l\"\nassets = [\n\
          { source = \"script\", dest = \"/usr/bin/script\", mode = \"755\" },\n\
@@ -181,7 +181,7 @@ fn scripts_links_and_texts_of_the_builder() {
 }
 
 #[test]
-fn scriptlets_that_name_the_builder() {
+fn builder_paths_in_scriptlets_are_found() {
     let said = |keys: &str| {
         let bench = PackageFolder::new(&format!(
             "[package.x]\nversion = \"1\"\narch = \"noarch\"\nsummary = \"s\"\nlicense = \"l\"\n{keys}"

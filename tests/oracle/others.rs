@@ -136,7 +136,7 @@ fn features_that_centos_7_lacks_are_named() {
 }
 
 #[test]
-fn files_whose_names_no_host_could_ask_for_are_not_indexed() {
+fn file_names_that_no_address_can_have_are_not_indexed() {
     let out = tempfile::tempdir().unwrap();
     let signed = fixtures::varied().signed(out.path()).remove(0);
     for (name, good) in [

@@ -24,7 +24,7 @@ fn with_imported_key(db: &Path) {
 }
 
 #[test]
-fn rpm_finds_all_digests_and_signatures_and_they_hold() {
+fn rpm_verifies_all_digests_and_signatures() {
     if !support::have("rpm -K", &["rpm"]) {
         return;
     }

@@ -106,7 +106,7 @@ impl Oracle<'_> {
 }
 
 #[test]
-fn every_byte_of_the_headers_is_judged_as_rpm_judges_it() {
+fn changed_header_bytes_are_refused_as_by_rpm() {
     let root = el7::Root::new("rpm 4.11.3's verdict on every byte");
     let has_rpm = support::have("rpm's verdict on every byte", &["rpm"]);
     let own = tempfile::tempdir().unwrap();

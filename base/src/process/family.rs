@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_of_proc_is_read_whatever_the_name() {
+    fn proc_stat_is_parsed_with_any_program_name() {
         let rest = "S 4 7 7 0 -1 0 0 0 0 0 1 2 3 4 20 0 1 0 987 0";
         let read = ProcStat::parse(&format!("7 (a) b) {rest}")).unwrap();
         assert_eq!(read, ProcStat { parent: 4, group: 7, ended: false, ticks: 10, since: 987 });
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn the_family_is_the_group_and_all_descendants() {
+    fn a_programs_family_is_its_group_and_its_descendants() {
         let processes = HashMap::from([
             (2, entry(1, 2, false)),
             (3, entry(2, 2, false)),
@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn a_program_ends_with_all_that_it_has_started() {
+    fn killing_a_program_kills_its_descendants() {
         use std::io::Read;
         // The innermost holds the pipe open until it has ended.
         let script = "sh -c 'echo up; sleep 3600; echo down' & wait";

@@ -99,7 +99,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_number_that_another_process_has_now_is_not_taken_for_the_program() {
+    fn a_reused_process_number_is_not_the_recorded_program() {
         let own = ProcessIdentity::of(std::process::id()).unwrap();
         assert!(own.is_there());
         assert!(!ProcessIdentity { since: own.since + 1, ..own.clone() }.is_there());

@@ -77,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_error_is_not_drowned() {
+    fn the_first_error_line_is_kept_in_long_output() {
         let mut lines = Lines::default();
         let noise = (0..50).map(|i| format!("make[{i}]: Leaving directory"));
         for line in ["gcc -c a.cpp".into(), "a.cpp:3:1: error: no".into()].into_iter().chain(noise)
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn progress_that_is_written_over_comes_line_by_line() {
+    fn carriage_returns_end_lines_of_progress() {
         // Smaller than a line, as pipes may be.
         let mut input = BufReader::with_capacity(3, &b"one 1%\rone 100%\ntwo"[..]);
         let mut lines = Vec::new();

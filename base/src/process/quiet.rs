@@ -78,7 +78,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_silence_is_told_at_growing_intervals_until_the_end() {
+    fn silence_is_reported_at_growing_intervals() {
         let quiet = Quiet::default();
         let told = Mutex::new(Vec::new());
         let first = Duration::from_millis(1);
@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn times_are_as_exact_as_anybody_wants_them() {
+    fn durations_are_rounded_for_people() {
         let rough = |seconds| rough(Duration::from_secs(seconds));
         assert_eq!([rough(30), rough(150), rough(3900 * 2)], ["30 s", "2 min", "2 h 10 min"]);
     }

@@ -198,7 +198,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn links_lead_where_they_should() {
+    fn relative_links_lead_to_their_targets() {
         let from = "/usr/lib/debug/.build-id/ab/cdef";
         assert_eq!(relative("/usr/bin/a", from), "../../../../bin/a");
         assert_eq!(relative("/opt/x/a", from), "../../../../../opt/x/a");
@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_program_twice_gets_numbered_links() {
+    fn the_same_build_id_twice_gets_numbered_links() {
         let mut entries = BTreeMap::new();
         add_links(&mut entries, "abcdef", "/usr/bin/a", "/usr/lib/debug/usr/bin/a.debug");
         add_links(&mut entries, "abcdef", "/usr/bin/b", "/usr/lib/debug/usr/bin/b.debug");

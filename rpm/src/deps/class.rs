@@ -100,7 +100,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn classes() {
+    fn file_classes_have_the_words_of_file_1() {
         let class = |head: &[u8]| of(head, None).0;
         assert_eq!(class(b""), "empty");
         assert_eq!(class(b"a\nb\n"), "ASCII text");

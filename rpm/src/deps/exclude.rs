@@ -49,7 +49,7 @@ mod tests {
     }
 
     #[test]
-    fn patterns_leave_out_dependencies_and_those_of_whole_files() {
+    fn exclude_patterns_remove_dependencies() {
         let pattern = |text: &str| vec![Regex::new(text).unwrap()];
         let none = Excludes::default();
         assert_eq!(left("/usr/bin/x", &none), [true, true]);

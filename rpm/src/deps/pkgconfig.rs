@@ -103,7 +103,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn fields_and_requirements() {
+    fn pkgconfig_files_are_parsed() {
         let fields = parse("v=1.2\nVersion: ${v}.3 # c\nRequires: a >= 1, b\nLibs: -L${none}/x\n");
         assert_eq!(fields["Version"], "1.2.3");
         let requires = requirements(&fields["Requires"]);

@@ -34,7 +34,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn shebangs() {
+    fn interpreters_of_scripts_are_found() {
         let requires = |head: &[u8]| {
             let mut facts = FileFacts::default();
             dependencies(head, &mut facts);

@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn text_that_names_the_builder() {
+    fn paths_of_the_builder_in_texts_are_found() {
         for text in [
             "#!/build/x/bin/python\n",
             "#! /src/run\n",
@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn text_that_only_looks_like_it() {
+    fn texts_that_only_resemble_paths_of_the_builder_pass() {
         for text in [
             "#!/bin/sh\n# /build and /src are nobody's\n",
             "/build/mesos-2 /build/mesos.old /build/other",
@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn words_at_the_edges_of_what_is_read() {
+    fn paths_across_read_buffers_are_found() {
         let edge = HEAD + CHUNK as usize;
         for at in (HEAD - 8..HEAD + 4)
             .chain(edge - AROUND - 10..edge - AROUND + 4)
@@ -247,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn links_and_paths_for_libraries() {
+    fn links_and_rpaths_into_the_builder_are_found() {
         let link = |target: &str| of_link(target, "/usr/lib64/x.so", &places()).is_some();
         assert!(
             link("/build/x/lib.so")

@@ -86,7 +86,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn paths_of_check_rpaths() {
+    fn rpaths_are_checked_like_check_rpaths() {
         for (good, list) in [
             (true, "/usr/lib64/mesos"),
             (true, "/usr/libexec/x"),

@@ -474,7 +474,7 @@ mod tests {
     }
 
     #[test]
-    fn clocks_that_no_key_can_bear_are_an_error() {
+    fn a_clock_outside_of_1970_to_2106_is_an_error() {
         let second = Duration::from_secs(1);
         let (first, last) = (UNIX_EPOCH, UNIX_EPOCH + second * u32::MAX);
         assert_eq!(clock(first).unwrap().as_secs(), 0);

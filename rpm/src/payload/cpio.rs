@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn written_and_read_back() {
+    fn a_written_archive_is_read_back() {
         let bytes = archive();
         assert_eq!(bytes.len() as u64, member_size("/a", 5) + member_size("/d", 0) + TRAILER_SIZE);
         let mut reader = CpioReader::new(&bytes[..]);
@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn damage_is_an_error_and_never_a_panic() {
+    fn damaged_archives_are_errors_without_panic() {
         let whole = archive();
         for cut in 0..whole.len() {
             let mut reader = CpioReader::new(&whole[..cut]);

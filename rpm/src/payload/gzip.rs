@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn comes_back_whole_and_does_not_depend_on_threads() {
+    fn gzip_output_does_not_depend_on_threads() {
         let mut seed = 1_u32;
         let mut noise = || {
             seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn an_output_that_fails_is_an_error() {
+    fn an_error_of_the_output_is_returned() {
         struct Full;
         impl Write for Full {
             fn write(&mut self, data: &[u8]) -> io::Result<usize> {

@@ -246,7 +246,7 @@ mod tests {
     use std::path::PathBuf;
 
     #[test]
-    fn names_of_one_file_share_its_inode_and_come_last() {
+    fn hard_links_share_an_inode_and_come_last() {
         let file = |path: &str, inode, mode| {
             Entry::new(path, EntryKind::File { source: PathBuf::new(), size: 3, inode }, mode)
         };

@@ -435,7 +435,7 @@ mod tests {
     }
 
     #[test]
-    fn versions_are_taken_apart() {
+    fn versions_are_split_into_epoch_version_release() {
         let parts = |text: &str| {
             let Version { epoch, version, release } = evr(text);
             [epoch, version, release]
@@ -456,7 +456,7 @@ mod tests {
     }
 
     #[test]
-    fn of_glibcs_versions_the_highest_is_kept() {
+    fn only_the_highest_glibc_version_is_kept() {
         let names = ["libc.so.6(GLIBC_2.9)(64bit)", "bash", "libc.so.6(GLIBC_2.17)(64bit)"];
         let all = names.map(|name| Relation { name: name.into(), compare: None, pre: false });
         let kept: Vec<_> = highest_libc(all.into()).into_iter().map(|r| r.name).collect();

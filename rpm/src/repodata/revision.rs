@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn the_newest_moment_counts() {
+    fn the_newest_timestamp_is_the_revision() {
         for (revision, timestamp, newest) in [
             ("1795694400", "1795348800", 1_795_694_400),
             ("1", "1795348800", 1_795_348_800),
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn damage_is_not_absence() {
+    fn damaged_metadata_is_not_treated_as_missing() {
         let whole = repomd("1", "2");
         for damaged in [
             "",

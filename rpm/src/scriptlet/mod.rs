@@ -295,13 +295,13 @@ mod tests {
     }
 
     #[test]
-    fn generated_text_comes_before_the_authors() {
+    fn generated_shell_comes_before_the_authors_text() {
         let found = scriptlets("ldconfig = true\npost_install_script = \"exit 0\"").unwrap();
         assert_eq!(found.scripts.post.unwrap().body, "/sbin/ldconfig\nexit 0");
     }
 
     #[test]
-    fn an_authors_program_and_flags_cannot_hold_for_generated_text() {
+    fn generated_shell_is_not_added_to_other_interpreters() {
         for lines in ["post_install_script_prog = [\"<lua>\"]", "post_install_script_flags = 1"] {
             let own = format!("post_install_script = \"x = 1\"\n{lines}");
             assert!(scriptlets(&own).is_ok(), "{lines}");
@@ -311,13 +311,13 @@ mod tests {
     }
 
     #[test]
-    fn firewalld_needs_definitions() {
+    fn firewalld_without_definitions_is_refused() {
         let error = scriptlets("firewalld = true").unwrap_err().to_string();
         assert!(error.contains("/usr/lib/firewalld"), "{error}");
     }
 
     #[test]
-    fn scriptlets_of_a_daemon_with_an_account() {
+    fn generated_scriptlets_for_units_users_and_ldconfig() {
         let unit = "[Service]\nExecStart=/bin/true\n";
         let found = with_files(
             "units = [\"x.service\"]\nldconfig = true\n\

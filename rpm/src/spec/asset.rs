@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn an_asset_says_one_thing_about_one_place() {
+    fn contradicting_keys_of_an_asset_are_refused() {
         let file = read("source = \"x\"\ndest = \"/usr/bin/\"\nmode = \"4755\"").unwrap();
         assert_eq!((file.mode, file.user.as_str()), (Some(0o4755), "root"));
         let config = read("source = \"x\"\ndest = \"/etc/x\"\nconfig = \"noreplace\"").unwrap();

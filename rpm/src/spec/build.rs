@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_meant() {
+    fn contradicting_keys_of_a_build_are_refused() {
         let error = |text: &str| parse(text).unwrap_err();
         let with = |more: &str| error(&format!("image = \"el7\"\n{more}"));
         let phase = "\n[[phase]]\nname = \"make\"\nrun = \"make\"";

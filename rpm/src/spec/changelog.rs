@@ -41,7 +41,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn days_that_rpm_can_store() {
+    fn dates_become_noon_utc_within_rpms_range() {
         let noon = |text: &str| noon(text.parse::<toml::value::Datetime>().unwrap().date.unwrap());
         for (date, days) in [
             ("1970-01-01", 0),
@@ -56,7 +56,7 @@ mod tests {
     }
 
     #[test]
-    fn entries_are_dated_newest_first_and_say_something() {
+    fn changelog_entries_are_sorted_and_not_empty() {
         let read = |text: &str| {
             #[derive(serde::Deserialize)]
             struct Log {

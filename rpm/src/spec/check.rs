@@ -109,7 +109,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn destinations_are_absolute_and_mean_one_path() {
+    fn destinations_are_plain_absolute_paths() {
         for good in ["/usr/bin/x", "/usr/bin/", "/a b", "/\u{fc}"] {
             assert_eq!(destination(good).as_deref(), Ok(good));
         }

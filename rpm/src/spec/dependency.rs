@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn comparisons() {
+    fn version_comparisons_are_parsed() {
         let both = read("mesos", ">= 0.25, < 0.26").unwrap();
         assert_eq!(both.len(), 2);
         assert_eq!(both[0].flags, DependencyFlags::GE);
@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn what_rpm_4_11_cannot_read_is_refused() {
+    fn dependencies_that_rpm_4_11_cannot_read_are_refused() {
         for (name, version) in [
             ("(a if b)", "*"),
             ("a b", "*"),

@@ -180,7 +180,7 @@ mod tests {
     const ASSETS: &str = "assets = [{ source = \"target/release/c\", dest = \"/usr/bin/c\" }]\n";
 
     #[test]
-    fn weak_dependencies_of_a_crate_are_a_note_unless_they_are_lifted() {
+    fn weak_dependencies_of_a_crate_are_dropped_with_a_note() {
         for key in ["recommends", "suggests", "supplements", "enhances"] {
             let table = format!("{SUMMARY}{ASSETS}{key} = {{ other = \"*\" }}\n");
             let notes = read(&table, "").unwrap().notes;
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn what_package_toml_says_replaces_what_the_crate_says() {
+    fn keys_of_package_toml_replace_those_of_the_crate() {
         let table = format!(
             "{SUMMARY}{ASSETS}requires = {{ a = \"*\" }}\npost_install_script = \"echo x\"\nname = \"d\"\n"
         );
@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn the_named_variant_is_laid_over_the_crates_table() {
+    fn keys_of_a_variant_replace_those_of_the_crate() {
         let table = format!(
             "{SUMMARY}{ASSETS}license = \"A\"\n[package.metadata.generate-rpm.variants.el7]\nsummary = \"of el7\"\n\
              recommends = {{ x = \"*\" }}\n[package.metadata.generate-rpm.variants.suse]\nassets = []\n"
@@ -242,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn a_description_of_several_lines_is_no_summary() {
+    fn a_summary_has_one_line() {
         let error = refused(ASSETS, "");
         assert!(error.contains("summary: must be one line"), "{error}");
         assert!(error.contains("`description` of Cargo.toml"), "{error}");

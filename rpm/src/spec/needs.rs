@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn order_versions_and_mark_follow_the_needs() {
+    fn needed_builds_come_first_and_pass_on_versions_and_the_local_suffix() {
         let dir = tempfile::tempdir().unwrap();
         let module = write(&dir, "a", "needs = [\"b\"]", "requires = { b = \"=\" }");
         let paths = [module, write(&dir, "b", "", ""), write(&dir, "c", "", "")];
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_built() {
+    fn circular_and_missing_needs_are_refused() {
         let dir = tempfile::tempdir().unwrap();
         let unknown = load(&[write(&dir, "x", "needs = [\"mesoss\"]", "")], &[]).unwrap_err();
         assert!(unknown.to_string().contains("no description `mesoss`"), "{unknown}");

@@ -65,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn serde_still_words_unknown_fields_as_expected() {
+    fn unknown_keys_get_a_suggestion() {
         #[derive(Debug, serde::Deserialize)]
         #[serde(deny_unknown_fields)]
         #[allow(dead_code)]
@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn escapes_do_not_reach_the_terminal() {
+    fn control_characters_are_replaced_in_messages() {
         assert_eq!(printable("a\u{1b}[31mb\r"), "a\u{fffd}[31mb\u{fffd}");
     }
 }

@@ -321,7 +321,7 @@ mod tests {
     }
 
     #[test]
-    fn what_happens_to_debug_information() {
+    fn strip_and_debuginfo_choose_what_happens_to_symbols() {
         let symbols = |lines: &str| {
             let package = read(&format!("summary = \"s\"\n{lines}"));
             package.map(|p| p.symbols).map_err(|e| e.to_string())
@@ -335,7 +335,7 @@ mod tests {
     }
 
     #[test]
-    fn values_that_no_package_can_have_are_refused() {
+    fn invalid_values_of_a_package_are_refused() {
         let lines = [
             "",
             "arch = \"i686\"\nsummary = \"s\"",

@@ -69,14 +69,14 @@ mod tests {
     }
 
     #[test]
-    fn the_very_same_build() {
+    fn an_equals_sign_stands_for_the_version_of_the_same_build() {
         assert_eq!(siblings().evr("mesos"), Ok("2:0.25.0-3.el7"));
         assert_eq!(siblings().evr("mesos(x86-64)"), Ok("2:0.25.0-3.el7"));
         assert_eq!(siblings().evr("data"), Ok("1-1.el7"));
     }
 
     #[test]
-    fn what_is_no_package_of_the_file() {
+    fn an_equals_sign_for_an_unknown_package_is_refused() {
         let error = siblings().evr("mesoss").unwrap_err();
         assert!(error.contains("did you mean `mesos`?"), "{error}");
         assert!(siblings().evr("data(x86-64)").unwrap_err().contains("noarch"));

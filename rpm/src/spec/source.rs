@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn each_kind() {
+    fn git_archive_and_folder_sources_are_parsed() {
         let id = "2DD7f7ee115fe00b8e098b0a10762a4fa8f4600f";
         let git = parse(&format!("git = \"https://h/x.git\"\ncommit = \"{id}\"")).unwrap();
         let Origin::Git { urls, commit } = git.origin else { panic!() };
@@ -293,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_pin_or_no_place() {
+    fn unpinned_and_contradicting_sources_are_refused() {
         let error = |text: &str| parse(text).unwrap_err();
         assert!(error("git = \"https://h/x\"\ncommit = \"master\"").contains("branches"));
         assert!(error("git = \"https://h/x\"").contains("`commit` is missing"));

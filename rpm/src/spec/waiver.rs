@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn a_waiver_has_a_check_a_file_and_a_reason() {
+    fn a_waiver_needs_check_file_and_reason() {
         let good = read("rpath", "/usr/lib64/x.so*", "looked at").unwrap();
         assert!(good.covers(LintRule::Rpath, "/usr/lib64/x.so.1"));
         assert!(!good.covers(LintRule::BuildPath, "/usr/lib64/x.so.1"));
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn waivers_are_for_one_package() {
+    fn waivers_in_common_are_refused() {
         let text = "[common]\nversion = \"1\"\nwaive = []\n[package.a]\narch = \"noarch\"\nsummary = \"s\"\n\
                     license = \"l\"\n[[changelog]]\ndate = 2015-10-21\nauthor = \"a\"\ntext = [\"t\"]\n";
         let error = Spec::parse(text, "package.toml".as_ref(), "/".as_ref()).unwrap_err();

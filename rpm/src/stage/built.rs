@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn a_directory_comes_with_all_below_it() {
+    fn a_staged_directory_includes_everything_below_it() {
         let dir = tempfile::tempdir().unwrap();
         build(dir.path());
         let all = stage(dir.path(), r#"{ staged = "/usr/share/m" }"#).unwrap();
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_there_or_not_ours() {
+    fn missing_staged_files_and_system_folders_are_refused() {
         let dir = tempfile::tempdir().unwrap();
         build(dir.path());
         let missing = stage(dir.path(), r#"{ staged = "/usr/bin/x" }"#).unwrap_err();
@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_forgotten() {
+    fn staged_files_that_no_package_takes_are_found() {
         let dir = tempfile::tempdir().unwrap();
         build(dir.path());
         let package = package(r#"{ staged = "/usr/share/m" }, { staged = "/usr/sbin/*" }"#);
@@ -271,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn set_id_bits_are_shipped_only_where_an_asset_says_so() {
+    fn set_id_bits_need_an_explicit_mode() {
         for bits in [0o4711, 0o2755, 0o6755] {
             let dir = tempfile::tempdir().unwrap();
             fs_err::create_dir_all(dir.path().join("o")).unwrap();

@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn files_lie_in_folders_only() {
+    fn paths_below_files_or_links_are_refused() {
         assert_eq!(check("", &[("/opt/a", EntryKind::Dir), ("/opt/a/b", file())]), Ok(()));
         // Between the two in the order of bytes, and below neither.
         let apart = [("/opt/a", link()), ("/opt/a-b", file()), ("/opt/a.b", file())];
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn packages_own_files_in_memory_and_ship_none() {
+    fn files_in_run_and_tmp_must_be_ghosts() {
         for path in ["/run/x", "/tmp/x", "/var/run/x"] {
             assert!(check("", &[(path, file())]).unwrap_err().contains("lies in"), "{path}");
             assert_eq!(check("", &[(path, EntryKind::Ghost)]), Ok(()), "{path}");
@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn units_that_are_named_are_shipped() {
+    fn units_that_are_not_shipped_are_refused() {
         let unit = |path: &'static str| check("units = [\"x@a.service\"]", &[(path, file())]);
         assert_eq!(unit("/usr/lib/systemd/system/x@.service"), Ok(()));
         assert_eq!(unit("/etc/systemd/system/x@.service"), Ok(()));
@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn control_characters_are_in_no_name() {
+    fn names_with_control_characters_are_refused() {
         let error = check("", &[("/opt/a\u{1b}", file())]).unwrap_err();
         assert!(error.contains("holds control characters") && !error.contains('\u{1b}'), "{error}");
     }

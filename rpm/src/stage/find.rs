@@ -351,7 +351,7 @@ mod tests {
     ];
 
     #[test]
-    fn a_tree_is_taken_as_it_is() {
+    fn a_folder_is_packaged_with_its_links_and_empty_folders() {
         let dir = checkout();
         let all = |a: &str| asset(dir.path(), a).unwrap();
         assert_eq!(all(r#"source = "t/**", dest = "/o/""#), TREE);
@@ -376,7 +376,7 @@ mod tests {
     }
 
     #[test]
-    fn parts_of_a_tree_are_left_out() {
+    fn exclude_patterns_remove_parts_of_a_tree() {
         let dir = checkout();
         let some = |exclude: &str| {
             let text = format!("source = \"t/**\", dest = \"/o/\", exclude = [{exclude}]");
@@ -388,7 +388,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_name_alone_leads_to() {
+    fn a_named_link_to_a_file_is_followed() {
         let dir = checkout();
         let file = |a: &str| asset(dir.path(), a);
         assert_eq!(file(r#"source = "t/file", dest = "/o""#).unwrap(), ["/o"]);
@@ -400,7 +400,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_outside_the_checkout_and_no_key_in_it() {
+    fn files_outside_the_checkout_and_secret_keys_are_refused() {
         let dir = checkout();
         for (source, said) in [
             ("../../../etc/shadow", "outside the checkout"),
@@ -415,7 +415,7 @@ mod tests {
     }
 
     #[test]
-    fn places_that_no_package_can_keep_files_in_and_units_that_are_not_shipped() {
+    fn volatile_folders_and_missing_units_are_refused() {
         let dir = checkout();
         for place in ["/run", "/var/run", "/proc", "/sys", "/dev", "/tmp", "/var/tmp", "/var/lock"]
         {

@@ -382,7 +382,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_rpm_cannot_lay_down_are_refused() {
+    fn too_long_names_are_refused() {
         let file = |length| format!("{{ source = \"x\", dest = \"/opt/{}\" }}", "n".repeat(length));
         assert!(stage(&file(246)).is_ok());
         let error = stage(&file(247)).unwrap_err();
@@ -397,7 +397,7 @@ mod tests {
     }
 
     #[test]
-    fn what_lies_in_a_documentation_folder_is_documentation() {
+    fn files_in_documentation_folders_are_documentation() {
         let flags = |asset: &str| stage(asset).unwrap().entries[0].flags;
         assert_eq!(flags(r#"{ source = "x", dest = "/usr/share/man/man1/x.1" }"#), FileFlags::DOC);
         assert_eq!(flags(r#"{ dir = true, dest = "/usr/share/doc/x" }"#), FileFlags::empty());
@@ -405,7 +405,7 @@ mod tests {
     }
 
     #[test]
-    fn words_for_what_is_not_verified() {
+    fn unverified_accepts_rpms_words_only() {
         let asset =
             |word| format!("{{ source = \"x\", dest = \"/x\", unverified = [\"{word}\"] }}");
         let entry = stage(&asset("mtime")).unwrap().entries.remove(0);

@@ -45,7 +45,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn braces_in_one_another_have_a_limit() {
+    fn deeply_nested_braces_are_refused() {
         let nested = |n: usize| [&"{".repeat(n), "a,b", &"}".repeat(n)].concat();
         let build = |pattern: String| set(&[pattern]);
         assert!(build(nested(16)).unwrap().is_match("a"));

@@ -217,7 +217,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_the_system_stands_on() {
+    fn folders_of_the_package_filesystem_are_known() {
         assert!(FILESYSTEM_DIRS.is_sorted());
         for path in ["/", "/usr/bin", "/usr/share/man/man8", "/usr/share/man/de/man1", "/var/lib"] {
             assert!(is_of_filesystem(path), "{path}");

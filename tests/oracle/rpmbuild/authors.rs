@@ -124,7 +124,7 @@ fn same_as_alone(cases: &[Case]) {
 }
 
 #[test]
-fn an_authors_text_keeps_nothing_generated_from_running() {
+fn generated_commands_run_before_any_author_text() {
     if !support::have_as_root("authors' scriptlets", TOOLS) {
         return;
     }
@@ -133,7 +133,7 @@ fn an_authors_text_keeps_nothing_generated_from_running() {
 }
 
 #[test]
-fn before_install_and_removal_an_author_who_ends_well_keeps_nothing_from_running() {
+fn author_scripts_that_exit_0_stop_nothing() {
     if !support::have_as_root("authors' scriptlets before install", TOOLS) {
         return;
     }
@@ -166,7 +166,7 @@ fn an_author_gets_the_number_of_instances_and_the_account() {
 }
 
 #[test]
-fn an_author_who_fails_before_install_or_removal_stops_it() {
+fn author_scripts_that_fail_stop_install_and_removal() {
     if !support::have_as_root("failing authors' scriptlets", TOOLS) {
         return;
     }

@@ -85,7 +85,7 @@ fn tamper(root: &Scratch, case: &Case) {
 }
 
 #[test]
-fn rpm_treats_both_packages_alike() {
+fn rpm_installs_both_packages_alike() {
     if !support::have_as_root("life of packages in a root", TOOLS) {
         return;
     }
@@ -162,7 +162,7 @@ fn accounts_are_made_before_the_files_and_never_removed() {
 }
 
 #[test]
-fn ldconfig_is_told_of_every_change() {
+fn ldconfig_runs_after_every_change() {
     if !support::have_as_root("scriptlets of ldconfig", TOOLS) {
         return;
     }

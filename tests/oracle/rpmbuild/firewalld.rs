@@ -113,7 +113,7 @@ fn the_reload_of_an_upgrade_sees_the_new_definitions_alone() {
 }
 
 #[test]
-fn a_package_that_says_firewalld_no_more_or_for_the_first_time_reloads() {
+fn adding_or_removing_the_firewalld_key_reloads() {
     if !support::have_as_root("firewalld comes and goes", TOOLS) {
         return;
     }
@@ -157,7 +157,7 @@ fn a_digest_that_cannot_be_kept_in_its_place_is_kept_in_another() {
 }
 
 #[test]
-fn what_a_transaction_that_was_killed_left_does_no_harm() {
+fn state_left_by_a_killed_transaction_is_harmless() {
     if !support::have_as_root("state that was left behind", TOOLS) {
         return;
     }

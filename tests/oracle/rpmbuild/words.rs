@@ -193,7 +193,7 @@ fn theirs(place: WordPlace, word: &str) -> bool {
 }
 
 #[test]
-fn names_and_versions_are_judged_as_rpmbuild_judges_them() {
+fn names_and_versions_are_refused_as_by_rpmbuild() {
     if !support::have("names and versions", &["rpmbuild"]) {
         return;
     }
