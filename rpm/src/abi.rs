@@ -154,12 +154,12 @@ impl fmt::Display for Violation {
         let file = &self.file;
         match &self.fault {
             AbiFault::Unreadable => {
-                write!(f, "{file} calls itself ELF, but what it needs cannot be read")
+                write!(f, "{file} begins as an ELF file, but its dynamic section cannot be read")
             }
             AbiFault::Machine => write!(f, "{file} is not for x86_64"),
             AbiFault::Noarch => write!(f, "{file} is machine code in a noarch package"),
             AbiFault::Interpreter(path) => {
-                write!(f, "{file} asks for the dynamic linker {path}, which CentOS 7 does not have")
+                write!(f, "{file} needs the dynamic linker {path}, which CentOS 7 does not have")
             }
             AbiFault::Library(library) => {
                 write!(f, "{file} needs {library}, which neither CentOS 7 nor this release has")

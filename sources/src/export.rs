@@ -115,7 +115,8 @@ pub(super) fn unusable(source: &Source, why: &str) -> Failure {
 }
 
 fn odd(what: &str) -> Failure {
-    Failure::new(Class::Source, format!("git {what}")).help("is git whole? `git --version`")
+    Failure::new(Class::Source, format!("git {what}"))
+        .help("check that git is installed completely: `git --version`")
 }
 
 /// `MODE TYPE OBJECT<tab>PATH`

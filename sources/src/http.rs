@@ -170,7 +170,7 @@ impl Client {
     }
 
     fn silence(&self) -> String {
-        format!("no word from it for {} s", self.patience.silence.as_secs())
+        format!("it sent nothing for {} s", self.patience.silence.as_secs())
     }
 }
 

@@ -47,8 +47,9 @@ impl PlainFile {
         } else {
             return Ok(());
         };
-        Err(Failure::new(Class::Source, format!("{} is not pinned: {why}", self.what))
-            .help("look what its `url` gives; a page that is meant has a name that ends in .html"))
+        Err(Failure::new(Class::Source, format!("{} is not pinned: {why}", self.what)).help(
+            "check what its `url` serves; if an HTML page is intended, its name must end in .html",
+        ))
     }
 }
 

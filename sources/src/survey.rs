@@ -146,7 +146,7 @@ impl Layout {
             EntryType::Char | EntryType::Block => Err("is a device"),
             EntryType::Fifo => Err("is a FIFO"),
             EntryType::GNUSparse => Err("is a sparse file: pack it without --sparse"),
-            _ => Err("is of a kind that has no place in sources"),
+            _ => Err("is neither a file, a folder nor a link"),
         }
     }
 

@@ -19,7 +19,7 @@ pub(super) fn details(key: &PublicKey, details: SignedKeyDetails) -> Result<Sign
     let own = statements(key, details);
     if own.users.is_empty() {
         return Err(Error::key(
-            "the key's own signatures do not hold: it confirms none of its user ids",
+            "the key has no valid self-signature: none of its user ids is certified",
             "export the key again; an expired or revoked user id can be replaced with `gpg --quick-add-uid`",
         ));
     }

@@ -241,7 +241,7 @@ fn unpack(gzip: &[u8]) -> std::result::Result<Vec<u8>, String> {
     let mut xml = Vec::new();
     let unpacked = MultiGzDecoder::new(gzip).take(MAX_METADATA + 1).read_to_end(&mut xml);
     match unpacked.map_err(|e| e.to_string())? as u64 > MAX_METADATA {
-        true => Err("is larger than any metadata of ours".into()),
+        true => Err("is larger than 256 MiB, the limit for metadata".into()),
         false => Ok(xml),
     }
 }

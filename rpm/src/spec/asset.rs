@@ -21,7 +21,7 @@ pub(super) fn asset(raw: RawAsset, base: Base, is_crate: bool) -> Checked<Asset>
         (None, Some(_)) => "/".into(),
         (None, None) => return Err("`dest` is missing".into()),
         (Some(_), Some(_)) => {
-            return Err("`staged` files stay where they are; take `dest` out".into());
+            return Err("`staged` files keep their paths; remove `dest`".into());
         }
     };
     // `ghost = true` alone is a file; with `dir` or `link` it is one of these.
@@ -130,7 +130,7 @@ fn unverified(words: &[String]) -> Checked<FileVerifyFlags> {
                 let names: Vec<_> = KNOWN.iter().map(|(name, _)| *name).collect();
                 let guess = suggest(word, &names).unwrap_or_default();
                 Err(format!(
-                    "unverified: `{}` is nothing that rpm verifies; {guess}",
+                    "unverified: `{}` is no attribute that rpm verifies; {guess}",
                     printable(word)
                 ))
             }

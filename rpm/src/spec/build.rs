@@ -73,7 +73,10 @@ pub(super) fn build(raw: RawBuild, sources: &[Source], dir: &Path, name: &str) -
                 && raw.discard.is_empty();
             match alone && sources.is_empty() {
                 true => Ok(Build::Crate(relative(&path, "build.crate")?)),
-                false => Err("with `build.crate` goes nothing else: no source, no phase".into()),
+                false => {
+                    Err("`build.crate` cannot be combined with sources, phases or other keys"
+                        .into())
+                }
             }
         }
         (None, Some(image)) => {

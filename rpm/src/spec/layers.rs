@@ -51,8 +51,7 @@ impl Layered {
         let crate_dir = raw.build.as_ref().and_then(|b| b.crate_dir.as_deref());
         let crate_dir = crate_dir.map(|d| relative(d, "build.crate")).transpose().map_err(at)?;
         if raw.common.waive.is_some() {
-            let message =
-                "common.waive: what may pass is said of one package; write it into [package.NAME]";
+            let message = "common.waive: a waiver is for one package; write it into [package.NAME]";
             return Err(at(message.into()).into());
         }
         let mut packages = Vec::new();
@@ -74,7 +73,7 @@ impl Layered {
                 crate_assets = if table.assets.is_some() { Vec::new() } else { assets };
                 table = table.over(manifest);
             } else if table.variant.is_some() {
-                let message = "`variant` chooses among those of a crate: add `cargo = true`";
+                let message = "`variant` names a variant of a crate's table: add `cargo = true`";
                 return Err(at(format!("package.{name}: {message}")).into());
             }
             if table.variants.is_some() {

@@ -66,13 +66,13 @@ pub(super) fn source(name: &str, raw: RawSource, dir: &Path) -> Checked<Source> 
     let origin = match (&raw.git, &raw.url, &raw.path) {
         (Some(git), None, None) => {
             let other = raw.sha256.is_some() || raw.signature.is_some() || raw.size.is_some();
-            refuse(other, "git", "commit")?;
+            refuse(other, "git", "`commit`")?;
             refuse_file(&raw)?;
             let commit = raw.commit.ok_or("`commit` is missing: the id of the commit to build")?;
             Origin::Git { urls: locations("git", git)?, commit: hex("commit", &commit, 40)? }
         }
         (None, Some(url), None) => {
-            refuse(raw.commit.is_some(), "url", "sha256")?;
+            refuse(raw.commit.is_some(), "url", "`sha256`")?;
             let sha256 = raw.sha256.as_deref().map(|s| hex("sha256", s, 64)).transpose()?;
             let urls = locations("url", url)?;
             let file = file(raw.unpack, raw.file, &urls)?;
@@ -81,7 +81,7 @@ pub(super) fn source(name: &str, raw: RawSource, dir: &Path) -> Checked<Source> 
         }
         (None, None, Some(path)) => {
             let other = raw.commit.is_some() || raw.sha256.is_some() || raw.size.is_some();
-            refuse(other, "path", "nothing else")?;
+            refuse(other, "path", "its content")?;
             refuse_file(&raw)?;
             Origin::Folder(dir.join(relative(path, "path")?))
         }
@@ -93,7 +93,7 @@ pub(super) fn source(name: &str, raw: RawSource, dir: &Path) -> Checked<Source> 
 
 fn refuse_file(raw: &RawSource) -> Checked<()> {
     match raw.unpack.is_some() || raw.file.is_some() {
-        true => Err("`unpack` and `file` are for what a `url` gives".into()),
+        true => Err("`unpack` and `file` are for sources with `url`".into()),
         false => Ok(()),
     }
 }
@@ -102,7 +102,7 @@ fn refuse_file(raw: &RawSource) -> Checked<()> {
 fn file(unpack: Option<bool>, name: Option<String>, urls: &[String]) -> Checked<Option<String>> {
     if unpack.unwrap_or(true) {
         return match name {
-            Some(_) => Err("`file` goes with `unpack = false` only".into()),
+            Some(_) => Err("`file` needs `unpack = false`".into()),
             None => Ok(None),
         };
     }
@@ -150,7 +150,9 @@ fn patches_in(dir: &Path) -> Vec<String> {
 
 fn refuse(wrong: bool, kind: &str, pin: &str) -> Checked<()> {
     match wrong {
-        true => Err(format!("with `{kind}` goes {pin}, no other pin")),
+        true => {
+            Err(format!("a source with `{kind}` is pinned by {pin}; no other pin may be given"))
+        }
         false => Ok(()),
     }
 }
@@ -172,7 +174,7 @@ fn locations(key: &str, raw: &RawLocations) -> Checked<Vec<String>> {
         RawLocations::Several(urls) => urls,
     };
     if list.is_empty() {
-        return Err(format!("{key}: name at least one place"));
+        return Err(format!("{key}: give at least one address"));
     }
     list.iter().map(|url| address(key, url)).collect()
 }
@@ -265,11 +267,11 @@ mod tests {
         }
         let two = "url = [\"https://h/x.c\", \"https://i/y.c\"]\nunpack = false";
         assert!(error(two).contains("add `file"));
-        assert!(error("url = \"https://h/x\"\nfile = \"x\"").contains("goes with"));
+        assert!(error("url = \"https://h/x\"\nfile = \"x\"").contains("needs `unpack = false`"));
         assert!(
             error("url = \"https://h/x\"\nunpack = false\nfile = \"../x\"").contains("letters")
         );
-        assert!(error("path = \"x\"\nunpack = false").contains("what a `url` gives"));
+        assert!(error("path = \"x\"\nunpack = false").contains("for sources with `url`"));
     }
 
     #[test]

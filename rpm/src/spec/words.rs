@@ -51,13 +51,13 @@ pub(super) fn dependency_name(key: &str, name: &str) -> Checked<()> {
         );
     }
     if name.contains('%') {
-        return refuse("holds a macro, which nothing expands here; write what it stands for");
+        return refuse("contains a macro, and nothing expands macros here; write its value");
     }
     if outside_of_brackets(name).any(|c| "<=>".contains(c)) {
         return refuse("holds a comparison; write `name = \">= 1.2\"`");
     }
     if key == "provides" && name.starts_with("rpmlib(") {
-        return refuse("is for rpm itself to provide");
+        return refuse("can be provided by rpm itself only");
     }
     // Only packages can be obsolete.
     if key == "obsoletes" {

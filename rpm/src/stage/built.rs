@@ -135,7 +135,7 @@ fn built(package: &Package, path: &Path, below: &Path) -> Result<Built> {
             return Err(Error::stage_help(
                 &package.name,
                 format!("/{name} belongs to CentOS 7's package filesystem"),
-                format!("take what lies in it: `/{name}/*`, or the files by name"),
+                format!("package the files in it: `/{name}/*`, or each by its name"),
             ));
         }
         EntryKind::Dir

@@ -31,7 +31,7 @@ pub(super) fn modes<'a>(package: &Package, laid: impl Iterator<Item = &'a Laid>)
     Err(Error::stage_help(
         &package.name,
         format!("{path} is {kind} (mode {mode:o}), and no asset says so"),
-        format!("if that is meant, say it: {asset}; if not, take the bit away in the build"),
+        format!("if this is intended, add {asset}; if not, remove the bit in the build"),
     ))
 }
 
@@ -74,7 +74,7 @@ pub(crate) fn names(package: &Package, root: &StagedRoot) -> Result<()> {
             return Err(Error::stage_help(
                 &package.name,
                 format!("the name {} holds control characters", printable(&entry.path)),
-                "rename the file: terminals and scripts would take them for something else",
+                "rename the file: control characters confuse terminals and scripts",
             ));
         }
         let suffix = if entry.kind == EntryKind::Dir { 0 } else { NAME_SUFFIX };

@@ -212,7 +212,7 @@ impl<'a> Finder<'a> {
         let target = fs_err::read_link(path).unwrap_or_default();
         let target = printable(&target.to_string_lossy());
         self.source_error(
-            format!("is a link to `{target}`, where nothing is"),
+            format!("is a link to `{target}`, which does not exist"),
             format!("ship the link itself with `link = \"{target}\"` in place of `source`"),
         )
     }

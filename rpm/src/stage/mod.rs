@@ -278,7 +278,7 @@ fn resolve(package: &Package, asset: &Asset, roots: &Roots) -> Result<Vec<Laid>>
                 return Err(Error::stage_help(
                     &package.name,
                     format!("{} belongs to CentOS 7's package filesystem", asset.dest),
-                    "leave the directory out; what lies in it may be packaged all the same",
+                    "leave the directory out; files in it may be packaged",
                 ));
             }
             one(EntryKind::Dir, 0o755)

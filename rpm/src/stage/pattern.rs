@@ -18,7 +18,7 @@ pub(super) fn set(patterns: &[String]) -> Result<GlobSet, String> {
             return Err(format!("it has more than {MAX_BYTES} bytes"));
         }
         if depth(pattern) > MAX_DEPTH {
-            return Err(format!("more than {MAX_DEPTH} braces stand in one another"));
+            return Err(format!("braces are nested more than {MAX_DEPTH} deep"));
         }
         let glob = GlobBuilder::new(pattern).literal_separator(true).build();
         set.add(glob.map_err(|e| e.kind().to_string())?);
