@@ -5,9 +5,9 @@
 //! A change can be seen only by comparing the old package with the new one. Each has the digest
 //! of its definitions in its scriptlets. In an upgrade, rpm runs them in this order: %post of the new package
 //! writes its digest to /var/lib/rpm-state, a folder that CentOS 7's `filesystem` has for such files, or to /run if
-//! that folder cannot be written to; %postun of the old package removes the file if its own digest is the same; %posttrans of the new package reloads if the file is
-//! still there. By then, files that the new package lacks have been removed. If the digest cannot be written
-//! or is not found, the reload happens at once.
+//! that folder cannot be written to; %postun of the old package removes the file if its own digest is the same;
+//! %posttrans of the new package reloads if the file is still there. By then, files that the new package lacks have
+//! been removed. If the digest cannot be written or is not found, the reload happens at once.
 
 use sha2::{Digest, Sha256};
 
@@ -59,7 +59,7 @@ impl Reload {
              \x20       [ ! -f $state ] || {{ read -r definitions < $state || : ; break ; }}\n\
              done\n\
              if [ $1 -ge 1 ] && [ -f $state ] ; then\n\
-             \x20       [ \"$definitions\" != {digest} ] || rm -f {states}\n\
+             \x20       [ \"$definitions\" != {digest} ] || rm -f {states} 2>/dev/null || :\n\
              else\n\
              \x20       rm -f {states} 2>/dev/null || :\n\
              \x20       {RELOAD}\n\
@@ -68,7 +68,7 @@ impl Reload {
         let posttrans = format!(
             "for state in {states} ; do\n\
              \x20       if [ -f $state ] ; then\n\
-             \x20               rm -f {states}\n\
+             \x20               rm -f {states} 2>/dev/null || :\n\
              \x20               {RELOAD}\n\
              \x20               break\n\
              \x20       fi\n\

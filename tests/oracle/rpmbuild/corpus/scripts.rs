@@ -88,7 +88,7 @@ fn firewalld(case: Case) -> Case {
             "definitions=\nfor state in {states} ; do\n        \
              [ ! -f $state ] || {{ read -r definitions < $state || : ; break ; }}\ndone\n\
              if [ $1 -ge 1 ] && [ -f $state ] ; then\n        \
-             [ \"$definitions\" != {DEFINITIONS} ] || rm -f {states}\nelse\n        \
+             [ \"$definitions\" != {DEFINITIONS} ] || rm -f {states} 2>/dev/null || :\nelse\n        \
              rm -f {states} 2>/dev/null || :\n        {RELOAD}\nfi"
         ),
     )
@@ -96,7 +96,7 @@ fn firewalld(case: Case) -> Case {
         "posttrans",
         &format!(
             "for state in {states} ; do\n        if [ -f $state ] ; then\n                \
-             rm -f {states}\n                {RELOAD}\n                break\n        fi\ndone"
+             rm -f {states} 2>/dev/null || :\n                {RELOAD}\n                break\n        fi\ndone"
         ),
     )
 }
