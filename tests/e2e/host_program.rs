@@ -286,8 +286,8 @@ fn the_abi_gate_refuses_what_centos_7_could_not_start() {
     let mut bare = program.clone();
     bare[40..48].fill(0);
     bare[60..64].fill(0);
-    assert!(fails(&bare, "x86_64").contains("what it needs cannot be read"));
-    assert!(fails(&program[..80], "x86_64").contains("what it needs cannot be read"));
+    assert!(fails(&bare, "x86_64").contains("its dynamic section cannot be read"));
+    assert!(fails(&program[..80], "x86_64").contains("its dynamic section cannot be read"));
 }
 
 /// A build script that fails if it can find out the passphrase. It knows the passphrase itself in
