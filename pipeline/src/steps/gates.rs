@@ -4,7 +4,7 @@ use std::path::Path;
 
 use el7rpm::{
     abi::{AbiTable, Offered},
-    lint::{self, Finding, Places},
+    lint::{self, Places},
     package::Prepared,
     spec::Package,
     stage::{StagedRoot, leftover, taken},
@@ -25,7 +25,10 @@ pub(super) fn check_lints(
     prepared: &Prepared<'_>,
     context: &Context<'_>,
 ) -> Result<()> {
-    refuse_findings(lint::check(package, root, prepared.facts(), &places(staged, context))?)
+    let findings = lint::check(package, root, prepared.facts(), &places(staged, context))?;
+    let Some(first) = findings.first() else { return Ok(()) };
+    let lines = findings.iter().map(ToString::to_string).collect();
+    Err(refused(first.to_string(), first.help(), lines))
 }
 
 /// Paths that no package may contain. Texts are searched only if a build has made them: other texts may mention
@@ -66,31 +69,23 @@ pub(super) fn check_abi(
     }
     let violations = table.check(package, root, prepared.facts(), &rest)?;
     let Some(first) = violations.first() else { return Ok(()) };
-    let mut failure = Failure::new(Class::Package, format!("ABI gate: {first}")).help(
-        "build the file for CentOS 7 (glibc 2.17, gcc 4.8), or ship the library in this release, or, if the \
-         host has it, add it to rpm/data/el7-abi.toml or to abi.toml of the builder image \
-         (docs/package-toml.md, The ABI gate)",
-    );
-    failure.last_lines = violations.iter().map(ToString::to_string).collect();
-    Err(failure)
+    let help = "build the file for CentOS 7 (glibc 2.17, gcc 4.8), or ship the library in this release, or, if the \
+                host has it, add it to rpm/data/el7-abi.toml or to abi.toml of the builder image \
+                (docs/package-toml.md, The ABI gate)";
+    let lines = violations.iter().map(ToString::to_string).collect();
+    Err(refused(format!("ABI gate: {first}"), help, lines))
 }
 
-/// Turns the findings of the lints into a failure.
-fn refuse_findings(findings: Vec<Finding>) -> Result<()> {
-    let Some(first) = findings.first() else { return Ok(()) };
-    let mut failure = Failure::new(Class::Package, first.to_string()).help(first.help());
-    failure.last_lines = first_few(findings.iter().map(ToString::to_string).collect());
-    Err(failure)
-}
-
-/// The first lines, as many as a message shows, and the number of the rest.
-fn first_few(mut lines: Vec<String>) -> Vec<String> {
+/// The failure of a gate, with the first of `lines` and the number of the rest.
+fn refused(message: String, help: impl Into<String>, mut lines: Vec<String>) -> Failure {
     let more = lines.len().saturating_sub(NAMED);
     lines.truncate(NAMED);
     if more > 0 {
         lines.push(format!("and {more} more"));
     }
-    lines
+    let mut failure = Failure::new(Class::Package, message).help(help);
+    failure.last_lines = lines;
+    failure
 }
 
 /// Fails if the build has staged files that no package takes: a forgotten file would be missed only on the hosts.
@@ -101,8 +96,6 @@ pub(super) fn check_all_is_taken(root: &Path, staged: &Staged) -> Result<()> {
         return Ok(());
     }
     let message = format!("the build staged {} files that no package takes", left.len());
-    let mut failure = Failure::new(Class::Package, message)
-        .help("give them to a package with `staged = ...`, or name them in `build.discard`");
-    failure.last_lines = first_few(left.into_iter().collect());
-    Err(failure)
+    let help = "give them to a package with `staged = ...`, or name them in `build.discard`";
+    Err(refused(message, help, left.into_iter().collect()))
 }

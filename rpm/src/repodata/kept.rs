@@ -11,7 +11,7 @@ use sha2::{Digest, Sha224, Sha256, Sha384, Sha512};
 use super::repomd::{self, DataFile, MAX_METADATA};
 use crate::{Error, Result, input, payload::hex, spec::printable};
 
-/// What an index is made of, in all the forms that it comes in.
+/// What an index is made of, in all the forms that it comes in. createrepo_c writes `filelists-ext` as well.
 const INDEXES: [&str; 4] = ["primary", "filelists", "other", "filelists_ext"];
 const FORMS: [&str; 3] = ["", "_db", "_zck"];
 
@@ -86,14 +86,20 @@ impl Kept {
 }
 
 fn is_index(kind: &str) -> bool {
+    let kind = kind.replace('-', "_");
     INDEXES.iter().any(|index| FORMS.iter().any(|form| kind == format!("{index}{form}")))
 }
 
 /// Whether the name is that of an index, new or old: `DIGEST-primary.xml.gz`, `other.sqlite.bz2`.
 fn is_of_an_index(name: &str) -> bool {
-    let end = name.rsplit('-').next().unwrap_or(name);
-    let kind = end.split('.').next().unwrap_or(end);
-    ["repomd.xml", "repomd.xml.asc"].contains(&name) || end.contains('.') && INDEXES.contains(&kind)
+    if ["repomd.xml", "repomd.xml.asc"].contains(&name) {
+        return true;
+    }
+    let Some((stem, _)) = name.split_once('.') else { return false };
+    let stem = stem.replace('-', "_");
+    INDEXES.iter().any(|index| {
+        stem.strip_suffix(index).is_some_and(|digest| digest.is_empty() || digest.ends_with('_'))
+    })
 }
 
 /// An entry of repomd.xml.
@@ -199,6 +205,8 @@ mod tests {
             "0a1b-other.sqlite.bz2",
             "filelists.xml.zck",
             "0a1b-filelists_ext.xml.zst",
+            "0a1b-filelists-ext.xml.zst",
+            "filelists-ext.xml",
         ] {
             assert!(is_of_an_index(name), "{name}");
         }
@@ -207,6 +215,7 @@ mod tests {
         {
             assert!(!is_of_an_index(name), "{name}");
         }
+        assert!(is_index("filelists-ext") && is_index("filelists-ext_db"));
         assert!(is_index("primary_db") && !is_index("group") && !is_index("primary_more"));
     }
 }
