@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::{
     checkout::{Checkout, walk},
     support,
-    tools::Tools,
+    tools::{Tools, compiled_packages},
 };
 
 /// A data package with one file, /usr/share/NAME.
@@ -91,19 +91,13 @@ fn libraries(more: &str) -> (Tools, Checkout) {
     };
     gcc("own", &[]);
     gcc("user", &[lib.join("libown.so.1").to_str().unwrap()]);
-    checkout.write("containers/test/Containerfile", "FROM scratch\n");
-    checkout.write("containers/test/image.lock", "gcc 4.8.5\n");
-    checkout.write("specs/tools/src/main.c", "int main() { return 0; }\n");
-    let text = format!(
-        "[source.tools]\npath = \"src\"\n[build]\nimage = \"test\"\n\
-         [[build.phase]]\nname = \"make\"\nrun = \"make all\"\n\
-         [common]\nversion = \"1\"\nsummary = \"S\"\nlicense = \"MIT\"\n\
+    let packages = format!(
+        "[common]\nversion = \"1\"\nsummary = \"S\"\nlicense = \"MIT\"\n\
          [package.tools]\nassets = [{{ staged = \"/usr/lib64/libuser.so.1\" }}]\n\
          [package.tools-libs]\nassets = [{{ staged = \"/usr/lib64/libown.so.1\" }}{more}]\n\
-         [package.tools-more]\nassets = [{{ dest = \"/usr/share/more\", dir = true }}]\n\
-         [[changelog]]\ndate = 2026-11-22\nauthor = \"A <a@localhost> - 1-1\"\ntext = [\"t\"]\n"
+         [package.tools-more]\nassets = [{{ dest = \"/usr/share/more\", dir = true }}]\n"
     );
-    checkout.write("specs/tools/package.toml", text);
+    compiled_packages(&checkout, "tools", "", &packages);
     data(&checkout, "other", "");
     (tools, checkout)
 }

@@ -2,7 +2,11 @@
 
 use std::process::Command;
 
-use crate::{checkout::Checkout, support, tools::Tools};
+use crate::{
+    checkout::Checkout,
+    support,
+    tools::{Tools, compiled_packages},
+};
 
 /// A checkout whose build stages libreal.so.1.2, a link to it with the name `link`, and a library that needs
 /// libreal.so.1; and how `rpm` ends.
@@ -24,18 +28,12 @@ fn run(soname: &str, link: &str, more: &str) -> (i32, String, Checkout) {
     gcc(&["-o", "libreal.so.1", "real.c", "-Wl,-soname,libreal.so.1"]);
     gcc(&["-o", lib.join("libuser.so").to_str().unwrap(), "user.c", "libreal.so.1"]);
     fs_err::os::unix::fs::symlink(link, lib.join("libreal.so.1")).unwrap();
-    checkout.write("containers/test/Containerfile", "FROM scratch\n");
-    checkout.write("containers/test/image.lock", "gcc 4.8.5\n");
-    checkout.write("specs/tools/src/main.c", "int main() { return 0; }\n");
-    let text = format!(
-        "[source.tools]\npath = \"src\"\n[build]\nimage = \"test\"\n\
-         [[build.phase]]\nname = \"make\"\nrun = \"make all\"\n\
-         [common]\nversion = \"1\"\nsummary = \"S\"\nlicense = \"MIT\"\n\
+    let packages = format!(
+        "[common]\nversion = \"1\"\nsummary = \"S\"\nlicense = \"MIT\"\n\
          [package.tools]\nassets = [{{ staged = \"/usr/lib64/libuser.so\" }}]\n\
-         [package.tools-libs]\nassets = [{{ staged = \"/usr/lib64/libreal*\" }}]\n{more}\n\
-         [[changelog]]\ndate = 2026-11-22\nauthor = \"A <a@localhost> - 1-1\"\ntext = [\"t\"]\n"
+         [package.tools-libs]\nassets = [{{ staged = \"/usr/lib64/libreal*\" }}]\n{more}\n"
     );
-    checkout.write("specs/tools/package.toml", text);
+    compiled_packages(&checkout, "tools", "", &packages);
     let (code, message) =
         checkout.code_and_text(&support::run(&mut tools.xtask(&checkout, &["rpm"])));
     (code, message, checkout)

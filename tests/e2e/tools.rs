@@ -153,13 +153,20 @@ impl Tools {
 
 /// Adds the description NAME, compiled in a container from a folder of its own; `more` stands in its `[build]`.
 pub fn compiled(checkout: &Checkout, name: &str, more: &str) {
+    let package = format!(
+        "[package.{name}]\nversion = \"1.0\"\nsummary = \"S\"\nlicense = \"MIT\"\narch = \"noarch\"\n\
+         assets = [{{ staged = \"/usr/share/{name}\" }}]\n"
+    );
+    compiled_packages(checkout, name, more, &package);
+}
+
+/// As [`compiled`], with these tables of packages.
+pub fn compiled_packages(checkout: &Checkout, name: &str, more: &str, packages: &str) {
     checkout.write("containers/test/Containerfile", "FROM scratch\n");
     checkout.write("containers/test/image.lock", "gcc 4.8.5\n");
     let text = format!(
         "[source.{name}]\npath = \"src\"\n[build]\nimage = \"test\"\n{more}\n\
-         [[build.phase]]\nname = \"make\"\nrun = \"make\"\n\
-         [package.{name}]\nversion = \"1.0\"\nsummary = \"S\"\nlicense = \"MIT\"\narch = \"noarch\"\n\
-         assets = [{{ staged = \"/usr/share/{name}\" }}]\n\
+         [[build.phase]]\nname = \"make\"\nrun = \"make\"\n{packages}\
          [[changelog]]\ndate = 2026-11-22\nauthor = \"A <a@localhost> - 1-1\"\ntext = [\"t\"]\n"
     );
     checkout.write(&format!("specs/{name}/package.toml"), text);
