@@ -189,6 +189,11 @@ fn address(key: &str, url: &str) -> Checked<String> {
             known.join(" or ")
         ));
     }
+    // `file://srv/x` would be a path that depends on the working directory.
+    let path = url.strip_prefix("file://").map(|p| p.strip_prefix("localhost").unwrap_or(p));
+    if path.is_some_and(|path| !path.starts_with('/')) {
+        return Err(format!("{key}: `{}` names a host; write file:///FOLDER/FILE", printable(url)));
+    }
     line(key, url.to_owned())
 }
 
@@ -224,6 +229,17 @@ mod tests {
 
     fn parse(text: &str) -> Checked<Source> {
         source("mesos", toml::from_str(text).unwrap(), Path::new("/specs/mesos"))
+    }
+
+    #[test]
+    fn addresses_of_files_have_no_host() {
+        let url = |url: &str| parse(&format!("url = \"{url}\"\nsha256 = \"{}\"", "0".repeat(64)));
+        for good in ["file:///srv/x.tgz", "file://localhost/srv/x.tgz"] {
+            assert!(url(good).is_ok(), "{good}");
+        }
+        for bad in ["file://srv/x.tgz", "file://", "file://localhostile/x.tgz", "file://./x.tgz"] {
+            assert!(url(bad).unwrap_err().contains("write file:///FOLDER/FILE"), "{bad}");
+        }
     }
 
     #[test]
