@@ -3,8 +3,9 @@
 use std::{ffi::OsString, path::PathBuf};
 
 use clap::{
-    Args, Parser, Subcommand,
+    Args, CommandFactory, Parser, Subcommand,
     builder::{PossibleValuesParser, TypedValueParser},
+    error::ErrorKind,
 };
 
 use base::failure::{Class, EXIT_CODES, Failure, Result};
@@ -38,11 +39,23 @@ impl Cli {
 
     /// Parses these arguments, the first of which is the program.
     pub(crate) fn read_from(words: impl IntoIterator<Item = OsString>, json: bool) -> Result<Self> {
-        match Self::try_parse_from(words) {
+        match Self::try_parse_from(words).and_then(Self::without_conflicts) {
             Ok(cli) => Ok(cli),
             Err(fault) if json && fault.use_stderr() => Err(unknown(&fault)),
             Err(other) => other.exit(),
         }
+    }
+
+    /// clap compares options on the same side of the command's name only, and these two may stand on either.
+    fn without_conflicts(self) -> std::result::Result<Self, clap::Error> {
+        let is_dot = matches!(&self.command, Command::Plan(args) if args.dot);
+        let (one, other) = match (&self.checkout.root, &self.checkout.manifest_path) {
+            (Some(_), Some(_)) => ("--manifest-path <FILE>", "--root <DIR>"),
+            _ if is_dot && self.json => ("--dot", "--json"),
+            _ => return Ok(self),
+        };
+        let message = format!("the argument '{one}' cannot be used with '{other}'");
+        Err(Self::command().error(ErrorKind::ArgumentConflict, message))
     }
 }
 
@@ -329,4 +342,26 @@ pub(crate) struct CleanArgs {
     /// Remove all results, logs and tools; keys and the repository stay.
     #[arg(long)]
     pub(crate) all: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Cli;
+
+    #[test]
+    fn options_that_exclude_each_other_are_refused_on_either_side_of_the_command() {
+        for words in [
+            "--json plan --dot",
+            "plan --json --dot",
+            "--json --root a plan --manifest-path b",
+            "--json --manifest-path b plan --root a",
+            "--json plan --root a --manifest-path b",
+        ] {
+            let words = ["xtask"].into_iter().chain(words.split(' ')).map(Into::into);
+            let failure = Cli::read_from(words, true).unwrap_err();
+            assert!(failure.message.contains("cannot be used with"), "{}", failure.message);
+        }
+        let words = ["xtask", "--json", "--root", "a", "plan"].map(Into::into);
+        assert!(Cli::read_from(words, true).is_ok());
+    }
 }
