@@ -209,11 +209,13 @@ impl From<el7rpm::Error> for Failure {
             E::Spec(_) => Class::Spec,
             E::Io(_) | E::Source { .. } => Class::Source,
             E::Key { .. } | E::Sign(_) => Class::Key,
-            E::Format { .. } => Class::Verify,
+            E::Format { .. } | E::Unpack { .. } => Class::Verify,
             _ => Class::Package,
         };
         let mut failure = match error {
-            E::Stage { package, message, .. } | E::Source { package, message, .. } => {
+            E::Stage { package, message, .. }
+            | E::Source { package, message, .. }
+            | E::Unpack { package, message } => {
                 let mut failure = Self::new(class, message);
                 failure.package = Some(package);
                 failure

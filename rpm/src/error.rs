@@ -44,6 +44,14 @@ pub enum Error {
         /// What is wrong with it.
         message: String,
     },
+    /// A package cannot be laid down in a folder.
+    #[error("{message}")]
+    Unpack {
+        /// Its name, version and architecture.
+        package: String,
+        /// What is wrong.
+        message: String,
+    },
     /// The metadata of an existing repository cannot be read.
     #[error("{message}")]
     Metadata {
@@ -100,6 +108,10 @@ impl Error {
 
     pub(crate) fn format(path: impl Into<PathBuf>, message: impl Into<String>) -> Self {
         Self::Format { path: path.into(), message: message.into() }
+    }
+
+    pub(crate) fn unpack(package: impl Into<String>, message: impl Into<String>) -> Self {
+        Self::Unpack { package: package.into(), message: message.into() }
     }
 
     pub(crate) fn key(message: impl Into<String>, help: impl Into<String>) -> Self {

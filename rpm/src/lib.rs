@@ -8,6 +8,8 @@
 //! it all back and trusts nothing. Nobody outside can make one of these types from a path: a file that was written
 //! before is opened, which checks that it is what the type says.
 //!
+//! [`unpack`] goes the other way: it unpacks RPMs of any origin into a folder.
+//!
 //! The crate runs no program, opens no connection, prints nothing and knows no package by name.
 //! The limits of CentOS 7's rpm are in [`limits`], with their sources.
 
@@ -29,6 +31,7 @@ mod scriptlet;
 pub mod signature;
 pub mod spec;
 pub mod stage;
+pub mod unpack;
 pub mod verify;
 
 pub use error::{Error, Result};

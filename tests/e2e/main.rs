@@ -42,6 +42,7 @@ mod sources;
 mod stand_in;
 mod states;
 mod tools;
+mod unpack;
 mod unreadable;
 mod upstream;
 mod verify;

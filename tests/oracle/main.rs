@@ -25,4 +25,5 @@ mod metadata;
 mod others;
 mod rpmbuild;
 mod signatures;
+mod unpack;
 mod verdicts;

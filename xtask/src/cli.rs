@@ -87,6 +87,8 @@ pub(crate) enum Command {
     Rpm(RpmArgs),
     /// Check digests and signatures of an RPM, or of a whole repository.
     Verify(VerifyArgs),
+    /// Unpack RPMs into a new folder, as an ordinary user, without rpm and without scriptlets.
+    Unpack(UnpackArgs),
     /// Write and sign the repodata of a folder of signed RPMs.
     Index(IndexArgs),
     /// Say what is missing on this machine, and how to get it.
@@ -286,6 +288,19 @@ pub(crate) struct VerifyArgs {
     #[arg(long)]
     pub(crate) indexed: bool,
     /// The armored public key to trust [default: the one in the repository].
+    #[arg(long, value_name = "FILE")]
+    pub(crate) public_key: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct UnpackArgs {
+    /// The RPMs. They are unpacked in the order of their dependencies.
+    #[arg(required = true)]
+    pub(crate) rpms: Vec<PathBuf>,
+    /// The folder to unpack into; it must not exist, or be empty.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) into: PathBuf,
+    /// The armored public key that must have signed all RPMs [default: signatures are not checked].
     #[arg(long, value_name = "FILE")]
     pub(crate) public_key: Option<PathBuf>,
 }

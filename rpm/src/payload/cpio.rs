@@ -2,6 +2,8 @@
 //!
 //! A member is a header of 110 ASCII characters (magic `070701`, then thirteen numbers of eight
 //! hex digits), its name with a NUL, padding to 4 bytes, the content, padding to 4 bytes.
+//! `070702` is the same with a sum of the content's bytes at its end. Newer rpm writes `07070X` where a file is
+//! larger than 4 GB: the file's number in the header, in place of all fields and the name.
 //! Source: rpm's `lib/cpio.c`, cpio(5).
 
 use std::io::{self, Read, Write};
@@ -83,42 +85,84 @@ pub struct Member {
     pub header: MemberHeader,
 }
 
+/// The next member of an archive.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// A member with all its fields.
+    Member(Member),
+    /// A member that gives only its number in the package's header. The caller tells [`CpioReader::expect`] how
+    /// much content it has.
+    Number(u32),
+}
+
 /// Reads an archive member by member. As a [`Read`] it gives the content of the current member.
 pub struct CpioReader<R> {
     inner: R,
     /// Bytes of content and of padding of the current member that have not been read yet.
     content: u64,
     padding: u64,
+    /// The sum of the current member's bytes that its header states, and the sum of the bytes read so far.
+    sum: Option<(u32, u32)>,
     done: bool,
 }
 
 impl<R: Read> CpioReader<R> {
     /// Reads from `inner`, which must be at the beginning of the archive.
     pub fn new(inner: R) -> Self {
-        Self { inner, content: 0, padding: 0, done: false }
+        Self { inner, content: 0, padding: 0, sum: None, done: false }
     }
 
-    /// The next member, or `None` after the last one. Content of the previous member that has not been read
-    /// is skipped.
+    /// The next member with all its fields, or `None` after the last. What was not read of the previous
+    /// member's content is skipped.
     ///
     /// # Errors
-    /// An I/O error of the source, or one of the kind `InvalidData` if the archive is not of rpm's form.
+    /// `InvalidData` for anything that is not an archive as rpm 4.11 writes it.
     pub fn next_member(&mut self) -> io::Result<Option<Member>> {
+        match self.next_of_any_kind()? {
+            Some(Next::Member(member)) => Ok(Some(member)),
+            Some(Next::Number(_)) => Err(invalid("a member has a number in place of its name")),
+            None => Ok(None),
+        }
+    }
+
+    /// As [`CpioReader::next_member`], also for archives with files of more than 4 GB.
+    ///
+    /// # Errors
+    /// `InvalidData` for anything that is not an archive as rpm writes it.
+    pub fn next_of_any_kind(&mut self) -> io::Result<Option<Next>> {
         if self.done {
             return Ok(None);
         }
-        let rest = self.content + self.padding;
-        self.content = 0;
-        self.padding = 0;
-        if io::copy(&mut (&mut self.inner).take(rest), &mut io::sink())? != rest {
-            return Err(invalid("the archive ends inside a member"));
+        io::copy(&mut *self, &mut io::sink())?;
+        let mut pad = [0; 3];
+        let rest = std::mem::take(&mut self.padding) as usize;
+        self.inner.read_exact(&mut pad[..rest]).map_err(inside)?;
+        let mut magic = [0; 6];
+        self.inner.read_exact(&mut magic).map_err(inside)?;
+        match &magic {
+            b"070701" | b"070702" => self.named(magic[5] == b'2'),
+            // The number, and padding up to 16 bytes.
+            b"07070X" => {
+                let mut rest = [0; 10];
+                self.inner.read_exact(&mut rest).map_err(inside)?;
+                self.sum = None;
+                Ok(Some(Next::Number(number(&rest[..8])?)))
+            }
+            _ => Err(invalid("a member does not begin with cpio's magic number")),
         }
-        let mut header = [0; HEADER];
-        self.inner.read_exact(&mut header)?;
-        if &header[..6] != b"070701" {
-            return Err(invalid("a member does not begin with cpio's magic number"));
-        }
-        let field = |i: usize| number(&header[6 + 8 * i..][..8]);
+    }
+
+    /// Sets the size of the content of a [`Next::Number`].
+    pub fn expect(&mut self, size: u64) {
+        self.content = size;
+        // The size may be any number that a hostile header holds, so nothing may be added to it.
+        self.padding = (4 - size % 4) % 4;
+    }
+
+    fn named(&mut self, has_sum: bool) -> io::Result<Option<Next>> {
+        let mut header = [0; HEADER - 6];
+        self.inner.read_exact(&mut header).map_err(inside)?;
+        let field = |i: usize| number(&header[8 * i..][..8]);
         let name = self.name(field(11)? as usize)?;
         if name == TRAILER {
             self.done = true;
@@ -132,9 +176,11 @@ impl<R: Read> CpioReader<R> {
             mtime: field(5)?,
             size: field(6)?,
         };
-        self.content = member.size.into();
-        self.padding = padded(self.content) - self.content;
-        Ok(Some(Member { name, header: member }))
+        let sum = field(12)?;
+        // A hard link without content has no sum either.
+        self.sum = (has_sum && member.size > 0).then_some((sum, 0));
+        self.expect(member.size.into());
+        Ok(Some(Next::Member(Member { name, header: member })))
     }
 
     fn name(&mut self, size: usize) -> io::Result<String> {
@@ -165,6 +211,12 @@ impl<R: Read> Read for CpioReader<R> {
             return Err(invalid("the archive ends inside a file"));
         }
         self.content -= n as u64;
+        if let Some((stated, sum)) = &mut self.sum {
+            *sum = buffer[..n].iter().fold(*sum, |sum, byte| sum.wrapping_add((*byte).into()));
+            if self.content == 0 && stated != sum {
+                return Err(invalid("a member's sum is wrong"));
+            }
+        }
         Ok(n)
     }
 }
@@ -174,6 +226,14 @@ fn number(digits: &[u8]) -> io::Result<u32> {
         std::str::from_utf8(digits).ok().filter(|t| t.bytes().all(|b| b.is_ascii_hexdigit()));
     text.and_then(|t| u32::from_str_radix(t, 16).ok())
         .ok_or_else(|| invalid("a member's header holds no number where one belongs"))
+}
+
+/// Replaces the error for an unexpected end of the data.
+fn inside(error: io::Error) -> io::Error {
+    match error.kind() {
+        io::ErrorKind::UnexpectedEof => invalid("the archive ends inside a member"),
+        _ => error,
+    }
 }
 
 fn invalid(message: &str) -> io::Error {
@@ -209,6 +269,44 @@ mod tests {
         assert_eq!(reader.next_member().unwrap().unwrap().name, "./d");
         assert!(reader.next_member().unwrap().is_none());
         assert!(reader.into_inner().is_empty());
+    }
+
+    /// An archive with this magic number and this sum of the content "hello".
+    fn with_sum(magic: &[u8; 6], sum: u32) -> Vec<u8> {
+        let mut bytes = archive();
+        bytes[..6].copy_from_slice(magic);
+        bytes[HEADER - 8..HEADER].copy_from_slice(format!("{sum:08x}").as_bytes());
+        bytes
+    }
+
+    #[test]
+    fn sums_are_checked_where_there_are_any() {
+        let sum: u32 = b"hello".iter().map(|b| u32::from(*b)).sum();
+        let read = |bytes: &[u8]| {
+            let mut reader = CpioReader::new(bytes);
+            reader.next_member()?;
+            reader.next_member()
+        };
+        assert_eq!(read(&with_sum(b"070702", sum)).unwrap().unwrap().name, "./d");
+        assert!(read(&with_sum(b"070702", sum + 1)).is_err());
+        assert!(read(&with_sum(b"070701", sum + 1)).is_ok());
+    }
+
+    #[test]
+    fn members_of_large_files_have_a_number_in_place_of_a_name() {
+        let mut bytes = b"07070X0000000a\0\0hello\0\0\0".to_vec();
+        trailer(&mut bytes).unwrap();
+        let mut reader = CpioReader::new(&bytes[..]);
+        assert_eq!(reader.next_of_any_kind().unwrap(), Some(Next::Number(10)));
+        reader.expect(5);
+        let mut content = String::new();
+        reader.read_to_string(&mut content).unwrap();
+        assert_eq!((content.as_str(), reader.next_of_any_kind().unwrap()), ("hello", None));
+        let mut reader = CpioReader::new(&bytes[..]);
+        reader.next_of_any_kind().unwrap();
+        reader.expect(u64::MAX);
+        assert!(reader.next_of_any_kind().is_err());
+        assert!(CpioReader::new(&bytes[..]).next_member().is_err());
     }
 
     #[test]

@@ -5,6 +5,7 @@
 
 mod compress;
 mod cpio;
+mod decoder;
 mod gzip;
 
 use std::io::{self, Read, Write};
@@ -12,7 +13,8 @@ use std::io::{self, Read, Write};
 use sha2::{Digest, Sha256};
 
 pub use compress::{Compression, Format};
-pub use cpio::{CpioReader, Member, MemberHeader};
+pub use cpio::{CpioReader, Member, MemberHeader, Next};
+pub(crate) use decoder::Decoder;
 
 use crate::{
     Error, Result,

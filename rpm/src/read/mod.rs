@@ -4,6 +4,7 @@
 //! So an entry cannot point outside of the data, and no more memory is used than the file has bytes.
 
 mod blob;
+mod files;
 
 use std::{
     io::{BufReader, Read, Seek, SeekFrom},
@@ -21,6 +22,7 @@ use crate::{
 
 use blob::fill;
 pub(crate) use blob::{check_lengths, entries};
+pub use files::{DigestKind, FileList, Listed, ListedKind};
 
 const LEAD_MAGIC: [u8; 4] = [0xed, 0xab, 0xee, 0xdb];
 
@@ -101,6 +103,14 @@ impl Rpm {
             Some(whole) if whole == size => Ok(size),
             _ => Err(Error::format(&self.path, "does not have the size that it states")),
         }
+    }
+
+    /// Bytes of the compressed payload.
+    ///
+    /// # Errors
+    /// An I/O error that names the file.
+    pub fn payload_size(&self) -> Result<u64> {
+        Ok(fs_err::metadata(&self.path)?.len().saturating_sub(self.payload_offset()))
     }
 
     /// BUILDTIME, in seconds since 1970; 0 if the tag is missing.

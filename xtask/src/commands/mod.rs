@@ -8,6 +8,7 @@ mod index;
 mod inputs;
 mod plan;
 mod rpm;
+mod unpack;
 mod verify;
 
 use crate::{
@@ -38,6 +39,7 @@ fn carry_out(cli: Cli, passphrase: &Passphrase, reporter: &dyn Reporter) -> Resu
         Command::Fetch(args) => fetch::run(&args, &checkout()?, reporter, json),
         Command::Rpm(args) => rpm::run(&args, passphrase, &checkout()?, reporter, json),
         Command::Verify(args) => verify::run(&args, checkout, json),
+        Command::Unpack(args) => unpack::run(&args, json),
         Command::Index(args) => index::run(&args, passphrase, checkout, reporter, json),
         Command::Schema => {
             terminal::text(&format!("{:#}\n", output::schema()));

@@ -152,6 +152,25 @@ pub(crate) enum Output {
         /// Why newer systems than CentOS 7 refuse the key.
         caveats: Vec<String>,
     },
+    /// The result of `unpack`.
+    Unpacked {
+        /// The folder.
+        folder: String,
+        /// How many packages.
+        packages: usize,
+        /// How many paths of regular files.
+        files: usize,
+        /// Bytes in the files.
+        bytes: u64,
+        /// SHA-256 over the tree: paths, kinds, permissions, times and contents.
+        digest: String,
+        /// How many devices, pipes and sockets were left out.
+        special: usize,
+        /// How many files lost their set-id bits.
+        set_id: usize,
+        /// Whether signatures were checked.
+        signed: bool,
+    },
     /// The result of `index`.
     Indexed {
         /// How many packages.

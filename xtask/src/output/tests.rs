@@ -174,6 +174,16 @@ fn of_commands() -> Vec<Output> {
             uncovered: vec!["notes.txt".into()],
             caveats: vec!["the key has expired".into()],
         },
+        Output::Unpacked {
+            folder: "into".into(),
+            packages: 1,
+            files: 2,
+            bytes: 3,
+            digest: "0123abcd".into(),
+            special: 4,
+            set_id: 5,
+            signed: true,
+        },
         Output::Indexed { packages: 2, kept: vec!["group".into()] },
         Output::Doctor {
             checks: vec![
