@@ -111,6 +111,26 @@ fn metadata_that_would_be_lost_is_an_error_and_stays() {
 }
 
 #[test]
+fn two_files_that_hold_one_package_are_refused() {
+    let checkout = Checkout::new();
+    checkout.ok(&["rpm"]);
+    let rpms = crate::checkout::walk(&checkout.path("dist/el7"));
+    let rpm = rpms.iter().find(|file| file.ends_with(".rpm")).unwrap();
+    for name in ["a.rpm", "b.rpm"] {
+        fs_err::create_dir_all(checkout.path("folder")).unwrap();
+        fs_err::copy(checkout.path("dist/el7").join(rpm), checkout.path("folder").join(name))
+            .unwrap();
+    }
+    let (code, message) = checkout.fails(&["index", "folder"]);
+    assert_eq!(code, 9, "{message}");
+    let nevra = rpm.trim_end_matches(".rpm");
+    let said =
+        format!("b.rpm: this is {nevra}, and so is a.rpm: a repository holds a package once");
+    assert!(message.contains(&said), "{message}");
+    assert!(!checkout.path("folder/repodata").exists());
+}
+
+#[test]
 fn packages_with_features_that_centos_7_lacks_are_refused_by_their_names() {
     if !support::have("newer packages", &["rpmbuild", "rpmsign", "gpg"]) {
         return;

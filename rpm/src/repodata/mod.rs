@@ -9,7 +9,7 @@ mod package_xml;
 mod repomd;
 mod revision;
 
-use std::path::Path;
+use std::{collections::HashMap, path::Path};
 
 pub use kept::{Kept, kept};
 pub use package_xml::IndexedRpm;
@@ -17,7 +17,7 @@ pub use repomd::{Problem, VerifiedMetadata, verify};
 pub use revision::revision;
 
 use crate::{
-    Result,
+    Error, Result,
     openpgp::{self, Signer},
     signature::SignedRpm,
 };
@@ -50,8 +50,8 @@ impl Repository {
 /// offered something older.
 ///
 /// # Errors
-/// [`crate::Error::Format`] for a source package or a file name that no address can hold, a failure to sign, or
-/// an I/O error.
+/// [`crate::Error::Format`] for a source package, a file name that no address can hold, or two files that hold the same
+/// package; a failure to sign, or an I/O error.
 pub fn write(
     dir: &Path,
     packages: &[SignedRpm],
@@ -72,8 +72,10 @@ pub fn write_with(
     kept: &[Kept],
     signer: &dyn Signer,
 ) -> Result<Repository> {
+    let files = packages;
     let mut packages: Vec<_> =
-        packages.iter().map(|p| IndexedRpm::read(p.path())).collect::<Result<_>>()?;
+        files.iter().map(|p| IndexedRpm::read(p.path())).collect::<Result<_>>()?;
+    refuse_twins(files, &packages)?;
     packages.sort_by(|a, b| a.file_name.cmp(&b.file_name));
     let newest = packages.iter().map(|p| p.build_time).max().unwrap_or(0);
     let revision = newest.max(not_before);
@@ -92,6 +94,23 @@ pub fn write_with(
     repomd::put(&repodata.join("repomd.xml.asc"), openpgp::armor(&signature)?.as_bytes())?;
     fs_err::File::open(&repodata)?.sync_all()?;
     Ok(Repository { packages, revision })
+}
+
+/// yum would take either of two files with the same name, version and architecture, and report the other's checksum.
+fn refuse_twins(files: &[SignedRpm], packages: &[IndexedRpm]) -> Result<()> {
+    let mut seen = HashMap::new();
+    for (file, package) in files.iter().zip(packages) {
+        if let Some(first) = seen.insert(package.identity(), &package.file_name) {
+            let nevra = &package.nevra;
+            return Err(Error::Format {
+                path: file.path().to_owned(),
+                message: format!(
+                    "this is {nevra}, and so is {first}: a repository holds a package once; remove one of the two files"
+                ),
+            });
+        }
+    }
+    Ok(())
 }
 
 /// SHA-256 of a file in lower-case hex, as in the metadata.

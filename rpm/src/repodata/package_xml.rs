@@ -19,6 +19,7 @@ use crate::{Error, Result, read::Rpm, spec::printable};
 #[derive(Clone, Debug)]
 pub struct IndexedRpm {
     pub(super) file_name: String,
+    pub(super) nevra: String,
     checksum: String,
     size: u64,
     pub(super) build_time: u32,
@@ -35,7 +36,7 @@ pub struct IndexedRpm {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Version {
+pub(super) struct Version {
     epoch: String,
     version: String,
     release: String,
@@ -71,6 +72,11 @@ struct File {
 type Out = Writer<Vec<u8>>;
 
 impl IndexedRpm {
+    /// What yum tells packages apart by: name, version and architecture. No epoch is the epoch 0.
+    pub(super) fn identity(&self) -> (&str, &Version, &str) {
+        (&self.name, &self.version, &self.arch)
+    }
+
     /// Reads everything that the metadata says of the RPM at `path`: its headers, and the whole file once for its
     /// SHA-256.
     ///
@@ -94,6 +100,7 @@ impl IndexedRpm {
         let files = files(&rpm);
         Ok(Self {
             file_name: file_name.to_owned(),
+            nevra: rpm.nevra(),
             checksum: digest_of(path)?,
             size: fs_err::metadata(path)?.len(),
             build_time: rpm.build_time(),
