@@ -57,23 +57,24 @@ pub(super) fn measure(
 ) -> Result<Vec<Row>> {
     let key = keys::development(workspace, reporter)?;
     let bench = PackageBench::new(workspace)?;
-    let mut rows = Vec::new();
-    let own = bench.own("xz", false, 2, runs)?;
-    rows.push(Row::alone("el7rpm, xz level 2", own.seconds, format!("{own}")));
-    bench.compressor(&own, runs, &mut rows)?;
-    bench.rpmbuild("w2.xzdio", &own, runs, &mut rows)?;
-    bench.rpmbuild(&format!("w2T{}.xzdio", bench.threads), &own, runs, &mut rows)?;
-    bench.cargo_generate_rpm(&own, runs, &mut rows)?;
-    let gzip = bench.own("gz", true, 6, runs)?;
-    rows.push(Row::alone("el7rpm, gzip level 6", gzip.seconds, format!("{gzip}")));
-    bench.rpmbuild("w6.gzdio", &gzip, runs, &mut rows)?;
-    bench.verify(&key, &own, runs, &mut rows)?;
+    let mut rows = bench.xz(runs)?;
+    rows.extend(bench.gzip(runs)?);
+    bench.verify(&key, runs, &mut rows)?;
     Ok(rows)
+}
+
+/// One of the programs that write the same package.
+struct Contender<'a> {
+    /// What is compared, with the goal.
+    what: &'static str,
+    name: String,
+    out: PathBuf,
+    /// The command, or which program is not installed.
+    command: std::result::Result<Box<dyn Fn() -> Result<Program> + 'a>, &'static str>,
 }
 
 /// The package that one of the programs wrote.
 struct Made {
-    path: PathBuf,
     seconds: f64,
     size: u64,
     /// Peak memory in bytes.
@@ -143,76 +144,110 @@ impl PackageBench {
         Ok(())
     }
 
-    /// Runs a program `runs` times and keeps the fastest run.
-    fn contend(
-        &self,
-        runs: u16,
-        out: &Path,
-        mut command: impl FnMut() -> Result<Program>,
-    ) -> Result<Made> {
-        let mut memory = 0;
-        let seconds = fastest(runs, || {
-            if out.exists() {
-                fs_err::remove_file(out).class(Class::Output)?;
-            }
-            let (took, peak) = time_and_memory(&self.path("peak"), command()?)?;
-            memory = peak;
-            Ok(took)
-        })?;
-        let size = fs_err::metadata(out).class(Class::Output)?.len();
-        Ok(Made { path: out.to_owned(), seconds, size, memory })
+    /// xz against its peers.
+    fn xz(&self, runs: u16) -> Result<Vec<Row>> {
+        let own = self.own("xz", false, 2);
+        self.write_once(&own)?;
+        let threads = format!("w2T{}.xzdio", self.threads);
+        let peers = [
+            self.compressor(&own.out)?,
+            self.rpmbuild("w2.xzdio")?,
+            self.rpmbuild(&threads)?,
+            self.cargo_generate_rpm()?,
+        ];
+        self.contest(runs, own, peers.into())
     }
 
-    fn own(&self, name: &str, gzip: bool, level: u32, runs: u16) -> Result<Made> {
-        let out = self.path(&format!("own-{name}.rpm"));
-        self.contend(runs, &out, || {
+    fn gzip(&self, runs: u16) -> Result<Vec<Row>> {
+        let peers = [self.rpmbuild("w6.gzdio")?];
+        self.contest(runs, self.own("gzip", true, 6), peers.into())
+    }
+
+    /// Runs all programs in turns, `runs` rounds of them, and keeps the fastest run of each: a machine is faster in some
+    /// minutes than in others, and programs that were measured one after the other would not be comparable.
+    fn contest(&self, runs: u16, own: Contender, peers: Vec<Contender>) -> Result<Vec<Row>> {
+        let all: Vec<_> = [own].into_iter().chain(peers).collect();
+        let mut made: Vec<Option<Made>> = all.iter().map(|_| None).collect();
+        for _ in 0..runs {
+            for (contender, best) in all.iter().zip(&mut made) {
+                let Some(now) = self.one_run(contender)? else { continue };
+                if best.as_ref().is_none_or(|best| now.seconds < best.seconds) {
+                    *best = Some(now);
+                }
+            }
+        }
+        let mut rows = Vec::new();
+        let Some(Some(own)) = made.first() else { return Ok(rows) };
+        rows.push(Row::alone(all[0].what, own.seconds, format!("{own}")));
+        for (contender, made) in all.iter().zip(&made).skip(1) {
+            rows.push(match (made, &contender.command) {
+                (Some(made), _) => Row::against(contender, own, made),
+                (None, Err(missing)) => Row::missing(contender.what, own.seconds, missing),
+                (None, Ok(_)) => continue,
+            });
+        }
+        Ok(rows)
+    }
+
+    fn one_run(&self, contender: &Contender) -> Result<Option<Made>> {
+        let Ok(command) = &contender.command else { return Ok(None) };
+        if contender.out.exists() {
+            fs_err::remove_file(&contender.out).class(Class::Output)?;
+        }
+        let (took, memory) = time_and_memory(&self.path("peak"), command()?)?;
+        let size = fs_err::metadata(&contender.out).class(Class::Output)?.len();
+        Ok(Some(Made { seconds: took.as_secs_f64(), size, memory }))
+    }
+
+    /// Writes a package that others need as their input.
+    fn write_once(&self, own: &Contender) -> Result<()> {
+        self.one_run(own).map(|_| ())
+    }
+
+    fn own(&self, format: &str, gzip: bool, level: u32) -> Contender<'_> {
+        let out = self.path(&format!("own-{format}.rpm"));
+        let to = out.clone();
+        let command = move || {
             let mut command = Program::new(std::env::current_exe().class(Class::Tool)?);
-            command.arg("bench-write").arg(&self.scratch.dir).arg(&out);
+            command.arg("bench-write").arg(&self.scratch.dir).arg(&to);
             command.args(["--level", &level.to_string(), "--threads", &self.threads.to_string()]);
             if gzip {
                 command.arg("--gzip");
             }
             Ok(command)
-        })
+        };
+        let what = if gzip { "el7rpm, gzip level 6" } else { "el7rpm, xz level 2" };
+        Contender { what, name: "el7rpm".into(), out, command: Ok(Box::new(command)) }
     }
 
     /// xz on the same archive as in the package.
-    fn compressor(&self, own: &Made, runs: u16, rows: &mut Vec<Row>) -> Result<()> {
+    fn compressor(&self, package: &Path) -> Result<Contender<'_>> {
+        let cpio = self.path("bare.cpio");
+        let out = self.path("bare.cpio.xz");
+        let (what, name) = ("write, xz (goal: 1.08 at most)", "bare xz".to_owned());
         let (Some(_), Some(_)) = (on_path("rpm2archive"), on_path("xz")) else {
-            rows.push(Row::missing("the bare compressor", own.seconds, "rpm2cpio or xz"));
-            return Ok(());
+            return Ok(Contender { what, name, out, command: Err("rpm2cpio or xz") });
         };
-        let (cpio, out) = (self.path("bare.cpio"), self.path("bare.cpio.xz"));
-        shell(&format!("rpm2cpio '{}' > '{}'", own.path.display(), cpio.display()))?;
-        let made = self.contend(runs, &out, || {
+        shell(&format!("rpm2cpio '{}' > '{}'", package.display(), cpio.display()))?;
+        let command = move || {
             let mut command = Program::new("xz");
             command.args(["-2", "--keep", &format!("-T{}", self.threads)]).arg(&cpio);
             Ok(command)
-        })?;
-        rows.push(Row::against(
-            "write, xz (goal: 1.08 at most)",
-            own.seconds,
-            "bare xz",
-            &made,
-            own.size,
-        ));
-        fs_err::remove_file(cpio).class(Class::Output)
+        };
+        Ok(Contender { what, name, out, command: Ok(Box::new(command)) })
     }
 
-    fn rpmbuild(&self, payload: &str, own: &Made, runs: u16, rows: &mut Vec<Row>) -> Result<()> {
-        let what = if payload.contains("gz") {
-            "write, gzip (goal: 0.33)"
-        } else {
-            "write, xz (goal: 0.45)"
-        };
-        if on_path("rpmbuild").is_none() {
-            rows.push(Row::missing(what, own.seconds, "rpmbuild"));
-            return Ok(());
-        }
-        let spec = self.path("peer.spec");
-        fs_err::write(&spec, self.peer_spec(payload)).class(Class::Output)?;
+    fn rpmbuild(&self, payload: &str) -> Result<Contender<'_>> {
+        let gzip = payload.contains("gz");
+        let what = if gzip { "write, gzip (goal: 0.33)" } else { "write, xz (goal: 0.45)" };
+        let name = format!("rpmbuild {payload}");
         let out = self.path("rpmbuild/RPMS/x86_64/bench-1-1.el7.x86_64.rpm");
-        let made = self.contend(runs, &out, || {
+        if on_path("rpmbuild").is_none() {
+            return Ok(Contender { what, name, out, command: Err("rpmbuild") });
+        }
+        let spec = self.path(&format!("peer-{payload}.spec"));
+        fs_err::write(&spec, self.peer_spec(payload)).class(Class::Output)?;
+        let command = move || {
             let mut command = Program::new("rpmbuild");
             let topdir = format!("_topdir {}", self.path("rpmbuild").display());
             command
@@ -220,10 +255,8 @@ impl PackageBench {
                 .arg("--buildroot");
             command.arg(self.path("buildroot")).arg(&spec);
             Ok(command)
-        })?;
-        let name = format!("rpmbuild {payload}");
-        rows.push(Row::against(what, own.seconds, &name, &made, own.size));
-        Ok(())
+        };
+        Ok(Contender { what, name, out, command: Ok(Box::new(command)) })
     }
 
     /// The same files, without rpmbuild's search for dependencies: only writing is compared.
@@ -238,34 +271,33 @@ impl PackageBench {
         )
     }
 
-    fn cargo_generate_rpm(&self, own: &Made, runs: u16, rows: &mut Vec<Row>) -> Result<()> {
-        let what = "write, xz against their gzip";
+    fn cargo_generate_rpm(&self) -> Result<Contender<'_>> {
+        let (what, name) = ("write, xz against their gzip", "cargo-generate-rpm".to_owned());
+        let out = self.path("cargo.rpm");
         let Some(program) = on_path("cargo-generate-rpm") else {
-            rows.push(Row::missing(what, own.seconds, "cargo-generate-rpm"));
-            return Ok(());
+            return Ok(Contender { what, name, out, command: Err("cargo-generate-rpm") });
         };
         let toml = "[package]\nname = \"bench\"\nversion = \"1.0.0\"\nlicense = \"none\"\ndescription = \"peer\"\n\
                     [package.metadata.generate-rpm]\nauto-req = \"no\"\n\
                     assets = [{ source = \"tree/**/*\", dest = \"/opt/bench/\", mode = \"644\" }]\n";
         fs_err::write(self.path("Cargo.toml"), toml).class(Class::Output)?;
-        let out = self.path("cargo.rpm");
-        let made = self.contend(runs, &out, || {
+        let to = out.clone();
+        let command = move || {
             let mut command = Program::new(&program);
             command
                 .args(["generate-rpm", "--payload-compress", "gzip", "-o"])
-                .arg(&out)
+                .arg(&to)
                 .current_dir(&self.scratch.dir);
             Ok(command)
-        })?;
-        rows.push(Row::against(what, own.seconds, "cargo-generate-rpm", &made, own.size));
-        Ok(())
+        };
+        Ok(Contender { what, name, out, command: Ok(Box::new(command)) })
     }
 
     /// Checks all digests and signatures of the same signed file.
-    fn verify(&self, key: &SecretKey, own: &Made, runs: u16, rows: &mut Vec<Row>) -> Result<()> {
+    fn verify(&self, key: &SecretKey, runs: u16, rows: &mut Vec<Row>) -> Result<()> {
         let what = "verify (goal: 0.67 at most)";
         let signed = self.path("signed.rpm");
-        let unsigned = UnsignedRpm::open(&own.path)?;
+        let unsigned = UnsignedRpm::open(&self.path("own-xz.rpm"))?;
         signature::sign(&unsigned, key, &signed)?;
         let public = self.path("key.asc");
         fs_err::write(&public, key.certificate().to_armored()?).class(Class::Output)?;
@@ -311,12 +343,13 @@ fn shell(script: &str) -> Result<()> {
 }
 
 impl Row {
-    fn against(what: &str, seconds: f64, name: &str, made: &Made, own_size: u64) -> Self {
-        let size = 100.0 * (own_size as f64 / made.size as f64 - 1.0);
+    fn against(contender: &Contender, own: &Made, made: &Made) -> Self {
+        let size = 100.0 * (own.size as f64 / made.size as f64 - 1.0);
         let note = format!(
             "our file {size:+.1} %; theirs took {:.0} MB of memory",
             made.memory as f64 / 1e6
         );
-        Self { what: what.into(), seconds, peer: Some((name.into(), made.seconds)), note }
+        let peer = Some((contender.name.clone(), made.seconds));
+        Self { what: contender.what.into(), seconds: own.seconds, peer, note }
     }
 }
