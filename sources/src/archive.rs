@@ -110,7 +110,11 @@ fn download(
     Err(tried.trouble())
 }
 
-fn downloads<'a>(fetcher: &'a Fetcher<'_>, step: &'a str, limit: SizeLimit) -> Downloads<'a> {
+pub(super) fn downloads<'a>(
+    fetcher: &'a Fetcher<'_>,
+    step: &'a str,
+    limit: SizeLimit,
+) -> Downloads<'a> {
     Downloads {
         client: fetcher.client(),
         hosts: &fetcher.hosts,
@@ -129,7 +133,7 @@ fn limit_of(source: &Source) -> SizeLimit {
 }
 
 /// Downloads a pinned file, and checks its SHA-256. If it continued an earlier download of another file, it starts again.
-fn load_verified(
+pub(super) fn load_verified(
     downloads: &Downloads<'_>,
     url: &str,
     sha256: &str,
@@ -280,7 +284,7 @@ fn load_signature(
 }
 
 /// A name in the store for this list of locations.
-fn name_of(urls: &[String]) -> Result<String> {
+pub(super) fn name_of(urls: &[String]) -> Result<String> {
     use sha2::{Digest, Sha256};
     Ok(hex(&Sha256::digest(urls.join("\n").as_bytes())))
 }

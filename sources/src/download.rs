@@ -25,6 +25,8 @@ use base::{
 pub(super) enum SizeLimit {
     /// The exact size in bytes, from package.toml.
     Exactly(u64),
+    /// The exact size in bytes, from the metadata of a repository or the lock of an image.
+    Listed(u64),
     /// The most bytes, if the size is not known.
     AtMost(u64),
 }
@@ -36,7 +38,7 @@ impl SizeLimit {
     }
 
     fn most(self) -> u64 {
-        let (Self::Exactly(size) | Self::AtMost(size)) = self;
+        let (Self::Exactly(size) | Self::Listed(size) | Self::AtMost(size)) = self;
         size
     }
 
@@ -46,6 +48,9 @@ impl SizeLimit {
             _ if bytes <= self.most() => Ok(()),
             Self::Exactly(size) => Err(LocationProblem::Wrong(format!(
                 "it is larger than the {size} bytes that package.toml gives"
+            ))),
+            Self::Listed(size) => Err(LocationProblem::Wrong(format!(
+                "it is larger than the {size} bytes that its repository or lock gives"
             ))),
             Self::AtMost(size) => Err(LocationProblem::Refused(format!(
                 "it is larger than {} MB; if that is right, give its `size` in package.toml",
@@ -59,6 +64,9 @@ impl SizeLimit {
         match self {
             Self::Exactly(size) if bytes < size => Err(LocationProblem::Wrong(format!(
                 "it has {bytes} bytes, package.toml gives {size}"
+            ))),
+            Self::Listed(size) if bytes < size => Err(LocationProblem::Wrong(format!(
+                "it has {bytes} bytes, its repository or lock gives {size}"
             ))),
             _ => self.check(bytes),
         }

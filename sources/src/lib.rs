@@ -19,6 +19,7 @@ mod http;
 mod limits;
 mod links;
 mod metadata;
+mod mirrored;
 mod patch;
 mod pax;
 mod pin;
@@ -41,6 +42,7 @@ use el7rpm::spec::{Origin, Source};
 
 pub use archive::Pinned;
 pub use hosts::Patience;
+pub use mirrored::Mirrored;
 pub use pin::write as write_pin;
 pub use store::Store;
 

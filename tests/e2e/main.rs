@@ -28,6 +28,7 @@ mod install;
 mod interrupted;
 mod keys;
 mod links_to_libraries;
+mod lock;
 mod odd_keys;
 mod odd_paths;
 mod patches;

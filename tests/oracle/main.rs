@@ -23,6 +23,7 @@ mod limits;
 mod lint;
 mod metadata;
 mod others;
+mod resolve;
 mod rpmbuild;
 mod signatures;
 mod unpack;

@@ -87,6 +87,8 @@ pub(crate) enum Command {
     Rpm(RpmArgs),
     /// Check digests and signatures of an RPM, or of a whole repository.
     Verify(VerifyArgs),
+    /// Choose the packages of an image of containers/, and write them to its root.lock.
+    Lock(LockArgs),
     /// Unpack RPMs into a new folder, as an ordinary user, without rpm and without scriptlets.
     Unpack(UnpackArgs),
     /// Write and sign the repodata of a folder of signed RPMs.
@@ -290,6 +292,25 @@ pub(crate) struct VerifyArgs {
     /// The armored public key to trust [default: the one in the repository].
     #[arg(long, value_name = "FILE")]
     pub(crate) public_key: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LockArgs {
+    /// The folder of containers/ that has an image.toml.
+    #[arg(default_value = "el7")]
+    pub(crate) image: String,
+    /// Write nothing; fail if the lock would change.
+    #[arg(long)]
+    pub(crate) check: bool,
+    /// Try this base address of a repository before those of image.toml.
+    #[arg(long = "mirror", value_name = "NAME=URL", value_parser = pair::<String>)]
+    pub(crate) mirrors: Vec<(String, String)>,
+    /// Fetch nothing from any network.
+    #[arg(long)]
+    pub(crate) offline: bool,
+    /// Give up on a host that is silent for so long [default: 30].
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=3600))]
+    pub(crate) timeout: Option<u64>,
 }
 
 #[derive(Debug, Args)]

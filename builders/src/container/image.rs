@@ -32,6 +32,8 @@ const END: usize = 30;
 const LOCK: &str = "image.lock";
 /// The ABI table of the image, beside its Containerfile.
 const ABI: &str = "abi.toml";
+/// Files that a Containerfile does not use. The last two describe the root that is made without an engine.
+const NOT_COPIED: [&str; 4] = [LOCK, ABI, "image.toml", "root.lock"];
 
 /// A description of an image.
 #[derive(Clone, Debug)]
@@ -58,8 +60,8 @@ impl Image {
         for entry in walkdir::WalkDir::new(&dir).sort_by_file_name() {
             let entry = entry.map_err(std::io::Error::from).class(Class::Source)?;
             // The ABI table is an input of package steps only: a new line in it does not repeat a compile.
-            let is_own = [LOCK, ABI].iter().any(|own| entry.path() == dir.join(own));
-            if entry.file_type().is_file() && !is_own {
+            let is_other = NOT_COPIED.iter().any(|other| entry.path() == dir.join(other));
+            if entry.file_type().is_file() && !is_other {
                 let name = entry.path().strip_prefix(&dir).unwrap_or(entry.path());
                 key = key.file(&name.to_string_lossy(), entry.path())?;
             }

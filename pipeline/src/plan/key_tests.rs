@@ -188,6 +188,15 @@ fn a_line_in_abi_toml_changes_packages_and_compiles_nothing_again() {
 }
 
 #[test]
+fn the_description_and_the_lock_of_a_root_keep_all_keys() {
+    let change = |checkout: &TempCheckout| {
+        checkout.write("containers/test/image.toml", "");
+        checkout.write("containers/test/root.lock", "");
+    };
+    assert!(after(&tool(), change).is_empty());
+}
+
+#[test]
 fn image_arguments_keep_all_keys() {
     let args = ["BASE=elsewhere".to_owned()];
     let checkout = tool();

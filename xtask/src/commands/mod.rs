@@ -6,6 +6,7 @@ mod doctor;
 mod fetch;
 mod index;
 mod inputs;
+mod lock;
 mod plan;
 mod rpm;
 mod unpack;
@@ -39,6 +40,7 @@ fn carry_out(cli: Cli, passphrase: &Passphrase, reporter: &dyn Reporter) -> Resu
         Command::Fetch(args) => fetch::run(&args, &checkout()?, reporter, json),
         Command::Rpm(args) => rpm::run(&args, passphrase, &checkout()?, reporter, json),
         Command::Verify(args) => verify::run(&args, checkout, json),
+        Command::Lock(args) => lock::run(&args, &checkout()?, reporter, json),
         Command::Unpack(args) => unpack::run(&args, json),
         Command::Index(args) => index::run(&args, passphrase, checkout, reporter, json),
         Command::Schema => {

@@ -15,12 +15,12 @@ use serde::Serialize;
 use words::FORMAT;
 
 pub(crate) use rows::{
-    AlongObject, CheckObject, Checks, Failed, Finished, Measured, SourceObject, StepObject,
-    UnmetObject,
+    AlongObject, CheckObject, Checks, Failed, Finished, LockedChange, Measured, SourceObject,
+    StepObject, UnmetObject,
 };
 pub(crate) use schema::schema;
 pub(crate) use why::WhyObject;
-pub(crate) use words::{CheckState, Class, How, Kind, Outcome, State, Subject};
+pub(crate) use words::{CheckState, Class, How, Kind, LockState, Outcome, State, Subject};
 
 /// One object of standard output.
 #[allow(clippy::enum_variant_names, reason = "the names are those of the format")]
@@ -151,6 +151,17 @@ pub(crate) enum Output {
         uncovered: Vec<String>,
         /// Why newer systems than CentOS 7 refuse the key.
         caveats: Vec<String>,
+    },
+    /// The result of `lock`.
+    Locked {
+        /// The image.
+        image: String,
+        /// How many packages it has.
+        packages: usize,
+        /// Whether the lock was written.
+        state: LockState,
+        /// Packages that differ from the old lock.
+        changes: Vec<LockedChange>,
     },
     /// The result of `unpack`.
     Unpacked {

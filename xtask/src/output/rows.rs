@@ -267,3 +267,17 @@ pub(crate) struct Measured {
     /// A remark.
     pub(crate) note: String,
 }
+
+/// A package that differs between two locks.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(inline)]
+pub(crate) struct LockedChange {
+    /// Its name.
+    pub(crate) name: String,
+    /// Version, architecture and repository in the old lock.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) before: Option<String>,
+    /// Version, architecture and repository in the new lock.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) now: Option<String>,
+}

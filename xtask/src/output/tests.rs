@@ -135,6 +135,16 @@ fn steps() -> Vec<StepObject> {
     steps
 }
 
+fn locked(state: LockState, changes: Vec<(Option<&str>, Option<&str>)>) -> Output {
+    let change = |(before, now): (Option<&str>, Option<&str>)| LockedChange {
+        name: "low".into(),
+        before: before.map(str::to_owned),
+        now: now.map(str::to_owned),
+    };
+    let changes = changes.into_iter().map(change).collect();
+    Output::Locked { image: "el7".into(), packages: 2, state, changes }
+}
+
 fn of_commands() -> Vec<Output> {
     let along = AlongObject { package: "low".into(), by: "top".into(), requirement: "low".into() };
     let unmet = UnmetObject {
@@ -174,6 +184,9 @@ fn of_commands() -> Vec<Output> {
             uncovered: vec!["notes.txt".into()],
             caveats: vec!["the key has expired".into()],
         },
+        locked(LockState::Unchanged, Vec::new()),
+        locked(LockState::Differs, vec![(None, Some("1-1.noarch (base)"))]),
+        locked(LockState::Written, vec![(Some("1-1.noarch (base)"), None)]),
         Output::Unpacked {
             folder: "into".into(),
             packages: 1,

@@ -71,3 +71,15 @@ pub(crate) enum CheckState {
     /// It is not.
     Missing,
 }
+
+/// What became of a lock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum LockState {
+    /// The lock was right.
+    Unchanged,
+    /// The lock was written.
+    Written,
+    /// The lock is not right, and `--check` forbids to write it.
+    Differs,
+}
