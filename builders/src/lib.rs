@@ -4,7 +4,7 @@
 //! compiler, [`target`] for which libc, [`tools`] links with the pinned zig, [`pinned_rust`] makes sure that a
 //! release uses the Rust that the checkout names, and [`odd_paths`] refuses paths that the programs cannot read.
 //! [`container`] compiles all other sources in an image of CentOS 7.
-//! [`root`] chooses and pins the packages of a build system's root.
+//! [`root`] chooses, pins and unpacks the packages of a build system's root.
 //!
 //! A builder gets a [`site::Site`] (the checkout, the toolchain, the reporter) and fills a folder. The pipeline
 //! decides which builds there are, in which order they run, and whether a result is cached.

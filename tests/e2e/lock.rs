@@ -48,8 +48,11 @@ author = "A <a@localhost> - 1-1"
 text = ["First"]
 "#;
 
+/// The lock of the image.
+pub const LOCK: &str = "containers/made/root.lock";
+
 /// A checkout with a published repository, and an image with packages from it.
-fn checkout(wanted: &str) -> Checkout {
+pub fn checkout(wanted: &str) -> Checkout {
     let checkout = Checkout::empty();
     checkout.write("specs/made/package.toml", PACKAGES);
     checkout.write("specs/made/text", "text\n");
@@ -59,12 +62,12 @@ fn checkout(wanted: &str) -> Checkout {
     checkout
 }
 
-fn fingerprint() -> String {
+pub fn fingerprint() -> String {
     use el7rpm::openpgp::Signer;
     support::key("a").certificate().fingerprint()
 }
 
-fn describe(checkout: &Checkout, urls: &[String], wanted: &str, is_signed: bool) {
+pub fn describe(checkout: &Checkout, urls: &[String], wanted: &str, is_signed: bool) {
     let key = checkout.path("dist/el7/RPM-GPG-KEY-mesos-calico");
     let text = format!(
         "[key.ours]\nfingerprint = '{}'\nurls = ['file://{}']\n\
@@ -76,8 +79,8 @@ fn describe(checkout: &Checkout, urls: &[String], wanted: &str, is_signed: bool)
     checkout.write("containers/made/image.toml", text);
 }
 
-fn lock_of(checkout: &Checkout) -> String {
-    fs_err::read_to_string(checkout.path("containers/made/root.lock")).unwrap()
+pub fn lock_of(checkout: &Checkout) -> String {
+    fs_err::read_to_string(checkout.path(LOCK)).unwrap()
 }
 
 #[test]
@@ -140,7 +143,7 @@ fn check_shows_the_changes_and_writes_nothing() {
     assert_eq!(lock_of(&checkout), before);
     checkout.ok(&["lock", "made"]);
     checkout.ok(&["lock", "made", "--check"]);
-    checkout.write("containers/made/root.lock", "format = 2\n");
+    checkout.write(LOCK, "format = 2\n");
     let (code, text) = checkout.fails(&["lock", "made", "--check"]);
     assert!(code == 4 && text.contains("root.lock cannot be used"), "{text}");
 }

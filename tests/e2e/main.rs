@@ -36,6 +36,7 @@ mod programs;
 mod publishing;
 mod readme;
 mod release_rust;
+mod root;
 mod runs;
 mod schema;
 mod silent;

@@ -89,6 +89,8 @@ pub(crate) enum Command {
     Verify(VerifyArgs),
     /// Choose the packages of an image of containers/, and write them to its root.lock.
     Lock(LockArgs),
+    /// Make the root of a build system from its root.lock, without an engine.
+    Root(ImageArgs),
     /// Unpack RPMs into a new folder, as an ordinary user, without rpm and without scriptlets.
     Unpack(UnpackArgs),
     /// Write and sign the repodata of a folder of signed RPMs.
@@ -296,12 +298,18 @@ pub(crate) struct VerifyArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct LockArgs {
-    /// The folder of containers/ that has an image.toml.
-    #[arg(default_value = "el7")]
-    pub(crate) image: String,
+    #[command(flatten)]
+    pub(crate) of: ImageArgs,
     /// Write nothing; fail if the lock would change.
     #[arg(long)]
     pub(crate) check: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ImageArgs {
+    /// The folder of containers/ that has an image.toml.
+    #[arg(default_value = "el7")]
+    pub(crate) image: String,
     /// Try this base address of a repository before those of image.toml.
     #[arg(long = "mirror", value_name = "NAME=URL", value_parser = pair::<String>)]
     pub(crate) mirrors: Vec<(String, String)>,

@@ -6,6 +6,7 @@ use el7rpm::input;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
+use super::lockfile::{LOCK, LockedPackage};
 use base::{
     failure::{Class, Classify, Failure, Result},
     workspace::Workspace,
@@ -104,6 +105,34 @@ impl Description {
         description.check().map_err(fail)?;
         description.add_mirrors(mirrors)?;
         Ok(description)
+    }
+
+    /// The repository of a locked package.
+    ///
+    /// # Errors
+    /// [`Class::Source`] if there is none of this name.
+    pub(super) fn repository_of(&self, package: &LockedPackage) -> Result<&Repository> {
+        let name = &package.repository;
+        self.repositories.get(name).ok_or_else(|| {
+            self.outdated(&format!("it takes {} from `{name}`, which is missing", package.nevra()))
+        })
+    }
+
+    /// The key that must have signed a locked package.
+    ///
+    /// # Errors
+    /// As [`Self::repository_of`].
+    pub(super) fn key_of(&self, package: &LockedPackage) -> Result<&KeySource> {
+        let name = &self.repository_of(package)?.key;
+        self.keys.get(name).ok_or_else(|| self.outdated(&format!("the key `{name}` is missing")))
+    }
+
+    /// The failure for a lock that does not belong to this description.
+    pub(super) fn outdated(&self, why: &str) -> Failure {
+        let name = &self.name;
+        let message = format!("containers/{name}/{LOCK} does not belong to image.toml: {why}");
+        Failure::new(Class::Source, message)
+            .help(format!("write it again: `cargo xtask lock {name}`"))
     }
 
     fn check(&mut self) -> Result<(), String> {

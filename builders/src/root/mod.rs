@@ -2,12 +2,16 @@
 //! key with a known fingerprint.
 //!
 //! [`Description`] is image.toml: repositories, keys and wanted packages. [`lock`] asks the repositories for their metadata, chooses
-//! packages and returns them as a [`Lock`].
+//! packages and returns them as a [`Lock`]. [`make`] unpacks the packages of a lock into a folder; it needs neither metadata nor the
+//! solver, and no network if the packages are in the store.
 
 mod description;
 mod lock;
 mod lockfile;
+mod make;
+mod packages;
 
 pub use description::{Description, Mirror};
 pub use lock::lock;
 pub use lockfile::{Change, LOCK, Lock, LockedKey, LockedPackage};
+pub use make::{Root, make};

@@ -13,6 +13,8 @@ use rustix::{
     io::Errno,
 };
 
+use serde::{Deserialize, Serialize};
+
 use super::{
     inside::{Root, found, identity},
     modes,
@@ -34,7 +36,8 @@ pub struct Tree {
 }
 
 /// What a tree holds.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct TreeSummary {
     /// How many packages.
     pub packages: usize,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::{
-    cli::LockArgs,
+    cli::{ImageArgs, LockArgs},
     output::{LockState, LockedChange, Output},
     terminal,
 };
@@ -22,12 +22,12 @@ pub(super) fn run(
     reporter: &dyn Reporter,
     json: bool,
 ) -> Result<()> {
-    let description = Description::load(workspace, &args.image, &args.mirrors)?;
+    let description = Description::load(workspace, &args.of.image, &args.of.mirrors)?;
     let before = Lock::load(&description.dir);
     // An old lock that is not valid can be replaced.
     let before = if args.check { before? } else { before.unwrap_or_default() };
     let store = Store::open(workspace)?;
-    let fetcher = fetcher(args, workspace, &store, reporter);
+    let fetcher = fetcher(&args.of, workspace, &store, reporter);
     let step = format!("lock {}", description.name);
     let lock = root::lock(&description, &fetcher, &step).map_err(failure)?;
     let changes = lock.changes(before.as_ref());
@@ -53,8 +53,9 @@ pub(super) fn run(
     }
 }
 
-fn fetcher<'a>(
-    args: &LockArgs,
+/// A fetcher for the repositories of an image.
+pub(super) fn fetcher<'a>(
+    args: &ImageArgs,
     workspace: &'a Workspace,
     store: &'a Store,
     reporter: &'a dyn Reporter,
@@ -68,7 +69,8 @@ fn fetcher<'a>(
     fetcher
 }
 
-fn failure(trouble: Trouble) -> Failure {
+/// The failure of a trouble: a command that makes one thing has nothing to hold back.
+pub(super) fn failure(trouble: Trouble) -> Failure {
     let (Trouble::Unavailable(failure) | Trouble::Failed(failure)) = trouble;
     failure
 }

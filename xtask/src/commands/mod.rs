@@ -8,6 +8,7 @@ mod index;
 mod inputs;
 mod lock;
 mod plan;
+mod root;
 mod rpm;
 mod unpack;
 mod verify;
@@ -41,6 +42,7 @@ fn carry_out(cli: Cli, passphrase: &Passphrase, reporter: &dyn Reporter) -> Resu
         Command::Rpm(args) => rpm::run(&args, passphrase, &checkout()?, reporter, json),
         Command::Verify(args) => verify::run(&args, checkout, json),
         Command::Lock(args) => lock::run(&args, &checkout()?, reporter, json),
+        Command::Root(args) => root::run(&args, &checkout()?, reporter, json),
         Command::Unpack(args) => unpack::run(&args, json),
         Command::Index(args) => index::run(&args, passphrase, checkout, reporter, json),
         Command::Schema => {

@@ -163,6 +163,23 @@ pub(crate) enum Output {
         /// Packages that differ from the old lock.
         changes: Vec<LockedChange>,
     },
+    /// The result of `root`.
+    Root {
+        /// The image.
+        image: String,
+        /// The folder that is the root's `/`.
+        folder: String,
+        /// Whether the root existed before.
+        was_there: bool,
+        /// How many packages.
+        packages: usize,
+        /// How many paths of regular files.
+        files: usize,
+        /// Bytes in the files.
+        bytes: u64,
+        /// SHA-256 over the tree: paths, kinds, permissions, times and contents.
+        digest: String,
+    },
     /// The result of `unpack`.
     Unpacked {
         /// The folder.

@@ -187,6 +187,15 @@ fn of_commands() -> Vec<Output> {
         locked(LockState::Unchanged, Vec::new()),
         locked(LockState::Differs, vec![(None, Some("1-1.noarch (base)"))]),
         locked(LockState::Written, vec![(Some("1-1.noarch (base)"), None)]),
+        Output::Root {
+            image: "el7".into(),
+            folder: "/cache/roots/KEY/tree".into(),
+            was_there: true,
+            packages: 1,
+            files: 2,
+            bytes: 3,
+            digest: "0123abcd".into(),
+        },
         Output::Unpacked {
             folder: "into".into(),
             packages: 1,

@@ -1,0 +1,119 @@
+//! Makes the root of a lock: unpacks its packages into a folder, which is kept for all checkouts of a user. The folder's name is the
+//! key of the root, so the same packages are unpacked once.
+
+use std::path::{Path, PathBuf};
+
+use el7rpm::{
+    input,
+    read::Rpm,
+    unpack::{Tree, TreeSummary, in_order},
+};
+
+use super::{description::Description, lockfile::Lock, packages};
+use base::{
+    disk::{remove_folder, sync, sync_all},
+    events::{Event, Reporter},
+    failure::{Class, Classify, Result, Trouble},
+    key::{Key, KeyBuilder},
+};
+use sources::Fetcher;
+
+/// A root on disk.
+#[derive(Clone, Debug)]
+pub struct Root {
+    /// The folder that is its `/`.
+    pub tree: PathBuf,
+    /// Whether it existed before.
+    pub was_there: bool,
+    /// What it holds.
+    pub summary: TreeSummary,
+}
+
+const SUMMARY: &str = "summary.json";
+const TREE: &str = "tree";
+
+/// Makes the root of a lock in the folder `roots`, unless it is there.
+///
+/// # Errors
+/// [`Trouble::Unavailable`] if a package cannot be fetched. [`Trouble::Failed`] if a package is not what the lock says,
+/// is not signed by the key of its repository, or cannot be unpacked.
+pub fn make(
+    description: &Description,
+    lock: &Lock,
+    fetcher: &Fetcher<'_>,
+    roots: &Path,
+    step: &str,
+) -> Result<Root, Trouble> {
+    let key = key(description, lock)?;
+    let place = roots.join(key.to_string());
+    let existing = |summary| Root { tree: place.join(TREE), was_there: true, summary };
+    if let Some(summary) = read_summary(&place)? {
+        return Ok(existing(summary));
+    }
+    fs_err::create_dir_all(roots).class(Class::Output)?;
+    let _turn = Turn::take(roots.join(format!("{key}.lock")), fetcher.reporter)?;
+    // Another run may have made it meanwhile.
+    if let Some(summary) = read_summary(&place)? {
+        return Ok(existing(summary));
+    }
+    let rpms = packages::fetch(description, lock, fetcher, step)?;
+    let unfinished = roots.join(format!("{key}.tmp"));
+    for folder in [&unfinished, &place] {
+        remove_folder(folder)?;
+    }
+    let summary = unpack(&rpms, &unfinished).inspect_err(|_| {
+        let _ = remove_folder(&unfinished);
+    })?;
+    sync_all(&unfinished)?;
+    fs_err::rename(&unfinished, &place).class(Class::Output)?;
+    sync(roots)?;
+    Ok(Root { tree: place.join(TREE), was_there: false, summary })
+}
+
+/// The key of the root: its packages, and by which key each must be signed. The addresses make no difference.
+fn key(description: &Description, lock: &Lock) -> Result<Key> {
+    let mut text = String::new();
+    for package in &lock.packages {
+        let fingerprint = &description.key_of(package)?.fingerprint;
+        text += &format!("{} {} {fingerprint}\n", package.nevra(), package.sha256);
+    }
+    Ok(KeyBuilder::new("root", 1).text("packages", &text).finish())
+}
+
+/// What a finished root holds. A summary that another version wrote counts as none: the root is made again.
+fn read_summary(place: &Path) -> Result<Option<TreeSummary>> {
+    let path = place.join(SUMMARY);
+    if !input::is_there(&path).class(Class::Output)? {
+        return Ok(None);
+    }
+    let text = input::read_text(&path, input::MAX_TEXT).class(Class::Output)?;
+    Ok(serde_json::from_str(&text).ok())
+}
+
+fn unpack(rpms: &[PathBuf], folder: &Path) -> Result<TreeSummary> {
+    let mut tree = Tree::create(&folder.join(TREE)).class(Class::Output)?;
+    for path in in_order(rpms).class(Class::Source)? {
+        tree.add(&Rpm::open(path).class(Class::Source)?).class(Class::Output)?;
+    }
+    let summary = tree.finish().class(Class::Output)?;
+    let text = serde_json::to_string_pretty(&summary).map_err(std::io::Error::from);
+    fs_err::write(folder.join(SUMMARY), text.class(Class::Output)?).class(Class::Output)?;
+    Ok(summary)
+}
+
+/// The right to make one root. The kernel releases it when the process ends.
+struct Turn {
+    _file: fs_err::File,
+}
+
+impl Turn {
+    fn take(path: PathBuf, reporter: &dyn Reporter) -> Result<Self> {
+        let mut options = fs_err::OpenOptions::new();
+        let file = options.create(true).append(true).open(&path).class(Class::Output)?;
+        if file.file().try_lock().is_err() {
+            reporter.event(&Event::Waiting { path });
+            file.file().lock().class(Class::Output)?;
+        }
+        Ok(Self { _file: file })
+    }
+}
