@@ -183,6 +183,30 @@ fn keys_and_metadata_are_checked() {
     checkout.ok(&["lock", "made"]);
 }
 
+/// primary.xml does not list these paths, and the second is required by the package that has the first.
+#[test]
+fn paths_are_found_in_filelists() {
+    let checkout = checkout("wants-path");
+    let package = |name: &str, requires: &str, dest: &str| {
+        format!(
+            "[package.{name}]\nrequires = {{ {requires} }}\n\
+             assets = [{{ source = 'text', dest = '{dest}' }}]\n"
+        )
+    };
+    let more = [
+        package("wants-path", "'/opt/a/file' = '*'", "/opt/wants-path"),
+        package("has-a", "'/opt/b/file' = '*'", "/opt/a/file"),
+        package("has-b", "", "/opt/b/file"),
+    ];
+    let packages = PACKAGES.replace("[[changelog]]", &format!("{}[[changelog]]", more.concat()));
+    checkout.write("specs/made/package.toml", packages);
+    checkout.ok(&["rpm"]);
+    let text = checkout.ok(&["lock", "made"]);
+    for name in ["wants-path", "has-a", "has-b"] {
+        assert!(text.contains(&format!("+ {name} 1.0-1.noarch")), "{text}");
+    }
+}
+
 /// The first mirror is not there, the second breaks off and goes on.
 #[test]
 fn mirrors_are_tried_before_the_addresses_of_the_description() {

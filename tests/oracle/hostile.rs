@@ -2,17 +2,18 @@
 //! panic, and never in more memory than the file could ask for. The same ground as rpm/fuzz, for a
 //! bounded number of tries on any compiler.
 
-use std::{io::Read, panic::catch_unwind};
+use std::{io::Read, panic::catch_unwind, path::Path};
 
 use el7rpm::{
     abi::{AbiTable, Offered},
-    deps,
+    deps, metadata,
     openpgp::Signer,
     payload::CpioReader,
     read::Rpm,
     repodata::IndexedRpm,
     spec::Spec,
     stage::{Entry, EntryKind, StagedRoot},
+    unpack::Tree,
     verify::{self, Required},
 };
 use proptest::{
@@ -118,6 +119,63 @@ fn damaged_packages_never_verify_or_panic() {
             let _ = IndexedRpm::read(&path);
         });
     }
+}
+
+#[test]
+fn damaged_packages_are_unpacked_into_their_folder_or_not_at_all() {
+    let out = tempfile::tempdir().unwrap();
+    let unpack = |path: &Path, into: &Path| -> el7rpm::Result<()> {
+        let mut tree = Tree::create(into)?;
+        tree.add(&Rpm::open(path)?)?;
+        tree.finish().map(|_| ())
+    };
+    for signed in fixtures::varied().signed(out.path()) {
+        let whole = fs_err::read(signed.path()).unwrap();
+        let front = Rpm::open(signed.path()).unwrap().payload_offset() as usize;
+        unpack(signed.path(), &out.path().join("whole")).unwrap();
+        fs_err::remove_dir_all(out.path().join("whole")).unwrap();
+        let mut is_header = false;
+        tries(150, |damages| {
+            // Half of the tries damage the payload.
+            is_header = !is_header;
+            let bytes = match is_header {
+                true => [&damaged(&whole[..front], &damages), &whole[front..]].concat(),
+                false => [&whole[..front], &damaged(&whole[front..], &damages)].concat(),
+            };
+            let scratch = tempfile::tempdir().unwrap();
+            let path = scratch.path().join("damaged.rpm");
+            fs_err::write(&path, &bytes).unwrap();
+            let _ = unpack(&path, &scratch.path().join("root"));
+            let names = fs_err::read_dir(scratch.path()).unwrap();
+            let other = |name: &std::ffi::OsStr| name != "root" && name != "damaged.rpm";
+            assert!(!names.map(|e| e.unwrap().file_name()).any(|n| other(&n)), "{damages:?}");
+        });
+    }
+}
+
+#[test]
+fn damaged_metadata_causes_no_panic() {
+    let out = tempfile::tempdir().unwrap();
+    let signed = fixtures::varied().signed(out.path());
+    el7rpm::repodata::write(out.path(), &signed, 0, &support::key("a")).unwrap();
+    let repomd = fs_err::read(out.path().join("repodata/repomd.xml")).unwrap();
+    let files = metadata::read_repomd(&repomd[..]).unwrap();
+    let document = |kind: &str| {
+        let file = files.iter().find(|file| file.kind == kind).unwrap();
+        let content = fs_err::read(out.path().join(&file.path)).unwrap();
+        let mut document = Vec::new();
+        file.decompressed(&content[..]).unwrap().read_to_end(&mut document).unwrap();
+        document
+    };
+    let (primary, filelists) = (document("primary"), document("filelists"));
+    let offers = metadata::read_primary(&primary[..], 0, &["noarch", "x86_64"]).unwrap();
+    assert_eq!(offers.len(), signed.len());
+    let wanted = std::collections::HashSet::from(["/etc".into()]);
+    tries(1500, |damages| {
+        let _ = metadata::read_repomd(&damaged(&repomd, &damages)[..]);
+        let _ = metadata::read_primary(&damaged(&primary, &damages)[..], 0, &["noarch"]);
+        let _ = metadata::find_in_filelists(&damaged(&filelists, &damages)[..], &wanted);
+    });
 }
 
 #[test]

@@ -266,6 +266,11 @@ fn signature_packets_of_version_3_are_verified() {
     let verify = |packet: &[u8], data: &[u8]| own.certificate().verify(packet, data);
     verify(&packet, b"data").unwrap();
     assert!(verify(&packet, b"date").is_err());
+    // As in a repomd.xml.asc.
+    let armored = el7rpm::openpgp::armor(&packet).unwrap();
+    let from_armor = el7rpm::openpgp::packet_from_armor(armored.as_bytes()).unwrap();
+    verify(&from_armor, b"data").unwrap();
+    assert!(verify(&from_armor, b"date").is_err());
     assert!(verify(&sign(&[1; 8]), b"data").is_err());
     // The number's length in bits may be off by some, for rpm as well: its bytes count.
     for at in (0..packet.len()).filter(|at| *at != 23) {

@@ -27,6 +27,8 @@ use sources::{Fetcher, Mirrored};
 const ARCHES: [&str; 2] = ["x86_64", "noarch"];
 /// Most bytes of repomd.xml and of its signature. They have some kilobytes.
 const REPOMD: u64 = 1 << 20;
+/// How often filelists.xml is read at most.
+const FILELISTS: usize = 8;
 
 /// Chooses packages from the repositories for all wishes of the description.
 ///
@@ -50,12 +52,18 @@ pub fn lock(description: &Description, fetcher: &Fetcher<'_>, step: &str) -> Res
     }
     let mut universe = Universe::new(offers);
     let wishes = wishes(description);
-    let paths = universe.unknown_paths(&wishes);
-    if !paths.is_empty() {
-        for (name, repository, files) in filelists {
-            let reader = RepositoryReader { name, repository, fetcher, step };
-            universe.add_files(&reader.filelists(&reader.file(&files, "filelists")?, &paths)?);
+    // A package that has one of these paths may require others.
+    let mut known = HashSet::new();
+    for _ in 0..FILELISTS {
+        let paths = &universe.unknown_paths(&wishes) - &known;
+        if paths.is_empty() {
+            break;
         }
+        for (name, repository, files) in &filelists {
+            let reader = RepositoryReader { name, repository, fetcher, step };
+            universe.add_files(&reader.filelists(&reader.file(files, "filelists")?, &paths)?);
+        }
+        known.extend(paths);
     }
     let chosen =
         resolve::resolve(&universe, &wishes).map_err(|why| unsatisfiable(description, &why))?;
