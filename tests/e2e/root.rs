@@ -1,6 +1,10 @@
 //! `root`: the root of a build system is made of the packages of its lock, and of nothing else.
 
-use std::{os::unix::fs::PermissionsExt, path::PathBuf, process::Command};
+use std::{
+    os::unix::fs::PermissionsExt,
+    path::PathBuf,
+    process::{Command, Stdio},
+};
 
 use crate::{
     checkout::Checkout,
@@ -54,6 +58,23 @@ fn a_root_is_made_once_and_is_the_same_each_time() {
     describe(&checkout, &["file:///nowhere".to_owned()], "other", true);
     let (code, text) = checkout.fails(&["root", "made"]);
     assert!(code == 4 && text.contains("was made from another image.toml"), "{text}");
+}
+
+#[test]
+fn two_runs_at_once_make_one_root() {
+    let checkout = checkout("app");
+    checkout.ok(&["lock", "made"]);
+    let runs = [(); 2].map(|()| {
+        checkout.xtask(&["root", "made"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()
+    });
+    let texts = runs.map(|run| {
+        let output = run.unwrap().wait_with_output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    });
+    assert_eq!(digest_of(&texts[0]), digest_of(&texts[1]));
+    let made = texts.iter().filter(|text| text.contains("was made")).count();
+    assert_eq!((made, roots(&checkout)), (1, 1));
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! `lock`: chooses the packages of an image and writes them to its root.lock.
 
-use std::time::Duration;
+use std::{fs::Permissions, io::Write, os::unix::fs::PermissionsExt, time::Duration};
 
 use crate::{
     cli::{ImageArgs, LockArgs},
@@ -75,13 +75,17 @@ pub(super) fn failure(trouble: Trouble) -> Failure {
     failure
 }
 
-/// Writes the lock to a new file, which replaces the old one.
+/// Writes the lock to a new file, which replaces the old one, with the permissions that new files have.
 fn write(description: &Description, lock: &Lock) -> Result<()> {
-    let path = description.dir.join(LOCK);
-    let new = description.dir.join(format!(".{LOCK}.new"));
-    fs_err::write(&new, lock.text()).class(Class::Output)?;
-    fs_err::File::open(&new).and_then(|f| f.sync_all()).class(Class::Output)?;
-    fs_err::rename(&new, &path).class(Class::Output)
+    let mode = Permissions::from_mode(0o666);
+    // Not in the folder of the image: a file that is left there by a killed run would change the image's key.
+    let containers = description.dir.parent().unwrap_or(&description.dir);
+    let file = tempfile::Builder::new().permissions(mode).tempfile_in(containers);
+    let mut file = file.class(Class::Output)?;
+    file.write_all(lock.text().as_bytes()).class(Class::Output)?;
+    file.as_file().sync_all().class(Class::Output)?;
+    file.persist(description.dir.join(LOCK)).map_err(|e| e.error).class(Class::Output)?;
+    Ok(())
 }
 
 fn show(description: &Description, lock: &Lock, changes: &[Change], state: LockState, json: bool) {
