@@ -11,10 +11,13 @@
 
 pub mod container;
 pub mod host_builder;
+pub mod mount;
 pub mod odd_paths;
 pub mod pinned_rust;
 pub mod root;
 pub mod rust;
+#[cfg_attr(not(target_os = "linux"), path = "no_sandbox.rs")]
+pub mod sandbox;
 pub mod site;
 pub mod target;
 pub mod toolchain;

@@ -24,6 +24,8 @@ pub struct Circumstances<'a> {
     pub toolchain: &'a Toolchain,
     /// Whether other machines take part in compiles; their compilers are not pinned.
     pub farm: bool,
+    /// Whether compiles run in the sandbox, whose images are roots.
+    pub sandbox: bool,
     /// Build arguments of images.
     pub image_args: &'a [String],
     /// The key of the xtask program, which writes the packages.
@@ -52,6 +54,7 @@ impl<'a> Circumstances<'a> {
             release: false,
             toolchain: &toolchain::PRESENT,
             farm: false,
+            sandbox: false,
             image_args: &[],
             xtask: own_code()?,
             write_options: write_options()?,

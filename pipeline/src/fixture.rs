@@ -10,7 +10,7 @@ use crate::{
     last::LastInputs,
     plan::Plan,
     schedule::Done,
-    steps::{Context, FetchedSources, Images, Step, Threads},
+    steps::{BuilderChoice, Context, FetchedSources, Images, Step, Threads},
 };
 use base::{
     events::{Event, Reporter},
@@ -141,6 +141,7 @@ impl TempCheckout {
             toolchain: &toolchain::PRESENT,
             farm: false,
             image_args: &[],
+            sandbox: false,
             xtask: key_of("xtask"),
             write_options: WriteOptions::default(),
             fetcher,
@@ -162,7 +163,7 @@ impl TempCheckout {
             threads: Threads::new(1),
             fetcher: &Fetcher::new(&store, &self.workspace, &SILENT),
             fetched: &FetchedSources::default(),
-            images: &Images::new(None),
+            images: &Images::new(BuilderChoice::Engine(None)),
             compile_options: &Options::default(),
         }
         .run(step)

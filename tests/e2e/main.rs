@@ -38,6 +38,7 @@ mod readme;
 mod release_rust;
 mod root;
 mod runs;
+mod sandbox;
 mod schema;
 mod silent;
 mod sources;

@@ -21,7 +21,7 @@ pub fn have_as_root(test: &str, tools: &[&str]) -> bool {
     if is_root() { have(test, tools) } else { skip(test, "needs root") }
 }
 
-fn is_root() -> bool {
+pub fn is_root() -> bool {
     use std::os::unix::fs::MetadataExt;
     fs_err::metadata("/proc/self").is_ok_and(|m| m.uid() == 0)
 }

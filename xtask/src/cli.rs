@@ -9,7 +9,7 @@ use clap::{
 };
 
 use base::failure::{Class, EXIT_CODES, Failure, Result};
-use builders::container::{EngineKind, Farm};
+use builders::container::{BuilderKind, Farm};
 use pipeline::keys::{Named, Passphrase};
 
 /// Signed RPMs and a yum repository of Mesos with Calico networking for CentOS 7.
@@ -104,6 +104,9 @@ pub(crate) enum Command {
     /// Write one package, for `bench`.
     #[command(hide = true)]
     BenchWrite(BenchWriteArgs),
+    /// A process of the builder `sandbox`, which this program starts by itself.
+    #[command(hide = true)]
+    Sandbox(SandboxArgs),
     /// Remove results of former runs that the present plan has no use for.
     Clean(CleanArgs),
 }
@@ -203,9 +206,9 @@ pub(crate) struct SourceArgs {
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Compiling in containers")]
 pub(crate) struct BuilderArgs {
-    /// The container engine [default: whichever is there].
-    #[arg(long, value_name = "ENGINE", value_parser = engine())]
-    pub(crate) builder: Option<EngineKind>,
+    /// The sandbox of this program, or a container engine [default: the engine that is there].
+    #[arg(long, value_name = "BUILDER", value_parser = builder())]
+    pub(crate) builder: Option<BuilderKind>,
     /// An argument for the builder image, such as a mirror: VAULT=https://mirror.example.org/...
     #[allow(rustdoc::bare_urls, reason = "--help shows it as it is")]
     #[arg(long = "image-arg", value_name = "NAME=VALUE", value_parser = image_arg)]
@@ -224,10 +227,10 @@ pub(crate) struct BuilderArgs {
     pub(crate) own_ccache: bool,
 }
 
-fn engine() -> impl TypedValueParser<Value = EngineKind> {
-    let names = PossibleValuesParser::new(EngineKind::ALL.map(EngineKind::name));
-    let named = |name: String| EngineKind::ALL.into_iter().find(|kind| kind.name() == name);
-    names.try_map(move |name| named(name).ok_or("there is no such engine"))
+fn builder() -> impl TypedValueParser<Value = BuilderKind> {
+    let names = PossibleValuesParser::new(BuilderKind::ALL.map(BuilderKind::name));
+    let named = |name: String| BuilderKind::ALL.into_iter().find(|kind| kind.name() == name);
+    names.try_map(move |name| named(name).ok_or("there is no such builder"))
 }
 
 fn image_arg(text: &str) -> Result<String, String> {
@@ -379,6 +382,19 @@ pub(crate) struct BenchWriteArgs {
     /// Threads to compress with.
     #[arg(long, default_value_t = 1)]
     pub(crate) threads: u32,
+}
+
+/// The hidden command that the sandbox consists of.
+#[derive(Debug, Args)]
+pub(crate) struct SandboxArgs {
+    /// The file that says what to run.
+    pub(crate) request: PathBuf,
+    /// The number of the process that has started this one.
+    #[arg(long, value_name = "PID")]
+    pub(crate) parent: u32,
+    /// Whether this is the first process of the new pid namespace.
+    #[arg(long)]
+    pub(crate) first: bool,
 }
 
 #[derive(Debug, Args)]

@@ -14,6 +14,9 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     let json = cli::wants_json();
     let read = cli::Cli::read(json);
+    if let Ok(cli::Cli { command: cli::Command::Sandbox(args), .. }) = &read {
+        return commands::sandbox::run(args);
+    }
     let done = read.and_then(|cli| limits::check().and_then(|()| commands::run(cli)));
     match done.and_then(|()| terminal::all_printed()) {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,6 +1,7 @@
 //! Runs programs. [`Program`] is the only way to run one. [`Process`] runs one for a step: it writes every line to a log
 //! file and to the reporter, and its failure shows the important lines.
 
+pub mod alone;
 mod family;
 mod left;
 mod lines;

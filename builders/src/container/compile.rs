@@ -13,17 +13,14 @@ use std::{
 use el7rpm::spec::{ContainerBuild, Phase};
 
 use super::{
-    BUILD_ROOT, BuiltImage, Engine, Farm, SOURCE_ROOT, STAGE_ROOT, ccache,
+    BUILD_ROOT, Builder, Farm, SOURCE_ROOT, STAGE_ROOT, ccache,
     ccache::{Counts, Trust},
     diagnosis::{self, PhaseEnd, Signs},
-    invocation::{HOME, Invocation, PATH},
-    jobs,
-    lease::Lease,
-    mount::Mount,
-    mounts::Mounts,
+    invocation::{HOME, PATH},
+    runner::{Runner, Surroundings},
     user::{self, User},
 };
-use crate::site::Site;
+use crate::{mount::Mount, site::Site};
 use base::{
     events::Event,
     failure::{Class, Classify, Failure, Result, Trouble},
@@ -80,13 +77,12 @@ impl Compile<'_> {
     /// and all the memory that compilers on them need: the caller runs one compile at a time.
     pub fn run(
         &self,
-        engine: &Engine,
-        image: &BuiltImage,
+        builder: &Builder,
         site: &Site<'_>,
         step: &str,
         out: &Path,
     ) -> Result<(), Trouble> {
-        let user = User::of(engine);
+        let user = builder.user();
         let scratch = tempfile::tempdir_in(site.workspace.tmp()).class(Class::Output)?;
         let (build, stage) = (out.join("build"), out.join("stage"));
         for dir in [&build, &stage] {
@@ -95,34 +91,24 @@ impl Compile<'_> {
         }
         let _closed = user::PrivateFolder::to_others(out)?;
         let mut mounts = self.mounts(&build, &stage)?;
-        mounts.extend(user.accounts(scratch.path(), self.options.farm.is_none())?);
-        let cache = self.cache(engine, image, site, user)?;
-
-        let mut lease = Lease::take(engine, site.workspace, self.name)?;
-        let mounts =
-            Mounts::prepare(engine, image, &mut lease, mounts, (cache, self.trust()), user)?;
-        let options = mounts.options()?;
-        let jobs = self.jobs(engine);
+        let offline = self.options.farm.is_none();
+        mounts.extend(builder.user_inside().accounts(scratch.path(), offline)?);
+        let cache = (self.cache(builder, site, user)?, self.trust());
+        let requests = tempfile::tempdir_in(site.workspace.tmp()).class(Class::Output)?;
+        let runner =
+            Runner::prepare(builder, self.name, site.workspace, mounts, cache, requests.path())?;
+        let jobs = self.jobs(builder);
         let env = self.env(jobs);
         let dir = format!("{BUILD_ROOT}/{}", self.name);
-        let invocation = Invocation {
-            engine,
-            image: &image.reference,
-            container: &lease.container,
-            user,
-            mounts: &options,
-            dir: &dir,
-            env: &env,
-            network: self.options.farm.is_some(),
-        };
+        let around = Surroundings { dir: &dir, env: &env, network: !offline };
         let log = site.workspace.logs().join(self.log());
         let _ = fs_err::remove_file(&log);
-        let run = Run { compile: self, engine, site, step, lease: &lease, invocation, jobs, log };
+        let run = Run { compile: self, builder, site, step, runner: &runner, around, jobs, log };
         run.phases(&[&build, &stage]).inspect_err(|_| {
             // If this fails, files of another owner remain, and the next run reports them.
             let _ = user::take_back(out, true);
         })?;
-        mounts.collect(engine, image, &lease)?;
+        runner.collect()?;
         user::take_back(&stage, false)?;
         user::take_back(&build, true)?;
         Ok(())
@@ -169,25 +155,19 @@ impl Compile<'_> {
         format!("compile-{}.log", self.name)
     }
 
-    fn cache(
-        &self,
-        engine: &Engine,
-        image: &BuiltImage,
-        site: &Site<'_>,
-        user: User,
-    ) -> Result<Mount> {
+    fn cache(&self, builder: &Builder, site: &Site<'_>, user: User) -> Result<Mount> {
         let mut cache =
             Mount { inside: ccache::INSIDE.into(), outside: PathBuf::new(), writable: true };
-        if engine.shares_folders {
-            cache.outside = ccache::folder(site.workspace, &image.key, self.trust())?;
+        if builder.shares_folders() {
+            cache.outside = ccache::folder(site.workspace, builder.key(), self.trust())?;
             user::give_to(&cache.outside, user)?;
         }
         Ok(cache)
     }
 
-    fn jobs(&self, engine: &Engine) -> usize {
+    fn jobs(&self, builder: &Builder) -> usize {
         let farm = self.options.farm.as_ref().map_or(0, Farm::jobs);
-        self.options.jobs.map_or_else(|| jobs::local(engine).max(farm), usize::from)
+        self.options.jobs.map_or_else(|| builder.jobs().max(farm), usize::from)
     }
 
     /// All variables of the build. It gets no others.
@@ -223,11 +203,11 @@ impl Compile<'_> {
 /// A running compile.
 struct Run<'a> {
     compile: &'a Compile<'a>,
-    engine: &'a Engine,
+    builder: &'a Builder,
     site: &'a Site<'a>,
     step: &'a str,
-    lease: &'a Lease,
-    invocation: Invocation<'a>,
+    runner: &'a Runner<'a>,
+    around: Surroundings<'a>,
     jobs: usize,
     log: PathBuf,
 }
@@ -256,29 +236,30 @@ impl Run<'_> {
         reporter.event(&Event::Phase { step, phase: name });
         let start = Instant::now();
         let command = ["/bin/sh", "-eu", "-c", &phase.script, name];
-        let mut program = self.engine.command(self.invocation.args(&command, false)?);
+        let mut program = self.runner.program(&self.around, &command, false)?;
         program.current_dir(&self.site.workspace.root);
-        let probe = || self.engine.probe();
+        let probe = self.runner.engine().map(|engine| || engine.probe());
         let log = self.compile.log();
-        let process =
-            Process { probe: Some(&probe), ..self.site.process(program, log, Class::Tool, step) };
+        let process = Process {
+            probe: probe.as_ref().map(|probe| probe as _),
+            ..self.site.process(program, log, Class::Tool, step)
+        };
         let mut signs = Signs::default();
         let ended = process.watch(|line| {
             signs.read_line(line);
             Decision::Continue
         });
-        let ended = ended.inspect_err(|_| self.lease.remove_container())?;
+        let ended = ended.inspect_err(|_| self.runner.clear())?;
         let (warnings, time) = (signs.warnings, start.elapsed());
         reporter.event(&Event::PhaseEnded { step, phase: name, warnings, time });
         if ended.status.success() {
             return Ok(());
         }
-        // A killed client does not end its container.
-        self.lease.remove_container();
+        self.runner.clear();
         let end = PhaseEnd {
             phase: name,
-            image: self.invocation.image,
-            engine: self.engine.kind.name(),
+            system: self.runner.system(),
+            builder: self.builder.name(),
             jobs: self.jobs,
             code: ended.status.code(),
             status: ended.status.to_string(),
@@ -290,8 +271,8 @@ impl Run<'_> {
 
     /// ccache's counts; `None` if the image's ccache cannot print them.
     fn counts(&self) -> Option<Counts> {
-        let args = self.invocation.args(&["ccache", "--print-stats"], false).ok()?;
-        let text = self.engine.output_inside(args, self.step, self.site.reporter);
+        let command = ["ccache", "--print-stats"];
+        let text = self.runner.output(&self.around, &command, (self.step, self.site.reporter));
         text.ok().map(|text| Counts::parse(&text))
     }
 
@@ -310,8 +291,8 @@ impl Run<'_> {
         let start = "[ -x /bin/bash ] && exec /bin/bash --norc -i; exec /bin/sh -i";
         let command = ["env", &script, "/bin/sh", "-c", start];
         self.site.reporter.with_terminal(&mut || {
-            if let Ok(args) = self.invocation.args(&command, true) {
-                let _ = self.engine.command(args).on_terminal();
+            if let Ok(program) = self.runner.program(&self.around, &command, true) {
+                let _ = program.on_terminal();
             }
         });
     }

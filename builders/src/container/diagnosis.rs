@@ -52,8 +52,9 @@ impl Signs {
 /// How a phase was run and ended.
 pub(super) struct PhaseEnd<'a> {
     pub(super) phase: &'a str,
-    pub(super) image: &'a str,
-    pub(super) engine: &'static str,
+    /// The image, or the root folder.
+    pub(super) system: &'a str,
+    pub(super) builder: &'static str,
     pub(super) jobs: usize,
     /// The exit code, as a shell shows it; `None` if a signal ended the engine's client.
     pub(super) code: Option<i32>,
@@ -88,8 +89,7 @@ pub(super) fn explain(end: &PhaseEnd<'_>, signs: &Signs, lines: Lines) -> Failur
         );
         (Class::Compile, message, help)
     } else if end.code == Some(ENGINE) && last_lines.last().is_some_and(own_words) {
-        let message = format!("{} cannot run the builder's container", end.engine);
-        (Class::Tool, message, format!("`{} info` and the log say more", end.engine))
+        cannot_run(end.builder)
     } else if let Some(failed) = signs.tests.failed() {
         let message = format!("phase {phase} failed: {failed}");
         (Class::Compile, message, AFTER_TESTS.into())
@@ -101,11 +101,20 @@ pub(super) fn explain(end: &PhaseEnd<'_>, signs: &Signs, lines: Lines) -> Failur
     }
     let mut failure = Failure::new(class, message).help(help);
     failure.command =
-        Some(format!("{} run ... {} /bin/sh -eu -c '...' {phase}", end.engine, end.image));
+        Some(format!("{} run ... {} /bin/sh -eu -c '...' {phase}", end.builder, end.system));
     failure.status = Some(end.status.clone());
     failure.last_lines = last_lines;
     failure.log = Some(end.log.clone());
     failure
+}
+
+fn cannot_run(builder: &str) -> (Class, String, String) {
+    if builder == "sandbox" {
+        let help = "`cargo xtask doctor` says whether this machine allows one";
+        return (Class::Tool, "the sandbox cannot be made ready".into(), help.into());
+    }
+    let message = format!("{builder} cannot run the builder's container");
+    (Class::Tool, message, format!("`{builder} info` and the log say more"))
 }
 
 const AFTER_TESTS: &str = "what the tests said is in the log if they print it (`make check VERBOSE=1`, \
@@ -145,8 +154,8 @@ mod tests {
         }
         let end = PhaseEnd {
             phase: "make",
-            image: "i",
-            engine: "podman",
+            system: "i",
+            builder: "podman",
             jobs: 4,
             code: Some(code),
             status: format!("exit status: {code}"),

@@ -32,18 +32,20 @@ const END: usize = 30;
 const LOCK: &str = "image.lock";
 /// The ABI table of the image, beside its Containerfile.
 const ABI: &str = "abi.toml";
-/// Files that a Containerfile does not use. The last two describe the root that is made without an engine.
-const NOT_COPIED: [&str; 4] = [LOCK, ABI, "image.toml", "root.lock"];
+/// Files that a Containerfile does not use. The last three describe the root that is made without an engine.
+const NOT_COPIED: [&str; 5] = [LOCK, ABI, "image.toml", "root.lock", "setup.sh"];
 
 /// A description of an image.
 #[derive(Clone, Debug)]
 pub struct Image {
     /// The name of its folder.
     pub name: String,
-    dir: PathBuf,
-    identity: Identity,
-    lock: Option<String>,
-    args: Vec<String>,
+    pub(super) dir: PathBuf,
+    pub(super) identity: Identity,
+    pub(super) lock: Option<String>,
+    /// The name of the file that the lock is from.
+    pub(super) lock_file: &'static str,
+    pub(super) args: Vec<String>,
 }
 
 impl Image {
@@ -68,7 +70,7 @@ impl Image {
         }
         let lock = read_lock(&dir)?;
         let (name, identity, args) = (name.to_owned(), key.identify(), args.to_vec());
-        Ok(Self { name, identity, lock, args, dir })
+        Ok(Self { name, identity, lock, lock_file: LOCK, args, dir })
     }
 
     /// Its key, which does not depend on image.lock.
@@ -84,10 +86,14 @@ impl Image {
     /// Adds the image and image.lock to the key of a compile.
     pub fn add_to(&self, key: KeyBuilder) -> KeyBuilder {
         let lock = self.lock().unwrap_or_default();
-        key.identity("image", &self.identity).text_of("image.lock", lock, &self.dir.join(LOCK))
+        key.identity("image", &self.identity).text_of(
+            self.lock_file,
+            lock,
+            &self.dir.join(self.lock_file),
+        )
     }
 
-    /// The content of image.lock, if there is one.
+    /// The content of image.lock, or the key of root.lock, if there is one.
     pub fn lock(&self) -> Option<&str> {
         self.lock.as_deref()
     }

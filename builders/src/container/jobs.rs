@@ -19,17 +19,33 @@ pub(super) fn local(engine: &Engine) -> usize {
     fitting(cores.min(engine.cores), memory)
 }
 
+/// The number of jobs for a build in the sandbox.
+pub(super) fn here() -> usize {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let limit = cgroup_limit(Path::new("/sys/fs/cgroup")).unwrap_or(u64::MAX);
+    // Without /proc, a guess must do: one.
+    fitting(cores, available().unwrap_or(0).min(limit))
+}
+
+/// All memory of this machine, or as much of it as control groups allow, with what can be swapped out.
+pub(super) fn all_memory() -> u64 {
+    let meminfo = fs_err::read_to_string("/proc/meminfo").unwrap_or_default();
+    let parts = ["MemTotal:", "SwapTotal:"].map(|name| field(&meminfo, name));
+    let all = parts[0].map_or(u64::MAX, |memory| memory + parts[1].unwrap_or(0));
+    all.min(cgroup_limit(Path::new("/sys/fs/cgroup")).unwrap_or(u64::MAX))
+}
+
 fn fitting(cores: usize, memory: u64) -> usize {
     cores.min((memory / PER_JOB) as usize).max(1)
 }
 
 /// Available memory, as the kernel estimates it.
 fn available() -> Option<u64> {
-    field(&fs_err::read_to_string("/proc/meminfo").ok()?)
+    field(&fs_err::read_to_string("/proc/meminfo").ok()?, "MemAvailable:")
 }
 
-fn field(meminfo: &str) -> Option<u64> {
-    let line = meminfo.lines().find_map(|l| l.strip_prefix("MemAvailable:"))?;
+fn field(meminfo: &str, name: &str) -> Option<u64> {
+    let line = meminfo.lines().find_map(|l| l.strip_prefix(name))?;
     Some(line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()? * 1024)
 }
 
@@ -63,7 +79,8 @@ mod tests {
         assert_eq!(fitting(8, 64_000_000_000), 8);
         assert_eq!(fitting(8, 4_000_000_000), 2);
         assert_eq!(fitting(8, 100_000_000), 1);
-        assert_eq!(field("MemFree: 1 kB\nMemAvailable:   2048 kB\n"), Some(2_097_152));
+        let meminfo = "MemFree: 1 kB\nMemAvailable:   2048 kB\n";
+        assert_eq!(field(meminfo, "MemAvailable:"), Some(2_097_152));
     }
 
     #[test]

@@ -14,9 +14,10 @@ mod image;
 mod invocation;
 mod jobs;
 mod lease;
-mod mount;
 mod mounts;
+mod rooted;
 mod roots;
+mod runner;
 mod user;
 
 /// The build tree in the folder of a compile's result.
@@ -34,3 +35,4 @@ pub use engine::{BuiltImage, Engine, EngineKind};
 pub use image::Image;
 pub use lease::sweep;
 pub use roots::{BUILD_ROOT, SOURCE_ROOT, STAGE_ROOT};
+pub use runner::{Builder, BuilderKind, BuiltRoot};

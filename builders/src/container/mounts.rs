@@ -4,9 +4,9 @@
 use std::{ffi::OsString, path::Path};
 
 use super::{
-    ccache::Trust, engine::BuiltImage, engine::Engine, invocation::limits, lease::Lease,
-    mount::Mount, user::User,
+    ccache::Trust, engine::BuiltImage, engine::Engine, invocation::limits, lease::Lease, user::User,
 };
+use crate::mount::Mount;
 use base::failure::{Class, Classify, Failure, Result};
 
 /// All folders of a build.

@@ -7,7 +7,8 @@ use std::{
 
 use rustix::process::{getegid, geteuid};
 
-use super::{engine::Engine, mount::Mount};
+use super::engine::Engine;
+use crate::mount::Mount;
 use base::failure::{Class, Classify, Result};
 
 /// Ids of a user in the container.
@@ -17,15 +18,15 @@ pub(super) struct User {
     pub(super) gid: u32,
 }
 
-/// The ids of `builder` in the images. They are also used if root runs xtask, since a build must not run as root.
-const BUILDER: User = User { uid: 1000, gid: 1000 };
-
 impl User {
+    /// The ids of `builder` in the images. They are also used if root runs xtask, since a build must not run as root.
+    pub(super) const BUILDER: Self = Self { uid: 1000, gid: 1000 };
+
     /// The ids for a build: those of the user who runs xtask if the container shares folders with this machine, since
     /// files that the build makes have its ids.
     pub(super) fn of(engine: &Engine) -> Self {
         let invoker = Self { uid: geteuid().as_raw(), gid: getegid().as_raw() };
-        if !engine.shares_folders || invoker.uid == 0 { BUILDER } else { invoker }
+        if !engine.shares_folders || invoker.uid == 0 { Self::BUILDER } else { invoker }
     }
 
     /// `/etc/passwd`, `/etc/group` and `/etc/hosts` of the container: engines write different ones, and some write

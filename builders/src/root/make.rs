@@ -9,11 +9,15 @@ use el7rpm::{
     unpack::{Tree, TreeSummary, in_order},
 };
 
-use super::{description::Description, lockfile::Lock, packages};
+use super::{
+    description::Description,
+    lockfile::{LOCK, Lock},
+    packages,
+};
 use base::{
     disk::{remove_folder, sync, sync_all},
     events::{Event, Reporter},
-    failure::{Class, Classify, Result, Trouble},
+    failure::{Class, Classify, Failure, Result, Trouble},
     key::{Key, KeyBuilder},
 };
 use sources::Fetcher;
@@ -32,6 +36,29 @@ pub struct Root {
 const SUMMARY: &str = "summary.json";
 const TREE: &str = "tree";
 
+/// The lock of an image, if it exists.
+///
+/// # Errors
+/// [`Class::Source`] if it was made from another image.toml, or as for [`Lock::load`].
+pub fn lock_of(description: &Description) -> Result<Option<Lock>> {
+    let lock = Lock::load(&description.dir)?;
+    if lock.as_ref().is_none_or(|lock| lock.description == description.sha256) {
+        return Ok(lock);
+    }
+    let name = &description.name;
+    let message = format!("containers/{name}/{LOCK} was made from another image.toml");
+    let help = format!("`cargo xtask lock {name}` writes it again");
+    Err(Failure::new(Class::Source, message).help(help))
+}
+
+/// The last step of making a root.
+pub struct LastStep<'a> {
+    /// The identity of what it does. Roots with other last steps are kept apart.
+    pub key: &'a Key,
+    /// Does it, in this folder.
+    pub run: &'a dyn Fn(&Path) -> Result<()>,
+}
+
 /// Makes the root of a lock in the folder `roots`, unless it is there.
 ///
 /// # Errors
@@ -43,8 +70,13 @@ pub fn make(
     fetcher: &Fetcher<'_>,
     roots: &Path,
     step: &str,
+    last: Option<&LastStep<'_>>,
 ) -> Result<Root, Trouble> {
-    let key = key(description, lock)?;
+    let mut key = key_of(description, lock)?;
+    if let Some(last) = last {
+        let both = KeyBuilder::new("root with a last step", 1).step("root", "the root", &key);
+        key = both.step("last step", "the last step", last.key).finish();
+    }
     let place = roots.join(key.to_string());
     let existing = |summary| Root { tree: place.join(TREE), was_there: true, summary };
     if let Some(summary) = read_summary(&place)? {
@@ -61,7 +93,11 @@ pub fn make(
     for folder in [&unfinished, &place] {
         remove_folder(folder)?;
     }
-    let summary = unpack(&rpms, &unfinished).inspect_err(|_| {
+    let made = unpack(&rpms, &unfinished).and_then(|summary| {
+        last.map_or(Ok(()), |last| (last.run)(&unfinished.join(TREE)))?;
+        Ok(summary)
+    });
+    let summary = made.inspect_err(|_| {
         let _ = remove_folder(&unfinished);
     })?;
     sync_all(&unfinished)?;
@@ -71,7 +107,10 @@ pub fn make(
 }
 
 /// The key of the root: its packages, and by which key each must be signed. The addresses make no difference.
-fn key(description: &Description, lock: &Lock) -> Result<Key> {
+///
+/// # Errors
+/// [`Class::Source`] if the lock does not fit the description.
+pub fn key_of(description: &Description, lock: &Lock) -> Result<Key> {
     let mut text = String::new();
     for package in &lock.packages {
         let fingerprint = &description.key_of(package)?.fingerprint;

@@ -98,7 +98,7 @@ impl CompileInContainer {
     }
 
     pub(super) fn run(&self, step: &Step, context: &Context<'_>) -> Result<(), Trouble> {
-        let (engine, image) = self.image.built(&step.name, context)?;
+        let builder = self.image.built(&step.name, context)?;
         let scratch = context.cache.scratch()?;
         let unpacked =
             |sources: &[Prerequisite<Fetch>]| -> Result<Vec<(String, PathBuf)>, Trouble> {
@@ -124,7 +124,7 @@ impl CompileInContainer {
             options: context.compile_options,
         };
         context.cache.make(Kind::Compile, &step.key, |out| {
-            compile.run(&engine, &image, &context.site(), &step.name, out)
+            compile.run(&builder, &context.site(), &step.name, out)
         })?;
         Ok(())
     }

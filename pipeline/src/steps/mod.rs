@@ -26,7 +26,7 @@ pub use container::CompileInContainer;
 pub use fetch::{Fetch, FetchedSources};
 pub use host::CompileCrate;
 pub use id::{PerStep, StepId};
-pub use image::{BuildImage, Images};
+pub use image::{BuildImage, BuilderChoice, Images};
 pub use library::AddLibrary;
 pub(crate) use package::roots;
 pub use package::{PackageResult, WritePackage};

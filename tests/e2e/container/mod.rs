@@ -10,5 +10,5 @@ mod farm;
 mod image;
 mod remote;
 mod stopped;
-mod terminal;
+pub mod terminal;
 pub mod yard;

@@ -1,19 +1,19 @@
 //! On a terminal: bars, a shell where a build failed, and Ctrl-C as it is typed.
 
-use std::process::Command;
+use std::{path::Path, process::Command};
 
 use super::yard::{MAKE, Yard, have, units};
 use crate::support;
 
 /// Runs xtask on a terminal of its own and talks to it: waits for the first text of each pair,
 /// then types the second. Returns what was on the terminal; the exit code is its last line.
-fn conversation(yard: &Yard, args: &[&str], talk: &[(&str, &str)]) -> String {
+pub fn conversation(run: &Command, dir: &Path, talk: &[(&str, &str)]) -> String {
     const SCRIPT: &str = r#"
 import json, os, pty, sys
 talk, program = json.loads(sys.argv[1]), sys.argv[2:]
 pid, terminal = pty.fork()
 if pid == 0:
-    os.execv(program[0], program)
+    os.execvp(program[0], program)
 seen, start = b"", 0
 while True:
     try:
@@ -29,12 +29,11 @@ while True:
 code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 sys.stdout.write(seen.decode(errors="replace") + f"\n{code}")
 "#;
-    let run = yard.xtask(args);
     let mut python = Command::new("python3");
     python.args(["-c", SCRIPT, &serde_json::to_string(talk).unwrap()]);
     python.arg(run.get_program()).args(run.get_args()).env("TERM", "xterm");
     python.envs(run.get_envs().filter_map(|(k, v)| Some((k, v?))));
-    support::ok(python.current_dir(yard.checkout.dir.path()))
+    support::ok(python.current_dir(dir))
 }
 
 #[test]
@@ -51,7 +50,11 @@ fn a_shell_opens_where_the_build_failed() {
         ("== tiny done half builder builder 3 ==", "sh -eu -c \"$PHASE\"\r"),
         ("no such luck", "exit\r"),
     ];
-    let seen = conversation(&yard, &["rpm", "--compile-jobs", "3", "--shell-on-failure"], &talk);
+    let seen = conversation(
+        &yard.xtask(&["rpm", "--compile-jobs", "3", "--shell-on-failure"]),
+        yard.checkout.dir.path(),
+        &talk,
+    );
     assert!(seen.contains("== tiny done half builder builder 3 =="), "{seen}");
     // Shown before the shell, printed again in it, and at the end.
     assert!(seen.matches("error: no such luck").count() >= 3, "{seen}");
@@ -60,7 +63,8 @@ fn a_shell_opens_where_the_build_failed() {
     assert_eq!(yard.containers().len(), 0);
     // A build that works opens none, and where there is no terminal it is said.
     yard.spec("tiny", "", &[("make", "mkdir -p $STAGE/usr/share/tiny")]);
-    let seen = conversation(&yard, &["rpm", "--shell-on-failure"], &[]);
+    let seen =
+        conversation(&yard.xtask(&["rpm", "--shell-on-failure"]), yard.checkout.dir.path(), &[]);
     assert!(seen.ends_with("\n0"), "{seen}");
     yard.spec("tiny", "", &[("make", "false")]);
     let (code, message) = yard.fails(&["rpm", "--shell-on-failure"]);
@@ -76,7 +80,8 @@ fn bars_show_the_phase_its_warnings_and_its_last_line_and_ctrl_c_leaves_them_in_
     let make = "echo 'x.cpp:1:1: warning: dubious'; echo 'x.cpp:2:1: warning: odd'\n\
                 echo standing; mkfifo still; cat still";
     let yard = Yard::new(&[("make", make)]);
-    let seen = conversation(&yard, &["rpm"], &[("standing", "\u{3}")]);
+    let seen =
+        conversation(&yard.xtask(&["rpm"]), yard.checkout.dir.path(), &[("standing", "\u{3}")]);
     assert!(seen.contains("compile tiny: make"), "{seen}");
     assert!(seen.contains("(2 warnings) standing"), "{seen}");
     let end = seen.split("SIGINT: stopping; what is done is kept").nth(1).unwrap();

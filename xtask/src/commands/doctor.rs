@@ -17,6 +17,7 @@ use builders::{
     container::{Engine, Image},
     pinned_rust,
     rust::{self, Rust},
+    sandbox::Sandbox,
     target::Target,
     toolchain,
     tools::{Zig, pip_version},
@@ -34,6 +35,7 @@ pub(super) fn run(workspace: &Workspace, json: bool) -> Result<()> {
         key(workspace),
         gpg(),
         git(workspace),
+        sandbox(),
     ];
     checks.extend(builder(workspace));
     let all = checks.len();
@@ -156,6 +158,17 @@ fn gpg() -> CheckObject {
     match on_path("gpg") {
         Some(path) => check("gpg", State::Ok, path.display().to_string()),
         None => check("gpg", State::Note, "not there; only --gpg-key needs it"),
+    }
+}
+
+/// Whether `--builder sandbox` can be used.
+fn sandbox() -> CheckObject {
+    match Sandbox::find() {
+        Ok(_) => check("sandbox", State::Ok, "--builder sandbox: this machine allows it"),
+        Err(failure) => {
+            let help = failure.help.as_deref().unwrap_or_default();
+            check("sandbox", State::Note, format!("{}: {help}", failure.message))
+        }
     }
 }
 

@@ -10,6 +10,7 @@ mod lock;
 mod plan;
 mod root;
 mod rpm;
+pub(crate) mod sandbox;
 mod unpack;
 mod verify;
 
@@ -52,6 +53,8 @@ fn carry_out(cli: Cli, passphrase: &Passphrase, reporter: &dyn Reporter) -> Resu
         Command::Doctor => doctor::run(&checkout()?, json),
         Command::Bench(args) => bench::run(&args, &checkout()?, reporter, json),
         Command::BenchWrite(args) => bench::write(&args),
+        // main has carried it out.
+        Command::Sandbox(_) => Ok(()),
         Command::Clean(args) => clean::run(&args, &checkout()?, reporter, json),
     }
 }

@@ -22,24 +22,18 @@ pub(super) fn run(
     let fetcher = fetcher(args, workspace, &store, reporter);
     let roots = workspace.shared().join("roots");
     let step = format!("root {}", description.name);
-    let root = root::make(&description, &lock, &fetcher, &roots, &step).map_err(failure)?;
+    let root = root::make(&description, &lock, &fetcher, &roots, &step, None).map_err(failure)?;
     show(&description.name, &root, json);
     Ok(())
 }
 
 fn lock_of(description: &Description) -> Result<Lock> {
     let name = &description.name;
-    let Some(lock) = Lock::load(&description.dir)? else {
+    root::lock_of(description)?.ok_or_else(|| {
         let message = format!("there is no containers/{name}/{LOCK}");
         let help = format!("`cargo xtask lock {name}` writes it; commit it");
-        return Err(Failure::new(Class::Source, message).help(help));
-    };
-    if lock.description != description.sha256 {
-        let message = format!("containers/{name}/{LOCK} was made from another image.toml");
-        let help = format!("`cargo xtask lock {name}` writes it again");
-        return Err(Failure::new(Class::Source, message).help(help));
-    }
-    Ok(lock)
+        Failure::new(Class::Source, message).help(help)
+    })
 }
 
 fn show(image: &str, root: &Root, json: bool) {

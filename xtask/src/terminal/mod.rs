@@ -75,6 +75,12 @@ pub(crate) fn failure(failure: &Failure, as_json: bool) {
     }
 }
 
+/// The failure of a process of the sandbox, in the form that container engines have for theirs.
+pub(crate) fn sandbox_failure(failure: &Failure) {
+    let help = failure.help.as_ref().map(|help| format!(" ({help})")).unwrap_or_default();
+    let _ = writeln!(std::io::stderr(), "Error: {}{help}", plain(&failure.message));
+}
+
 /// Prints each event as a JSON object on a line.
 struct Json;
 

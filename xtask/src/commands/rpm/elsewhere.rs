@@ -112,8 +112,8 @@ fn hand_on(command: &mut Program, args: &RpmArgs) -> Result<()> {
     for arg in &args.builder.image_args {
         command.arg("--image-arg").arg(arg);
     }
-    if let Some(engine) = args.builder.builder {
-        command.arg("--builder").arg(engine.name());
+    if let Some(builder) = args.builder.builder {
+        command.arg("--builder").arg(builder.name());
     }
     Ok(())
 }

@@ -24,7 +24,7 @@ use base::{
     workspace::Workspace,
 };
 use builders::{
-    container::Engine,
+    container::{BuilderKind, Engine, EngineKind},
     odd_paths, pinned_rust,
     toolchain::{self, Toolchain},
 };
@@ -117,12 +117,24 @@ fn before_the_work(args: &RpmArgs, specs: &[Spec], workspace: &Workspace) -> Res
     let crates = builds.iter().any(|build| matches!(build, Build::Crate(_)));
     let containers = builds.iter().any(|build| matches!(build, Build::Container(_)));
     // Without an engine nothing is compiled, with whatever path.
-    let shares = || Engine::find(args.builder.builder).map_or(true, |e| e.shares_folders);
+    let shares = || match args.builder.builder {
+        Some(BuilderKind::Sandbox) => true,
+        Some(BuilderKind::Engine(kind)) => shares_folders(Some(kind)),
+        None => shares_folders(None),
+    };
+    if args.builder.distcc.is_some() && args.builder.builder == Some(BuilderKind::Sandbox) {
+        return Err(Failure::new(Class::Usage, "the sandbox has no network, which --distcc needs")
+            .help("--builder podman, or docker"));
+    }
     odd_paths::check(workspace, crates, containers, shares)?;
     match args.release && crates {
         true => pinned_rust::of_release(workspace),
         false => Ok(toolchain::PRESENT.clone()),
     }
+}
+
+fn shares_folders(kind: Option<EngineKind>) -> bool {
+    Engine::find(kind).map_or(true, |engine| engine.shares_folders)
 }
 
 fn no_release_key() -> Failure {

@@ -18,7 +18,8 @@ use base::{
     workspace::Workspace,
 };
 use builders::{
-    container::{self, Options},
+    container::{self, BuilderKind, Options},
+    sandbox::Sandbox,
     toolchain::Toolchain,
 };
 use pipeline::{
@@ -28,7 +29,7 @@ use pipeline::{
     keys::Keys,
     plan::Plan,
     schedule::{self, Done, Ended, OnFailure, Task},
-    steps::{Context, FetchedSources, Images, PerStep, Step, StepId, Threads, Work},
+    steps::{BuilderChoice, Context, FetchedSources, Images, PerStep, Step, StepId, Threads, Work},
 };
 use sources::{Fetcher, Store};
 
@@ -42,6 +43,8 @@ pub(super) struct Session<'a> {
     pub(super) cache: Cache,
     store: Store,
     images: Images,
+    /// Whether compiles run in the sandbox.
+    sandbox: bool,
     fetched: FetchedSources,
     compile_options: Options,
     durations: Durations,
@@ -74,6 +77,7 @@ impl<'a> Session<'a> {
         // Programs of a killed run could still write into the folders of this run.
         container::sweep(workspace);
         process::record_programs_in(workspace);
+        let choice = choice(builder.builder, reporter);
         Ok(Self {
             args,
             workspace,
@@ -82,7 +86,8 @@ impl<'a> Session<'a> {
             toolchain,
             cache: Cache::open(workspace)?,
             store: Store::open(workspace)?,
-            images: Images::new(builder.builder),
+            images: Images::new(choice),
+            sandbox: matches!(choice, BuilderChoice::Sandbox(_)),
             fetched: FetchedSources::default(),
             compile_options: Options {
                 jobs: builder.compile_jobs,
@@ -109,6 +114,7 @@ impl<'a> Session<'a> {
             release: self.args.release,
             toolchain: self.toolchain,
             farm: self.args.builder.distcc.is_some(),
+            sandbox: self.sandbox,
             image_args: &self.args.builder.image_args,
             ..Circumstances::plain(self.workspace, &self.args.packages, &fingerprint, &fetcher)?
         };
@@ -198,7 +204,7 @@ impl<'a> Session<'a> {
         };
         let can_begin = |step: &&Step| !step.needs.iter().any(|n| is_out_of_reach(&plan.steps[*n]));
         let rest: Vec<_> = plan.steps.iter().filter(|s| s.is_long()).filter(can_begin).collect();
-        if rest.is_empty() || !self.images.has_engine() { Vec::new() } else { rest }
+        if rest.is_empty() || !self.images.has_builder() { Vec::new() } else { rest }
     }
 
     fn ready<'p>(&self, plan: &'p Plan, earlier: &Earlier, rest: &[&'p Step]) -> Ready<'p> {
@@ -293,6 +299,24 @@ impl<'a> Session<'a> {
 }
 
 /// The failure for a release whose image had no image.lock: nobody has checked the image's packages.
+/// The builder that was asked for. If this machine allows no sandbox, the run goes on with an engine.
+fn choice(asked: Option<BuilderKind>, reporter: &dyn Reporter) -> BuilderChoice {
+    match asked {
+        None => BuilderChoice::Engine(None),
+        Some(BuilderKind::Engine(kind)) => BuilderChoice::Engine(Some(kind)),
+        Some(BuilderKind::Sandbox) => match Sandbox::find() {
+            Ok(sandbox) => BuilderChoice::Sandbox(sandbox),
+            Err(failure) => {
+                let help = failure.help.as_deref().unwrap_or_default();
+                let message =
+                    format!("{} ({help}); podman or docker compiles instead", failure.message);
+                reporter.event(&Event::Note { message: &message });
+                BuilderChoice::Engine(None)
+            }
+        },
+    }
+}
+
 fn no_lock(image: &str) -> Failure {
     let message =
         format!("containers/{image}/image.lock was missing: nobody has seen what is in it");

@@ -1,0 +1,289 @@
+//! `rpm --builder sandbox`: the root of a lock, made ready by setup.sh, and compiles in it.
+
+use std::{os::unix::fs::MetadataExt, process::Command};
+
+use serde_json::Value;
+
+use crate::{
+    checkout::{Checkout, built},
+    container::terminal::conversation,
+    support,
+};
+
+/// The packages of the root: busybox, and accounts.
+const SYSTEM: &str = r#"
+[package.system]
+version = "1.0"
+release = "1"
+license = "x"
+arch = "x86_64"
+summary = "Made for a test"
+assets = [
+  { source = "busybox", dest = "/bin/busybox", mode = "0755" },
+  LINKS
+  { source = "accounts", dest = "/etc/passwd" },
+  { source = "accounts", dest = "/etc/group" },
+  { source = "accounts", dest = "/etc/hosts" },
+  { source = "accounts", dest = "/usr/libexec/accounts" },
+]
+[[changelog]]
+date = 2026-11-22
+author = "A <a@localhost> - 1-1"
+text = ["First"]
+"#;
+
+const SETUP: &str = "cp -R /src/image/builder /usr/libexec/builder\n\
+    chmod -R 755 /usr/libexec/builder; date > /etc/set-up; echo set up for the sandbox\n";
+
+struct Yard {
+    checkout: Checkout,
+    is_user: bool,
+}
+
+fn yards(test: &str) -> Vec<Yard> {
+    if !support::have(test, &["busybox", "setpriv", "chown"]) {
+        return Vec::new();
+    }
+    let all = if support::is_root() { vec![false, true] } else { vec![false] };
+    all.into_iter().map(Yard::new).collect()
+}
+
+impl Yard {
+    /// A root of busybox, and the package `tiny` that is compiled in it.
+    fn new(is_user: bool) -> Self {
+        let checkout = Checkout::empty();
+        let busybox = support::ok(Command::new("sh").args(["-c", "command -v busybox"]));
+        checkout.write("specs/system/busybox", fs_err::read(busybox.trim()).unwrap());
+        let text = SYSTEM.to_owned();
+        let applets = [
+            "sh", "env", "grep", "mkdir", "cp", "cat", "chmod", "date", "id", "ls", "sort",
+            "touch", "hostname", "sleep", "kill", "nc",
+        ];
+        let links: String = applets
+            .map(|name| format!("  {{ dest = \"/bin/{name}\", link = \"busybox\" }},\n"))
+            .concat();
+        let text = text.replace("  LINKS\n", &links);
+        checkout.write("specs/system/package.toml", text);
+        checkout.write("specs/system/accounts", "\n");
+        checkout.ok(&["rpm"]);
+        fs_err::rename(checkout.path("dist/el7"), checkout.path("repository")).unwrap();
+        fs_err::remove_dir_all(checkout.path("specs/system")).unwrap();
+        let repository = checkout.path("repository");
+        let (key, urls) = (repository.join("RPM-GPG-KEY-mesos-calico"), repository.display());
+        let description = format!(
+            "[key.ours]\nfingerprint = '{}'\nurls = ['file://{}']\n\
+             [repository.made]\nurls = ['file://{urls}']\nkey = 'ours'\nsigned-metadata = true\n\
+             [[want]]\npackages = ['system']\nwhy = 'a test'\n",
+            fingerprint(),
+            key.display(),
+        );
+        checkout.write("containers/made/image.toml", description);
+        checkout.write("containers/made/setup.sh", SETUP);
+        checkout
+            .write("containers/made/builder/bin/tool", "#!/bin/sh\necho a tool of the builder\n");
+        let own = Self { checkout, is_user };
+        own.spec("mkdir -p $STAGE/usr/share/tiny; cat $SRC/text > $STAGE/usr/share/tiny/text");
+        own.checkout.write("specs/tiny/src/text", "text\n");
+        own
+    }
+
+    fn spec(&self, script: &str) {
+        let text = format!(
+            "[source.tiny]\npath = \"src\"\n[build]\nimage = \"made\"\n\
+             [[build.phase]]\nname = \"make\"\nrun = '''\n{script}\n'''\n\
+             [package.tiny]\nversion = \"1.0\"\nsummary = \"Tiny\"\nlicense = \"MIT\"\n\
+             assets = [{{ staged = \"/usr/share/tiny\" }}]\n\
+             [[changelog]]\ndate = 2026-11-22\nauthor = \"A <a@localhost> - 1-1\"\ntext = [\"t\"]\n"
+        );
+        self.checkout.write("specs/tiny/package.toml", text);
+    }
+
+    fn xtask(&self, args: &[&str]) -> Command {
+        if !self.is_user {
+            return self.checkout.xtask(args);
+        }
+        self.checkout.for_everybody();
+        self.checkout.as_user(args)
+    }
+
+    fn ok(&self, args: &[&str]) -> String {
+        support::ok(&mut self.xtask(args))
+    }
+
+    fn fails(&self, args: &[&str]) -> (i32, String) {
+        self.checkout.code_and_text(&support::run(&mut self.xtask(args)))
+    }
+
+    fn events(&self) -> Vec<Value> {
+        let text = self.ok(&["--json", "rpm", "--builder", "sandbox"]);
+        text.lines().map(|l| serde_json::from_str(l).unwrap()).collect()
+    }
+
+    /// A file of the last compile's build folder.
+    fn text(&self, name: &str) -> String {
+        let compiles = self.checkout.path("target/xtask/cache/compile");
+        let paths =
+            fs_err::read_dir(compiles).unwrap().map(|e| e.unwrap().path().join("build").join(name));
+        let mut found: Vec<_> = paths.filter(|path| path.exists()).collect();
+        found.sort_by_key(|p| fs_err::metadata(p).unwrap().modified().unwrap());
+        fs_err::read_to_string(found.pop().unwrap()).unwrap()
+    }
+}
+
+fn fingerprint() -> String {
+    use el7rpm::openpgp::Signer;
+    support::key("a").certificate().fingerprint()
+}
+
+#[test]
+fn a_package_is_compiled_in_the_root_of_the_lock() {
+    for yard in yards("--builder sandbox") {
+        yard.ok(&["lock", "made"]);
+        let look = "mkdir -p $STAGE/usr/share/tiny; cat $SRC/text > $STAGE/usr/share/tiny/text\n\
+            cd $BUILD; env | grep -v SHLVL | sort > env; id -u > id; tool > tool; cat /etc/set-up > set-up; cat /etc/passwd > passwd";
+        yard.spec(look);
+        let events = yard.events();
+        assert!(built(&events).contains(&"compile tiny".to_owned()), "{events:?}");
+        assert_eq!(
+            (yard.text("id"), yard.text("tool")),
+            ("1000\n".into(), "a tool of the builder\n".into())
+        );
+        assert!(yard.text("passwd").contains("builder:x:1000:1000:"));
+        assert!(!yard.text("set-up").is_empty());
+        let env = yard.text("env");
+        let names: Vec<_> =
+            env.lines().filter_map(|l| l.split_once('=')).map(|(name, _)| name).collect();
+        assert_eq!(
+            names,
+            [
+                "BUILD",
+                "CCACHE_COMPILERCHECK",
+                "CCACHE_DIR",
+                "CCACHE_MAXSIZE",
+                "HOME",
+                "JOBS",
+                "LC_ALL",
+                "LOGNAME",
+                "NAME",
+                "OLDPWD",
+                "PATH",
+                "PWD",
+                "SOURCE_DATE_EPOCH",
+                "SRC",
+                "STAGE",
+                "SWITCHES",
+                "TZ",
+                "USER",
+                "VERSION"
+            ]
+        );
+        // The results belong to the user.
+        let owner = fs_err::metadata(yard.checkout.path("dist/el7/tiny-1.0-1.el7.x86_64.rpm"))
+            .unwrap()
+            .uid();
+        assert_eq!(owner, if yard.is_user { 65534 } else { own_uid() });
+        yard.ok(&["verify"]);
+        // Nothing is to be done again, and without a network the root is there.
+        let again = yard.ok(&["rpm", "--builder", "sandbox", "--offline"]);
+        assert!(!again.contains("compile tiny"), "{again}");
+        // Another last step makes another root.
+        yard.checkout.write("containers/made/setup.sh", format!("{SETUP}echo more\n"));
+        assert!(built(&yard.events()).contains(&"compile tiny".to_owned()));
+    }
+}
+
+fn own_uid() -> u32 {
+    fs_err::metadata("/proc/self").unwrap().uid()
+}
+
+#[test]
+fn without_a_lock_the_packages_are_held_back() {
+    for yard in yards("--builder sandbox without a lock") {
+        let (code, text) = yard.fails(&["rpm", "--builder", "sandbox"]);
+        assert_eq!(code, 11, "{text}");
+        assert!(text.contains("containers/made/root.lock is not there"), "{text}");
+        assert!(text.contains("cargo xtask lock made"), "{text}");
+    }
+}
+
+#[test]
+fn a_last_step_that_fails_leaves_no_root() {
+    for yard in yards("setup.sh that fails") {
+        yard.ok(&["lock", "made"]);
+        yard.checkout.write(
+            "containers/made/setup.sh",
+            "echo half > /etc/half\necho no such luck >&2\nexit 3\n",
+        );
+        let (code, text) = yard.fails(&["rpm", "--builder", "sandbox"]);
+        assert_eq!(code, 5, "{text}");
+        assert!(text.contains("containers/made/setup.sh failed in the new root"), "{text}");
+        assert!(text.contains("no such luck"), "{text}");
+        yard.checkout.write("containers/made/setup.sh", SETUP);
+        yard.ok(&["rpm", "--builder", "sandbox"]);
+    }
+}
+
+#[test]
+fn a_phase_that_fails_says_so() {
+    for yard in yards("a failing phase in the sandbox") {
+        yard.ok(&["lock", "made"]);
+        yard.spec("echo 'x.cpp:1:1: error: no such luck'; exit 3");
+        let (code, text) = yard.fails(&["rpm", "--builder", "sandbox"]);
+        assert_eq!(code, 6, "{text}");
+        assert!(text.contains("phase make failed"), "{text}");
+        assert!(text.contains("error: no such luck"), "{text}");
+        assert!(text.contains("sandbox run ... containers/made"), "{text}");
+        let (code, text) = yard.fails(&["rpm", "--builder", "sandbox", "--distcc", "127.0.0.1/1"]);
+        assert_eq!(code, 2, "{text}");
+    }
+}
+
+#[test]
+fn a_shell_opens_where_the_phase_failed() {
+    for yard in yards("--shell-on-failure in the sandbox") {
+        if !support::have("--shell-on-failure in the sandbox", &["python3"]) {
+            return;
+        }
+        yard.ok(&["lock", "made"]);
+        yard.spec("echo half > half; echo 'x.cpp:1:1: error: no such luck'; exit 3");
+        let run = yard.xtask(&["rpm", "--builder", "sandbox", "--shell-on-failure"]);
+        let talk = [
+            ("a shell in the builder", ""),
+            ("$ ", "echo == $NAME $(cat half) $(id -u) $(hostname) ==\r"),
+            ("== tiny half 1000 builder ==", "sh -eu -c \"$PHASE\"\r"),
+            ("no such luck", "exit\r"),
+        ];
+        let seen = conversation(&run, yard.checkout.dir.path(), &talk);
+        assert!(seen.contains("phase make failed"), "{seen}");
+        assert!(seen.ends_with("\n6"), "{seen}");
+    }
+}
+
+#[test]
+fn a_machine_that_forbids_it_is_told_which_switch() {
+    let all = yards("a machine without user namespaces");
+    if all.is_empty() || !support::have("a machine without user namespaces", &["unshare"]) {
+        return;
+    }
+    let yard = &all[all.len() - 1];
+    yard.ok(&["lock", "made"]);
+    let run = |args: &[&str]| {
+        let xtask = yard.checkout.xtask(args);
+        let mut forbidden = Command::new("unshare");
+        forbidden.args(["--user", "--map-root-user", "sh", "-c"]);
+        forbidden.arg("echo 0 > /proc/sys/user/max_user_namespaces; exec \"$@\"").arg("sh");
+        forbidden.arg(xtask.get_program()).args(xtask.get_args());
+        forbidden.envs(xtask.get_envs().filter_map(|(k, v)| Some((k, v?)))).env("PATH", "/bin");
+        let output = support::run(&mut forbidden);
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        text(&output.stdout) + &text(&output.stderr)
+    };
+    if yard.is_user {
+        support::ok(Command::new("chown").args(["-R", "0:0"]).arg(yard.checkout.dir.path()));
+    }
+    let doctor = run(&["doctor"]);
+    assert!(doctor.contains("sysctl -w user.max_user_namespaces=15000"), "{doctor}");
+    let rpm = run(&["rpm", "--builder", "sandbox"]);
+    assert!(rpm.contains("podman or docker compiles instead"), "{rpm}");
+    assert!(rpm.contains("user.max_user_namespaces"), "{rpm}");
+}

@@ -1,0 +1,7 @@
+//! The sandbox itself, by the hidden command that it consists of: as root, and as an ordinary user.
+
+mod builds;
+mod ends;
+mod holds;
+mod room;
+mod works;
