@@ -9,6 +9,6 @@ mod failures;
 mod farm;
 mod image;
 mod remote;
-mod stopped;
+pub mod stopped;
 pub mod terminal;
 pub mod yard;

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::{
     checkout::{Checkout, built},
-    container::terminal::conversation,
+    container::{stopped::until, terminal::conversation},
     support,
 };
 
@@ -34,6 +34,11 @@ text = ["First"]
 
 const SETUP: &str = "cp -R /src/image/builder /usr/libexec/builder\n\
     chmod -R 755 /usr/libexec/builder; date > /etc/set-up; echo set up for the sandbox\n";
+
+/// The script of the package `tiny`.
+const TINY: &str = "mkdir -p $STAGE/usr/share/tiny; cat $SRC/text > $STAGE/usr/share/tiny/text";
+
+const RPM: [&str; 4] = ["--json", "rpm", "--builder", "sandbox"];
 
 struct Yard {
     checkout: Checkout,
@@ -82,7 +87,7 @@ impl Yard {
         checkout
             .write("containers/made/builder/bin/tool", "#!/bin/sh\necho a tool of the builder\n");
         let own = Self { checkout, is_user };
-        own.spec("mkdir -p $STAGE/usr/share/tiny; cat $SRC/text > $STAGE/usr/share/tiny/text");
+        own.spec(TINY);
         own.checkout.write("specs/tiny/src/text", "text\n");
         own
     }
@@ -115,7 +120,7 @@ impl Yard {
     }
 
     fn events(&self) -> Vec<Value> {
-        let text = self.ok(&["--json", "rpm", "--builder", "sandbox"]);
+        let text = self.ok(&RPM);
         text.lines().map(|l| serde_json::from_str(l).unwrap()).collect()
     }
 
@@ -256,6 +261,31 @@ fn a_shell_opens_where_the_phase_failed() {
         let seen = conversation(&run, yard.checkout.dir.path(), &talk);
         assert!(seen.contains("phase make failed"), "{seen}");
         assert!(seen.ends_with("\n6"), "{seen}");
+    }
+}
+
+/// Whether a process of this machine was started with this argument.
+fn runs(argument: &str) -> bool {
+    let processes = fs_err::read_dir("/proc").unwrap().map(|entry| entry.unwrap().path());
+    let mut lines = processes.filter_map(|path| fs_err::read(path.join("cmdline")).ok());
+    lines.any(|line| line.split(|b| *b == 0).any(|word| word == argument.as_bytes()))
+}
+
+#[test]
+fn a_run_that_is_stopped_or_killed_ends_the_phase_and_the_next_run_goes_on() {
+    for (signal, code, argument) in [("-INT", Some(130), "98761"), ("-KILL", None, "98762")] {
+        for yard in yards("a stopped run in the sandbox") {
+            yard.ok(&["lock", "made"]);
+            yard.spec(&format!("sleep {argument} & echo standing; wait"));
+            let mut run = until(&mut yard.xtask(&RPM), "\"line\":\"standing\"");
+            assert!(runs(argument));
+            support::ok(Command::new("kill").args([signal, &run.id().to_string()]));
+            assert_eq!(run.wait().unwrap().code(), code);
+            yard.spec(TINY);
+            yard.events();
+            assert!(!runs(argument), "{signal}");
+            yard.ok(&["verify"]);
+        }
     }
 }
 
