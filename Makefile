@@ -12,7 +12,7 @@ help:
 	@echo 'make clean        remove old results'
 	@echo 'cargo xtask --help says the rest'
 
-# `cargo xtask` compiles without a word, which takes minutes the first time.
+# `cargo xtask` prints nothing while it compiles, which takes minutes the first time.
 rpm builder-rpm:
 	@[ -e "$${CARGO_TARGET_DIR:-target}/debug/xtask" ] || cargo build --package xtask
 	cargo xtask rpm

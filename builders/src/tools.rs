@@ -143,5 +143,5 @@ fn trouble_of(mut failure: Failure) -> Trouble {
         ));
     }
     failure.message = "pip could not install zig and cargo-zigbuild".into();
-    Trouble::Failed(failure.help("the log has pip's own words; nothing was installed"))
+    Trouble::Failed(failure.help("the log has what pip printed; nothing was installed"))
 }

@@ -29,7 +29,7 @@ impl Durations {
         let millis = read(&path).unwrap_or_else(|reason| {
             let path = workspace.relative(&path).display();
             let message = format!(
-                "how long steps took last time is not known: {path} is begun anew ({reason})"
+                "the durations of earlier runs are lost: {path} cannot be read and is written anew ({reason})"
             );
             reporter.event(&Event::Note { message: &message });
             BTreeMap::new()

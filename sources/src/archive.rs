@@ -271,7 +271,7 @@ fn load_signature(
     };
     let Err(problem) = ended else { return Ok(()) };
     let message = format!(
-        "the signature of `{}` cannot be had: {}: {}",
+        "the signature of `{}` cannot be fetched: {}: {}",
         source.name,
         address::shown(&wanted.url),
         problem.text()

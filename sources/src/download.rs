@@ -133,7 +133,7 @@ impl Downloads<'_> {
             self.report_line(&format!("{}: {why}; trying again", address::shown(url)));
             self.patience.pause(idle.max(1));
         }
-        Ok(Err(LocationProblem::Refused(format!("it broke off {ALL_TRIES} times"))))
+        Ok(Err(LocationProblem::Refused(format!("the transfer was interrupted {ALL_TRIES} times"))))
     }
 
     fn give_up(&self, url: &str, why: String, silent: bool) -> LocationProblem {
@@ -161,7 +161,9 @@ impl Downloads<'_> {
             // Our file is longer than the server's, so it is another one.
             StatusCode::PARTIAL_CONTENT | StatusCode::RANGE_NOT_SATISFIABLE => {
                 growing.empty()?;
-                return Ok(Err(LocationProblem::broken("the server goes on from elsewhere")));
+                return Ok(Err(LocationProblem::broken(
+                    "the server continues at another position",
+                )));
             }
             status => return Ok(Err(problem_of(status))),
         }

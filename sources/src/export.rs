@@ -231,7 +231,9 @@ impl<R: BufRead> Objects<'_, R> {
                 let whole = content.limit() == 0;
                 self.end(&entry.object, whole)
             }
-            other => Err(odd(&format!("knows entries of mode {other}, which means nothing here"))),
+            other => Err(odd(&format!(
+                "has entries of mode {other}, which are neither files, folders, links nor submodules"
+            ))),
         }
     }
 }

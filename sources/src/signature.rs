@@ -31,7 +31,7 @@ pub(super) fn check(
     let signature = fs_err::read(file).class(Class::Source)?;
     let checked = keyring.check(&signature, || File::open(archive));
     checked.map(|by| by.to_string()).map_err(|fault| {
-        let message = format!("the signature of `{}` does not hold: {fault}", source.name);
+        let message = format!("the signature of `{}` is not valid: {fault}", source.name);
         let help = match fault {
             SignatureFault::Expired(_)
             | SignatureFault::Revoked(_)

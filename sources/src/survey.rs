@@ -140,7 +140,9 @@ impl Layout {
                 match self.nodes.get(&to).map(|n| &n.kind) {
                     Some(NodeKind::File { .. }) => Ok(NodeKind::Hard(to)),
                     Some(NodeKind::Hard(file)) => Ok(NodeKind::Hard(file.clone())),
-                    _ => Err("is a hard link to what is no file before it in the archive"),
+                    _ => Err(
+                        "is a hard link to an entry that is no file, or comes later in the archive",
+                    ),
                 }
             }
             EntryType::Char | EntryType::Block => Err("is a device"),

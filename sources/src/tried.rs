@@ -43,7 +43,7 @@ impl<'a> Tried<'a> {
             failure.last_lines = reasons;
             return Trouble::Failed(with_log(failure));
         }
-        let message = format!("the source `{name}` cannot be had: {}", self.summary());
+        let message = format!("the source `{name}` cannot be fetched: {}", self.summary());
         let mut failure = Failure::new(Class::Source, message)
             .help(format!("connect to a network, or bring it: `--source {name}=PATH`"));
         failure.last_lines = reasons;

@@ -194,12 +194,15 @@ fn the_last_duration_of_the_rest_is_told() {
     };
     let (_, events) = again("one");
     assert_eq!(all(&events, "published")[0]["last_millis"], took);
-    // It is a hint: what cannot be read is begun anew.
+    // It is a hint: a file that cannot be read is written anew.
     fs_err::write(&path, "{").unwrap();
     let (code, events) = again("two");
     assert_eq!((code, all(&events, "published")[0].get("last_millis")), (0, None));
     let notes: Vec<_> = all(&events, "note").iter().map(|n| n["message"].to_string()).collect();
-    assert!(notes.iter().any(|n| n.contains("durations.json is begun anew")), "{notes:?}");
+    assert!(
+        notes.iter().any(|n| n.contains("durations.json cannot be read and is written anew")),
+        "{notes:?}"
+    );
     let (_, events) = again("three");
     assert!(all(&events, "published")[0]["last_millis"].is_u64());
 }

@@ -119,7 +119,7 @@ fn a_repository_that_has_what_failed_is_left_as_it_is() {
     assert_eq!((&report["written"], &report["kept_for"][0]), (&false.into(), &"tool".into()));
     let text = support::run(&mut checkout.xtask(&["rpm"])).stdout;
     let text = String::from_utf8(text).unwrap();
-    assert!(text.contains("(left as it was: it has tool, which failed now)"), "{text}");
+    assert!(text.contains("(not replaced: it holds tool, which failed in this run)"), "{text}");
     // Elsewhere, the rest is published.
     assert_eq!(
         support::run(&mut checkout.xtask(&["rpm", "--out", "other"])).status.code(),

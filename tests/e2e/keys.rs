@@ -197,7 +197,7 @@ fn a_key_without_its_secret_part_is_refused_before_the_work() {
         let (code, message) =
             checkout.code_and_text(&support::run(run.env("GNUPGHOME", other.home.path())));
         assert_eq!(code, 8, "{message}");
-        assert!(message.contains("gpg has no secret part of the key"), "{message}");
+        assert!(message.contains("gpg has no secret key for"), "{message}");
     }
     let (code, message) = checkout.fails(&["rpm", "--key", "key.asc"]);
     assert_eq!(code, 8, "{message}");

@@ -245,5 +245,5 @@ fn without_network_and_engine_the_rest_is_built_and_a_release_is_refused() {
     let release = run(&["--release", "--key", key.to_str().unwrap()]);
     assert_eq!(release.status.code(), Some(11), "{release:?}");
     let said = String::from_utf8_lossy(&release.stderr).into_owned();
-    assert!(said.contains("mesos-devel: the source `mesos` cannot be had"), "{said}");
+    assert!(said.contains("mesos-devel: the source `mesos` cannot be fetched"), "{said}");
 }

@@ -198,7 +198,7 @@ fn an_indexed_folder_is_verified_as_such() {
     let public = support::public_key_file("a");
     let said =
         checkout.ok(&["verify", "--indexed", "folder", "--public-key", public.to_str().unwrap()]);
-    assert!(said.contains("no signature covers what else lies there: README"), "{said}");
+    assert!(said.contains("no signature covers these files: README"), "{said}");
 
     let rpm = folder.join("notes-1-1.el7.noarch.rpm");
     fs_err::copy(&rpm, folder.join("extra.rpm")).unwrap();

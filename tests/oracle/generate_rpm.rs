@@ -69,6 +69,8 @@ fn tool() -> Option<&'static Path> {
         if !program.exists() {
             let mut cargo = cargo();
             cargo.args(["install", "cargo-generate-rpm", "--version", VERSION, "--locked"]);
+            // Compiling it is most of this ring's time; it packs only a small crate.
+            cargo.arg("--debug");
             support::run(cargo.arg("--root").arg(&root));
         }
         program.exists().then_some(program)

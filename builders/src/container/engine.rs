@@ -202,7 +202,7 @@ impl Engine {
         }
         let said = String::from_utf8_lossy(&output.stderr);
         let mut lines = said.lines().map(str::trim).filter(|l| !l.is_empty());
-        let silent = format!("it ended with {} and without a word", output.status);
+        let silent = format!("it ended with {} and printed nothing", output.status);
         let mut failure = failed(lines.next().map_or(silent, str::to_owned));
         failure.status = Some(output.status.to_string());
         failure.last_lines = lines.by_ref().take(8).map(str::to_owned).collect();

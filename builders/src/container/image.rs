@@ -172,7 +172,7 @@ impl Image {
         let name = &self.name;
         if let Some(line) = out_of_reach {
             failure.message = format!(
-                "the builder image {name} cannot be made: what it consists of is out of reach: {}",
+                "the builder image {name} cannot be made: something that it needs cannot be reached: {}",
                 line.trim()
             );
             return Trouble::Unavailable(failure.help(
@@ -181,7 +181,8 @@ impl Image {
             ));
         }
         failure.message = format!("the builder image {name} cannot be built");
-        let help = format!("mend containers/{name}/Containerfile; the log has every word");
+        let help =
+            format!("mend containers/{name}/Containerfile; the log has all that was printed");
         Trouble::Failed(failure.help(help))
     }
 

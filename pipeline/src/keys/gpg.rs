@@ -38,7 +38,7 @@ impl GpgKey {
             return Err(failed(format!("gpg has no key {id}")));
         }
         if Certificate::count(&armored) > 1 {
-            let message = format!("gpg has several keys to which `{id}` fits");
+            let message = format!("several of gpg's keys match `{id}`");
             return Err(Failure::new(Class::Key, message)
                 .help("name one by its fingerprint, which `gpg --list-secret-keys` shows"));
         }
@@ -60,7 +60,7 @@ impl GpgKey {
         if output.status.success() && list.lines().any(has) {
             return Ok(());
         }
-        let message = format!("gpg has no secret part of the key {}, to sign with", self.id);
+        let message = format!("gpg has no secret key for {}, and cannot sign with it", self.id);
         Err(Failure::new(Class::Key, message)
             .help("import it where the release is made; `gpg --list-secret-keys` shows the keys that are there"))
     }

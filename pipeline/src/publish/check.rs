@@ -87,7 +87,7 @@ pub fn verify_repository(
 }
 
 fn refuse(dir: &Path, expected: Expected, there: &[FolderEntry], problems: Vec<String>) -> Failure {
-    let message = format!("{} does not stand up to verification", dir.display());
+    let message = format!("{} fails verification", dir.display());
     let help = match expected {
         Expected::Published if !there.iter().any(|e| e.name == super::names::SUMS) => {
             "do not install from it; only if it is a folder that `cargo xtask index` wrote, say so with --indexed"

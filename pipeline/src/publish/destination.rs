@@ -67,7 +67,7 @@ impl Destination {
         }
         if is_mount_point(out)? {
             return Err(refuse(format!(
-                "{} is a mount point, which cannot be exchanged for another folder; a folder in it can",
+                "{} is a mount point, which cannot be replaced by another folder: choose a folder inside it",
                 out.display()
             )));
         }

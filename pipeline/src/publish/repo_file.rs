@@ -47,7 +47,7 @@ pub(super) fn check(text: &str) -> Result<(), String> {
         // yum accepts more ways to write a value; this program writes one.
         let plain = line.split_once('=').filter(|(key, _)| is_key(key));
         let Some((key, value)) = plain else {
-            return Err(format!("holds `{line}`, which is none of its lines"));
+            return Err(format!("holds `{line}`, which does not belong there"));
         };
         if values.insert(key, value).is_some() {
             return Err(format!("says {key} twice"));

@@ -107,7 +107,9 @@ fn differs(
         None => {
             let path = dir.join(file);
             if input::open(&path).and_then(|f| f.metadata()).class(Class::Verify)?.len() > LIMIT {
-                return Ok(Some("is larger than any file of ours but the RPMs".into()));
+                return Ok(Some(
+                    "is larger than any file that `rpm` or `index` writes, except RPMs".into(),
+                ));
             }
             repodata::digest(&path).class(Class::Verify)? == sum
         }

@@ -94,7 +94,7 @@ fn a_registry_that_does_not_answer_is_tried_once() {
         esac";
     let path = path_with(&yard, &[("podman", tries)]);
     support::ok(Command::new("mkfifo").arg(path.join("podman.fifo")));
-    held_back(&yard, &path, &[], &["out of reach: Failed, retrying", "lookup r: i/o timeout"]);
+    held_back(&yard, &path, &[], &["cannot be reached: Failed, retrying", "lookup r: i/o timeout"]);
 }
 
 #[test]

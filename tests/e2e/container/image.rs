@@ -143,7 +143,7 @@ fn an_unreachable_registry_holds_packages_back() {
     // No registry answers at this address; nor would a mirror, from inside an image that is here.
     containerfile(&yard, |text| text.replace("localhost/", "127.0.0.1:1/"));
     held_back(
-        "held back:  tiny: the builder image test cannot be made: what it consists of is out of reach",
+        "held back:  tiny: the builder image test cannot be made: something that it needs cannot be reached",
     );
     let offline = yard.xtask(&["rpm", "--offline"]).output().unwrap();
     let said = String::from_utf8_lossy(&offline.stdout).into_owned();
@@ -152,7 +152,7 @@ fn an_unreachable_registry_holds_packages_back() {
         text.replace("127.0.0.1:1/", "localhost/")
             + "RUN echo 'Could not resolve host: vault' && false\n"
     });
-    held_back("out of reach: Could not resolve host: vault");
+    held_back("cannot be reached: Could not resolve host: vault");
     let key = support::key_file("b");
     let (code, message) = yard.fails(&["rpm", "--release", "--key", key.to_str().unwrap()]);
     assert_eq!(code, 11, "{message}");

@@ -360,7 +360,7 @@ fn git_asks_nobody_for_a_password() {
         let said = [output.stdout, output.stderr, log].concat();
         let said = String::from_utf8_lossy(&said);
         assert!(!said.contains("s3cret"), "{said}");
-        assert!(said.contains("cannot be had"), "{said}");
+        assert!(said.contains("cannot be fetched"), "{said}");
     }
 }
 

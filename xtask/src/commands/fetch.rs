@@ -173,7 +173,7 @@ fn report(wanted: &[Wanted<'_>], ended: &[Ended], json: bool) -> Result<()> {
     }
     let missing: Vec<_> = ended.iter().filter_map(|e| e.reason.as_ref()).collect();
     let Some(first) = missing.first() else { return Ok(()) };
-    let message = format!("{} of {} sources cannot be had", missing.len(), wanted.len());
+    let message = format!("{} of {} sources cannot be fetched", missing.len(), wanted.len());
     let mut failure = Failure::new(first.class, message);
     failure.last_lines = missing.iter().map(|f| f.message.clone()).collect();
     failure.log = first.log.clone();

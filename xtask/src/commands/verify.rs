@@ -99,13 +99,13 @@ pub(super) fn run(
         certificate.user_ids().join(", ")
     );
     if !trusted {
-        text += "the key is the one that lies beside them: compare its fingerprint, or give --public-key\n";
+        text += "the key is from the same folder: compare its fingerprint, or give --public-key\n";
     }
     for caveat in caveats {
         text += &format!("note: {caveat}\n");
     }
     if !uncovered.is_empty() {
-        text += &format!("no signature covers what else lies there: {}\n", uncovered.join(", "));
+        text += &format!("no signature covers these files: {}\n", uncovered.join(", "));
     }
     terminal::text(&text);
     Ok(())
@@ -124,7 +124,7 @@ fn read_certificate(path: &Path) -> Result<Certificate> {
                 path.display()
             ),
         )
-        .help("ask whoever published the packages for those that his new key has signed")),
+        .help("ask the publisher for packages that the new key has signed")),
         false => Ok(certificate),
     }
 }
@@ -134,11 +134,8 @@ fn verify_rpm(path: &Path, certificate: &Certificate) -> Result<verify::Report> 
     if report.is_good() {
         return Ok(report);
     }
-    let mut failure = Failure::new(
-        Class::Verify,
-        format!("{} does not stand up to verification", path.display()),
-    )
-    .help(report.remedy().unwrap_or("do not install it; build or fetch it again"));
+    let mut failure = Failure::new(Class::Verify, format!("{} fails verification", path.display()))
+        .help(report.remedy().unwrap_or("do not install it; build or fetch it again"));
     failure.last_lines = report.faults();
     Err(failure)
 }

@@ -50,8 +50,7 @@ static LOST: OnceLock<Error> = OnceLock::new();
 pub(crate) fn all_printed() -> Result<()> {
     let lost = |error: &Error| {
         let message = format!("standard output cannot be written to: {error}");
-        Failure::new(Class::Output, message)
-            .help("the work is done, and what was printed is not whole")
+        Failure::new(Class::Output, message).help("the work is done, but the output is incomplete")
     };
     LOST.get().map_or(Ok(()), |error| Err(lost(error)))
 }

@@ -40,7 +40,10 @@ pub(crate) fn text(report: &RunReport) -> String {
 /// Says whether the repository was written.
 fn state(report: &RunReport) -> String {
     if !report.kept_for.is_empty() {
-        return format!("left as it was: it has {}, which failed now", report.kept_for.join(", "));
+        return format!(
+            "not replaced: it holds {}, which failed in this run",
+            report.kept_for.join(", ")
+        );
     }
     match report.written {
         true => format!("written and verified in {:.1} s", report.millis as f64 / 1000.0),
