@@ -22,6 +22,7 @@ check:
 	cargo clippy --workspace --all-targets -- -D warnings
 	cargo test --workspace --lib --bins
 	cargo test --workspace --doc
+	cargo test --package layers
 
 test:
 	sh tests/install-tools.sh
