@@ -273,10 +273,11 @@ fn runs(argument: &str) -> bool {
 
 #[test]
 fn a_run_that_is_stopped_or_killed_ends_the_phase_and_the_next_run_goes_on() {
-    for (signal, code, argument) in [("-INT", Some(130), "98761"), ("-KILL", None, "98762")] {
+    for (signal, code) in [("-INT", Some(130)), ("-KILL", None)] {
+        let argument = &format!("standing{signal}-{}", std::process::id());
         for yard in yards("a stopped run in the sandbox") {
             yard.ok(&["lock", "made"]);
-            yard.spec(&format!("sleep {argument} & echo standing; wait"));
+            yard.spec(&format!("sh -c 'echo standing; sleep 1000; :' {argument}"));
             let mut run = until(&mut yard.xtask(&RPM), "\"line\":\"standing\"");
             assert!(runs(argument));
             support::ok(Command::new("kill").args([signal, &run.id().to_string()]));
