@@ -1,7 +1,7 @@
 #!/bin/sh
 # The last step of making the root of root.lock, for `--builder sandbox`: what the packages' scriptlets would have done, as
-# far as a build needs it, and the commands of builder/. It runs in the new root, as its root, with this folder at
-# /src/image. Each command names the package for whose scriptlet it stands; never run where this was written.
+# far as a build needs it, and the commands of builder/. It runs in the new root, as its root, with itself and builder/
+# in /src/image. Each command names the package for whose scriptlet it stands; never run where this was written.
 set -eu
 ldconfig                                              # glibc
 [ -e /usr/bin/ld ] || ln -s ld.bfd /usr/bin/ld        # binutils: alternatives

@@ -27,8 +27,10 @@ pub(super) enum SizeLimit {
     Exactly(u64),
     /// The exact size in bytes, from the metadata of a repository or the lock of an image.
     Listed(u64),
-    /// The most bytes, if the size is not known.
+    /// The most bytes, if the size is not known. package.toml may give it.
     AtMost(u64),
+    /// The most bytes of a key, or of the metadata of a repository.
+    Fixed(u64),
 }
 
 impl SizeLimit {
@@ -38,7 +40,8 @@ impl SizeLimit {
     }
 
     fn most(self) -> u64 {
-        let (Self::Exactly(size) | Self::Listed(size) | Self::AtMost(size)) = self;
+        let (Self::Exactly(size) | Self::Listed(size) | Self::AtMost(size) | Self::Fixed(size)) =
+            self;
         size
     }
 
@@ -51,6 +54,10 @@ impl SizeLimit {
             ))),
             Self::Listed(size) => Err(LocationProblem::Wrong(format!(
                 "it is larger than the {size} bytes that its repository or lock gives"
+            ))),
+            Self::Fixed(size) => Err(LocationProblem::Wrong(format!(
+                "it is larger than {} MB, far too large for such a file",
+                size >> 20
             ))),
             Self::AtMost(size) => Err(LocationProblem::Refused(format!(
                 "it is larger than {} MB; if that is right, give its `size` in package.toml",

@@ -52,7 +52,7 @@ impl Fetcher<'_> {
             }
             None => {}
         }
-        let limit = size.map_or(SizeLimit::of_archive(None), SizeLimit::Listed);
+        let limit = size.map_or(SizeLimit::Fixed(1 << 30), SizeLimit::Listed);
         let downloads = downloads(self, step, limit);
         file.try_urls(self, |url| load_verified(&downloads, url, sha256, &entry.partial))?;
         self.store.keep(&entry.partial, &path)?;
@@ -75,7 +75,7 @@ impl Fetcher<'_> {
             .store
             .lock(&format!("mirrored-{}", super::archive::name_of(&file.urls)?), self.reporter)?;
         let at = entry.scratch()?.join("file");
-        let downloads = downloads(self, step, SizeLimit::AtMost(limit));
+        let downloads = downloads(self, step, SizeLimit::Fixed(limit));
         let mut result = None;
         file.try_urls(self, |url| {
             if let Err(problem) = downloads.load(url, &at, false)? {

@@ -58,16 +58,9 @@ impl Image {
             return Err(Failure::new(Class::Spec, message)
                 .help("`image` in [build] names a folder of containers/"));
         }
-        let mut key = KeyBuilder::new("image", 1);
-        for entry in walkdir::WalkDir::new(&dir).sort_by_file_name() {
-            let entry = entry.map_err(std::io::Error::from).class(Class::Source)?;
-            // The ABI table is an input of package steps only: a new line in it does not repeat a compile.
-            let is_other = NOT_COPIED.iter().any(|other| entry.path() == dir.join(other));
-            if entry.file_type().is_file() && !is_other {
-                let name = entry.path().strip_prefix(&dir).unwrap_or(entry.path());
-                key = key.file(&name.to_string_lossy(), entry.path())?;
-            }
-        }
+        // The ABI table is an input of package steps only: a new line in it does not repeat a compile.
+        let is_copied = |path: &Path| NOT_COPIED.iter().all(|other| path != dir.join(other));
+        let key = add_folder(KeyBuilder::new("image", 1), &dir, &dir, is_copied)?;
         let lock = read_lock(&dir)?;
         let (name, identity, args) = (name.to_owned(), key.identify(), args.to_vec());
         Ok(Self { name, identity, lock, lock_file: LOCK, args, dir })
@@ -258,6 +251,27 @@ impl Image {
         let mut bases = text.lines().filter_map(|l| l.strip_prefix("FROM ")).map(str::trim);
         bases.all(|base| base == "scratch" || base.starts_with("localhost/"))
     }
+}
+
+/// Adds the files and links below `folder`, by their paths from `top`.
+pub(super) fn add_folder(
+    mut key: KeyBuilder,
+    folder: &Path,
+    top: &Path,
+    is_wanted: impl Fn(&Path) -> bool,
+) -> Result<KeyBuilder> {
+    for entry in walkdir::WalkDir::new(folder).sort_by_file_name() {
+        let entry = entry.map_err(std::io::Error::from).class(Class::Source)?;
+        let path = entry.path();
+        let name = path.strip_prefix(top).unwrap_or(path).to_string_lossy().into_owned();
+        if entry.file_type().is_file() && is_wanted(path) {
+            key = key.file(&name, path)?;
+        } else if entry.path_is_symlink() {
+            let target = fs_err::read_link(path).class(Class::Source)?;
+            key = key.text_of(&name, &target.to_string_lossy(), path);
+        }
+    }
+    Ok(key)
 }
 
 /// The content of image.lock; `None` if there is no such file. An unreadable file is an error: otherwise it would be

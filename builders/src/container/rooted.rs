@@ -7,7 +7,10 @@ use std::path::Path;
 
 use el7rpm::input;
 
-use super::{image::Image, runner::BuiltRoot};
+use super::{
+    image::{Image, add_folder},
+    runner::BuiltRoot,
+};
 use crate::{
     mount::Mount,
     root::{self, Description, LastStep},
@@ -36,8 +39,11 @@ impl Image {
     /// # Errors
     /// [`Class::Spec`] if there is no image.toml.
     pub fn of_root(workspace: &Workspace, name: &str) -> Result<Self> {
-        let description = Description::load(workspace, name, &[])
-            .map_err(|failure| failure.help("--builder podman takes the Containerfile"))?;
+        let description =
+            Description::load(workspace, name, &[]).map_err(|failure| match failure.help {
+                None => failure.help("--builder podman takes the Containerfile"),
+                Some(_) => failure,
+            })?;
         let dir = description.dir.clone();
         let mut key = KeyBuilder::new("image of a root", 1);
         let setup = dir.join(SETUP);
@@ -46,13 +52,7 @@ impl Image {
         }
         let tools = dir.join(TOOLS);
         if input::is_there(&tools).class(Class::Source)? {
-            for entry in walkdir::WalkDir::new(&tools).sort_by_file_name() {
-                let entry = entry.map_err(std::io::Error::from).class(Class::Source)?;
-                if entry.file_type().is_file() {
-                    let name = entry.path().strip_prefix(&dir).unwrap_or(entry.path());
-                    key = key.file(&name.to_string_lossy(), entry.path())?;
-                }
-            }
+            key = add_folder(key, &tools, &dir, |_| true)?;
         }
         let lock = root::lock_of(&description)?;
         let lock = lock.map(|lock| root::key_of(&description, &lock)).transpose()?;
@@ -74,14 +74,32 @@ impl Image {
         let description = Description::load(site.workspace, &self.name, &[])?;
         let lock =
             root::lock_of(&description)?.ok_or_else(|| Trouble::Unavailable(self.no_lock()))?;
-        let set_up = |tree: &Path| self.set_up(tree, site, step);
+        let packages = root::key_of(&description, &lock)?.to_string();
+        // The compiles have the lock that was there when the run was planned in their keys.
+        if self.lock.as_deref() != Some(packages.as_str()) {
+            return Err(Trouble::Failed(self.was_changed(root::LOCK)));
+        }
+        let set_up = |tree: &Path| {
+            self.set_up(tree, site, step)?;
+            // So have they setup.sh and builder/, which packages that are fetched first give time to change.
+            self.identity.stamps.check()?;
+            match Self::of_root(site.workspace, &self.name)?.key() == self.key() {
+                true => Ok(()),
+                false => Err(self.was_changed(TOOLS)),
+            }
+        };
         let last = LastStep { key: self.key(), run: &set_up };
         let roots = site.workspace.shared().join("roots");
         let root = root::make(&description, &lock, fetcher, &roots, step, Some(&last))?;
-        let packages = root::key_of(&description, &lock)?.to_string();
         let key = KeyBuilder::new("root of the sandbox", 1).text("packages", &packages);
         let key = key.identity("image", self.identity()).finish();
         Ok(BuiltRoot { name: format!("containers/{}", self.name), tree: root.tree, key })
+    }
+
+    fn was_changed(&self, file: &str) -> Failure {
+        let message =
+            format!("containers/{}/{file} was changed while it was being built from", self.name);
+        Failure::new(Class::Source, message).help("run again; nothing was kept of this step")
     }
 
     fn no_lock(&self) -> Failure {
@@ -101,12 +119,20 @@ impl Image {
         let place = scratch.path().join("root");
         fs_err::create_dir(&place).class(Class::Output)?;
         let absolute = |path: &Path| fs_err::canonicalize(path).class(Class::Output);
-        let mount = Mount { inside: INSIDE.into(), outside: absolute(&self.dir)?, writable: false };
+        // Nothing else of the folder is in the root's key.
+        let mut mounts = Vec::new();
+        for name in [SETUP, TOOLS] {
+            let outside = self.dir.join(name);
+            if input::is_there(&outside).class(Class::Source)? {
+                let inside = format!("{INSIDE}/{name}");
+                mounts.push(Mount { inside, outside: absolute(&outside)?, writable: false });
+            }
+        }
         let script = format!("{INSIDE}/{SETUP}");
         let request = Request {
             root: absolute(tree)?,
             place: absolute(&place)?,
-            mounts: vec![mount],
+            mounts,
             user: As::Owner,
             dir: "/".into(),
             home: HOME.into(),
@@ -115,6 +141,7 @@ impl Image {
                 .to_vec(),
             command: ["/bin/sh", "-eu", &script].map(str::to_owned).to_vec(),
             limits: Limits::default(),
+            terminal: false,
         };
         let program = Sandbox::program(&request, scratch.path())?;
         let process = site.process(program, format!("image-{}.log", self.name), Class::Tool, step);

@@ -293,6 +293,7 @@ impl Rooms<'_> {
             env,
             command: command.iter().map(|word| (*word).to_owned()).collect(),
             limits: Limits { memory: jobs::all_memory(), ..Limits::default() },
+            terminal,
         };
         Sandbox::program(&request, self.scratch)
     }

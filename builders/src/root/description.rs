@@ -174,9 +174,8 @@ impl Description {
                 )));
             };
             let mut url = url.clone();
-            check_urls(std::slice::from_ref(&url)).map_err(|why| {
-                Failure::new(Class::Usage, format!("--mirror {name}={url} {why}"))
-            })?;
+            check_urls(std::slice::from_ref(&url))
+                .map_err(|why| Failure::new(Class::Usage, format!("--mirror {name}=… {why}")))?;
             end_with_slash(&mut url);
             repository.urls.insert(0, url);
         }

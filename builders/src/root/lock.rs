@@ -55,7 +55,8 @@ pub fn lock(description: &Description, fetcher: &Fetcher<'_>, step: &str) -> Res
     // A package that has one of these paths may require others.
     let mut known = HashSet::new();
     for _ in 0..FILELISTS {
-        let paths = &universe.unknown_paths(&wishes) - &known;
+        let unknown = universe.unknown_paths(&wishes);
+        let paths = &unknown.map_err(|why| unsatisfiable(description, &why))? - &known;
         if paths.is_empty() {
             break;
         }

@@ -44,6 +44,7 @@ impl Sandbox {
             env: Vec::new(),
             command: Vec::new(),
             limits: Limits::default(),
+            terminal: false,
         };
         let program = Self::program(&request, scratch.path())?;
         let output = program.output_within(PATIENCE, &|_| ()).class(Class::Tool)?;
@@ -55,7 +56,7 @@ impl Sandbox {
         let said = said.lines().last().unwrap_or("it says nothing");
         let said = said.strip_prefix("Error: ").unwrap_or(said);
         let read = |path: &str| fs_err::read_to_string(path).ok();
-        let help = switch(said, rustix::process::geteuid().is_root(), &read);
+        let help = switch(said, &read);
         Err(refused(said).help(help))
     }
 
@@ -86,7 +87,7 @@ fn refused(why: &str) -> Failure {
 }
 
 /// What to do about a machine that allows no sandbox. `said` is the sandbox' own error; `read` returns a file.
-pub fn switch(said: &str, is_root: bool, read: &dyn Fn(&str) -> Option<String>) -> String {
+pub fn switch(said: &str, read: &dyn Fn(&str) -> Option<String>) -> String {
     let value = |path: &str| read(path).map(|text| text.trim().to_owned());
     let is = |path: &str, wanted: &str| value(path).as_deref() == Some(wanted);
     let set = |name: &str, to: &str| {
@@ -95,10 +96,11 @@ pub fn switch(said: &str, is_root: bool, read: &dyn Fn(&str) -> Option<String>) 
     if is("/proc/sys/user/max_user_namespaces", "0") {
         return set("user.max_user_namespaces", "15000");
     }
-    if !is_root && is("/proc/sys/kernel/unprivileged_userns_clone", "0") {
+    // Root becomes an ordinary user before it makes the namespace of the build.
+    if is("/proc/sys/kernel/unprivileged_userns_clone", "0") {
         return set("kernel.unprivileged_userns_clone", "1");
     }
-    if !is_root && is("/proc/sys/kernel/apparmor_restrict_unprivileged_userns", "1") {
+    if is("/proc/sys/kernel/apparmor_restrict_unprivileged_userns", "1") {
         return set("kernel.apparmor_restrict_unprivileged_userns", "0");
     }
     let status = read("/proc/self/status").unwrap_or_default();
@@ -125,21 +127,20 @@ mod tests {
 
     #[test]
     fn the_switch_that_forbids_it_is_named() {
-        let told = |path: &'static str, content: &'static str, is_root| {
-            switch("x", is_root, &|asked| (asked == path).then(|| content.to_owned()))
+        let told = |path: &'static str, content: &'static str| {
+            switch("x", &|asked| (asked == path).then(|| content.to_owned()))
         };
-        let users = told("/proc/sys/user/max_user_namespaces", "0\n", true);
+        let users = told("/proc/sys/user/max_user_namespaces", "0\n");
         assert!(users.contains("sysctl -w user.max_user_namespaces=15000"), "{users}");
-        let debian = told("/proc/sys/kernel/unprivileged_userns_clone", "0\n", false);
+        let debian = told("/proc/sys/kernel/unprivileged_userns_clone", "0\n");
         assert!(debian.contains("kernel.unprivileged_userns_clone=1"), "{debian}");
-        let ubuntu = told("/proc/sys/kernel/apparmor_restrict_unprivileged_userns", "1\n", false);
+        let ubuntu = told("/proc/sys/kernel/apparmor_restrict_unprivileged_userns", "1\n");
         assert!(ubuntu.contains("apparmor_restrict_unprivileged_userns=0"), "{ubuntu}");
-        // These two do not concern root.
-        let root = told("/proc/sys/kernel/unprivileged_userns_clone", "0\n", true);
-        assert!(root.contains("no switch is known"), "{root}");
-        let filter = told("/proc/self/status", "Name: x\nSeccomp:\t2\n", true);
+        let none = told("/proc/sys/kernel/unprivileged_userns_clone", "1\n");
+        assert!(none.contains("no switch is known"), "{none}");
+        let filter = told("/proc/self/status", "Name: x\nSeccomp:\t2\n");
         assert!(filter.contains("seccomp=unconfined"), "{filter}");
-        let masked = switch("proc cannot be mounted at /p: EPERM", false, &|_| None);
+        let masked = switch("proc cannot be mounted at /p: EPERM", &|_| None);
         assert!(masked.contains("unmask=ALL"), "{masked}");
     }
 }

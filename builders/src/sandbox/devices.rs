@@ -33,7 +33,8 @@ const MASKED: [&str; 12] = [
     "timer_stats",
 ];
 /// Parts of /proc that steer the machine.
-const READ_ONLY: [&str; 5] = ["bus", "fs", "irq", "sys", "sysrq-trigger"];
+const READ_ONLY: [&str; 8] =
+    ["bus", "driver", "dynamic_debug", "fs", "irq", "mtrr", "sys", "sysrq-trigger"];
 
 /// Fills the folder `dev`.
 pub(super) fn dev(dev: &Path) -> Result<()> {

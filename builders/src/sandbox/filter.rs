@@ -81,6 +81,9 @@ fn filters() -> Result<[BpfProgram; 2], Box<dyn std::error::Error>> {
     refused.push((libc::SYS_clone, vec![has_bits(0, libc::CLONE_NEWUSER as u64)?]));
     // Typing on the terminal, for a shell after a failed phase.
     refused.push((libc::SYS_ioctl, vec![equals(1, libc::TIOCSTI)?, equals(1, libc::TIOCLINUX)?]));
+    // Sockets that no network namespace holds: those to the machine that runs this virtual machine, and the kernel's ciphers.
+    let families = [equals(0, libc::AF_VSOCK as u64)?, equals(0, libc::AF_ALG as u64)?];
+    refused.push((libc::SYS_socket, families.into()));
     let refused = filter(refused, libc::EPERM)?;
     // libc then takes the old call.
     Ok([refused, filter(vec![(libc::SYS_clone3, Vec::new())], libc::ENOSYS)?])

@@ -23,6 +23,10 @@ use base::{
 pub fn init(file: &Path, parent: u32) -> Result<u8> {
     let mut parent = Parent::bind(parent)?;
     let request = Request::read(file)?;
+    if !request.terminal {
+        // A build would read what is typed on the terminal of its run, and write to it past the run.
+        unistd::setsid().map_err(|e| failed("the terminal cannot be left", e))?;
+    }
     unistd::sethostname("builder").map_err(|e| failed("the host name cannot be set", e))?;
     loopback::up()?;
     places::mount_all(&request)?;

@@ -34,6 +34,8 @@ pub struct Request {
     pub command: Vec<String>,
     /// Its limits.
     pub limits: Limits,
+    /// Whether somebody talks to the program on the terminal of this machine. Otherwise it has none.
+    pub terminal: bool,
 }
 
 /// The user inside of a sandbox. There is only one user id; outside it is that of the user who runs xtask, or, for a
@@ -109,6 +111,7 @@ mod tests {
             env: Vec::new(),
             command: vec!["/bin/true".into()],
             limits: Limits::default(),
+            terminal: false,
         }
     }
 

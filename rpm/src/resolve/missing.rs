@@ -5,7 +5,7 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 
-use super::Universe;
+use super::{Universe, universe::Effort};
 use crate::metadata::Dependency;
 
 /// Most steps of a chain that are shown.
@@ -19,10 +19,26 @@ struct Requirement {
 
 /// The chain from an impossible wish to what no package provides, one sentence for each step, or `None` if all wishes
 /// are possible when conflicts do not count.
-pub(super) fn chain(universe: &Universe, wishes: &[Dependency]) -> Option<Vec<String>> {
-    let requirements = reachable(universe, wishes);
+///
+/// # Errors
+/// If far too many packages provide what is required.
+pub(super) fn chain(
+    universe: &Universe,
+    wishes: &[Dependency],
+) -> Result<Option<Vec<String>>, String> {
+    let requirements = reachable(universe, wishes)?;
     let impossible = impossible(&requirements);
-    let wish = wishes.iter().find(|wish| !is_possible(&requirements[*wish], &impossible))?;
+    let wish = wishes.iter().find(|wish| !is_possible(&requirements[*wish], &impossible));
+    Ok(wish.map(|wish| from(wish, universe, &requirements, &impossible)))
+}
+
+/// The chain from this wish.
+fn from<'a>(
+    wish: &'a Dependency,
+    universe: &Universe,
+    requirements: &HashMap<&'a Dependency, Requirement>,
+    impossible: &Impossible<'a>,
+) -> Vec<String> {
     let mut chain = Vec::new();
     let mut wanted = wish;
     loop {
@@ -48,18 +64,20 @@ pub(super) fn chain(universe: &Universe, wishes: &[Dependency]) -> Option<Vec<St
         chain.extend(last);
     }
     chain.insert(0, format!("{wish} is wanted"));
-    Some(chain)
+    chain
 }
 
 /// All requirements of the wishes, and of all packages that might be chosen for them.
 fn reachable<'a>(
     universe: &'a Universe,
     wishes: &'a [Dependency],
-) -> HashMap<&'a Dependency, Requirement> {
+) -> Result<HashMap<&'a Dependency, Requirement>, String> {
+    let mut effort = Effort::default();
     let mut requirements = HashMap::<&Dependency, Requirement>::new();
     let mut seen = HashSet::new();
     let mut open: Vec<(&Dependency, Option<usize>)> = wishes.iter().map(|w| (w, None)).collect();
     while let Some((wanted, by)) = open.pop() {
+        effort.spend(universe, wanted)?;
         if let Some(known) = requirements.get_mut(wanted) {
             known.required_by.extend(by);
             continue;
@@ -73,7 +91,7 @@ fn reachable<'a>(
         let required_by = by.into_iter().collect();
         requirements.insert(wanted, Requirement { providers, required_by });
     }
-    requirements
+    Ok(requirements)
 }
 
 /// Impossible packages: in which order they were found, and which of their requirements is impossible.

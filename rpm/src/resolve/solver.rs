@@ -6,7 +6,7 @@
 use std::{
     any::Any,
     cell::RefCell,
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     fmt::{self, Write},
     time::{Duration, Instant},
 };
@@ -34,7 +34,7 @@ const PACKAGES: usize = 5000;
 /// # Errors
 /// Lines that lead from a wish to what is missing or in conflict.
 pub fn resolve(universe: &Universe, wishes: &[Dependency]) -> Result<Vec<usize>, String> {
-    if let Some(chain) = missing::chain(universe, wishes) {
+    if let Some(chain) = missing::chain(universe, wishes)? {
         return Err(chain.join("\n"));
     }
     let provider = Provider::new(universe);
@@ -164,15 +164,25 @@ impl<'a> Provider<'a> {
         for at in found {
             by_name.entry(&self.universe.offers[*at].name).or_default().push(*at);
         }
-        let replaced = |members: &[usize]| {
-            let others = found.iter().filter(|other| !members.contains(other));
-            let mut obsoletes = others.flat_map(|other| &self.universe.offers[*other].obsoletes);
-            obsoletes.any(|o| self.universe.obsoleted(o).iter().any(|at| members.contains(at)))
-        };
+        let name_of = |at: usize| &*self.universe.offers[at].name;
+        let mut replaced = BTreeSet::new();
+        for other in found {
+            for obsoletes in &self.universe.offers[*other].obsoletes {
+                if &*obsoletes.name != name_of(*other)
+                    && self
+                        .universe
+                        .obsoleted(obsoletes)
+                        .iter()
+                        .any(|at| found.binary_search(at).is_ok())
+                {
+                    replaced.insert(&*obsoletes.name);
+                }
+            }
+        }
         let mut sets: Vec<_> = by_name
             .into_iter()
             .map(|(name, members)| {
-                let rank = (replaced(&members), name != &*wanted.name, name.len());
+                let rank = (replaced.contains(name), name != &*wanted.name, name.len());
                 (rank, name, members)
             })
             .collect();

@@ -177,6 +177,23 @@ fn choices_of_too_many_packages_are_refused() {
     assert!(choose(all, &["app"]).unwrap_err().contains("5000 is the limit"));
 }
 
+/// Each of them requires what half of the others provide.
+#[test]
+fn metadata_with_far_too_many_providers_is_refused_at_once() {
+    let all: Vec<_> = (0..10_000)
+        .map(|i| {
+            let mut offer = offer(&format!("p{i}"), "1").requires(&[&format!("x >= {i}")]);
+            offer.provides.push(dependency(&format!("x = {i}")));
+            offer
+        })
+        .collect();
+    let universe = Universe::new(all);
+    let wishes = dependencies(&["p0"]);
+    let error = resolve(&universe, &wishes).unwrap_err();
+    assert!(error.contains("far too many packages provide"), "{error}");
+    assert!(universe.unknown_paths(&wishes).unwrap_err().contains("10000 provide x >= "));
+}
+
 #[test]
 fn paths_that_nobody_is_known_to_have_are_found() {
     let all = vec![
@@ -188,7 +205,7 @@ fn paths_that_nobody_is_known_to_have_are_found() {
     ];
     let mut universe = Universe::new(all);
     let wishes = dependencies(&["app"]);
-    assert_eq!(universe.unknown_paths(&wishes), HashSet::from(["/usr/bin/y".into()]));
+    assert_eq!(universe.unknown_paths(&wishes), Ok(HashSet::from(["/usr/bin/y".into()])));
     let error = resolve(&universe, &wishes).unwrap_err();
     assert!(error.contains("no package provides /usr/bin/y"), "{error}");
     universe.add_files(&[("y-1".to_owned(), "/usr/bin/y".into())]);

@@ -64,6 +64,12 @@ impl Universe {
         self.by_name.get(name).map_or(&[], Vec::as_slice)
     }
 
+    /// How many packages have to be looked at for a requirement.
+    pub(super) fn candidates(&self, wanted: &Dependency) -> usize {
+        let files = self.by_file.get(&wanted.name).map_or(0, Vec::len);
+        files + self.provided.get(&wanted.name).map_or(0, Vec::len)
+    }
+
     /// The packages that satisfy a requirement, as sorted indices.
     pub fn satisfying(&self, wanted: &Dependency) -> Vec<usize> {
         let mut found = BTreeSet::new();
@@ -94,12 +100,17 @@ impl Universe {
     }
 
     /// The paths that wishes, or packages that might be chosen for them, require and no package is known to have.
-    pub fn unknown_paths(&self, wishes: &[Dependency]) -> HashSet<Arc<str>> {
+    ///
+    /// # Errors
+    /// If far too many packages provide what is required.
+    pub fn unknown_paths(&self, wishes: &[Dependency]) -> Result<HashSet<Arc<str>>, String> {
+        let mut effort = Effort::default();
         let mut unknown = HashSet::new();
         let mut seen = HashSet::new();
         let mut open: Vec<&Dependency> = wishes.iter().collect();
         let mut asked: HashSet<&Dependency> = HashSet::new();
         while let Some(wanted) = open.pop() {
+            effort.spend(self, wanted)?;
             if !asked.insert(wanted) {
                 continue;
             }
@@ -113,7 +124,7 @@ impl Universe {
                 }
             }
         }
-        unknown
+        Ok(unknown)
     }
 
     /// All reasons for which rpm would not install these packages together, or would not fulfil the wishes.
@@ -140,5 +151,27 @@ impl Universe {
             faults.extend(refused.map(|o| format!("{offer} conflicts with {}", self.offers[*o])));
         }
         faults
+    }
+}
+
+/// Most packages that are looked at, over all requirements of all packages that might be chosen. CentOS 7 takes about a
+/// million; of hostile metadata, a few megabytes could take hours and all memory.
+const MOST_LOOKED_AT: usize = 20_000_000;
+
+/// What a walk over the requirements has cost.
+#[derive(Default)]
+pub(super) struct Effort(usize);
+
+impl Effort {
+    /// Notes that the packages for a requirement are looked at.
+    pub(super) fn spend(&mut self, universe: &Universe, wanted: &Dependency) -> Result<(), String> {
+        self.0 += 1 + universe.candidates(wanted);
+        match self.0 <= MOST_LOOKED_AT {
+            true => Ok(()),
+            false => Err(format!(
+                "far too many packages provide what others require: {} provide {wanted}",
+                universe.candidates(wanted)
+            )),
+        }
     }
 }

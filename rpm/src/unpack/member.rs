@@ -78,6 +78,7 @@ impl Package<'_> {
         let mut archive = CpioReader::new(BufReader::with_capacity(1 << 17, unpacked));
         let by_path: HashMap<&str, usize> =
             self.list.files.iter().enumerate().map(|(at, f)| (f.path.as_str(), at)).collect();
+        let last_names = self.last_names();
         while let Some(next) = archive.next_of_any_kind().map_err(|e| self.damaged(&e))? {
             let at = match next {
                 Next::Member(member) => {
@@ -93,7 +94,7 @@ impl Package<'_> {
                 }
                 Next::Number(number) => {
                     let at = number as usize;
-                    let size = self.expected(at)?;
+                    let size = self.expected(at, &last_names)?;
                     archive.expect(size);
                     self.member(at, size, &mut archive)?;
                     at
@@ -107,11 +108,17 @@ impl Package<'_> {
         self.end(archive.into_inner())
     }
 
+    /// For the first name of each file with hard links, its last name.
+    fn last_names(&self) -> HashMap<usize, usize> {
+        let all = self.list.files.iter().enumerate();
+        all.filter_map(|(at, file)| Some((file.same_as?, at))).collect()
+    }
+
     /// The size of a member that has only a number. Of hard links, the last has the content.
-    fn expected(&self, at: usize) -> Result<u64> {
+    fn expected(&self, at: usize, last_names: &HashMap<usize, usize>) -> Result<u64> {
         let file = self.list.files.get(at);
         let file = file.ok_or_else(|| self.wrong("holds a file that its header does not list"))?;
-        let later = |first| self.list.files[at + 1..].iter().any(|f| f.same_as == Some(first));
+        let later = |first| last_names.get(&first).is_some_and(|last| *last > at);
         Ok(match &file.kind {
             ListedKind::File { .. } if file.same_as.is_some_and(later) => 0,
             ListedKind::File { size, .. } => *size,

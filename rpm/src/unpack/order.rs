@@ -8,7 +8,10 @@ use std::{
 
 use rpm::IndexTag;
 
-use crate::{Result, read::Rpm};
+use crate::{
+    Result,
+    read::{FileList, Rpm},
+};
 
 /// The first packages, in this order.
 const FIRST: [&str; 2] = ["filesystem", "setup"];
@@ -23,7 +26,7 @@ struct Package {
 /// Sorts packages into the order in which they are unpacked. It depends on the packages alone, not on their files' names.
 ///
 /// # Errors
-/// As [`Rpm::open`].
+/// As [`Rpm::open`] and [`FileList::of`].
 pub fn in_order(paths: &[PathBuf]) -> Result<Vec<&Path>> {
     let mut packages = Vec::new();
     for path in paths {
@@ -32,7 +35,8 @@ pub fn in_order(paths: &[PathBuf]) -> Result<Vec<&Path>> {
         let requires = rpm.requires().into_iter().map(|dependency| dependency.name);
         let requires = requires.filter(|name| !name.starts_with("rpmlib(")).collect();
         let mut provides: Vec<_> = rpm.provides().into_iter().map(|d| d.name).collect();
-        provides.extend(rpm.paths());
+        // The list is checked: paths of a hostile package could be terabytes.
+        provides.extend(FileList::of(&rpm)?.files.into_iter().map(|file| file.path));
         packages.push((Package { name, nevra: rpm.nevra(), requires }, provides, path.as_path()));
     }
     packages.sort_by(|(a, _, _), (b, _, _)| a.nevra.cmp(&b.nevra));

@@ -1,9 +1,13 @@
 //! `rpm --builder sandbox`: the root of a lock, made ready by setup.sh, and compiles in it.
 
-use std::{os::unix::fs::MetadataExt, process::Command};
+use std::{
+    os::unix::fs::{MetadataExt, symlink},
+    process::Command,
+};
 
 use serde_json::Value;
 
+use super::room::{Who, users};
 use crate::{
     checkout::{Checkout, built},
     container::{stopped::until, terminal::conversation},
@@ -46,11 +50,7 @@ struct Yard {
 }
 
 fn yards(test: &str) -> Vec<Yard> {
-    if !support::have(test, &["busybox", "setpriv", "chown"]) {
-        return Vec::new();
-    }
-    let all = if support::is_root() { vec![false, true] } else { vec![false] };
-    all.into_iter().map(Yard::new).collect()
+    users(test).into_iter().map(|who| Yard::new(who == Who::User)).collect()
 }
 
 impl Yard {
@@ -225,6 +225,42 @@ fn a_last_step_that_fails_leaves_no_root() {
         assert!(text.contains("no such luck"), "{text}");
         yard.checkout.write("containers/made/setup.sh", SETUP);
         yard.ok(&["rpm", "--builder", "sandbox"]);
+    }
+}
+
+#[test]
+fn a_last_step_that_is_edited_while_it_runs_is_not_kept() {
+    for yard in yards("setup.sh that changes") {
+        yard.ok(&["lock", "made"]);
+        let waiting =
+            format!("echo set up begins; until [ -e /src/image/builder/go ]; do :; done\n{SETUP}");
+        yard.checkout.write("containers/made/setup.sh", waiting);
+        let run = until(&mut yard.xtask(&RPM), "set up begins");
+        yard.checkout.write("containers/made/builder/go", "");
+        let output = run.wait_with_output().unwrap();
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert_eq!(output.status.code(), Some(4), "{text}");
+        assert!(text.contains("containers/made/builder was changed while it was being"), "{text}");
+        yard.ok(&["rpm", "--builder", "sandbox"]);
+    }
+}
+
+#[test]
+fn a_link_among_the_builders_commands_is_a_part_of_the_root() {
+    for yard in yards("a link in builder/") {
+        yard.ok(&["lock", "made"]);
+        yard.checkout.write("containers/made/builder/bin/a", "#!/bin/sh\necho a\n");
+        yard.checkout.write("containers/made/builder/bin/b", "#!/bin/sh\necho b\n");
+        yard.spec(
+            "mkdir -p $STAGE/usr/share/tiny; chosen > $STAGE/usr/share/tiny/text; chosen > chosen",
+        );
+        let link = yard.checkout.path("containers/made/builder/bin/chosen");
+        for target in ["a", "b"] {
+            let _ = fs_err::remove_file(&link);
+            symlink(target, &link).unwrap();
+            yard.ok(&["rpm", "--builder", "sandbox"]);
+            assert_eq!(yard.text("chosen"), format!("{target}\n"));
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use std::{
 use serde_json::json;
 
 use super::room::{Room, Who, mounts_below, rooms};
-use crate::support;
+use crate::{container::terminal::conversation, support};
 
 #[test]
 fn there_is_no_network() {
@@ -42,6 +42,27 @@ fn only_the_writable_folders_can_be_written_to() {
         assert_eq!(said, "wrote /build/tiny/new\nwrote /tmp/new\n");
         assert_eq!(fs_err::read_to_string(room.path("src/file")).unwrap(), "source\n");
         assert_eq!(mounts_below(room.dir.path()), Vec::<String>::new());
+    }
+}
+
+#[test]
+fn a_build_does_not_reach_the_terminal_of_its_run() {
+    let all = rooms("the sandbox' terminal");
+    let Some(mut room) = all.into_iter().next() else { return };
+    if !support::have("the sandbox' terminal", &["python3", "sh"]) {
+        return;
+    }
+    for (terminal, said) in [(false, "none"), (true, "typed on it")] {
+        room.request["terminal"] = json!(terminal);
+        let script = "(echo typed on it > /dev/tty) 2> /dev/null || echo none";
+        let inner = room.command(script);
+        let file = inner.get_args().last().unwrap();
+        // Its parent is a shell on the terminal.
+        let mut run = Command::new("sh");
+        run.args(["-c", "\"$0\" sandbox --parent $$ \"$1\"; exit $?"]);
+        run.arg(inner.get_program()).arg(file);
+        let seen = conversation(&run, room.dir.path(), &[]);
+        assert_eq!(seen.replace('\r', ""), format!("{said}\n\n0"));
     }
 }
 

@@ -27,16 +27,38 @@ pub struct Room {
     pub request: Value,
 }
 
-/// Whether the tests of this ring can run here; for each user who can run them, a room.
+/// A room for each user who can run the tests of this ring here.
 pub fn rooms(test: &str) -> Vec<Room> {
-    if !support::have(test, &["busybox", "setpriv", "chown"]) {
+    users(test).into_iter().map(Room::new).collect()
+}
+
+/// The users who can run the tests of this ring here; none if the tools are missing or the kernel gives no namespaces.
+pub fn users(test: &str) -> Vec<Who> {
+    if !support::have(test, &["busybox", "setpriv", "chown", "unshare"]) {
         return Vec::new();
     }
     let all = match support::is_root() {
         true => vec![Who::Same, Who::User],
         false => vec![Who::Same],
     };
-    all.into_iter().map(Room::new).collect()
+    // A container often forbids it, and says nothing about the sandbox.
+    let may = |who: &Who| {
+        let mut try_it = match who {
+            Who::Same => Command::new("unshare"),
+            Who::User => {
+                let mut command = Command::new("setpriv");
+                command.args(["--reuid", USER, "--regid", USER, "--clear-groups", "unshare"]);
+                command
+            }
+        };
+        try_it.args(["--user", "--map-root-user", "--mount", "--pid", "--net", "--fork"]);
+        support::run(try_it.args(["--mount-proc", "true"])).status.success()
+    };
+    if !all.iter().all(may) {
+        support::skip(test, "this machine gives no namespaces");
+        return Vec::new();
+    }
+    all
 }
 
 impl Room {
@@ -67,6 +89,7 @@ impl Room {
             "home": "/tmp/home",
             "env": [["PATH", "/bin"], ["HOME", "/tmp/home"]],
             "command": [],
+            "terminal": false,
             "limits": { "files": 1000, "processes": 200, "memory": 500_000_000_u64 },
         });
         fs_err::copy(env!("CARGO_BIN_EXE_xtask"), dir.path().join("xtask")).unwrap();
