@@ -1,6 +1,6 @@
 //! Syncs files to the disk, and removes folders.
 
-use std::{io::ErrorKind, path::Path};
+use std::{io::ErrorKind, os::unix::fs::PermissionsExt, path::Path};
 
 use crate::failure::{Class, Classify, Result};
 
@@ -31,10 +31,48 @@ pub fn sync(dir: &Path) -> Result<()> {
     fs_err::File::open(dir).and_then(|d| d.sync_all()).class(Class::Output)
 }
 
-/// Removes a folder with everything in it, if it exists.
+/// Removes a folder with everything in it, if it exists. Folders in it may be closed to their owner.
 pub fn remove_folder(dir: &Path) -> Result<()> {
-    match fs_err::remove_dir_all(dir) {
+    let removed = match fs_err::remove_dir_all(dir) {
+        Err(e) if e.kind() == ErrorKind::PermissionDenied => {
+            open_all(dir);
+            fs_err::remove_dir_all(dir)
+        }
+        other => other,
+    };
+    match removed {
         Err(e) if e.kind() != ErrorKind::NotFound => Err(e).class(Class::Output),
         _ => Ok(()),
+    }
+}
+
+/// Lets the owner into all folders, as far as this is allowed.
+fn open_all(dir: &Path) {
+    let mut folders = vec![dir.to_owned()];
+    while let Some(folder) = folders.pop() {
+        let _ = fs_err::set_permissions(&folder, PermissionsExt::from_mode(0o700));
+        for entry in fs_err::read_dir(&folder).into_iter().flatten().flatten() {
+            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                folders.push(entry.path());
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_with_closed_folders_is_removed() {
+        let dir = tempfile::tempdir().unwrap();
+        let closed = dir.path().join("a/b");
+        fs_err::create_dir_all(closed.join("c")).unwrap();
+        for folder in ["a/b/c", "a/b"] {
+            let path = dir.path().join(folder);
+            fs_err::set_permissions(path, PermissionsExt::from_mode(0o000)).unwrap();
+        }
+        remove_folder(&dir.path().join("a")).unwrap();
+        assert!(!dir.path().join("a").exists());
     }
 }

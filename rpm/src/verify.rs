@@ -211,21 +211,7 @@ impl<T> Stated<T> {
 /// error: the report has it.
 pub fn verify(path: &Path, certificate: &Certificate, required: Required) -> Result<Report> {
     let rpm = Rpm::open(path)?;
-    let header = rpm.header_bytes();
-    let sha1 = check_text(&rpm, SigTag::RPMSIGTAG_SHA1, &hex(&Sha1::digest(header)));
-    let sha256 = check_text(&rpm, SigTag::RPMSIGTAG_SHA256, &hex(&Sha256::digest(header)));
-    let of_header = check_signature(&rpm, SigTag::RPMSIGTAG_RSA, certificate, header);
-    let over = over_payload(&rpm, certificate)?;
-    let size = header.len() as u64 + over.size;
-    let mut checks = vec![
-        (Check::HeaderSha1, sha1),
-        (Check::HeaderSha256, sha256),
-        (Check::HeaderSignature, of_header),
-        (Check::Size, check_size(&rpm, size)),
-        (Check::Md5, CheckOutcome::of(&binary(&rpm, SigTag::RPMSIGTAG_MD5), &over.md5[..])),
-        (Check::PayloadSha256, check_payload_digest(&rpm, &over.sha256)),
-        (Check::PackageSignature, over.signature),
-    ];
+    let (mut checks, size) = all_checks(&rpm, Some(certificate))?;
     let demands = Demands::of(&rpm, required);
     for (check, outcome) in &mut checks {
         if *outcome == CheckOutcome::Missing && !demands.include(*check) {
@@ -243,6 +229,42 @@ pub fn verify(path: &Path, certificate: &Certificate, required: Required) -> Res
         report.signed = Some(SignedRpm::checked(path, size, certificate));
     }
     Ok(report)
+}
+
+/// The digests of the RPM at `path` that are wrong. Nobody vouches for them, but a file that was damaged is found.
+///
+/// # Errors
+/// As [`verify`].
+pub fn wrong_digests(path: &Path) -> Result<Vec<(Check, CheckOutcome)>> {
+    let (mut checks, _) = all_checks(&Rpm::open(path)?, None)?;
+    checks.retain(|(check, outcome)| {
+        let is_signature = matches!(check, Check::HeaderSignature | Check::PackageSignature);
+        !is_signature && !matches!(outcome, CheckOutcome::Good | CheckOutcome::Missing)
+    });
+    Ok(checks)
+}
+
+/// All checks, and the size of header and payload. Without a key, signatures count as missing.
+fn all_checks(
+    rpm: &Rpm,
+    certificate: Option<&Certificate>,
+) -> Result<(Vec<(Check, CheckOutcome)>, u64)> {
+    let header = rpm.header_bytes();
+    let sha1 = check_text(rpm, SigTag::RPMSIGTAG_SHA1, &hex(&Sha1::digest(header)));
+    let sha256 = check_text(rpm, SigTag::RPMSIGTAG_SHA256, &hex(&Sha256::digest(header)));
+    let of_header = check_signature(rpm, SigTag::RPMSIGTAG_RSA, certificate, header);
+    let over = over_payload(rpm, certificate)?;
+    let size = header.len() as u64 + over.size;
+    let checks = vec![
+        (Check::HeaderSha1, sha1),
+        (Check::HeaderSha256, sha256),
+        (Check::HeaderSignature, of_header),
+        (Check::Size, check_size(rpm, size)),
+        (Check::Md5, CheckOutcome::of(&binary(rpm, SigTag::RPMSIGTAG_MD5), &over.md5[..])),
+        (Check::PayloadSha256, check_payload_digest(rpm, &over.sha256)),
+        (Check::PackageSignature, over.signature),
+    ];
+    Ok((checks, size))
 }
 
 /// Which tags must exist.
@@ -295,9 +317,10 @@ fn binary(rpm: &Rpm, tag: SigTag) -> Stated<&[u8]> {
 fn check_signature(
     rpm: &Rpm,
     tag: SigTag,
-    certificate: &Certificate,
+    certificate: Option<&Certificate>,
     data: impl Read,
 ) -> CheckOutcome {
+    let Some(certificate) = certificate else { return CheckOutcome::Missing };
     match binary(rpm, tag) {
         Stated::Nothing => CheckOutcome::Missing,
         Stated::Malformed => CheckOutcome::Malformed,
@@ -350,7 +373,7 @@ struct OverPayload {
 }
 
 /// Reads the payload once. MD5, the slowest of the three digests, is computed in another thread.
-fn over_payload(rpm: &Rpm, certificate: &Certificate) -> Result<OverPayload> {
+fn over_payload(rpm: &Rpm, certificate: Option<&Certificate>) -> Result<OverPayload> {
     let header = rpm.header_bytes();
     std::thread::scope(|scope| {
         // A short queue limits the memory if the other thread is slower.

@@ -248,7 +248,7 @@ fn pair<T: From<String>>(text: &str) -> Result<(String, T), String> {
         Some((name, value)) if !name.is_empty() && !value.is_empty() => {
             Ok((name.to_owned(), T::from(value.to_owned())))
         }
-        _ => Err("write it as NAME=PATH".into()),
+        _ => Err("write it as NAME=VALUE, both of them not empty".into()),
     }
 }
 

@@ -191,12 +191,12 @@ fn end_with_slash(url: &mut String) {
 
 fn check_urls(urls: &[String]) -> Result<(), String> {
     let known =
-        |url: &String| ["https://", "http://", "file://"].iter().any(|s| url.starts_with(s));
+        |url: &String| ["https://", "http://", "file:///"].iter().any(|s| url.starts_with(s));
     match urls.iter().find(|url| !known(url)) {
         None if urls.is_empty() => Err("has no address".into()),
         None => Ok(()),
         Some(_) => {
-            Err("has an address that does not begin with https://, http:// or file://".into())
+            Err("has an address that does not begin with https://, http:// or file:///".into())
         }
     }
 }

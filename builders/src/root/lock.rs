@@ -118,7 +118,7 @@ fn key(
     let file = Mirrored { what: format!("the key `{name}`"), urls: source.urls.clone() };
     fetcher.unpinned(&file, input::MAX_TEXT, step, |_, bytes| {
         let text = std::str::from_utf8(bytes).map_err(|_| "it is not an armored key".to_owned())?;
-        let certificate = Certificate::from_armored(text).map_err(|e| e.to_string())?;
+        let certificate = Certificate::only(text).map_err(|e| e.to_string())?;
         let found = certificate.fingerprint();
         if found != source.fingerprint {
             return Err(format!(

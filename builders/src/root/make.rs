@@ -1,7 +1,10 @@
 //! Makes the root of a lock: unpacks its packages into a folder, which is kept for all checkouts of a user. The folder's name is the
 //! key of the root, so the same packages are unpacked once.
 
-use std::path::{Path, PathBuf};
+use std::{
+    os::unix::fs::{MetadataExt, PermissionsExt},
+    path::{Path, PathBuf},
+};
 
 use el7rpm::{
     input,
@@ -33,6 +36,8 @@ pub struct Root {
     pub summary: TreeSummary,
 }
 
+/// The bits of set-id programs.
+const SET_ID: u32 = 0o6000;
 const SUMMARY: &str = "summary.json";
 const TREE: &str = "tree";
 
@@ -82,7 +87,7 @@ pub fn make(
     if let Some(summary) = read_summary(&place)? {
         return Ok(existing(summary));
     }
-    fs_err::create_dir_all(roots).class(Class::Output)?;
+    make_private(roots)?;
     let _turn = Turn::take(roots.join(format!("{key}.lock")), fetcher.reporter)?;
     // Another run may have made it meanwhile.
     if let Some(summary) = read_summary(&place)? {
@@ -94,7 +99,10 @@ pub fn make(
         remove_folder(folder)?;
     }
     let made = unpack(&rpms, &unfinished).and_then(|summary| {
-        last.map_or(Ok(()), |last| (last.run)(&unfinished.join(TREE)))?;
+        if let Some(last) = last {
+            (last.run)(&unfinished.join(TREE))?;
+            tame(&unfinished.join(TREE))?;
+        }
         Ok(summary)
     });
     let summary = made.inspect_err(|_| {
@@ -119,14 +127,49 @@ pub fn key_of(description: &Description, lock: &Lock) -> Result<Key> {
     Ok(KeyBuilder::new("root", 1).text("packages", &text).finish())
 }
 
-/// What a finished root holds. A summary that another version wrote counts as none: the root is made again.
+/// What a finished root holds. A summary that cannot be read, or has no tree beside it, counts as none: the root is made again.
 fn read_summary(place: &Path) -> Result<Option<TreeSummary>> {
     let path = place.join(SUMMARY);
-    if !input::is_there(&path).class(Class::Output)? {
+    if !input::is_there(&path).class(Class::Output)? || !place.join(TREE).is_dir() {
         return Ok(None);
     }
-    let text = input::read_text(&path, input::MAX_TEXT).class(Class::Output)?;
-    Ok(serde_json::from_str(&text).ok())
+    let text = input::read_text(&path, input::MAX_TEXT).ok();
+    Ok(text.and_then(|text| serde_json::from_str(&text).ok()))
+}
+
+/// Makes a folder that no other user enters: files of the last step may be anything.
+fn make_private(folder: &Path) -> Result<()> {
+    fs_err::create_dir_all(folder).class(Class::Output)?;
+    fs_err::set_permissions(folder, PermissionsExt::from_mode(0o700)).class(Class::Output)
+}
+
+/// Takes set-id bits from files that the last step has made, and lets the owner into all folders, who could not remove them
+/// otherwise.
+fn tame(tree: &Path) -> Result<()> {
+    let mut folders = vec![tree.to_owned()];
+    while let Some(folder) = folders.pop() {
+        set_mode(&folder, |mode| (mode | 0o700) & !SET_ID)?;
+        for entry in fs_err::read_dir(&folder).class(Class::Output)? {
+            let entry = entry.class(Class::Output)?;
+            let kind = entry.file_type().class(Class::Output)?;
+            if kind.is_dir() {
+                folders.push(entry.path());
+            } else if kind.is_file() {
+                set_mode(&entry.path(), |mode| mode & !SET_ID)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn set_mode(path: &Path, change: impl Fn(u32) -> u32) -> Result<()> {
+    let mode = fs_err::symlink_metadata(path).class(Class::Output)?.mode() & 0o7777;
+    match change(mode) {
+        same if same == mode => Ok(()),
+        other => {
+            fs_err::set_permissions(path, PermissionsExt::from_mode(other)).class(Class::Output)
+        }
+    }
 }
 
 fn unpack(rpms: &[PathBuf], folder: &Path) -> Result<TreeSummary> {

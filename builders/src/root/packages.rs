@@ -53,7 +53,7 @@ fn keys<'a>(
         let file = Mirrored { what: format!("the key `{name}`"), urls: source.urls.clone() };
         let path = fetcher.pinned(&file, &locked.sha256, Some(locked.size), step)?;
         let text = input::read_text(&path, input::MAX_TEXT).class(Class::Key)?;
-        let certificate = Certificate::from_armored(&text).map_err(Failure::from)?;
+        let certificate = Certificate::only(&text).map_err(Failure::from)?;
         if certificate.fingerprint() != source.fingerprint {
             let why = format!("the fingerprint of its key `{name}` is not that of image.toml");
             return Err(description.outdated(&why).into());

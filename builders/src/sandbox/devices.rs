@@ -18,7 +18,7 @@ const LINKS: [(&str, &str); 5] = [
     ("stdout", "/proc/self/fd/1"),
 ];
 /// Parts of /proc that say too much of the machine; container engines mask the same.
-const MASKED: [&str; 12] = [
+const MASKED: [&str; 18] = [
     "acpi",
     "asound",
     "config.gz",
@@ -26,11 +26,17 @@ const MASKED: [&str; 12] = [
     "kallsyms",
     "kcore",
     "keys",
+    "kpagecgroup",
+    "kpagecount",
+    "kpageflags",
     "latency_stats",
+    "pagetypeinfo",
     "sched_debug",
     "scsi",
+    "slabinfo",
     "timer_list",
     "timer_stats",
+    "vmallocinfo",
 ];
 /// Parts of /proc that steer the machine.
 const READ_ONLY: [&str; 8] =
@@ -43,7 +49,7 @@ pub(super) fn dev(dev: &Path) -> Result<()> {
     for name in DEVICES {
         let place = dev.join(name);
         make_empty(&place, false)?;
-        bind_device(&Path::new("/dev").join(name), &place)?;
+        device(&Path::new("/dev").join(name), &place)?;
     }
     for (name, to) in LINKS {
         symlink(to, dev.join(name)).class(Class::Tool)?;
@@ -54,6 +60,12 @@ pub(super) fn dev(dev: &Path) -> Result<()> {
     fresh(&dev.join("pts"), "devpts", flags, "newinstance,ptmxmode=0666,mode=0620")?;
     fresh(&dev.join("shm"), "tmpfs", flags | MsFlags::MS_NODEV, "mode=1777,size=64m")?;
     read_only(dev, flags)
+}
+
+/// Shows a device. Its mode and its times, which are those of the machine, cannot be changed; it can be written to.
+fn device(from: &Path, to: &Path) -> Result<()> {
+    bind_device(from, to)?;
+    read_only(to, MsFlags::MS_NOSUID | MsFlags::MS_NOEXEC)
 }
 
 /// Mounts /proc in the folder `proc`: it shows the processes of the sandbox alone. `null` is the device.
@@ -71,7 +83,7 @@ pub(super) fn proc(proc: &Path, null: &Path) -> Result<()> {
         if part.is_dir() {
             fresh(&part, "tmpfs", flags | MsFlags::MS_RDONLY, "mode=555")?;
         } else if part.exists() {
-            bind_device(null, &part)?;
+            device(null, &part)?;
         }
     }
     Ok(())

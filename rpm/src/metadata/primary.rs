@@ -188,6 +188,11 @@ impl Reading {
     }
 }
 
+/// Whether rpm would build a package with this name, architecture, version or release.
+fn is_plain(text: &Arc<str>) -> bool {
+    text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._+~^-".contains(&b))
+}
+
 /// Checks that nothing is missing.
 fn finished(offer: Offer) -> io::Result<Offer> {
     let is_sha256 = !offer.sha256.is_empty();
@@ -196,6 +201,12 @@ fn finished(offer: Offer) -> io::Result<Offer> {
         (false, ..) => "a package has no name, version or architecture".to_owned(),
         (_, false, _) => format!("{offer} has no SHA-256"),
         (.., true) => format!("{offer} has no path or size"),
+        _ if ![&offer.name, &offer.arch, &offer.evr.version, &offer.evr.release]
+            .into_iter()
+            .all(is_plain) =>
+        {
+            "a package has a name, version or architecture with odd characters".to_owned()
+        }
         _ => return Ok(offer),
     };
     Err(invalid(wrong))
@@ -243,6 +254,8 @@ mod tests {
         let bomb = "<!DOCTYPE m [<!ENTITY a 'aaaa'><!ENTITY b '&a;&a;&a;'>]>";
         assert!(fails(&format!("{bomb}{}", package(""))).contains("document type"));
         assert!(fails(&package("<summary>&b;</summary>")).contains("b"));
+        let forged = package("").replace("ver='1'", "ver='1&#10;+ evil 1'");
+        assert!(fails(&forged).contains("with odd characters"));
         let long = "x".repeat(2 << 20);
         assert!(fails(&package(&format!("<file>{long}</file>"))).contains("far too long"));
         assert!(fails(&package(&format!("<a b='{long}'/>"))).contains("far too long"));

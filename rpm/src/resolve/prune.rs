@@ -1,52 +1,79 @@
 //! Removes packages from a choice that it is complete without. The solver takes a provider for one requirement, and then perhaps a
 //! package for another requirement that would have satisfied both.
 
-use std::collections::BTreeSet;
+use std::collections::HashMap;
 
 use super::Universe;
 use crate::metadata::Dependency;
 
-/// The choice without packages that neither a wish nor another package needs. Fewer packages have no new conflicts.
+/// The choice, sorted, without packages that neither a wish nor another package needs. Fewer packages have no new conflicts.
 pub(super) fn prune(universe: &Universe, chosen: &[usize], wishes: &[Dependency]) -> Vec<usize> {
-    let needs = |at: &usize| {
-        let requires = universe.offers[*at].requires.iter();
-        (*at, requires.map(|r| universe.satisfying(r)).collect::<Vec<_>>())
-    };
-    let needs: Vec<(usize, Vec<Vec<usize>>)> = chosen.iter().map(needs).collect();
-    let wishes: Vec<_> = wishes.iter().map(|wish| universe.satisfying(wish)).collect();
-    let mut kept: BTreeSet<usize> = chosen.iter().copied().collect();
-    for at in chosen {
-        if kept.contains(at) {
-            let without = without(*at, &kept, &needs);
-            if wishes.iter().all(|wish| is_met(wish, &without)) {
-                kept = without;
+    let mut choice = Choice::new(universe, chosen, wishes);
+    for at in 0..chosen.len() {
+        choice.try_without(at);
+    }
+    let kept = chosen.iter().zip(&choice.kept).filter(|(_, kept)| **kept);
+    let mut kept: Vec<usize> = kept.map(|(at, _)| *at).collect();
+    kept.sort_unstable();
+    kept
+}
+
+/// The chosen packages, by their places in the choice.
+struct Choice {
+    kept: Vec<bool>,
+    /// For each requirement of a package or a wish: whose it is (no one's, if it is a wish), and which chosen packages satisfy it.
+    requirements: Vec<(Option<usize>, Vec<usize>)>,
+    /// For each package, the requirements that it satisfies.
+    satisfies: Vec<Vec<usize>>,
+}
+
+impl Choice {
+    fn new(universe: &Universe, chosen: &[usize], wishes: &[Dependency]) -> Self {
+        let places: HashMap<usize, usize> =
+            chosen.iter().enumerate().map(|(place, at)| (*at, place)).collect();
+        let providers = |wanted: &Dependency| -> Vec<usize> {
+            let all = universe.satisfying(wanted);
+            all.iter().filter_map(|at| places.get(at).copied()).collect()
+        };
+        let mut requirements: Vec<_> = wishes.iter().map(|w| (None, providers(w))).collect();
+        for (place, at) in chosen.iter().enumerate() {
+            let requires = universe.offers[*at].requires.iter();
+            requirements.extend(requires.map(|r| (Some(place), providers(r))));
+        }
+        let mut satisfies = vec![Vec::new(); chosen.len()];
+        for (number, (_, providers)) in requirements.iter().enumerate() {
+            providers.iter().for_each(|place| satisfies[*place].push(number));
+        }
+        Self { kept: vec![true; chosen.len()], requirements, satisfies }
+    }
+
+    /// Removes a package and those that need it, unless a wish needs one of them.
+    fn try_without(&mut self, place: usize) {
+        if !self.kept[place] {
+            return;
+        }
+        self.kept[place] = false;
+        let mut removed = vec![place];
+        let mut next = 0;
+        while let Some(place) = removed.get(next).copied() {
+            next += 1;
+            for number in &self.satisfies[place] {
+                let (of, providers) = &self.requirements[*number];
+                if providers.iter().any(|place| self.kept[*place]) {
+                    continue;
+                }
+                match of {
+                    None => {
+                        removed.iter().for_each(|place| self.kept[*place] = true);
+                        return;
+                    }
+                    Some(of) if self.kept[*of] => {
+                        self.kept[*of] = false;
+                        removed.push(*of);
+                    }
+                    Some(_) => {}
+                }
             }
         }
     }
-    kept.into_iter().collect()
-}
-
-/// The packages without this one, and without those that need it.
-fn without(
-    removed: usize,
-    kept: &BTreeSet<usize>,
-    needs: &[(usize, Vec<Vec<usize>>)],
-) -> BTreeSet<usize> {
-    let mut rest = kept.clone();
-    rest.remove(&removed);
-    loop {
-        let before = rest.len();
-        for (at, needs) in needs {
-            if rest.contains(at) && !needs.iter().all(|providers| is_met(providers, &rest)) {
-                rest.remove(at);
-            }
-        }
-        if rest.len() == before {
-            return rest;
-        }
-    }
-}
-
-fn is_met(providers: &[usize], packages: &BTreeSet<usize>) -> bool {
-    providers.iter().any(|at| packages.contains(at))
 }

@@ -177,12 +177,21 @@ fn choices_of_too_many_packages_are_refused() {
     assert!(choose(all, &["app"]).unwrap_err().contains("5000 is the limit"));
 }
 
-/// Each of them requires what half of the others provide.
+#[test]
+fn long_chains_are_chosen() {
+    let names: Vec<_> = (0..3000).map(|i| format!("p{i}")).collect();
+    let mut all: Vec<_> =
+        names.windows(2).map(|pair| offer(&pair[0], "1").requires(&[&pair[1]])).collect();
+    all.push(offer("p2999", "1"));
+    assert_eq!(choose(all, &["p0"]).unwrap().len(), 3000);
+}
+
+/// Each of them requires what all of them provide.
 #[test]
 fn metadata_with_far_too_many_providers_is_refused_at_once() {
-    let all: Vec<_> = (0..10_000)
+    let all: Vec<_> = (0..5_000)
         .map(|i| {
-            let mut offer = offer(&format!("p{i}"), "1").requires(&[&format!("x >= {i}")]);
+            let mut offer = offer(&format!("p{i}"), "1").requires(&["x"]);
             offer.provides.push(dependency(&format!("x = {i}")));
             offer
         })
@@ -191,7 +200,7 @@ fn metadata_with_far_too_many_providers_is_refused_at_once() {
     let wishes = dependencies(&["p0"]);
     let error = resolve(&universe, &wishes).unwrap_err();
     assert!(error.contains("far too many packages provide"), "{error}");
-    assert!(universe.unknown_paths(&wishes).unwrap_err().contains("10000 provide x >= "));
+    assert!(universe.unknown_paths(&wishes).unwrap_err().contains("5000 provide x"));
 }
 
 #[test]

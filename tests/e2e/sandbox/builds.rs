@@ -246,6 +246,32 @@ fn a_last_step_that_is_edited_while_it_runs_is_not_kept() {
 }
 
 #[test]
+fn a_last_step_leaves_nothing_that_is_dangerous_or_cannot_be_removed() {
+    for yard in yards("set-id programs of setup.sh") {
+        yard.ok(&["lock", "made"]);
+        let closed = "mkdir -p /usr/closed/in; touch /usr/closed/in/file; chmod 0 /usr/closed";
+        yard.checkout.write("containers/made/setup.sh", format!("{closed}; exit 3\n"));
+        for _ in 0..2 {
+            let (code, text) = yard.fails(&["rpm", "--builder", "sandbox"]);
+            assert_eq!(code, 5, "{text}");
+        }
+        let set_id = "cp /bin/busybox /usr/mine; chmod 6755 /usr/mine";
+        yard.checkout.write("containers/made/setup.sh", format!("{SETUP}{closed}; {set_id}\n"));
+        yard.ok(&["rpm", "--builder", "sandbox"]);
+        let roots = yard.checkout.path("cache/roots");
+        let mode = |path: &std::path::Path| fs_err::metadata(path).unwrap().mode() & 0o7777;
+        assert_eq!(mode(&roots), 0o700);
+        let made: Vec<_> = walkdir::WalkDir::new(&roots).into_iter().map(|e| e.unwrap()).collect();
+        let named = |name: &str| made.iter().find(|e| e.file_name() == name).unwrap().path();
+        assert_eq!((mode(named("mine")), mode(named("closed"))), (0o755, 0o700));
+        // A root that somebody has half removed is made again.
+        fs_err::remove_dir_all(named("tree")).unwrap();
+        yard.spec(&format!("{TINY}; echo again"));
+        yard.ok(&["rpm", "--builder", "sandbox"]);
+    }
+}
+
+#[test]
 fn a_link_among_the_builders_commands_is_a_part_of_the_root() {
     for yard in yards("a link in builder/") {
         yard.ok(&["lock", "made"]);

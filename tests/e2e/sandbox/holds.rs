@@ -46,6 +46,21 @@ fn only_the_writable_folders_can_be_written_to() {
 }
 
 #[test]
+fn devices_keep_their_modes_and_times() {
+    for mut room in rooms("the sandbox' devices") {
+        for user in ["builder", "owner"] {
+            room.request["user"] = json!(user);
+            let said = room.ok(
+                "for device in full null zero; do chmod 667 /dev/$device 2> /tmp/why && echo changed; \
+                 touch -d 2001-01-01 /dev/$device 2> /tmp/why && echo touched; done; \
+                 echo x > /dev/null && echo written",
+            );
+            assert_eq!(said, "written\n");
+        }
+    }
+}
+
+#[test]
 fn a_build_does_not_reach_the_terminal_of_its_run() {
     let all = rooms("the sandbox' terminal");
     let Some(mut room) = all.into_iter().next() else { return };
