@@ -173,7 +173,10 @@ fn gpg_and_its_agent_sign_as_well() {
     let (code, message) =
         checkout.code_and_text(&support::run(&mut run(&["rpm", "--gpg-key", "release"])));
     assert_eq!(code, 8, "{message}");
-    assert!(message.contains("several of gpg's keys") && message.contains("fingerprint"), "{message}");
+    assert!(
+        message.contains("several of gpg's keys") && message.contains("fingerprint"),
+        "{message}"
+    );
 }
 
 #[test]
