@@ -5,6 +5,7 @@ use std::{io::ErrorKind, os::unix::fs::PermissionsExt, path::Path};
 use crate::failure::{Class, Classify, Result};
 
 /// From this number of files on, one sync of the whole file system is faster than one of each file.
+#[cfg(target_os = "linux")]
 const FEW: usize = 100;
 
 /// Syncs all files below `dir`, so that they survive a loss of power.
@@ -12,6 +13,7 @@ pub fn sync_all(dir: &Path) -> Result<()> {
     let mut few = Vec::new();
     for entry in walkdir::WalkDir::new(dir).contents_first(true) {
         let entry = entry.map_err(std::io::Error::from).class(Class::Output)?;
+        #[cfg(target_os = "linux")]
         if few.len() == FEW {
             let dir = fs_err::File::open(dir).class(Class::Output)?;
             return rustix::fs::syncfs(&dir).map_err(std::io::Error::from).class(Class::Output);

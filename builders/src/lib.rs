@@ -16,7 +16,6 @@ pub mod odd_paths;
 pub mod pinned_rust;
 pub mod root;
 pub mod rust;
-#[cfg_attr(not(target_os = "linux"), path = "no_sandbox.rs")]
 pub mod sandbox;
 pub mod site;
 pub mod target;

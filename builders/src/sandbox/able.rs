@@ -4,8 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::{
     enter::THIS_PROGRAM,
-    limits::Limits,
-    request::{As, Request},
+    request::{As, Limits, Request},
     rights,
 };
 use base::{
@@ -87,7 +86,7 @@ fn refused(why: &str) -> Failure {
 }
 
 /// What to do about a machine that allows no sandbox. `said` is the sandbox' own error; `read` returns a file.
-pub fn switch(said: &str, read: &dyn Fn(&str) -> Option<String>) -> String {
+fn switch(said: &str, read: &dyn Fn(&str) -> Option<String>) -> String {
     let value = |path: &str| read(path).map(|text| text.trim().to_owned());
     let is = |path: &str, wanted: &str| value(path).as_deref() == Some(wanted);
     let set = |name: &str, to: &str| {

@@ -26,7 +26,7 @@ pub(super) const THIS_PROGRAM: &str = "/proc/self/exe";
 /// Runs the request in `file`, and returns the exit code of its command. `parent` is the process that wants it.
 ///
 /// # Errors
-/// [`Class::Tool`] if this machine does not allow a sandbox; [`super::switch`] knows why.
+/// [`Class::Tool`] if this machine does not allow a sandbox, which [`super::Sandbox::find`] explains.
 pub fn enter(file: &Path, parent: u32) -> Result<u8> {
     close_inherited_files()?;
     let mut parent = Parent::bind(parent)?;

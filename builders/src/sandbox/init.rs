@@ -5,7 +5,7 @@ use std::{ffi::OsString, path::Path};
 use nix::{sys::stat, unistd};
 
 use super::{
-    filter, loopback,
+    filter, limits, loopback,
     parent::{Parent, failed},
     places,
     request::{As, Request},
@@ -33,7 +33,7 @@ pub fn init(file: &Path, parent: u32) -> Result<u8> {
     if request.user == As::Builder && rights::can_become_builder() {
         rights::become_builder()?;
     }
-    request.limits.set()?;
+    limits::set(request.limits)?;
     stat::umask(stat::Mode::from_bits_truncate(0o022));
     fs_err::create_dir_all(&request.home).class(Class::Tool)?;
     rights::give_up_all_but(request.user.keeps())?;

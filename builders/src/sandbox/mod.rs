@@ -10,21 +10,37 @@
 //! A process can leave its user namespace only while it has one thread. So nothing here starts a thread, and the hidden
 //! command does nothing before it.
 
-mod able;
-mod devices;
-mod enter;
-mod filter;
-mod init;
-mod limits;
-mod loopback;
-mod mounting;
-mod parent;
-mod places;
 mod request;
+
+#[cfg(target_os = "linux")]
+mod able;
+#[cfg(target_os = "linux")]
+mod devices;
+#[cfg(not(target_os = "linux"))]
+mod elsewhere;
+#[cfg(target_os = "linux")]
+mod enter;
+#[cfg(target_os = "linux")]
+mod filter;
+#[cfg(target_os = "linux")]
+mod init;
+#[cfg(target_os = "linux")]
+mod limits;
+#[cfg(target_os = "linux")]
+mod loopback;
+#[cfg(target_os = "linux")]
+mod mounting;
+#[cfg(target_os = "linux")]
+mod parent;
+#[cfg(target_os = "linux")]
+mod places;
+#[cfg(target_os = "linux")]
+mod read;
+#[cfg(target_os = "linux")]
 mod rights;
 
-pub use able::{Sandbox, switch};
-pub use enter::enter;
-pub use init::init;
-pub use limits::Limits;
-pub use request::{As, REFUSED, Request};
+#[cfg(not(target_os = "linux"))]
+pub use elsewhere::{Sandbox, enter, init};
+pub use request::{As, Limits, REFUSED, Request};
+#[cfg(target_os = "linux")]
+pub use {able::Sandbox, enter::enter, init::init};

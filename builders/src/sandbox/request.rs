@@ -1,13 +1,10 @@
-//! What is to be run in the sandbox, as the file that its processes read.
+//! What is to be run in the sandbox.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use el7rpm::input;
 use serde::{Deserialize, Serialize};
 
-use super::limits::Limits;
 use crate::mount::Mount;
-use base::failure::{Class, Classify, Failure, Result};
 
 /// The exit code if the sandbox itself fails. It is that of container engines.
 pub const REFUSED: u8 = 125;
@@ -50,89 +47,22 @@ pub enum As {
     Owner,
 }
 
-impl As {
-    /// The user id and the group id inside.
-    pub(super) fn id(self) -> u32 {
-        match self {
-            Self::Builder => 1000,
-            Self::Owner => 0,
-        }
-    }
+/// Limits of what runs in the sandbox. Where this machine allows less, that counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Limits {
+    /// Open files of one process.
+    pub files: u64,
+    /// Processes. Linux 5.14 and later count those of the sandbox; older ones count all that the user id has.
+    pub processes: u64,
+    /// Memory that one process may take for its data, in bytes. The limit is for a process that runs wild: it gets no
+    /// more memory, and this machine does not run out of it.
+    pub memory: u64,
 }
 
-impl Request {
-    /// Reads the file.
-    pub(super) fn read(file: &Path) -> Result<Self> {
-        let text = input::read_text(file, input::MAX_TEXT).class(Class::Tool)?;
-        let request: Self =
-            serde_json::from_str(&text).map_err(|e| wrong(&format!("{}: {e}", file.display())))?;
-        request.check()?;
-        Ok(request)
-    }
-
-    fn check(&self) -> Result<()> {
-        let outside = self.mounts.iter().map(|mount| &mount.outside);
-        for path in outside.chain([&self.root, &self.place]) {
-            if !path.is_absolute() {
-                return Err(wrong(&format!("{} is not an absolute path", path.display())));
-            }
-        }
-        let inside = self.mounts.iter().map(|mount| &mount.inside);
-        match inside.chain([&self.dir, &self.home]).find(|path| !is_plain(path)) {
-            Some(path) => Err(wrong(&format!("{path} is not a plain path"))),
-            None => Ok(()),
-        }
-    }
-}
-
-/// Whether a path inside is absolute and leads nowhere else.
-fn is_plain(path: &str) -> bool {
-    let parts = || path.split('/').skip(1);
-    path == "/" || path.starts_with('/') && parts().all(|p| !matches!(p, "" | "." | ".."))
-}
-
-fn wrong(message: &str) -> Failure {
-    Failure::new(Class::Usage, format!("the sandbox cannot take this request: {message}"))
-        .help("only this program itself writes such files")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn request() -> Request {
-        Request {
-            root: "/r".into(),
-            place: "/p".into(),
-            mounts: vec![Mount { inside: "/src/a".into(), outside: "/a".into(), writable: false }],
-            user: As::Builder,
-            dir: "/".into(),
-            home: "/tmp/home".into(),
-            env: Vec::new(),
-            command: vec!["/bin/true".into()],
-            limits: Limits::default(),
-            terminal: false,
-        }
-    }
-
-    #[test]
-    fn a_request_is_read_as_it_was_written() {
-        let file = tempfile::NamedTempFile::new().unwrap();
-        fs_err::write(file.path(), serde_json::to_string(&request()).unwrap()).unwrap();
-        assert_eq!(Request::read(file.path()).unwrap(), request());
-    }
-
-    #[test]
-    fn a_request_with_other_paths_is_refused() {
-        let refused = |change: fn(&mut Request)| {
-            let mut request = request();
-            change(&mut request);
-            request.check().unwrap_err().message.clone()
-        };
-        assert!(refused(|r| r.mounts[0].inside = "/src/../etc".into()).contains("/src/../etc"));
-        assert!(refused(|r| r.mounts[0].inside = "src".into()).contains("plain"));
-        assert!(refused(|r| r.mounts[0].outside = "a".into()).contains("absolute"));
-        assert!(refused(|r| r.home = "/tmp//x".into()).contains("plain"));
-        assert!(request().check().is_ok());
+impl Default for Limits {
+    /// Enough for any build.
+    fn default() -> Self {
+        Self { files: 65_536, processes: 4096, memory: u64::MAX }
     }
 }

@@ -14,6 +14,14 @@ use super::{parent::failed, request::As};
 use base::failure::{Class, Classify, Result};
 
 impl As {
+    /// The user id and the group id inside.
+    pub(super) fn id(self) -> u32 {
+        match self {
+            Self::Builder => 1000,
+            Self::Owner => 0,
+        }
+    }
+
     /// The capabilities that the command keeps, in the sandbox' own user namespace. They reach only files of the one user
     /// who is known there.
     pub(super) fn keeps(self) -> CapabilitySet {

@@ -9,7 +9,7 @@ use std::{
 };
 
 use rustix::{
-    fs::{self, AtFlags, FileType, Mode, OFlags, ResolveFlags},
+    fs::{self, AtFlags, FileType, Mode, OFlags},
     io::Errno,
 };
 
@@ -20,10 +20,15 @@ pub(super) struct Root {
     by_kernel: AtomicBool,
 }
 
+/// How folders are opened: only to look up names in them, where there is a flag for it.
+#[cfg(target_os = "linux")]
 const FOLDER: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
+#[cfg(not(target_os = "linux"))]
+const FOLDER: OFlags = OFlags::DIRECTORY.union(OFlags::CLOEXEC);
 /// Most links that one path may go through, as in the kernel.
 const LINKS: usize = 40;
 /// Most repetitions that the kernel may ask for: something was renamed meanwhile.
+#[cfg(target_os = "linux")]
 const AGAIN: usize = 100;
 
 impl Root {
@@ -51,7 +56,14 @@ impl Root {
         self.walk(path)
     }
 
+    #[cfg(not(target_os = "linux"))]
+    fn ask(&self, _: &str) -> Result<OwnedFd, Errno> {
+        Err(Errno::NOSYS)
+    }
+
+    #[cfg(target_os = "linux")]
     fn ask(&self, path: &str) -> Result<OwnedFd, Errno> {
+        use rustix::fs::ResolveFlags;
         let path = if path.is_empty() { "/" } else { path };
         let how = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
         let mut tries = 0;
@@ -107,19 +119,19 @@ enum Step {
 }
 
 fn step(at: BorrowedFd<'_>, part: &[u8]) -> io::Result<Step> {
-    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let fd = fs::openat(at, part, flags, Mode::empty())?;
-    match FileType::from_raw_mode(fs::fstat(&fd)?.st_mode) {
-        FileType::Directory => Ok(Step::Folder(fd)),
-        FileType::Symlink => Ok(Step::Link(fs::readlinkat(&fd, "", Vec::new())?.into_bytes())),
-        _ => Err(Errno::NOTDIR.into()),
+    let kind = fs::statat(at, part, AtFlags::SYMLINK_NOFOLLOW)?.st_mode;
+    match FileType::from_raw_mode(kind) {
+        FileType::Symlink => Ok(Step::Link(fs::readlinkat(at, part, Vec::new())?.into_bytes())),
+        // A link that has taken its place meanwhile is not followed.
+        _ => Ok(Step::Folder(fs::openat(at, part, FOLDER | OFlags::NOFOLLOW, Mode::empty())?)),
     }
 }
 
 /// Device and inode of a folder: the same for all paths to it.
 pub(super) fn identity(folder: &OwnedFd) -> io::Result<(u64, u64)> {
     let stat = fs::fstat(folder)?;
-    Ok((stat.st_dev, stat.st_ino))
+    #[allow(clippy::unnecessary_cast, reason = "other systems have smaller numbers")]
+    Ok((stat.st_dev as u64, stat.st_ino))
 }
 
 /// The type of the entry with this name in a folder, if there is one.

@@ -3,6 +3,7 @@
 use std::{
     collections::{HashMap, HashSet},
     io::{self, BufReader, Read, Write},
+    os::unix::fs::MetadataExt,
     rc::Rc,
 };
 
@@ -261,10 +262,10 @@ impl Package<'_> {
                 false => Err(self.tree.conflict(spot, &file.path, &self.package)),
             };
         };
-        let stat = rustix::fs::fstat(out.file()).map_err(|e| self.tree.broken(&file.path, e))?;
+        let stat = out.metadata()?;
         modes::file(out.file(), file.mode, file.time)
             .map_err(|e| self.tree.broken(&file.path, e))?;
-        self.tree.contents.insert((stat.st_dev, stat.st_ino), sha256);
+        self.tree.contents.insert((stat.dev(), stat.ino()), sha256);
         self.tree.summary.bytes += size;
         self.tree.note(spot, what, &self.package);
         Ok(())
