@@ -35,6 +35,8 @@ pub struct Report {
     pub checks: Vec<(Check, CheckOutcome)>,
     /// The reasons why CentOS 7's rpm could not install it, even if it is intact.
     pub unfit: Vec<String>,
+    /// SHA-256 of its main header: by it, whoever opens the file again knows whether it is still the one that was checked.
+    pub header: [u8; 32],
     signed: Option<SignedRpm>,
 }
 
@@ -222,8 +224,14 @@ pub fn verify(path: &Path, certificate: &Certificate, required: Required) -> Res
         checks.push((Check::OtherSignatures, CheckOutcome::Signature(Mismatch::Unusable)));
     }
     let unfit = fitness::faults(&rpm)?;
-    let mut report =
-        Report { path: path.to_owned(), nevra: rpm.nevra(), checks, unfit, signed: None };
+    let mut report = Report {
+        path: path.to_owned(),
+        nevra: rpm.nevra(),
+        checks,
+        unfit,
+        header: rpm.header_sha256(),
+        signed: None,
+    };
     if report.is_good() {
         let size = rpm.header_range().start as u64 + size;
         report.signed = Some(SignedRpm::checked(path, size, certificate));

@@ -1,6 +1,6 @@
 //! `unpack`: packages become one new folder, or nothing is left.
 
-use std::os::unix::fs::PermissionsExt;
+use std::{os::unix::fs::PermissionsExt, process::Stdio, time::Duration};
 
 use crate::checkout::Checkout;
 
@@ -37,6 +37,7 @@ text = ["First"]
 const KEY: &str = "dist/el7/RPM-GPG-KEY-mesos-calico";
 const APP: &str = "dist/el7/app-1.0-1.noarch.rpm";
 const FILESYSTEM: &str = "dist/el7/filesystem-1.0-1.noarch.rpm";
+const LARGE: &str = "dist/el7/large-1.0-1.noarch.rpm";
 const OTHER: &str = "dist/el7/other-1.0-1.noarch.rpm";
 
 fn published() -> Checkout {
@@ -67,6 +68,40 @@ fn packages_are_unpacked_in_the_order_of_their_dependencies() {
     let other = checkout.ok(&["--json", "unpack", FILESYSTEM, APP, "--into", "new/third"]);
     let other: serde_json::Value = serde_json::from_str(&other).unwrap();
     assert_eq!(again["digest"], other["digest"]);
+}
+
+/// Somebody exchanges the file at some moment. What was not checked is never unpacked.
+#[test]
+fn a_package_that_is_replaced_meanwhile_is_not_unpacked() {
+    let checkout = Checkout::empty();
+    let large = "[package.large]\nassets = [{ source = \"large\", dest = \"/opt/large\" }]\n\n[[changelog]]";
+    checkout.write("specs/made/package.toml", PACKAGES.replace("[[changelog]]", large));
+    checkout.write("specs/made/text", "text\n");
+    checkout.write("specs/made/other", "other\n");
+    // Its digests take some time, after those of the other package.
+    let random: Vec<u8> = (0..1_000_000_u64)
+        .flat_map(|i| i.wrapping_mul(i).wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes())
+        .collect();
+    checkout.write("specs/made/large", random);
+    checkout.ok(&["rpm"]);
+    let signed = fs_err::read(checkout.path(APP)).unwrap();
+    let stranger = crate::support::key_file("b");
+    checkout.ok(&["rpm", "other", "--key", stranger.to_str().unwrap(), "--out", "strange"]);
+    let other = fs_err::read(checkout.path("strange/other-1.0-1.noarch.rpm")).unwrap();
+    for moment in 0..8 {
+        checkout.write("app.rpm", &signed);
+        checkout.write("other.rpm", &other);
+        let into = format!("into/{moment}");
+        let args = ["unpack", "app.rpm", LARGE, "--into", &into, "--public-key", KEY];
+        let mut run = checkout.xtask(&args);
+        let mut run = run.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        // Not to wait for something: to meet it at another place each time.
+        std::thread::sleep(Duration::from_millis(moment * 3));
+        fs_err::rename(checkout.path("other.rpm"), checkout.path("app.rpm")).unwrap();
+        let unpacked = run.wait().unwrap().success();
+        let program = fs_err::read(checkout.path(&into).join("opt/app/program"));
+        assert!(!unpacked || program.unwrap() == b"text\n", "{moment}");
+    }
 }
 
 #[test]

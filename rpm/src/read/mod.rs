@@ -13,6 +13,7 @@ use std::{
 };
 
 use rpm::{DependencyFlags, IndexData, IndexSignatureTag as SigTag, IndexTag, PackageMetadata};
+use sha2::{Digest, Sha256};
 
 use crate::{
     Error, Result, input,
@@ -69,6 +70,11 @@ impl Rpm {
     /// The bytes of the main header, over which signatures and digests are made.
     pub fn header_bytes(&self) -> &[u8] {
         &self.front[self.header.clone()]
+    }
+
+    /// SHA-256 of the main header. It has the digests of all files, and so identifies the package.
+    pub fn header_sha256(&self) -> [u8; 32] {
+        Sha256::digest(self.header_bytes()).into()
     }
 
     /// Which bytes of the file are the main header.

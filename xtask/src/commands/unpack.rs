@@ -1,6 +1,9 @@
 //! `unpack`: unpacks RPMs into a new folder, without rpm and as an ordinary user.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+};
 
 use el7rpm::{
     input,
@@ -21,9 +24,14 @@ pub(super) fn run(args: &UnpackArgs, json: bool) -> Result<()> {
         }
         None => None,
     };
-    args.rpms.iter().try_for_each(|rpm| check(rpm, certificate.as_ref()))?;
+    let mut signed = HashMap::new();
+    for rpm in &args.rpms {
+        if let Some(header) = check(rpm, certificate.as_ref())? {
+            signed.insert(rpm.as_path(), header);
+        }
+    }
     let into = destination(&args.into)?;
-    let summary = unpack(&args.rpms, &into)?;
+    let summary = unpack(&args.rpms, &signed, &into)?;
     show(args, &summary, json);
     Ok(())
 }
@@ -43,32 +51,41 @@ fn destination(path: &Path) -> Result<PathBuf> {
     Ok(path)
 }
 
-/// The tree is made beside its destination and renamed, so that nobody finds half of one there.
-fn unpack(rpms: &[PathBuf], into: &Path) -> Result<TreeSummary> {
+/// The tree is made beside its destination and renamed, so that nobody finds half of one there. `signed` has the SHA-256
+/// of the headers whose signatures were checked; the digests of all files are in the header.
+fn unpack(rpms: &[PathBuf], signed: &HashMap<&Path, [u8; 32]>, into: &Path) -> Result<TreeSummary> {
     let parent = into.parent().unwrap_or(into);
     let scratch = tempfile::Builder::new().prefix(".unpack-").tempdir_in(parent);
     let scratch = scratch.class(Class::Output)?;
     let folder = scratch.path().join("tree");
     let mut tree = Tree::create(&folder).class(Class::Output)?;
     for path in in_order(rpms).class(Class::Source)? {
-        tree.add(&Rpm::open(path).class(Class::Source)?).class(Class::Output)?;
+        let rpm = Rpm::open(path).class(Class::Source)?;
+        if signed.get(path).is_some_and(|checked| *checked != rpm.header_sha256()) {
+            let message =
+                format!("{} was replaced after its signatures were checked", path.display());
+            return Err(Failure::new(Class::Verify, message).help("nothing was unpacked"));
+        }
+        tree.add(&rpm).class(Class::Output)?;
     }
     let summary = tree.finish().class(Class::Output)?;
     fs_err::rename(&folder, into).class(Class::Output)?;
     Ok(summary)
 }
 
-/// Checks digests, and signatures if there is a key. It makes no difference whether CentOS 7 could install the package.
-fn check(rpm: &Path, certificate: Option<&Certificate>) -> Result<()> {
-    let faults = match certificate {
+/// Checks digests, and signatures if there is a key; then the result is the SHA-256 of the header. It makes no difference
+/// whether CentOS 7 could install the package.
+fn check(rpm: &Path, certificate: Option<&Certificate>) -> Result<Option<[u8; 32]>> {
+    let (faults, header) = match certificate {
         Some(certificate) => {
             let report = verify::verify(rpm, certificate, Required::AsWritten);
-            report.class(Class::Source)?.failures().cloned().collect()
+            let report = report.class(Class::Source)?;
+            (report.failures().cloned().collect(), Some(report.header))
         }
-        None => verify::wrong_digests(rpm).class(Class::Source)?,
+        None => (verify::wrong_digests(rpm).class(Class::Source)?, None),
     };
     if faults.is_empty() {
-        return Ok(());
+        return Ok(header);
     }
     let message = format!("{} failed verification", rpm.display());
     let mut failure = Failure::new(Class::Verify, message).help("nothing was unpacked");
