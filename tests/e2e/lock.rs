@@ -126,6 +126,20 @@ fn wishes_that_cannot_be_satisfied_are_explained() {
     let urls = [format!("file://{}", checkout.path("dist/el7").display())];
     describe(&checkout, &urls, "hostile", true);
     fails(&["hostile", "library"]);
+    for odd in ["", " ", "app >= 1", "lib*"] {
+        describe(&checkout, &urls, odd, true);
+        let (code, text) = checkout.fails(&["lock", "made"]);
+        assert!(code == 3 && text.contains("without versions and patterns"), "{text}");
+    }
+}
+
+#[test]
+fn what_is_in_the_place_of_the_lock_is_named() {
+    let checkout = checkout("app");
+    checkout.write("containers/made/root.lock/file", "mine");
+    let (code, text) = checkout.fails(&["lock", "made"]);
+    assert!(code == 10 && text.contains("containers/made/root.lock cannot be written"), "{text}");
+    assert!(checkout.path("containers/made/root.lock/file").exists());
 }
 
 #[test]

@@ -78,6 +78,16 @@ fn two_runs_at_once_make_one_root() {
 }
 
 #[test]
+fn what_killed_runs_left_is_removed() {
+    let checkout = checkout("app");
+    checkout.ok(&["lock", "made"]);
+    checkout.write("cache/roots/abc.tmp/tree/file", "half");
+    checkout.ok(&["root", "made"]);
+    assert!(!checkout.path("cache/roots/abc.tmp").exists());
+    assert_eq!(roots(&checkout), 1);
+}
+
+#[test]
 fn a_lock_that_lies_is_found_out() {
     let checkout = checkout("app");
     checkout.ok(&["lock", "made"]);

@@ -89,7 +89,7 @@ pub(super) fn explain(end: &PhaseEnd<'_>, signs: &Signs, lines: Lines) -> Failur
         );
         (Class::Compile, message, help)
     } else if end.code == Some(ENGINE) && last_lines.last().is_some_and(own_words) {
-        cannot_run(end.builder)
+        cannot_run(end.builder, last_lines.last().map_or("", String::as_str))
     } else if let Some(failed) = signs.tests.failed() {
         let message = format!("phase {phase} failed: {failed}");
         (Class::Compile, message, AFTER_TESTS.into())
@@ -108,9 +108,14 @@ pub(super) fn explain(end: &PhaseEnd<'_>, signs: &Signs, lines: Lines) -> Failur
     failure
 }
 
-fn cannot_run(builder: &str) -> (Class, String, String) {
+fn cannot_run(builder: &str, why: &str) -> (Class, String, String) {
     if builder == "sandbox" {
-        let help = "`cargo xtask doctor` says whether this machine allows one";
+        let help = match why.contains("nothing can be mounted at") {
+            true => {
+                "the packages of image.toml do not give the root this place: `filesystem` and `setup` have /etc"
+            }
+            false => "`cargo xtask doctor` says whether this machine allows one",
+        };
         return (Class::Tool, "the sandbox cannot be made ready".into(), help.into());
     }
     let message = format!("{builder} cannot run the builder's container");

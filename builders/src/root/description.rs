@@ -154,6 +154,16 @@ impl Description {
                 ));
             }
         }
+        let names = self.wanted.iter().flat_map(|want| &want.packages);
+        let is_odd = |name: &&String| {
+            name.is_empty()
+                || name.contains(|c: char| c.is_whitespace() || c.is_control() || "*?".contains(c))
+        };
+        if let Some(odd) = names.into_iter().find(is_odd) {
+            return Err(format!(
+                "{odd:?} is wanted; `packages` are names, names that packages provide, or paths, without versions and patterns"
+            ));
+        }
         let empty = self.wanted.iter().any(|w| w.packages.is_empty() || w.why.trim().is_empty());
         match (self.repositories.is_empty() || self.wanted.is_empty(), empty) {
             (true, _) => Err("it has no [repository.NAME] or no [[want]]".into()),

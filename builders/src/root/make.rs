@@ -93,8 +93,10 @@ pub fn make(
     if let Some(summary) = read_summary(&place)? {
         return Ok(existing(summary));
     }
+    remove_unfinished(roots)?;
     let rpms = packages::fetch(description, lock, fetcher, step)?;
     let unfinished = roots.join(format!("{key}.tmp"));
+    // What this very root's last run left, and a root that another version made or that somebody has half removed.
     for folder in [&unfinished, &place] {
         remove_folder(folder)?;
     }
@@ -112,6 +114,21 @@ pub fn make(
     fs_err::rename(&unfinished, &place).class(Class::Output)?;
     sync(roots)?;
     Ok(Root { tree: place.join(TREE), was_there: false, summary })
+}
+
+/// Removes what runs have left that were killed, unless another one is at work there.
+fn remove_unfinished(roots: &Path) -> Result<()> {
+    for entry in fs_err::read_dir(roots).class(Class::Output)? {
+        let path = entry.class(Class::Output)?.path();
+        if path.extension().is_some_and(|end| end == "tmp") {
+            let _turn = match Turn::now(&path.with_extension("lock"))? {
+                Some(turn) => turn,
+                None => continue,
+            };
+            remove_folder(&path)?;
+        }
+    }
+    Ok(())
 }
 
 /// The key of the root: its packages, and by which key each must be signed. The addresses make no difference.
@@ -190,12 +207,22 @@ struct Turn {
 
 impl Turn {
     fn take(path: PathBuf, reporter: &dyn Reporter) -> Result<Self> {
-        let mut options = fs_err::OpenOptions::new();
-        let file = options.create(true).append(true).open(&path).class(Class::Output)?;
-        if file.file().try_lock().is_err() {
-            reporter.event(&Event::Waiting { path });
-            file.file().lock().class(Class::Output)?;
+        if let Some(own) = Self::now(&path)? {
+            return Ok(own);
         }
+        let file = Self::open(&path)?;
+        reporter.event(&Event::Waiting { path });
+        file.file().lock().class(Class::Output)?;
         Ok(Self { _file: file })
+    }
+
+    /// `None` if another run has it.
+    fn now(path: &Path) -> Result<Option<Self>> {
+        let file = Self::open(path)?;
+        Ok(file.file().try_lock().is_ok().then_some(Self { _file: file }))
+    }
+
+    fn open(path: &Path) -> Result<fs_err::File> {
+        fs_err::OpenOptions::new().create(true).append(true).open(path).class(Class::Output)
     }
 }

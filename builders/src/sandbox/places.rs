@@ -90,7 +90,8 @@ fn target(new: &Path, inside: &str, is_dir: bool) -> Result<PathBuf> {
 }
 
 fn no_place(inside: &str, why: &str) -> Failure {
-    Failure::new(Class::Tool, format!("nothing can be mounted at {inside}: {why}"))
+    let message = format!("nothing can be mounted at {inside}: {why}");
+    Failure::new(Class::Tool, message)
 }
 
 /// Makes `new` the root of this process; what was the root before is gone.

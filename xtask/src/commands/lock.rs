@@ -84,8 +84,11 @@ fn write(description: &Description, lock: &Lock) -> Result<()> {
     let mut file = file.class(Class::Output)?;
     file.write_all(lock.text().as_bytes()).class(Class::Output)?;
     file.as_file().sync_all().class(Class::Output)?;
-    file.persist(description.dir.join(LOCK)).map_err(|e| e.error).class(Class::Output)?;
-    Ok(())
+    let lock = description.dir.join(LOCK);
+    file.persist(&lock).map(|_| ()).map_err(|e| {
+        let message = format!("{} cannot be written: {}", lock.display(), e.error);
+        Failure::new(Class::Output, message).help("remove what is in its place, and run again")
+    })
 }
 
 fn show(description: &Description, lock: &Lock, changes: &[Change], state: LockState, json: bool) {
