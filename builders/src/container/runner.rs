@@ -132,7 +132,7 @@ pub(super) struct Surroundings<'a> {
 /// Runs the commands of one compile.
 pub(super) enum Runner<'a> {
     Containers(Containers<'a>),
-    Sandbox(Rooms<'a>),
+    Sandbox(Sandboxes<'a>),
 }
 
 /// A container for each command.
@@ -146,7 +146,7 @@ pub(super) struct Containers<'a> {
 }
 
 /// A sandbox for each command.
-pub(super) struct Rooms<'a> {
+pub(super) struct Sandboxes<'a> {
     root: &'a BuiltRoot,
     mounts: Vec<Mount>,
     /// A folder of the compile: the requests are written to it.
@@ -180,7 +180,7 @@ impl<'a> Runner<'a> {
                 for mount in &mut mounts {
                     mount.outside = fs_err::canonicalize(&mount.outside).class(Class::Output)?;
                 }
-                Ok(Self::Sandbox(Rooms { root, mounts, scratch }))
+                Ok(Self::Sandbox(Sandboxes { root, mounts, scratch }))
             }
         }
     }
@@ -194,7 +194,7 @@ impl<'a> Runner<'a> {
     ) -> Result<Program> {
         match self {
             Self::Containers(containers) => containers.program(around, command, terminal),
-            Self::Sandbox(rooms) => rooms.program(around, command, terminal),
+            Self::Sandbox(sandboxes) => sandboxes.program(around, command, terminal),
         }
     }
 
@@ -234,7 +234,7 @@ impl<'a> Runner<'a> {
     pub(super) fn system(&self) -> &str {
         match self {
             Self::Containers(containers) => &containers.image.reference,
-            Self::Sandbox(rooms) => &rooms.root.name,
+            Self::Sandbox(sandboxes) => &sandboxes.root.name,
         }
     }
 
@@ -270,7 +270,7 @@ impl Containers<'_> {
     }
 }
 
-impl Rooms<'_> {
+impl Sandboxes<'_> {
     fn program(
         &self,
         around: &Surroundings<'_>,

@@ -103,7 +103,7 @@ pub fn make(
     let made = unpack(&rpms, &unfinished).and_then(|summary| {
         if let Some(last) = last {
             (last.run)(&unfinished.join(TREE))?;
-            tame(&unfinished.join(TREE))?;
+            restrict_modes(&unfinished.join(TREE))?;
         }
         Ok(summary)
     });
@@ -162,7 +162,7 @@ fn make_private(folder: &Path) -> Result<()> {
 
 /// Takes set-id bits from files that the last step has made, and lets the owner into all folders, who could not remove them
 /// otherwise.
-fn tame(tree: &Path) -> Result<()> {
+fn restrict_modes(tree: &Path) -> Result<()> {
     let mut folders = vec![tree.to_owned()];
     while let Some(folder) = folders.pop() {
         set_mode(&folder, |mode| (mode | 0o700) & !SET_ID)?;
