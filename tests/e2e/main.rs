@@ -18,6 +18,7 @@ mod bad_input;
 mod checkout;
 mod container;
 mod debuginfo;
+mod distribution;
 mod early;
 mod every_key;
 mod failing;

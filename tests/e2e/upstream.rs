@@ -1,20 +1,31 @@
 //! Sources from elsewhere to installed RPMs: the real descriptions of Mesos and net-modules with
-//! stand-ins for what they compile, and a C++ library that nobody here wrote. CentOS 7's builder
-//! image has a stand-in too: Debian 12.
+//! stand-ins for what they compile, and a C++ library that nobody here wrote. CentOS 7 has a stand-in too: the distribution
+//! of tests/e2e/distribution, in whose root the sandbox compiles.
 
 use std::{
     path::{Path, PathBuf},
     process::Command,
+    sync::OnceLock,
 };
 
 use crate::{
-    checkout::{Checkout, repository},
-    container::yard::{self, Yard, podman},
+    checkout::{Checkout, repository, walk},
+    container::yard::{self, Yard},
+    distribution::{Distribution, Site},
     host_program::real_packages,
+    sandbox::{Who, users},
     stand_in, support,
 };
 
-const MORE: [&str; 6] = ["git", "dnf", "rpm", "unshare", "ip", "tar"];
+/// What the tests need that install the results.
+const INSTALL: [&str; 5] = ["git", "dnf", "rpm", "unshare", "ip"];
+
+/// The packages of the stand-ins. They cannot be mistaken for the real ones.
+const RPMS: [&str; 3] = [
+    "mesos-0.25.0-2.el7~local.x86_64.rpm",
+    "mesos-devel-0.25.0-2.el7~local.x86_64.rpm",
+    "net-modules-0.25-2.el7~local.x86_64.rpm",
+];
 
 /// Requirements of the packages that are not libraries; all but the plug-in are in the image.
 const SYSTEM: [&str; 9] = [
@@ -29,26 +40,23 @@ const SYSTEM: [&str; 9] = [
     "/usr/sbin/useradd",
 ];
 
-/// A copy of the builder image as a root that RPMs are installed into: it has the libraries that
-/// the programs were linked with.
+/// A copy of the builder's root that RPMs are installed into: it has the libraries that the programs were linked with.
 struct ImageRoot {
     dir: tempfile::TempDir,
 }
 
 impl ImageRoot {
-    fn new(image: &str, more: &[&str]) -> Self {
-        let own = Self { dir: tempfile::tempdir().unwrap() };
-        for dir in ["root", "repos", "base"] {
+    fn new(site: &Site, more: &[&str]) -> Self {
+        let own = Self { dir: tempfile::tempdir_in(support::scratch_root()).unwrap() };
+        for dir in ["repos", "base", "root"] {
             fs_err::create_dir(own.path(dir)).unwrap();
         }
-        let container = support::ok(&mut podman(&["create", image, "true"]));
-        let archive = own.path("root.tar");
-        let export = ["export", "--output", archive.to_str().unwrap(), container.trim()];
-        support::ok(&mut podman(&export));
-        support::ok(&mut podman(&["rm", container.trim()]));
-        support::ok(Command::new("tar").arg("-xf").arg(&archive).arg("-C").arg(own.path("root")));
-        // Debian has nothing in there; CentOS 7's linker looks there by itself.
-        fs_err::write(own.path("root/etc/ld.so.conf.d/lib64.conf"), "/usr/lib64\n").unwrap();
+        for entry in fs_err::read_dir(site.root()).unwrap() {
+            let path = entry.unwrap().path();
+            // Installing adds files to /usr, and changes none there.
+            let how = if path.ends_with("usr") { "-al" } else { "-a" };
+            support::ok(Command::new("cp").arg(how).arg(path).arg(own.root()));
+        }
         let table = repository().join("containers/test/abi.toml");
         stand_in::write(&own.path("base"), &table, more, "");
         stand_in::write_repo(&own.path("base"), &own.path("repos"));
@@ -95,15 +103,6 @@ impl ImageRoot {
     }
 }
 
-/// The image that `spec` was compiled in, by the call of the engine in the log. Engines may have
-/// others, of former contents.
-fn image(yard: &Yard, spec: &str) -> String {
-    let log = yard.checkout.path(&format!("target/xtask/logs/compile-{spec}.log"));
-    let log = fs_err::read_to_string(log).unwrap();
-    let is_image = |word: &&str| word.starts_with("localhost/mesos-calico-builder-el7:");
-    log.split_whitespace().find(is_image).unwrap().to_owned()
-}
-
 /// Starts what the unit starts, asks it how it is, and ends it as systemd does.
 fn serve(unit: &str, port: u16) -> String {
     format!(
@@ -123,37 +122,105 @@ fn serve(unit: &str, port: u16) -> String {
     )
 }
 
+/// The stand-ins as git repositories in the folder `git`, and the options that take them.
+fn sources(git: &Path) -> Vec<String> {
+    let script = repository().join("tests/upstream/make-git.sh");
+    support::ok(Command::new("sh").arg(script).arg(git));
+    let local = |name: &str| ["--local".into(), format!("{name}={}", git.join(name).display())];
+    ["mesos", "net-modules"].map(local).concat()
+}
+
+fn strs(words: &[String]) -> Vec<&str> {
+    words.iter().map(String::as_str).collect()
+}
+
+/// The option for a repository that is used where it is made.
+fn here(site: &Site) -> Vec<String> {
+    vec!["--base-url".into(), format!("file://{}", site.checkout.path("dist/el7").display())]
+}
+
+/// The stand-ins' packages, compiled in the sandbox.
+struct Compiled {
+    site: Site,
+    /// The options that they were made with.
+    options: Vec<String>,
+}
+
+impl Compiled {
+    fn new(distribution: &Distribution, who: Who) -> Self {
+        let specs = repository().join("specs");
+        let site =
+            Site::new(distribution, who, &[&specs.join("mesos"), &specs.join("net-modules")]);
+        let options = [sources(&site.checkout.path("git")), here(&site)].concat();
+        site.ok(&["lock"]);
+        site.rpm(&strs(&options));
+        Self { site, options }
+    }
+
+    /// Those of the user who runs the tests; compiled once for all tests of this process.
+    fn own(distribution: &Distribution) -> &'static Self {
+        static OWN: OnceLock<Compiled> = OnceLock::new();
+        OWN.get_or_init(|| Self::new(distribution, Who::Same))
+    }
+
+    fn out(&self) -> PathBuf {
+        self.site.checkout.path("dist/el7")
+    }
+}
+
+/// Asserts that all files of two repositories are the same.
+fn assert_same(out: &Path, other: &Path) {
+    assert_eq!(walk(out), walk(other));
+    for name in walk(out).iter().filter(|name| name.ends_with(".rpm")) {
+        let content = [out, other].map(|dir| fs_err::read(dir.join(name)).unwrap());
+        assert!(content[0] == content[1], "{name} differs");
+    }
+}
+
 #[test]
-fn the_real_descriptions_of_mesos_and_net_modules_up_to_running_daemons() {
-    if !yard::have("stand-in upstreams", &MORE) {
+fn root_and_an_ordinary_user_get_the_same_bytes_of_mesos_and_net_modules() {
+    let test = "stand-in upstreams in the sandbox";
+    let Some(distribution) = Distribution::get(test) else { return };
+    if !users(test).contains(&Who::User) || !support::have(test, &["git"]) {
         return;
     }
+    let own = Compiled::own(distribution);
+    let other = Compiled::new(distribution, Who::User);
+    assert_same(&own.out(), &other.out());
+    assert_eq!(own.site.root_digest(), other.site.root_digest());
+}
+
+#[test]
+fn podman_and_the_sandbox_give_the_same_bytes() {
+    let test = "stand-in upstreams by podman";
+    let Some(distribution) = Distribution::get(test) else { return };
+    if !yard::have(test, &["git"]) || users(test).is_empty() {
+        return;
+    }
+    let own = Compiled::own(distribution);
     let specs = repository().join("specs");
     let yard = Yard::of(&[&specs.join("mesos"), &specs.join("net-modules")]);
-    let git = tempfile::tempdir().unwrap();
-    let script = repository().join("tests/upstream/make-git.sh");
-    support::ok(Command::new("sh").arg(script).arg(git.path()));
-    let local = |name: &str| format!("{name}={}", git.path().join(name).display());
-    let (mesos, module) = (local("mesos"), local("net-modules"));
-    let sources = ["--local", &mesos, "--local", &module];
-    let out = yard.checkout.path("dist/el7");
-    let base_url = format!("file://{}", out.display());
-    yard.ok(&[&["rpm", "--base-url", &base_url][..], &sources].concat());
+    yard.ok(&[&["rpm", "--builder", "podman"], &strs(&own.options)[..]].concat());
+    assert_same(&own.out(), &yard.checkout.path("dist/el7"));
+}
 
-    // They cannot be mistaken for the real ones.
-    let (code, said) = yard.fails(&[&["rpm", "--release"][..], &sources].concat());
+#[test]
+fn the_real_descriptions_of_mesos_and_net_modules_up_to_running_daemons() {
+    let test = "stand-in upstreams";
+    let Some(distribution) = Distribution::get(test) else { return };
+    if !support::have_as_root(test, &INSTALL) || users(test).is_empty() {
+        return;
+    }
+    let own = Compiled::own(distribution);
+    let rpm = [&["rpm", "--builder", "sandbox"], &strs(&own.options)[..]].concat();
+    let (code, said) = own.site.fails(&[&rpm[..], &["--release"]].concat());
     assert_eq!(code, 2, "{said}");
-    let names: Vec<_> = crate::checkout::walk(&out);
-    let rpms: Vec<_> = names.iter().filter(|n| n.ends_with(".rpm")).map(String::as_str).collect();
-    let expected = [
-        "mesos-0.25.0-2.el7~local.x86_64.rpm",
-        "mesos-devel-0.25.0-2.el7~local.x86_64.rpm",
-        "net-modules-0.25-2.el7~local.x86_64.rpm",
-    ];
-    assert_eq!(rpms, expected);
+    let mut rpms = walk(&own.out());
+    rpms.retain(|name| name.ends_with(".rpm"));
+    assert_eq!(rpms, RPMS);
 
-    let host = ImageRoot::new(&image(&yard, "mesos"), &SYSTEM);
-    host.add(&out, "stand-ins");
+    let host = ImageRoot::new(&own.site, &SYSTEM);
+    host.add(&own.out(), "stand-ins");
     let ours = host.path("ours");
     real_packages(&format!("file://{}", ours.display()), &ours);
     host.add(&ours, "ours");
@@ -177,23 +244,25 @@ fn the_real_descriptions_of_mesos_and_net_modules_up_to_running_daemons() {
     let agent = host.bash(&serve("mesos-slave.service", 5051));
     assert!(agent.contains("200 OK"), "{agent}");
     assert!(agent.contains("com_mesosphere_mesos_NetworkIsolator"), "{agent}");
-    let again = yard.ok(&[&["rpm", "--base-url", &base_url][..], &sources].concat());
+    let again = own.site.ok(&rpm);
     assert!(again.contains("nothing to do"), "{again}");
 }
 
 #[test]
 fn a_real_library_from_its_archive_to_its_own_tests_on_a_host() {
-    if !yard::have("cppunit", &[&MORE[..], &["apt-get", "awk"]].concat()) {
+    let test = "cppunit";
+    let Some(distribution) = Distribution::get(test) else { return };
+    if !support::have_as_root(test, &INSTALL) || users(test).is_empty() {
         return;
     }
-    let yard = Yard::of(&[&repository().join("tests/upstream/cppunit")]);
-    let archive = yard.checkout.path("archive");
+    let site = Site::new(distribution, Who::Same, &[&repository().join("tests/upstream/cppunit")]);
+    let archive = site.checkout.path("archive");
     support::ok(Command::new("sh").args(["-euc", DOWNLOAD, "sh"]).arg(&archive));
-    let out = yard.checkout.path("dist/el7");
-    let base_url = format!("file://{}", out.display());
+    let out = site.checkout.path("dist/el7");
     let source = format!("cppunit={}", archive.display());
-    yard.ok(&["rpm", "--offline", "--base-url", &base_url, "--source", &source]);
-    let host = ImageRoot::new(&image(&yard, "cppunit"), &SYSTEM);
+    site.ok(&["lock"]);
+    site.rpm(&[&["--offline", "--source", &source], &strs(&here(&site))[..]].concat());
+    let host = ImageRoot::new(&site, &SYSTEM);
     host.add(&out, "cppunit");
     host.install(&["cppunit", "cppunit-devel", "cppunit-tests"]);
     let said = host.bash("/usr/libexec/cppunit/cppunittestmain 2>&1");

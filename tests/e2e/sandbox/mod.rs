@@ -5,3 +5,5 @@ mod ends;
 mod holds;
 mod room;
 mod works;
+
+pub use room::{Who, users};
