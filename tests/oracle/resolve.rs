@@ -6,27 +6,10 @@ use std::{
     process::Command,
 };
 
-use el7rpm::{
-    metadata::{self, Dependency, Evr, Sense},
-    resolve::{Universe, resolve},
+use crate::{
+    fixtures::PackageFolder,
+    support::{self, libsolv, numbers::Numbers},
 };
-
-use crate::{fixtures::PackageFolder, support};
-
-/// Pseudo-random numbers, the same each time.
-struct Numbers(u64);
-
-impl Numbers {
-    fn below(&mut self, limit: u64) -> u64 {
-        self.0 =
-            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % limit
-    }
-
-    fn once_in(&mut self, times: u64) -> bool {
-        self.below(times) == 0
-    }
-}
 
 /// How many names packages have.
 const NAMES: u64 = 40;
@@ -104,51 +87,6 @@ fn wishes() -> Vec<Vec<String>> {
     (0..WISHES).map(|_| wish(&mut random)).collect()
 }
 
-/// Prints the choice of libsolv for each wish: packages with their versions, or null.
-const DNF: &str = r#"
-import sys, json, dnf, hawkey
-base = dnf.Base()
-base.conf.installroot = sys.argv[2]
-base.conf.cachedir = sys.argv[2] + "/cache"
-base.conf.best = False
-base.conf.substitutions["releasever"] = "7"
-base.repos.add_new_repo("r", base.conf, baseurl=["file://" + sys.argv[1]])
-base.fill_sack(load_system_repo=False)
-for wish in json.load(sys.stdin):
-    goal = hawkey.Goal(base.sack)
-    for name in wish:
-        goal.install(select=hawkey.Selector(base.sack).set(name=name))
-    found = goal.run(ignore_weak_deps=True)
-    print(json.dumps([[p.name, p.evr] for p in goal.list_installs()] if found else None))
-"#;
-
-fn by_libsolv(repository: &Path, wishes: &[Vec<String>]) -> Vec<Option<BTreeMap<String, String>>> {
-    let root = tempfile::tempdir_in(support::scratch_root()).unwrap();
-    let input = root.path().join("wishes");
-    fs_err::write(&input, format!("{wishes:?}")).unwrap();
-    // dnf's module is there for the Python that runs dnf.
-    let program = fs_err::read_to_string(support::on_path("dnf").unwrap()).unwrap();
-    let mut python = Command::new(program.lines().next().unwrap().trim_start_matches("#!"));
-    python.args(["-c", DNF]).arg(repository).arg(root.path());
-    let output = support::ok(python.stdin(fs_err::File::open(&input).unwrap().into_parts().0));
-    let parse = |line: &str| -> Option<BTreeMap<String, String>> {
-        // [["name", "version"], ...]: names and versions have no quotes in them.
-        let words: Vec<_> = line.split('"').skip(1).step_by(2).map(str::to_owned).collect();
-        let pairs = words.chunks(2).map(|pair| (pair[0].clone(), pair[1].clone()));
-        (line != "null").then(|| pairs.collect())
-    };
-    output.lines().map(parse).collect()
-}
-
-fn universe(dir: &Path) -> Universe {
-    let list = fs_err::read(dir.join("repodata/repomd.xml")).unwrap();
-    let files = metadata::read_repomd(&list[..]).unwrap();
-    let primary = files.iter().find(|file| file.kind == "primary").unwrap();
-    let packed = fs_err::read(dir.join(&primary.path)).unwrap();
-    let document = std::io::BufReader::new(primary.decompressed(&packed[..]).unwrap());
-    Universe::new(metadata::read_primary(document, 0, &["noarch"]).unwrap())
-}
-
 #[test]
 fn the_choice_is_that_of_libsolv() {
     let test = "the choice of packages";
@@ -157,17 +95,13 @@ fn the_choice_is_that_of_libsolv() {
     }
     let dir = tempfile::tempdir_in(support::scratch_root()).unwrap();
     repository(dir.path());
-    let universe = universe(dir.path());
+    let universe = libsolv::universe(dir.path());
     let wishes = wishes();
-    let theirs = by_libsolv(dir.path(), &wishes);
+    let theirs = libsolv::choices(dir.path(), &wishes);
     assert_eq!(theirs.len(), WISHES);
     let (mut solved, mut wrong) = (0, Vec::new());
     for (wish, theirs) in wishes.iter().zip(theirs) {
-        let wanted: Vec<_> = wish.iter().map(|name| any(name)).collect();
-        let ours = resolve(&universe, &wanted).ok().map(|chosen| {
-            let offers = chosen.into_iter().map(|at| &universe.offers[at]);
-            offers.map(|o| (o.name.to_string(), o.evr.to_string())).collect::<BTreeMap<_, _>>()
-        });
+        let ours = libsolv::our_choice(&universe, wish);
         solved += usize::from(ours.is_some());
         if ours != theirs && !OTHERWISE.iter().any(|(known, _)| *known == wish.join(" ")) {
             wrong.push(format!("{wish:?}: ours {ours:?}, theirs {theirs:?}"));
@@ -193,8 +127,3 @@ const OTHERWISE: &[(&str, &str)] = &[(
     "p10 requires p04 < 3, and p04-2 requires feature0. libsolv takes p12, with p07; ours takes p02, the first \
      of the providers in the alphabet, with p19, which p30 requires already",
 )];
-
-fn any(name: &str) -> Dependency {
-    let evr = Evr { epoch: 0, version: "".into(), release: "".into() };
-    Dependency { name: name.into(), sense: Sense::Any, evr }
-}

@@ -4,6 +4,8 @@
 #![allow(dead_code)]
 
 pub mod el7;
+pub mod libsolv;
+pub mod numbers;
 mod skip;
 
 use std::{

@@ -28,7 +28,7 @@ apt() {
         -o APT::Architectures=amd64 -o Acquire::Languages=none -o APT::Sandbox::User= -o Debug::NoLocking=1 \
         -o APT::Keep-Downloaded-Packages=1 "$@"
 }
-apt update
+apt update --error-on=any
 # shellcheck disable=SC2086
 apt install --yes --no-install-recommends --download-only $2
 "#;
@@ -46,16 +46,23 @@ struct Relation<'a> {
 }
 
 /// The packages of these names, of those that Debian calls essential or required, and all that they depend on.
-pub(super) fn fetch(scratch: &Path, names: &[String]) -> Vec<Deb> {
+pub(super) fn fetch(scratch: &Path, names: &[String]) -> Result<Vec<Deb>, String> {
     let wanted = format!("?essential ?priority(required) {}", names.join(" "));
     let mut command = Command::new("sh");
-    support::ok(command.args(["-euc", FETCH, "sh"]).arg(scratch).arg(wanted));
+    let output = support::run(command.args(["-euc", FETCH, "sh"]).arg(scratch).arg(wanted));
+    if !output.status.success() {
+        let why = String::from_utf8_lossy(&output.stderr).into_owned();
+        return Err(format!(
+            "Debian's packages cannot be fetched: {}",
+            why.trim().replace('\n', "; ")
+        ));
+    }
     let archives = fs_err::read_dir(scratch.join("cache/archives")).unwrap();
     let paths = archives.map(|entry| entry.unwrap().path());
     let mut debs: Vec<_> =
         paths.filter(|path| path.extension().is_some_and(|e| e == "deb")).map(Deb::open).collect();
     debs.sort_by(|a, b| a.path.cmp(&b.path));
-    debs
+    Ok(debs)
 }
 
 /// All names of packages, and all that they provide.

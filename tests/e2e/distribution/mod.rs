@@ -31,10 +31,14 @@ pub struct Distribution {
 }
 
 impl Distribution {
-    /// `None` if it cannot be made here.
+    /// `None` if it cannot be made here: tools are missing, or Debian's packages cannot be fetched.
     pub fn get(test: &str) -> Option<&'static Self> {
-        static MADE: OnceLock<Distribution> = OnceLock::new();
-        support::have(test, &TOOLS).then(|| MADE.get_or_init(|| Self { folder: kept() }))
+        static MADE: OnceLock<Result<Distribution, String>> = OnceLock::new();
+        if !support::have(test, &TOOLS) {
+            return None;
+        }
+        let made = MADE.get_or_init(|| kept().map(|folder| Self { folder })).as_ref();
+        made.map_err(|why| support::skip(test, why)).ok()
     }
 
     /// A web server for it.
@@ -62,7 +66,7 @@ pub fn add_image(checkout: &Checkout, name: &str, url: &str) {
 }
 
 /// Makes it, unless it is there. Another test program may do so meanwhile.
-fn kept() -> PathBuf {
+fn kept() -> Result<PathBuf, String> {
     let place = support::scratch_root().join("distribution");
     fs_err::create_dir_all(&place).unwrap();
     let lock = fs_err::File::create(place.join("lock")).unwrap();
@@ -83,12 +87,16 @@ fn kept() -> PathBuf {
 }
 
 /// The folder in `place` that is made from these inputs. Those of other inputs are removed.
-fn kept_under(place: &Path, inputs: &str, make: impl Fn(&Path)) -> PathBuf {
+fn kept_under(
+    place: &Path,
+    inputs: &str,
+    make: impl Fn(&Path) -> Result<(), String>,
+) -> Result<PathBuf, String> {
     let digest = Sha256::digest(inputs);
     let own: String = digest.iter().take(8).map(|b| format!("{b:02x}")).collect();
     let folder = place.join(&own);
     if folder.exists() {
-        return folder;
+        return Ok(folder);
     }
     let entries = fs_err::read_dir(place).unwrap().map(|entry| entry.unwrap().path());
     let old: Vec<_> = entries.filter(|path| path.is_dir()).collect();
@@ -100,9 +108,9 @@ fn kept_under(place: &Path, inputs: &str, make: impl Fn(&Path)) -> PathBuf {
         std::thread::spawn(|| fs_err::remove_dir_all(removed));
     }
     let unfinished = place.join(format!("{own}.tmp"));
-    make(&unfinished);
+    make(&unfinished)?;
     fs_err::rename(&unfinished, &folder).unwrap();
-    folder
+    Ok(folder)
 }
 
 /// The names in image.toml that Debian has.

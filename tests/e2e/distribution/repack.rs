@@ -44,11 +44,16 @@ const CHANGELOG: &str =
     "[[changelog]]\ndate = 2023-06-10\nauthor = 'Tests'\ntext = ['Repacked from Debian 12']\n";
 
 /// Makes the repository in the new folder `dir`. `wanted`: names of packages that it must have.
-pub(super) fn make(dir: &Path, wanted: &[String], filesystem: &Path, key: &SecretKey) {
+pub(super) fn make(
+    dir: &Path,
+    wanted: &[String],
+    filesystem: &Path,
+    key: &SecretKey,
+) -> Result<(), String> {
     fs_err::create_dir_all(dir).unwrap();
     let scratch = tempfile::tempdir().unwrap();
     make_filesystem(scratch.path(), dir, filesystem, key);
-    let debs = debian::fetch(scratch.path(), wanted);
+    let debs = debian::fetch(scratch.path(), wanted)?;
     let known = debian::names(&debs);
     let next = AtomicUsize::new(0);
     let work = || {
@@ -67,6 +72,7 @@ pub(super) fn make(dir: &Path, wanted: &[String], filesystem: &Path, key: &Secre
     let signature = openpgp::armor(&packet).unwrap();
     fs_err::write(dir.join("repodata/repomd.xml.asc"), signature).unwrap();
     fs_err::write(dir.join(KEY), key.certificate().to_armored().unwrap()).unwrap();
+    Ok(())
 }
 
 fn make_filesystem(scratch: &Path, dir: &Path, spec: &Path, key: &SecretKey) {

@@ -98,6 +98,7 @@ fn cache() -> &'static Path {
         for folder in [image, builder].map(|folder| repository().join(folder)) {
             inputs.extend(walk(&folder).iter().map(|file| read(&folder.join(file))));
         }
-        super::kept_under(&place, &inputs, |folder| fs_err::create_dir(folder).unwrap())
+        let empty = |folder: &Path| fs_err::create_dir(folder).map_err(|e| e.to_string());
+        super::kept_under(&place, &inputs, empty).unwrap()
     })
 }

@@ -3,7 +3,10 @@
 use std::path::Path;
 
 use super::{Distribution, Site};
-use crate::sandbox::Who;
+use crate::{
+    sandbox::Who,
+    support::{self, libsolv, numbers::Numbers},
+};
 
 #[test]
 fn the_distribution_is_locked_and_becomes_a_root() {
@@ -27,4 +30,26 @@ fn the_distribution_is_locked_and_becomes_a_root() {
         assert!(tree.join(path).symlink_metadata().is_ok(), "{path}");
     }
     assert_eq!(root(&["--offline"])["digest"], made["digest"]);
+}
+
+#[test]
+fn the_choice_of_real_packages_is_that_of_libsolv() {
+    let test = "the choice of real packages";
+    let Some(distribution) = Distribution::get(test) else { return };
+    if !support::have(test, &["dnf"]) {
+        return;
+    }
+    let folder = &distribution.folder;
+    let universe = libsolv::universe(folder);
+    let mut random = Numbers(3);
+    let mut name = || {
+        let offers = &universe.offers;
+        offers[random.below(offers.len() as u64) as usize].name.to_string()
+    };
+    let wishes: Vec<_> = (0..50).map(|_| vec![name(), name()]).collect();
+    for (wish, theirs) in wishes.iter().zip(libsolv::choices(folder, &wishes)) {
+        let ours = libsolv::our_choice(&universe, wish);
+        assert!(ours.is_some(), "{wish:?}");
+        assert_eq!(ours, theirs, "{wish:?}");
+    }
 }
