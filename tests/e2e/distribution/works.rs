@@ -1,8 +1,8 @@
 //! lock and root on the stand-in distribution.
 
-use std::path::Path;
+use std::{collections::BTreeMap, os::unix::fs::MetadataExt, path::Path, process::Command};
 
-use super::{Distribution, Site};
+use super::{Distribution, Site, read};
 use crate::{
     sandbox::Who,
     support::{self, libsolv, numbers::Numbers},
@@ -30,6 +30,57 @@ fn the_distribution_is_locked_and_becomes_a_root() {
         assert!(tree.join(path).symlink_metadata().is_ok(), "{path}");
     }
     assert_eq!(root(&["--offline"])["digest"], made["digest"]);
+}
+
+/// What a tree has: kinds, targets of links, permissions, times and numbers of names of files. Set-id bits, which rpm alone keeps,
+/// are left out.
+fn entries(tree: &Path) -> BTreeMap<String, String> {
+    let text = |entry: walkdir::DirEntry| {
+        let meta = entry.metadata().unwrap();
+        let what = match meta.file_type() {
+            kind if kind.is_dir() => "folder".to_owned(),
+            kind if kind.is_symlink() => {
+                format!("link to {}", fs_err::read_link(entry.path()).unwrap().display())
+            }
+            _ => format!("{:o} {} {}", meta.mode() & 0o777, meta.mtime(), meta.nlink()),
+        };
+        (entry.path().strip_prefix(tree).unwrap().display().to_string(), what)
+    };
+    walkdir::WalkDir::new(tree).min_depth(1).into_iter().map(|e| text(e.unwrap())).collect()
+}
+
+#[test]
+fn rpm_makes_the_same_tree_of_the_locked_packages() {
+    let test = "the root of real packages, by rpm";
+    let Some(distribution) = Distribution::get(test) else { return };
+    if !support::have_as_root(test, &["rpm"]) {
+        return;
+    }
+    let site = Site::new(distribution, Who::Same, &[]);
+    site.ok(&["lock"]);
+    let json = site.ok(&["--json", "root"]);
+    let json: serde_json::Value = serde_json::from_str(json.lines().last().unwrap()).unwrap();
+    let ours = Path::new(json["folder"].as_str().unwrap());
+    let lock: toml::Table =
+        toml::from_str(&read(&site.checkout.path("containers/el7/root.lock"))).unwrap();
+    let packages = lock["package"].as_array().unwrap().iter();
+    let packages = packages.map(|p| distribution.folder.join(p["path"].as_str().unwrap()));
+    let dir = tempfile::tempdir_in(support::scratch_root()).unwrap();
+    let (theirs, database) = (dir.path().join("root"), "/rpm");
+    fs_err::create_dir(&theirs).unwrap();
+    let mut rpm = Command::new("rpm");
+    rpm.args(["--install", "--noscripts", "--nosignature", "--root"]).arg(&theirs);
+    support::ok(rpm.args(["--dbpath", database]).args(packages));
+    fs_err::remove_dir_all(theirs.join("rpm")).unwrap();
+    let (our_entries, their_entries) = (entries(ours), entries(&theirs));
+    assert!(our_entries.len() > 5000);
+    for (path, entry) in &their_entries {
+        assert_eq!(our_entries.get(path), Some(entry), "{path}");
+        let is_file = theirs.join(path).symlink_metadata().unwrap().is_file();
+        let content = |tree: &Path| fs_err::read(tree.join(path)).unwrap();
+        assert!(!is_file || content(ours) == content(&theirs), "{path}");
+    }
+    assert_eq!(our_entries.len(), their_entries.len());
 }
 
 #[test]
