@@ -229,4 +229,20 @@ mod tests {
             assert!(!is_of_filesystem(path), "{path}");
         }
     }
+    /// Compares with the package itself, if it is in the folder that EL7_RPMS names.
+    #[test]
+    fn folders_of_the_package_filesystem_are_those_of_centos_7() {
+        let Some(dir) = std::env::var_os("EL7_RPMS") else { return };
+        let path = std::path::Path::new(&dir).join("filesystem-3.2-25.el7.x86_64.rpm");
+        if !crate::input::is_there(&path).unwrap() {
+            return;
+        }
+        let mut owned = crate::read::Rpm::open(&path).unwrap().paths();
+        for path in &owned {
+            assert!(is_of_filesystem(path), "{path}");
+        }
+        owned.retain(|path| !is_of_a_language(path));
+        owned.sort();
+        assert_eq!(owned, FILESYSTEM_DIRS);
+    }
 }
