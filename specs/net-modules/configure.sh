@@ -27,8 +27,10 @@ cd "$BUILD/source/isolator"
 CPPFLAGS="-isystem $boost -I$glog/src -I$picojson -I$protobuf/src"
 CPPFLAGS="$CPPFLAGS -DPICOJSON_USE_INT64 -D__STDC_FORMAT_MACROS"
 export CPPFLAGS
+# Without option checking, configure only warns of a switch that it does not know.
 # shellcheck disable=SC2086
 ./configure \
+  --enable-option-checking=fatal \
   --prefix=/usr \
   --libdir=/usr/lib64 \
   --with-mesos-root="$mesos/source" \

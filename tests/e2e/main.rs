@@ -45,6 +45,7 @@ mod silent;
 mod sources;
 mod stand_in;
 mod states;
+mod switches;
 mod tools;
 mod unpack;
 mod unreadable;

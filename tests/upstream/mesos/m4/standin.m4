@@ -1,8 +1,3 @@
-# STANDIN_STRICT_SWITCHES: a switch that this script does not know is an error. The real one lets
-# autoconf warn, so that a wrong switch goes unseen.
-AC_DEFUN([STANDIN_STRICT_SWITCHES],
-  [m4_divert_once([DEFAULTS], [enable_option_checking=fatal])])
-
 # STANDIN_SWITCHES: those of Mesos 0.25. The ones that would add something are known, and refused.
 AC_DEFUN([STANDIN_SWITCHES], [
 AC_ARG_ENABLE([java], [AS_HELP_STRING([--disable-java], [no Java bindings])], [], [enable_java=yes])
