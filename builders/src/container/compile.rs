@@ -269,11 +269,11 @@ impl Run<'_> {
         Err(diagnosis::explain(&end, &signs, ended.lines))
     }
 
-    /// ccache's counts; `None` if the image's ccache cannot print them.
+    /// ccache's counts; `None` if the image's ccache does not print them in a known form.
     fn counts(&self) -> Option<Counts> {
-        let command = ["ccache", "--print-stats"];
-        let text = self.runner.output(&self.around, &command, (self.step, self.site.reporter));
-        text.ok().map(|text| Counts::parse(&text))
+        let reporter = (self.step, self.site.reporter);
+        let text = self.runner.output(&self.around, &ccache::COUNTS, reporter);
+        text.ok().and_then(|text| Counts::parse(&text))
     }
 
     /// Opens a shell with the same image, folders and variables as the phase had.

@@ -290,6 +290,37 @@ fn a_link_among_the_builders_commands_is_a_part_of_the_root() {
     }
 }
 
+/// A ccache of 3.3.4, as EPEL 7 has it, which knows no --print-stats; its count of misses is in its folder.
+const OLD_CCACHE: &str = "#!/bin/sh
+[ \"$1\" = -s ] || { echo \"ccache: unrecognized option '$1'\" >&2; exit 1; }
+n=$(cat $CCACHE_DIR/misses 2>/dev/null || echo 0)
+cat <<END
+cache directory                     $CCACHE_DIR
+cache hit (direct)                     7
+cache hit (preprocessed)               0
+cache miss                             $n
+files in cache                        12
+END
+";
+
+#[test]
+fn the_rate_of_an_old_ccache_is_told_and_what_cannot_be_read_is_not() {
+    for yard in yards("an old ccache") {
+        yard.ok(&["lock", "made"]);
+        let told = |ccache: &str, script: &str| {
+            yard.checkout.write("containers/made/builder/bin/ccache", ccache);
+            yard.spec(&format!("{script}; {TINY}"));
+            let events = yard.events();
+            let notes = events.iter().filter_map(|e| e["message"].as_str());
+            notes.filter(|note| note.contains("ccache had")).map(str::to_owned).collect::<Vec<_>>()
+        };
+        let rate = "compile tiny: ccache had 0 of 4 objects (0 %)";
+        assert_eq!(told(OLD_CCACHE, "echo 4 > $CCACHE_DIR/misses"), [rate]);
+        let unknown = OLD_CCACHE.replace("cache miss ", "misses ");
+        assert_eq!(told(&unknown, "echo 8 > $CCACHE_DIR/misses"), [""; 0]);
+    }
+}
+
 #[test]
 fn a_phase_that_fails_says_so() {
     for yard in yards("a failing phase in the sandbox") {
