@@ -206,7 +206,7 @@ pub(super) fn pin(
 
 /// The archive of a source. If all its files are in one folder, that folder's name is removed from their paths.
 pub(super) fn tar_file(source: &Source, path: PathBuf) -> TarFile {
-    TarFile { path, what: what(source), strip: true }
+    TarFile { path, what: what(source), strip: true, links_out: source.links_out.clone() }
 }
 
 /// The file of a source that is not unpacked.

@@ -17,7 +17,7 @@ use super::{
     reach,
     store::{StoreEntry, sha256_of},
     supplied,
-    survey::Layout,
+    survey::{LEADS_OUT, LINKS_OUT_HELP, Layout},
     tried::Tried,
 };
 use base::{
@@ -284,6 +284,10 @@ fn problem_of(failure: &Failure, url: &str) -> LocationProblem {
 fn check(source: &Source, tar: &Path) -> Result<()> {
     let file = fs_err::File::open(tar).class(Class::Output)?;
     let size = file.metadata().class(Class::Output)?.len();
-    let layout = Layout::of(std::io::BufReader::new(file), Limits::for_size(size), false);
-    layout.map(|_| ()).map_err(|refusal| unusable(source, &refusal.0))
+    let reader = std::io::BufReader::new(file);
+    let layout = Layout::of(reader, Limits::for_size(size), false, &source.links_out);
+    layout.map(|_| ()).map_err(|refusal| match refusal.0.contains(LEADS_OUT) {
+        true => unusable(source, &refusal.0).help(LINKS_OUT_HELP),
+        false => unusable(source, &refusal.0),
+    })
 }

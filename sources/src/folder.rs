@@ -2,7 +2,7 @@
 //! its content; and a copy.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
 };
@@ -14,6 +14,7 @@ use super::{
     git,
     links::leading_out,
     metadata,
+    survey::{LEADS_OUT, LINKS_OUT_HELP},
     unpack::{Times, fill_new_folder, set_mode, set_time},
 };
 use base::{
@@ -36,8 +37,8 @@ enum Item {
 }
 
 impl SourceFolder {
-    /// Lists the folder `root`.
-    pub(super) fn read(root: &Path) -> Result<Self> {
+    /// Lists the folder `root`. `links_out`: the links that may lead out, by these paths.
+    pub(super) fn read(root: &Path, links_out: &BTreeSet<PathBuf>) -> Result<Self> {
         let root = fs_err::canonicalize(root).class(Class::Source)?;
         if !root.is_dir() {
             let message = format!("{} is no folder", root.display());
@@ -45,7 +46,7 @@ impl SourceFolder {
         }
         let mut own = Self { items: BTreeMap::new(), root };
         own.list(Path::new(""))?;
-        own.check_links()?;
+        own.check_links(links_out)?;
         Ok(own)
     }
 
@@ -103,17 +104,16 @@ impl SourceFolder {
         Ok(())
     }
 
-    fn check_links(&self) -> Result<()> {
+    fn check_links(&self, links_out: &BTreeSet<PathBuf>) -> Result<()> {
         let tree = self.items.iter().filter_map(|(path, item)| match item {
             Item::Dir => Some((path.as_path(), None)),
             Item::Link(target) => Some((path.as_path(), Some(target.as_path()))),
             Item::File { .. } => None,
         });
-        if let Some((path, target)) = leading_out(tree) {
+        if let Some((path, target)) = leading_out(tree, links_out) {
             let (at, target) = (self.root.join(path), target.display());
-            let message = format!("the link {} leads out of it, to {target}", at.display());
-            return Err(Failure::new(Class::Source, message)
-                .help("a source may hold links to what is in it, and no others"));
+            let message = format!("the link {} {LEADS_OUT}, to {target}", at.display());
+            return Err(Failure::new(Class::Source, message).help(LINKS_OUT_HELP));
         }
         Ok(())
     }
@@ -194,12 +194,16 @@ mod tests {
         dir
     }
 
+    fn read(dir: &Path) -> Result<SourceFolder> {
+        SourceFolder::read(dir, &BTreeSet::new())
+    }
+
     fn names(folder: &SourceFolder) -> Vec<&str> {
         folder.items.keys().map(|p| p.to_str().unwrap()).collect()
     }
 
     fn key(dir: &tempfile::TempDir) -> base::key::Key {
-        SourceFolder::read(dir.path()).unwrap().identity().unwrap().key
+        read(dir.path()).unwrap().identity().unwrap().key
     }
 
     #[test]
@@ -237,11 +241,11 @@ mod tests {
         let dir = folder(&["a", "b/c"]);
         symlink("../a", dir.path().join("b/l")).unwrap();
         set_time(&dir.path().join("a"), 1_000_000, 5).unwrap();
-        let read = SourceFolder::read(dir.path()).unwrap();
+        let source = read(dir.path()).unwrap();
         let into = tempfile::tempdir().unwrap();
-        read.copy(into.path()).unwrap();
-        let copy = SourceFolder::read(into.path()).unwrap();
-        assert_eq!(copy.identity().unwrap().key, read.identity().unwrap().key);
+        source.copy(into.path()).unwrap();
+        let copy = read(into.path()).unwrap();
+        assert_eq!(copy.identity().unwrap().key, source.identity().unwrap().key);
         for path in ["", "a", "b", "b/c", "b/l"].map(Path::new) {
             let time = |dir: &Path| {
                 let meta = fs_err::symlink_metadata(dir.join(path)).unwrap();
@@ -256,12 +260,22 @@ mod tests {
         for target in ["/etc/passwd", "../x"] {
             let dir = folder(&["a"]);
             symlink(target, dir.path().join("l")).unwrap();
-            let failure = SourceFolder::read(dir.path()).unwrap_err();
+            let failure = read(dir.path()).unwrap_err();
             assert!(failure.message.contains("leads out of it"), "{failure}");
         }
+        let dir = folder(&["a"]);
+        symlink("/etc/passwd", dir.path().join("l")).unwrap();
+        symlink("../x", dir.path().join("m")).unwrap();
+        let allowed = |paths: &[&str]| paths.iter().map(PathBuf::from).collect();
+        let failure = SourceFolder::read(dir.path(), &allowed(&["l"])).unwrap_err();
+        assert!(failure.message.contains("/m leads out of it, to ../x"), "{failure}");
+        let taken = SourceFolder::read(dir.path(), &allowed(&["l", "m"])).unwrap();
+        let copy = dir.path().join("copy");
+        taken.copy(&copy).unwrap();
+        assert_eq!(fs_err::read_link(copy.join("l")).unwrap(), Path::new("/etc/passwd"));
         let dir = folder(&[]);
         let _socket = std::os::unix::net::UnixListener::bind(dir.path().join("s")).unwrap();
-        let failure = SourceFolder::read(dir.path()).unwrap_err();
+        let failure = read(dir.path()).unwrap_err();
         assert!(failure.message.contains("neither a file"), "{failure}");
     }
 
@@ -276,7 +290,7 @@ mod tests {
         git(&["add", "."]);
         fs_err::remove_dir_all(dir.path().join("old")).unwrap();
         symlink("new", dir.path().join("old")).unwrap();
-        let read = SourceFolder::read(dir.path()).unwrap();
+        let read = read(dir.path()).unwrap();
         assert_eq!(names(&read), ["new", "new/x", "new/y", "old"]);
         read.copy(&dir.path().join("copy")).unwrap();
     }
@@ -294,7 +308,7 @@ mod tests {
         fs_err::remove_file(dir.path().join("gone")).unwrap();
         // A repository in it, with its own .gitignore.
         git(&["init", "-q"], &dir.path().join("sub"));
-        let read = SourceFolder::read(dir.path()).unwrap();
+        let read = read(dir.path()).unwrap();
         let all = [".gitignore", "new", "sub", "sub/inner", "sub/out", "sub/out/x", "tracked"];
         assert_eq!(names(&read), all);
     }

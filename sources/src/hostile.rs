@@ -1,7 +1,7 @@
 //! Tests of unpacking, with usual archives and with hostile ones.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     io::Write,
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
@@ -92,7 +92,8 @@ impl TestFolder {
     }
 
     fn tar(&self) -> TarFile {
-        TarFile { path: self.0.path().join("archive"), what: "it".into(), strip: true }
+        let path = self.0.path().join("archive");
+        TarFile { path, what: "it".into(), strip: true, links_out: BTreeSet::new() }
     }
 
     fn inside(&self) -> PathBuf {

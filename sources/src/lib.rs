@@ -33,7 +33,7 @@ mod tried;
 mod unpack;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
     sync::OnceLock,
 };
@@ -84,6 +84,8 @@ pub struct Fetched {
     source: String,
     content: FetchedContent,
     patches: Vec<Patch>,
+    /// Paths of the links that may lead out.
+    links_out: BTreeSet<PathBuf>,
 }
 
 #[derive(Clone, Debug)]
@@ -128,7 +130,8 @@ impl<'a> Fetcher<'a> {
             Origin::Git { urls, commit } => {
                 let path = commit::fetch(self, source, urls, commit, step)?;
                 let what = format!("the commit of `{}`", source.name);
-                FetchedContent::Tar(TarFile { path, what, strip: false })
+                let links_out = source.links_out.clone();
+                FetchedContent::Tar(TarFile { path, what, strip: false, links_out })
             }
             Origin::Archive { urls, sha256, file, .. } => {
                 let path = archive::fetch(self, source, urls, sha256.as_deref(), step)?;
@@ -141,7 +144,8 @@ impl<'a> Fetcher<'a> {
         };
         let patches = source.patches.iter().map(|path| Patch::read(path, self.workspace));
         let patches = patches.collect::<Result<_>>()?;
-        Ok(Fetched { source: source.name.clone(), content, patches })
+        let links_out = source.links_out.clone();
+        Ok(Fetched { source: source.name.clone(), content, patches, links_out })
     }
 
     /// Downloads an archive without a pin, and returns its SHA-256; `None` for other sources.
@@ -159,9 +163,10 @@ impl<'a> Fetcher<'a> {
 
     /// The list of the source's folder, or of the folder with the same content that the user brings.
     fn folder(&self, source: &Source, path: &Path) -> Result<SourceFolder> {
-        let own = SourceFolder::read(path)?;
+        let read = |path| SourceFolder::read(path, &source.links_out);
+        let own = read(path)?;
         if let Some(supplied) = self.supplied.get(&source.name)
-            && SourceFolder::read(supplied)?.identity()?.key != own.identity()?.key
+            && read(supplied)?.identity()?.key != own.identity()?.key
         {
             let why = format!("it differs from {}", self.workspace.relative(path).display());
             return Err(supplied::refused(source, supplied, &why));
@@ -203,7 +208,7 @@ impl Fetched {
     /// # Errors
     /// As [`Fetched::unpack`].
     pub fn patch(&self, tree: &Path) -> Result<()> {
-        let patched = patch::apply(&self.patches, &self.source, tree);
+        let patched = patch::apply(&self.patches, &self.source, tree, &self.links_out);
         if patched.is_err() {
             // A tree with a part of the patches must not be used.
             let _ = unpack::clear(tree);
@@ -236,23 +241,28 @@ impl Fetched {
 /// without a pin has its name only. Such a source can be planned, but not fetched.
 pub fn identity(source: &Source) -> Result<Identity> {
     let key = KeyBuilder::new("source", 1);
+    let folder = |path: &Path| SourceFolder::read(path, &source.links_out)?.identity();
     let mut key = match &source.origin {
         Origin::Git { commit, .. } => key.text(&format!("the commit of {}", source.name), commit),
         Origin::Archive { sha256: Some(sha256), .. } => {
             key.text(&format!("the checksum of {}", source.name), sha256)
         }
         Origin::Archive { sha256: None, .. } => key.text("unpinned", &source.name),
-        // The key of a folder without patches is the key of its content.
-        Origin::Folder(path) if source.patches.is_empty() => {
-            return SourceFolder::read(path)?.identity();
+        // The key of a folder alone is the key of its content.
+        Origin::Folder(path) if source.patches.is_empty() && source.links_out.is_empty() => {
+            return folder(path);
         }
-        Origin::Folder(path) => key.identity("folder", &SourceFolder::read(path)?.identity()?),
+        Origin::Folder(path) => key.identity("folder", &folder(path)?),
     };
     if let Origin::Archive { file: Some(name), .. } = &source.origin {
         key = key.text(&format!("the file name of {}", source.name), name);
     }
     for patch in &source.patches {
         key = key.file("patch", patch)?;
+    }
+    // Without its name here, a link is refused: what was made with it must be made again.
+    for link in &source.links_out {
+        key = key.text(&format!("a link out of {}", source.name), &format!("{link:?}"));
     }
     Ok(key.identify())
 }

@@ -1,12 +1,13 @@
 //! Checks that symbolic links do not lead out of their tree, even through other links.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     ffi::{OsStr, OsString},
     path::{Component, Components, Path, PathBuf},
 };
 
-/// Finds a link that leads out of its tree, and returns its path and its target.
+/// Finds a link that leads out of its tree, and is not `allowed` to, and returns its path and its target. A link that leads
+/// through an allowed one leads out as well.
 ///
 /// `tree` gives folders (with `None`) and links (with their targets), sorted by path.
 /// Other names on a link's way count as folders, because they may be created later.
@@ -15,10 +16,16 @@ use std::{
 /// even if links lead through each other.
 pub(super) fn leading_out<'a>(
     tree: impl Iterator<Item = (&'a Path, Option<&'a Path>)>,
+    allowed: &BTreeSet<PathBuf>,
 ) -> Option<(&'a Path, &'a Path)> {
     let mut tree = Tree::of(tree);
-    let out = (0..tree.links.len()).find_map(|link| tree.follow(link).err());
-    out.map(|link| (tree.links[link].path, tree.links[link].target))
+    (0..tree.links.len()).for_each(|link| tree.follow(link));
+    let refused = |directly: bool| {
+        let is_outside =
+            |l: &&Link<'_>| matches!(l.end, LinkEnd::Outside { direct } if direct == directly);
+        tree.links.iter().filter(is_outside).find(|link| !allowed.contains(link.path))
+    };
+    refused(true).or_else(|| refused(false)).map(|link| (link.path, link.target))
 }
 
 const ROOT: usize = 0;
@@ -52,6 +59,11 @@ enum LinkEnd {
     Underway,
     /// It leads through itself, and the kernel refuses to follow it.
     Nowhere,
+    /// It leads out of the tree.
+    Outside {
+        /// Whether it does so itself, and not through another link.
+        direct: bool,
+    },
     At(Position),
 }
 
@@ -103,17 +115,20 @@ impl<'a> Tree<'a> {
         own
     }
 
-    /// Computes the end of a link, and of all links that it leads through. The error is the number of a link that
-    /// leads out.
-    fn follow(&mut self, link: usize) -> Result<(), usize> {
+    /// Computes the end of a link, and of all links that it leads through.
+    fn follow(&mut self, link: usize) {
         if !matches!(self.links[link].end, LinkEnd::NotYetKnown) {
-            return Ok(());
+            return;
         }
         let mut underway = vec![self.start(link)];
         while let Some(walk) = underway.last_mut() {
             match self.step(walk) {
                 WalkStep::Done => {}
-                WalkStep::Out => return Err(walk.link),
+                WalkStep::Out => {
+                    self.links[walk.link].end = LinkEnd::Outside { direct: true };
+                    underway.pop();
+                    self.end_all(&mut underway, LinkEnd::Outside { direct: false });
+                }
                 WalkStep::LinkEnd => {
                     let at = walk.at;
                     self.links[walk.link].end = LinkEnd::At(at);
@@ -129,12 +144,19 @@ impl<'a> Tree<'a> {
                         underway.push(walk);
                     }
                     LinkEnd::Underway | LinkEnd::Nowhere => {
-                        underway.drain(..).for_each(|w| self.links[w.link].end = LinkEnd::Nowhere);
+                        self.end_all(&mut underway, LinkEnd::Nowhere);
+                    }
+                    LinkEnd::Outside { .. } => {
+                        self.end_all(&mut underway, LinkEnd::Outside { direct: false });
                     }
                 },
             }
         }
-        Ok(())
+    }
+
+    /// Ends links that are being followed, each of which leads through the next one.
+    fn end_all(&mut self, underway: &mut Vec<Walk<'a>>, end: LinkEnd) {
+        underway.drain(..).for_each(|walk| self.links[walk.link].end = end);
     }
 
     fn start(&mut self, number: usize) -> Walk<'a> {
@@ -210,13 +232,19 @@ mod tests {
 
     /// The link that leads out of a tree with these links and the folders that contain them.
     fn out(links: &[(&str, &str)]) -> Option<String> {
+        out_but(links, &[])
+    }
+
+    /// The same, if some may lead out.
+    fn out_but(links: &[(&str, &str)], allowed: &[&str]) -> Option<String> {
         let mut tree: BTreeMap<&Path, Option<&Path>> = BTreeMap::new();
         for (path, target) in links {
             let folders = Path::new(*path).ancestors().skip(1).filter(|p| *p != Path::new(""));
             tree.extend(folders.map(|folder| (folder, None)));
             tree.insert(Path::new(*path), Some(Path::new(*target)));
         }
-        let found = leading_out(tree.into_iter());
+        let allowed = allowed.iter().map(PathBuf::from).collect();
+        let found = leading_out(tree.into_iter(), &allowed);
         found.map(|(path, _)| path.display().to_string())
     }
 
@@ -256,6 +284,23 @@ mod tests {
         ] {
             assert_eq!(with(path, target), None, "{path} -> {target}");
         }
+    }
+
+    #[test]
+    fn only_the_links_that_are_named_may_lead_out() {
+        let links = [("a", "/etc"), ("sub/b", "../../x"), ("c", "a/passwd"), ("d", "sub")];
+        assert_eq!(out_but(&links, &["a", "sub/b", "c"]), None);
+        assert_eq!(out_but(&links, &["a", "c"]).as_deref(), Some("sub/b"));
+        // What leads through an allowed link is outside, too.
+        assert_eq!(out_but(&links, &["a", "sub/b"]).as_deref(), Some("c"));
+        // Neither a folder nor another spelling allows a link.
+        assert_eq!(out_but(&links, &["a", "c", "sub", "d/b"]).as_deref(), Some("sub/b"));
+        // A link that leads through itself and out is followed by nobody.
+        assert_eq!(out_but(&[("a", "b/x"), ("b", "a/x"), ("c", "/")], &["c"]), None);
+        // Ends that were computed on the way to another link count as well.
+        let chain = [("a", "b/x"), ("b", "c/y"), ("c", "/etc")];
+        assert_eq!(out_but(&chain, &["a", "c"]).as_deref(), Some("b"));
+        assert_eq!(out_but(&chain, &["a", "b", "c"]), None);
     }
 
     /// Each link leads through the previous one many times. Without remembered ends, this would take 10^300 steps.

@@ -7,7 +7,7 @@
 //! change lines or run programs.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
 };
@@ -97,8 +97,13 @@ impl Patch {
 }
 
 /// Applies the patches, one after the other. Changed files become newer than all other files of the tree. Their time
-/// is always the same.
-pub(super) fn apply(patches: &[Patch], source: &str, tree: &Path) -> Result<()> {
+/// is always the same. `links_out`: links that may lead out of the tree. git writes through no link.
+pub(super) fn apply(
+    patches: &[Patch],
+    source: &str,
+    tree: &Path,
+    links_out: &BTreeSet<PathBuf>,
+) -> Result<()> {
     if patches.is_empty() {
         return Ok(());
     }
@@ -109,7 +114,7 @@ pub(super) fn apply(patches: &[Patch], source: &str, tree: &Path) -> Result<()> 
     for patch in patches {
         patch.apply(&git, source, repository.path(), &tree)?;
         // The next patch must not be able to write through a link that this one has made.
-        SourceFolder::read(&tree).map_err(|failure| {
+        SourceFolder::read(&tree, links_out).map_err(|failure| {
             let inside = format!("{}/", tree.display());
             refused(patch, source, &failure.message.replace(&inside, ""))
         })?;

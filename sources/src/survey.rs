@@ -3,7 +3,7 @@
 
 use std::{
     cell::Cell,
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     ffi::OsString,
     io::{self, Read},
     os::unix::ffi::OsStringExt,
@@ -56,7 +56,13 @@ pub(super) struct Layout {
 
 impl Layout {
     /// Reads the tar file `reader`. `strip`: if all entries are in one folder, its name is removed from their paths.
-    pub(super) fn of(reader: impl Read, limits: Limits, strip: bool) -> Result<Self, Refusal> {
+    /// `links_out`: the links that may lead out, by these paths.
+    pub(super) fn of(
+        reader: impl Read,
+        limits: Limits,
+        strip: bool,
+        links_out: &BTreeSet<PathBuf>,
+    ) -> Result<Self, Refusal> {
         let mut own = Self {
             nodes: BTreeMap::new(),
             left_out: None,
@@ -71,7 +77,7 @@ impl Layout {
         if own.nodes.is_empty() {
             return Err(Refusal("it holds nothing".into()));
         }
-        own.check_links()?;
+        own.check_links(links_out)?;
         Ok(own)
     }
 
@@ -233,16 +239,16 @@ impl Layout {
         Err(Refusal(format!("its entry `{path}` is a hard link to `{to}`, which is left out")))
     }
 
-    fn check_links(&self) -> Result<(), Refusal> {
+    fn check_links(&self, links_out: &BTreeSet<PathBuf>) -> Result<(), Refusal> {
         let tree = self.nodes.iter().filter_map(|(path, node)| match &node.kind {
             NodeKind::Dir => Some((path.as_path(), None)),
             NodeKind::Link(target) => Some((path.as_path(), Some(target.as_path()))),
             NodeKind::File { .. } | NodeKind::Hard(_) => None,
         });
-        let Some((path, target)) = leading_out(tree) else { return Ok(()) };
+        let Some((path, target)) = leading_out(tree, links_out) else { return Ok(()) };
         let (path, target) = (path.to_string_lossy(), target.to_string_lossy());
         let (path, target) = (short(&path), short(&target));
-        Err(Refusal(format!("its link `{path}` leads out of it, to `{target}`")))
+        Err(Refusal(format!("its link `{path}` {LEADS_OUT}, to `{target}`")))
     }
 }
 
@@ -255,6 +261,13 @@ fn is_sparse(entry: &mut Entry<'_, impl Read>) -> bool {
         _ => false,
     }
 }
+
+/// What is said of a link that leads out.
+pub(super) const LEADS_OUT: &str = "leads out of it";
+
+/// What to do about it.
+pub(super) const LINKS_OUT_HELP: &str = "look at what was pinned before you trust it; if the build is to have this link as it is, name its path in \
+     `links-out` of the source in package.toml";
 
 /// The message for a file that is no tar file.
 pub(super) const NO_TAR_FILE: &str =

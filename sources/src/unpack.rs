@@ -4,6 +4,7 @@
 //! compares them. Times in the future are set back.
 
 use std::{
+    collections::BTreeSet,
     io::{self, BufReader, Read},
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
@@ -16,7 +17,7 @@ use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, utimensat};
 use super::{
     bzip2::Streams,
     limits::{Limits, Refusal},
-    survey::{Layout, Metered, NO_TAR_FILE, NodeKind, each},
+    survey::{LEADS_OUT, LINKS_OUT_HELP, Layout, Metered, NO_TAR_FILE, NodeKind, each},
 };
 use base::failure::{Class, Classify, Failure, Result};
 
@@ -28,6 +29,8 @@ pub(super) struct TarFile {
     pub(super) what: String,
     /// If all entries are in one folder: whether its name is removed from their paths.
     pub(super) strip: bool,
+    /// Paths of the links that may lead out.
+    pub(super) links_out: BTreeSet<PathBuf>,
 }
 
 /// Limit in bytes for the memory to unpack xz or lzma. Their highest level needs 65 MiB.
@@ -54,7 +57,7 @@ impl TarFile {
     }
 
     fn survey(&self, limits: Limits) -> Result<Layout> {
-        let survey = || Layout::of(self.open()?, limits, self.strip);
+        let survey = || Layout::of(self.open()?, limits, self.strip, &self.links_out);
         survey().map_err(|refusal| self.refuse(&refusal))
     }
 
@@ -129,9 +132,12 @@ impl TarFile {
     }
 
     fn refuse(&self, refusal: &Refusal) -> Failure {
-        let help = match refusal.0 == NO_TAR_FILE {
-            true => "if it is to be taken as it is, write `unpack = false` beside its `url`",
-            false => "nothing was written; look at what was pinned before you trust it",
+        let help = match &refusal.0 {
+            why if why == NO_TAR_FILE => {
+                "if it is to be taken as it is, write `unpack = false` beside its `url`"
+            }
+            why if why.contains(LEADS_OUT) => LINKS_OUT_HELP,
+            _ => "nothing was written; look at what was pinned before you trust it",
         };
         Failure::new(Class::Source, format!("{} is not unpacked: {}", self.what, refusal.0))
             .help(help)

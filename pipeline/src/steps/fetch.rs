@@ -105,6 +105,8 @@ impl FetchedSources {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use sources::{Fetcher, Store};
 
     use super::*;
@@ -116,7 +118,8 @@ mod tests {
         let workspace = &checkout.workspace;
         checkout.write("src/file", "text");
         let origin = Origin::Folder(workspace.root.join("src"));
-        let source = Source { name: "x".into(), origin, patches: Vec::new() };
+        let source =
+            Source { name: "x".into(), origin, patches: Vec::new(), links_out: BTreeSet::new() };
         let identity = sources::identity(&source).unwrap().key;
         let store = Store::at(workspace.root.join("store")).unwrap();
         let fetcher = Fetcher::new(&store, workspace, &SILENT);

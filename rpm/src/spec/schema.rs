@@ -53,6 +53,9 @@ pub(crate) struct RawSource {
     /// Patches for the source, in order: files in the description's folder.
     #[serde(default)]
     pub(crate) patches: Vec<String>,
+    /// Paths of links in the source that may lead out of it.
+    #[serde(default, rename = "links-out")]
+    pub(crate) links_out: Vec<String>,
 }
 
 /// One address, or several.

@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeSet,
-    path::{Path, PathBuf},
+    path::{Component, Path, PathBuf},
 };
 
 use super::{
@@ -22,6 +22,8 @@ pub struct Source {
     pub origin: Origin,
     /// Absolute paths of its patches, in order.
     pub patches: Vec<PathBuf>,
+    /// Paths in it of the links that may lead out of it. All others must lead to what is in it.
+    pub links_out: BTreeSet<PathBuf>,
 }
 
 /// The kinds of sources, with their pins and addresses.
@@ -88,7 +90,21 @@ pub(super) fn source(name: &str, raw: RawSource, dir: &Path) -> Checked<Source> 
         _ => return Err("give exactly one of `git`, `url`, `path`".into()),
     };
     let patches = raw.patches.iter().map(|name| patch(name, dir)).collect::<Checked<_>>()?;
-    Ok(Source { name: name.to_owned(), origin, patches })
+    let links_out = links_out(raw.links_out, &origin)?;
+    Ok(Source { name: name.to_owned(), origin, patches, links_out })
+}
+
+/// Checks the paths of links that may lead out.
+fn links_out(paths: Vec<String>, origin: &Origin) -> Checked<BTreeSet<PathBuf>> {
+    if matches!(origin, Origin::Archive { file: Some(_), .. }) && !paths.is_empty() {
+        return Err("`links-out` is for sources with a tree, not for `unpack = false`".into());
+    }
+    let path = |path: String| {
+        let path = relative(&path, "links-out")?;
+        // Without `.` and double slashes, as in the list of the tree.
+        Ok(path.components().filter(|part| *part != Component::CurDir).collect())
+    };
+    paths.into_iter().map(path).collect()
 }
 
 fn refuse_file(raw: &RawSource) -> Checked<()> {
@@ -288,6 +304,18 @@ mod tests {
             error("url = \"https://h/x\"\nunpack = false\nfile = \"../x\"").contains("letters")
         );
         assert!(error("path = \"x\"\nunpack = false").contains("for sources with `url`"));
+    }
+
+    #[test]
+    fn links_out_are_paths_in_the_source() {
+        let of = |list: &str| parse(&format!("path = \"x\"\nlinks-out = [{list}]"));
+        let paths = of("\"a\", \"./b/./c\"").unwrap().links_out;
+        assert_eq!(paths, ["a", "b/c"].map(PathBuf::from).into());
+        for bad in ["\"/etc/x\"", "\"../x\"", "\"a/../b\"", "\"a/\"", "\"\""] {
+            assert!(of(bad).unwrap_err().contains("links-out"), "{bad}");
+        }
+        let file = "url = \"https://h/x\"\nunpack = false\nlinks-out = [\"a\"]";
+        assert!(parse(file).unwrap_err().contains("`unpack = false`"));
     }
 
     #[test]

@@ -10,6 +10,7 @@ use crate::{checkout::Checkout, support};
 mod archive;
 mod git;
 mod limits;
+mod links_out;
 mod pin;
 mod tls;
 pub mod web;
