@@ -1,6 +1,5 @@
-//! Checks for faults with which a program still runs, but which no package should have: insecure library search paths
-//! (RPATH), and paths of the build machine. rpmbuild has the same checks: check-rpaths and
-//! check-buildroot.
+//! Checks for faults with which a program still runs, but which no package should have: library search paths (RPATH), and paths of
+//! the build machine. rpmbuild has checks of both: check-rpaths and check-buildroot.
 //!
 //! Each fault is an error, unless `waive` in package.toml names the check and the file, with a reason.
 

@@ -1,4 +1,5 @@
-//! Checks RPATH and RUNPATH by the rules of rpm's check-rpaths-worker, with two corrections: `$LIB` and `$PLATFORM` are expanded
+//! Checks RPATH and RUNPATH. Each is a fault, and what rpm's check-rpaths-worker refuses is told by the path. Its rules are
+//! followed with two corrections: `$LIB` and `$PLATFORM` are expanded
 //! first (the script accepts every path with one of them), and `${ORIGIN}` is the same as `$ORIGIN` (the
 //! script misspells it).
 
@@ -25,7 +26,7 @@ pub(super) fn expanded(path: &str) -> String {
         .replace("$PLATFORM", "x86_64")
 }
 
-/// The faults of an RPATH: a list of paths, divided by `:`.
+/// The faults of an RPATH: a list of paths, divided by `:`. There is one at least.
 pub(super) fn faults(list: &str) -> Vec<String> {
     let mut faults = Vec::new();
     let mut only_origin_so_far = true;
@@ -39,6 +40,10 @@ pub(super) fn faults(list: &str) -> Vec<String> {
         };
         faults.extend(fault.map(|fault| format!("{fault} in its RPATH `{list}`")));
         only_origin_so_far &= is_origin;
+    }
+    if faults.is_empty() {
+        faults
+            .push(format!("has the RPATH `{list}`, which only those with private libraries need"));
     }
     faults
 }
@@ -86,7 +91,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rpaths_are_checked_like_check_rpaths() {
+    fn every_rpath_is_a_fault_and_what_check_rpaths_refuses_is_told() {
         for (good, list) in [
             (true, "/usr/lib64/mesos"),
             (true, "/usr/libexec/x"),
@@ -112,7 +117,10 @@ mod tests {
             (false, "$ORIGIN/x/../../y"),
             (false, "/usr/lib64/x:$ORIGIN"),
         ] {
-            assert_eq!(faults(list).is_empty(), good, "{list} {:?}", faults(list));
+            let general =
+                format!("has the RPATH `{list}`, which only those with private libraries need");
+            assert_eq!(faults(list) == [general], good, "{list} {:?}", faults(list));
+            assert!(!faults(list).is_empty(), "{list}");
         }
         assert_eq!(faults("/tmp/evil:.").len(), 2);
     }
