@@ -38,13 +38,18 @@ pub struct AbiTable {
     libraries: BTreeMap<String, BTreeSet<String>>,
 }
 
+/// Folders in which ldconfig always makes links with the SONAMEs of libraries.
+const LINKED: [&str; 4] = ["/lib", "/lib64", "/usr/lib", "/usr/lib64"];
+
 /// What the packages of a release offer to programs.
 #[derive(Clone, Debug, Default)]
 pub struct Offered {
-    /// Names that libraries call themselves by.
-    pub libraries: BTreeSet<String>,
+    /// Names that libraries call themselves by, each with the paths of these libraries.
+    pub libraries: BTreeMap<String, BTreeSet<String>>,
     /// Names of links that lead to libraries.
     pub links: BTreeSet<String>,
+    /// Folders that files in /etc/ld.so.conf.d name: ldconfig links the libraries in them.
+    pub folders: BTreeSet<String>,
     /// Libraries that descriptions say the packages provide.
     pub declared: BTreeSet<String>,
 }
@@ -56,7 +61,12 @@ impl Offered {
     /// An I/O error that names the file.
     pub fn add_staged(&mut self, root: &Path, files: &BTreeSet<String>) -> Result<()> {
         let on_disk = |path: &String| root.join(&path[1..]);
-        self.libraries.extend(sonames(files.iter().map(on_disk))?);
+        for path in files {
+            if let Some(name) = name_of_library(&on_disk(path))? {
+                self.add_library(name, path);
+            }
+            self.add_folders(path, &on_disk(path))?;
+        }
         let target = |path: &str| {
             let target = fs_err::read_link(root.join(path.get(1..)?)).ok()?;
             Some(target.to_string_lossy().into_owned())
@@ -68,6 +78,35 @@ impl Offered {
             }
         }
         Ok(())
+    }
+
+    fn add_library(&mut self, name: String, path: &str) {
+        self.libraries.entry(name).or_default().insert(path.to_owned());
+    }
+
+    /// Adds the folders that the file `source` names, if its path in the package is one of ldconfig's.
+    fn add_folders(&mut self, path: &str, source: &Path) -> Result<()> {
+        let is_own = path.starts_with("/etc/ld.so.conf.d/") && path.ends_with(".conf");
+        if !is_own || !source.is_file() {
+            return Ok(());
+        }
+        let text = input::read_text(source, input::MAX_TEXT)?;
+        let lines = text.lines().map(|line| line.split('#').next().unwrap_or_default());
+        let folders = lines.flat_map(|line| line.split([' ', '\t', ':', ',']));
+        let folders = folders.filter(|folder| folder.starts_with('/'));
+        self.folders.extend(folders.map(|folder| folder.trim_end_matches('/').to_owned()));
+        Ok(())
+    }
+
+    /// Whether the dynamic linker would find one of these libraries by its name: a file or link is called so, or ldconfig
+    /// makes the link.
+    fn is_found(&self, name: &str, paths: &BTreeSet<String>) -> bool {
+        let is_linked = |path: &str| {
+            let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
+            LINKED.contains(&folder) || self.folders.contains(folder)
+        };
+        self.links.contains(name)
+            || paths.iter().any(|path| basename(path) == name || is_linked(path))
     }
 
     /// Adds what a description says that its package provides.
@@ -140,6 +179,13 @@ pub enum AbiFault {
     Library(String),
     /// It needs a library by the name of a link, and the library behind that calls itself otherwise.
     OnlyLink(String),
+    /// It needs a library by its SONAME, which no file and no link is called, in a folder where ldconfig makes no link.
+    OnlySoname {
+        /// The SONAME.
+        library: String,
+        /// Path of the library.
+        path: String,
+    },
     /// It needs a version of a library's symbols that the target does not have.
     Version {
         /// The library and the version.
@@ -169,6 +215,13 @@ impl fmt::Display for Violation {
                 "{file} needs {library}, which only a link of this release is called: the library behind it calls \
                  itself otherwise, so that no package provides {library}()(64bit), which this one would require; \
                  give the library this SONAME, or let its package say `provides = {{ \"{library}()(64bit)\" = \"*\" }}`"
+            ),
+            AbiFault::OnlySoname { library, path } => write!(
+                f,
+                "{file} needs {library}, which no file and no link of this release is called: {path} calls itself so, but \
+                 ldconfig makes no link in that folder; ship it: {{ dest = \"{}/{library}\", link = \"{}\" }}",
+                path.rsplit_once('/').map_or("", |(folder, _)| folder),
+                basename(path)
             ),
             AbiFault::Version { needed: Needed { library, version }, symbols } => {
                 write!(
@@ -232,9 +285,14 @@ impl AbiTable {
     ) -> Result<Vec<Violation>> {
         let mut offered = rest.clone();
         offered.declare(package);
-        let files = root.entries.iter().zip(facts);
-        let name = |(e, f): (&Entry, &FileFacts)| f.elf.as_ref()?.name(&e.path).map(str::to_owned);
-        offered.libraries.extend(files.filter_map(name));
+        for (entry, facts) in root.entries.iter().zip(facts) {
+            if let Some(name) = facts.elf.as_ref().and_then(|elf| elf.name(&entry.path)) {
+                offered.add_library(name.to_owned(), &entry.path);
+            }
+            if let EntryKind::File { source, .. } = &entry.kind {
+                offered.add_folders(&entry.path, source)?;
+            }
+        }
         offered.links.extend(links(root, facts));
         let mut violations = Vec::new();
         for (entry, facts) in root.entries.iter().zip(facts).filter(|(_, f)| f.looks_like_elf) {
@@ -280,10 +338,14 @@ impl AbiTable {
         if let Some(path) = elf.interpreter.as_ref().filter(|p| *p != INTERPRETER) {
             faults.push(AbiFault::Interpreter(path.clone()));
         }
-        let is_foreign =
-            |l: &&String| !self.libraries.contains_key(*l) && !offered.libraries.contains(*l);
-        for library in elf.needed.iter().filter(is_foreign) {
+        for library in elf.needed.iter().filter(|l| !self.libraries.contains_key(*l)) {
             let library = library.clone();
+            if let Some(paths) = offered.libraries.get(&library) {
+                if let Some(path) = paths.first().filter(|_| !offered.is_found(&library, paths)) {
+                    faults.push(AbiFault::OnlySoname { library, path: path.clone() });
+                }
+                continue;
+            }
             match offered.links.contains(&library) {
                 false => faults.push(AbiFault::Library(library)),
                 // The dynamic linker opens the link; rpm looks for what a package says that it provides.
@@ -316,15 +378,20 @@ impl AbiTable {
 /// # Errors
 /// An I/O error that names the file.
 pub fn sonames(files: impl IntoIterator<Item = PathBuf>) -> Result<BTreeSet<String>> {
-    let is_library = |path: &PathBuf| {
-        let name = path.file_name().unwrap_or_default();
-        name.to_string_lossy().contains(".so") && !path.is_symlink() && path.is_file()
-    };
     let mut names = BTreeSet::new();
-    for path in files.into_iter().filter(is_library) {
-        names.extend(name_of(&path)?);
+    for path in files {
+        names.extend(name_of_library(&path)?);
     }
     Ok(names)
+}
+
+/// The SONAME of a file, or else its name; `None` if it is not called as libraries are, or is none.
+fn name_of_library(path: &Path) -> Result<Option<String>> {
+    let name = path.file_name().unwrap_or_default();
+    match name.to_string_lossy().contains(".so") && !path.is_symlink() && path.is_file() {
+        true => Ok(name_of(path)?),
+        false => Ok(None),
+    }
 }
 
 #[cfg(test)]
