@@ -44,6 +44,9 @@ pub(super) enum Match {
 /// Folders of the checkout from which no asset may take files: they have secret keys and unfinished results.
 const CLOSED: [&str; 2] = ["target", ".git"];
 
+/// What git and Mercurial keep in a tree: settings, at times with passwords, and the whole history.
+const VERSION_CONTROL: [&str; 2] = [".git", ".hg"];
+
 /// Finds files below one folder, or elsewhere in the checkout.
 pub(super) struct Finder<'a> {
     package: &'a Package,
@@ -90,6 +93,7 @@ impl<'a> Finder<'a> {
         let (fixed, rest) = split(self.pattern);
         let start = self.base.join(fixed);
         self.stays_inside(&normalise(&start))?;
+        self.is_no_version_control(Path::new(fixed), Path::new(fixed))?;
         if rest.is_empty() && !self.pattern.ends_with('/') {
             if !input::is_there(&start)? {
                 return Err(self.missing());
@@ -129,7 +133,6 @@ impl<'a> Finder<'a> {
         let mut walk = WalkDir::new(start).min_depth(1).sort_by_file_name().into_iter();
         while let Some(item) = walk.next() {
             let item = item.map_err(std::io::Error::from)?;
-            self.stays_inside(item.path())?;
             let below = item.path().strip_prefix(start).unwrap_or(item.path());
             let is_dir = item.file_type().is_dir();
             // Exclusions are relative to the same folder as `source`.
@@ -139,10 +142,12 @@ impl<'a> Finder<'a> {
                 }
                 continue;
             }
+            self.stays_inside(item.path())?;
             let is_wanted = wanted.as_ref().is_none_or(|w| w.is_match(below));
             if !is_wanted || (is_dir && !is_tree) {
                 continue;
             }
+            self.is_no_version_control(below, &Path::new(fixed).join(below))?;
             let below = below.to_str().ok_or_else(|| self.not_utf8(item.path()))?;
             found.push(match is_dir {
                 true => folder(below),
@@ -208,6 +213,20 @@ impl<'a> Finder<'a> {
         ))
     }
 
+    /// Fails if `path` is in a folder of git or Mercurial. `named` is the same path as `exclude` would have it.
+    fn is_no_version_control(&self, path: &Path, named: &Path) -> Result<()> {
+        // What a build makes is its author's business.
+        if self.name == Base::Build || !is_of_version_control(path) {
+            return Ok(());
+        }
+        let named = named.display().to_string();
+        let named = printable(&named);
+        Err(self.source_error(
+            format!("has `{named}`, where git or Mercurial keeps settings and history"),
+            format!("leave it out: exclude = [\"{named}\"]"),
+        ))
+    }
+
     fn dangling(&self, path: &Path) -> Error {
         let target = fs_err::read_link(path).unwrap_or_default();
         let target = printable(&target.to_string_lossy());
@@ -252,6 +271,11 @@ impl<'a> Finder<'a> {
             other => other,
         }
     }
+}
+
+/// Whether a path is, or is in, what git or Mercurial keeps in a tree.
+fn is_of_version_control(path: &Path) -> bool {
+    path.iter().any(|part| VERSION_CONTROL.iter().any(|name| part == *name))
 }
 
 /// A folder gets the mode 0755, since git stores no modes of folders.
@@ -385,6 +409,45 @@ mod tests {
         assert!(!some(r#""t/**/*.swp""#).contains("swp"));
         assert!(!some(r#""t/sub""#).contains("/o/sub"));
         assert!(some(r#""t/sub/**""#).contains("/o/sub/"));
+    }
+
+    #[test]
+    fn version_control_in_a_tree_is_refused_unless_it_is_excluded() {
+        for name in [".git", "sub/.git", "sub/.hg"] {
+            let dir = checkout();
+            let tree = dir.path().join("specs/p/t");
+            fs_err::create_dir(tree.join(name)).unwrap();
+            fs_err::write(tree.join(name).join("config"), "password").unwrap();
+            for source in ["t", "t/", "t/**", "t/**/config"] {
+                let text = format!("source = \"{source}\", dest = \"/o\"");
+                let text = if source == "t" { text } else { text.replace("/o", "/o/") };
+                let error = asset(dir.path(), &text).unwrap_err();
+                let has = format!("source `{source}` has `t/{name}");
+                assert!(error.to_string().contains(&has), "{error}");
+                assert!(
+                    error.help().unwrap().contains(&format!("exclude = [\"t/{name}")),
+                    "{error}"
+                );
+            }
+            let left_out = format!("source = \"t/**\", dest = \"/o/\", exclude = [\"t/{name}\"]");
+            assert_eq!(asset(dir.path(), &left_out).unwrap(), TREE);
+            // A pattern that has nothing to do with it is not troubled by it.
+            assert_eq!(
+                asset(dir.path(), r#"source = "t/*.txt", dest = "/o/""#).unwrap(),
+                ["/o/a.txt"]
+            );
+        }
+        // A submodule has a file.
+        let dir = checkout();
+        fs_err::write(dir.path().join("specs/p/t/sub/.git"), "gitdir: ../../.git/modules/x")
+            .unwrap();
+        let error = asset(dir.path(), r#"source = "t/**", dest = "/o/""#).unwrap_err();
+        assert!(error.to_string().contains("`t/sub/.git`"), "{error}");
+        for named in ["t/sub/.git", "t/.hg/x"] {
+            let error =
+                asset(dir.path(), &format!("source = \"{named}\", dest = \"/o\"")).unwrap_err();
+            assert!(error.to_string().contains(&format!("has `{named}`")), "{error}");
+        }
     }
 
     #[test]
