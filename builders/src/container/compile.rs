@@ -13,10 +13,11 @@ use std::{
 use el7rpm::spec::{ContainerBuild, Phase};
 
 use super::{
-    BUILD_ROOT, Builder, Farm, SOURCE_ROOT, STAGE_ROOT, ccache,
+    BUILD_ROOT, Builder, Farm, NEEDS_ROOT, SOURCE_ROOT, STAGE_ROOT, ccache,
     ccache::{Counts, Trust},
     diagnosis::{self, PhaseEnd, Signs},
     invocation::{HOME, PATH},
+    needs,
     runner::{Runner, Surroundings},
     user::{self, User},
 };
@@ -37,7 +38,7 @@ pub struct Compile<'a> {
     pub local: bool,
     /// Its sources, unpacked: the name of each and its folder.
     pub sources: Vec<(String, PathBuf)>,
-    /// Other builds, whose sources and build trees it reads.
+    /// Other builds, whose sources, build trees and staged roots it reads.
     pub needs: Vec<Need>,
     /// Its phases, variables and switches.
     pub build: &'a ContainerBuild,
@@ -54,6 +55,8 @@ pub struct Need {
     pub name: String,
     /// Its build tree.
     pub build: PathBuf,
+    /// Its staged root.
+    pub stage: PathBuf,
     /// Its sources, unpacked: the name of each and its folder.
     pub sources: Vec<(String, PathBuf)>,
 }
@@ -91,6 +94,12 @@ impl Compile<'_> {
         }
         let _closed = user::PrivateFolder::to_others(out)?;
         let mut mounts = self.mounts(&build, &stage)?;
+        for need in &self.needs {
+            let copy = scratch.path().join(NEEDS_ROOT.trim_start_matches('/')).join(&need.name);
+            let outside = needs::readable_by(user, &need.stage, &copy)?;
+            let inside = format!("{NEEDS_ROOT}/{}", need.name);
+            mounts.push(Mount { inside, outside, writable: false });
+        }
         let offline = self.options.farm.is_none();
         mounts.extend(builder.user_inside().accounts(scratch.path(), offline)?);
         let cache = (self.cache(builder, site, user)?, self.trust());

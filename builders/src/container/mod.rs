@@ -15,6 +15,7 @@ mod invocation;
 mod jobs;
 mod lease;
 mod mounts;
+mod needs;
 mod rooted;
 mod roots;
 mod runner;
@@ -25,8 +26,8 @@ pub const BUILD: &str = "build";
 /// The staged root in it.
 pub const STAGE: &str = "stage";
 
-/// All three: none of these paths exists on a host.
-pub const ROOTS: [&str; 3] = [BUILD_ROOT, SOURCE_ROOT, STAGE_ROOT];
+/// All four: none of these paths exists on a host.
+pub const ROOTS: [&str; 4] = [BUILD_ROOT, SOURCE_ROOT, STAGE_ROOT, NEEDS_ROOT];
 
 pub use compile::{Compile, Need, Options};
 pub use diagnosis::is_warning;
@@ -34,5 +35,5 @@ pub use distcc::Farm;
 pub use engine::{BuiltImage, Engine, EngineKind};
 pub use image::Image;
 pub use lease::sweep;
-pub use roots::{BUILD_ROOT, SOURCE_ROOT, STAGE_ROOT};
+pub use roots::{BUILD_ROOT, NEEDS_ROOT, SOURCE_ROOT, STAGE_ROOT};
 pub use runner::{Builder, BuilderKind, BuiltRoot};

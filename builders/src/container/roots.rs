@@ -6,3 +6,5 @@ pub const BUILD_ROOT: &str = "/build";
 pub const SOURCE_ROOT: &str = "/src";
 /// The staged root.
 pub const STAGE_ROOT: &str = "/stage";
+/// The folder of the staged roots of what a build needs.
+pub const NEEDS_ROOT: &str = "/needs";

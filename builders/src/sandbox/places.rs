@@ -1,7 +1,7 @@
 //! The file system of a sandbox.
 //!
 //! Its root is a small file system in memory, in which each entry of the root folder has its place: so the folders that
-//! only a build has (/src, /build, /stage) need not be in the root folder, which stays as it was made. It is read-only in
+//! only a build has (/src, /build, /stage, /needs) need not be in the root folder, which stays as it was made. It is read-only in
 //! the end, apart from the writable mounts and /tmp.
 
 use std::{
@@ -23,7 +23,7 @@ use super::{
 use base::failure::{Class, Classify, Failure, Result};
 
 /// Folders that the sandbox itself makes.
-const OWN: [&str; 8] = ["build", "ccache", "dev", "proc", "src", "stage", "sys", "tmp"];
+const OWN: [&str; 9] = ["build", "ccache", "dev", "needs", "proc", "src", "stage", "sys", "tmp"];
 
 /// Mounts everything, and makes it the file system of this process.
 pub(super) fn mount_all(request: &Request) -> Result<()> {

@@ -15,7 +15,7 @@ use base::{
 use builders::container::{self, Compile};
 
 /// Increase this number when the way of compiling in a container changes.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 
 /// Compiles sources in a container.
 #[derive(Debug)]
@@ -30,7 +30,7 @@ pub struct CompileInContainer {
     source_date: u32,
     /// The sources.
     pub(crate) sources: Vec<Prerequisite<Fetch>>,
-    /// Other compiles, whose sources and build trees it reads.
+    /// Other compiles, whose sources, build trees and staged roots it reads.
     others: Vec<Prerequisite<CompileInContainer>>,
     /// The image to compile in.
     image: Prerequisite<BuildImage>,
@@ -109,9 +109,13 @@ impl CompileInContainer {
             };
         let mut needs = Vec::new();
         for other in &self.others {
-            let build = other.build_tree(context)?;
-            let sources = unpacked(&other.work.sources)?;
-            needs.push(container::Need { name: other.work.spec.clone(), build, sources });
+            let result = other.result(context)?;
+            needs.push(container::Need {
+                name: other.work.spec.clone(),
+                build: result.join(container::BUILD),
+                stage: result.join(container::STAGE),
+                sources: unpacked(&other.work.sources)?,
+            });
         }
         let compile = Compile {
             name: &self.spec,
@@ -136,9 +140,9 @@ impl CompileInContainer {
 }
 
 impl Prerequisite<CompileInContainer> {
-    fn build_tree(&self, context: &Context<'_>) -> Result<PathBuf> {
+    fn result(&self, context: &Context<'_>) -> Result<PathBuf> {
         let result = context.cache.get(Kind::Compile, &self.identity.key);
-        Ok(result.ok_or_else(|| context.gone(&self.name))?.join(container::BUILD))
+        result.ok_or_else(|| context.gone(&self.name))
     }
 
     /// The staged root.

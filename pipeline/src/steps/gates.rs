@@ -39,7 +39,9 @@ fn places(staged: Option<&Staged>, context: &Context<'_>) -> Places {
     places.foreign.push(context.workspace.root.display().to_string());
     for Shared { compile, .. } in staged.iter().flat_map(|s| &s.release) {
         places.in_any = vec![container::STAGE_ROOT.into()];
-        places.in_text.push(format!("{}/{}", container::BUILD_ROOT, compile.work.spec));
+        for root in [container::BUILD_ROOT, container::NEEDS_ROOT] {
+            places.in_text.push(format!("{root}/{}", compile.work.spec));
+        }
         let source = |name: &str| format!("{}/{name}", container::SOURCE_ROOT);
         let sources = compile.work.sources.iter();
         places.in_text.extend(sources.map(|fetch| source(&fetch.work.source.name)));

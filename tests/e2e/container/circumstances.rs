@@ -105,7 +105,7 @@ fn neither_the_network_nor_the_sources_nor_the_system_can_be_touched() {
 }
 
 #[test]
-fn a_build_sees_the_sources_and_the_build_tree_of_what_it_needs() {
+fn a_build_sees_the_sources_and_both_trees_of_what_it_needs() {
     if !have("builds that need others", &[]) {
         return;
     }
@@ -114,7 +114,8 @@ fn a_build_sees_the_sources_and_the_build_tree_of_what_it_needs() {
     let yard = Yard::new(&[("make", keep)]);
     let look = "mkdir -p $STAGE/usr/share/more; cd $STAGE/usr/share/more\n\
                 cat /build/tiny/link /src/tiny/main.cpp $SRC/own > seen\n\
-                touch /build/tiny/new /src/tiny/new 2> $BUILD/refused || :\n\
+                cat /needs/tiny/usr/share/tiny/date > /dev/null; ls /needs >> seen\n\
+                for dir in /build /src /needs; do touch $dir/tiny/new 2>> $BUILD/refused || :; done\n\
                 readlink /build/tiny/link >> seen";
     yard.spec("more", "needs = [\"tiny\"]", &[("look", look)]);
     yard.checkout.write("specs/more/src/own", "own\n");
