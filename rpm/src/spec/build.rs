@@ -8,6 +8,7 @@ use std::{
 use super::{
     Source,
     check::{Checked, line, relative, script_text},
+    hardening::add_flags,
     parse::suggest,
     printable,
     schema::{RawBuild, RawPhase},
@@ -30,7 +31,7 @@ pub struct ContainerBuild {
     pub image: String,
     /// Names of other descriptions. Their sources and build trees are mounted into the container.
     pub needs: Vec<String>,
-    /// Environment variables of its scripts.
+    /// Environment variables of its scripts, CentOS 7's flags for compilers included.
     pub env: BTreeMap<String, String>,
     /// Features that are switched on or off ([`ContainerBuild::options`]).
     pub switches: BTreeMap<String, bool>,
@@ -52,6 +53,13 @@ pub struct Phase {
 }
 
 impl ContainerBuild {
+    /// Takes out the phases whose name says that they only check the result. Returns whether there were any.
+    pub fn leave_out_checks(&mut self) -> bool {
+        let all = self.phases.len();
+        self.phases.retain(|phase| phase.name != CHECK);
+        self.phases.len() < all
+    }
+
     /// The switches as options of a configure script: `--disable-java --enable-optimize`.
     pub fn options(&self) -> String {
         let option = |(name, on): (&String, &bool)| match on {
@@ -62,6 +70,9 @@ impl ContainerBuild {
     }
 }
 
+/// The name of phases that only check what the others have made.
+const CHECK: &str = "check";
+
 /// Checks `[build]`. `dir` is the description's folder, and `name` that folder's name.
 pub(super) fn build(raw: RawBuild, sources: &[Source], dir: &Path, name: &str) -> Checked<Build> {
     match (raw.crate_dir, raw.image) {
@@ -69,6 +80,7 @@ pub(super) fn build(raw: RawBuild, sources: &[Source], dir: &Path, name: &str) -
             let alone = raw.phase.is_empty()
                 && raw.needs.is_empty()
                 && raw.env.is_empty()
+                && raw.hardening.is_none()
                 && raw.switches.is_empty()
                 && raw.discard.is_empty();
             match alone && sources.is_empty() {
@@ -92,10 +104,14 @@ pub(super) fn build(raw: RawBuild, sources: &[Source], dir: &Path, name: &str) -
             raw.switches.keys().try_for_each(|n| folder_name(n))?;
             raw.env.iter().try_for_each(|(name, value)| variable(name, value))?;
             raw.discard.iter().try_for_each(|p| staged_pattern("build.discard", p).map(|_| ()))?;
+            let mut env = raw.env;
+            if raw.hardening.unwrap_or(true) {
+                add_flags(&mut env);
+            }
             Ok(Build::Container(ContainerBuild {
                 image,
                 needs: raw.needs,
-                env: raw.env,
+                env,
                 switches: raw.switches,
                 discard: raw.discard,
                 main,
@@ -218,6 +234,40 @@ mod tests {
         let Build::Container(build) = parse(text).unwrap() else { panic!() };
         assert_eq!(build.options(), "--disable-java --enable-optimize");
         assert_eq!(build.phases[0].script, "make");
+    }
+
+    #[test]
+    fn hardening_is_the_default_and_can_be_turned_off() {
+        let env = |more: &str| {
+            let text =
+                format!("image = \"el7\"\n{more}\n[[phase]]\nname = \"make\"\nrun = \"make\"");
+            let Build::Container(build) = parse(&text).unwrap() else { panic!() };
+            build.env
+        };
+        let of = |env: &BTreeMap<String, String>| env.get("LDFLAGS").cloned();
+        let own = "env = { LDFLAGS = \"-s\" }";
+        assert_eq!(of(&env(own)).unwrap(), "-Wl,-z,relro -s");
+        assert_eq!(env("hardening = true"), env(""));
+        assert_eq!(of(&env(&format!("hardening = false\n{own}"))).unwrap(), "-s");
+        assert!(env("hardening = false").is_empty());
+        let error = parse("crate = \"x\"\nhardening = false").unwrap_err();
+        assert!(error.contains("cannot be combined"), "{error}");
+    }
+
+    #[test]
+    fn only_the_phases_called_check_can_be_left_out() {
+        let phase = |name: &str| format!("[[phase]]\nname = \"{name}\"\nrun = \"make\"\n");
+        let phases = |names: &[&str]| {
+            let text = names.iter().map(|name| phase(name)).collect::<String>();
+            let Build::Container(mut build) = parse(&format!("image = \"el7\"\n{text}")).unwrap()
+            else {
+                panic!()
+            };
+            let any = build.leave_out_checks();
+            (any, build.phases.into_iter().map(|phase| phase.name).collect::<Vec<_>>().join(" "))
+        };
+        assert_eq!(phases(&["make", "check", "install"]), (true, "make install".into()));
+        assert_eq!(phases(&["make", "checks"]), (false, "make checks".into()));
     }
 
     #[test]

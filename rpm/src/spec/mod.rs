@@ -12,6 +12,7 @@ mod changelog;
 mod check;
 mod defaults;
 mod dependency;
+mod hardening;
 mod layers;
 mod needs;
 mod package;

@@ -80,6 +80,8 @@ pub(crate) struct RawBuild {
     pub(crate) needs: Vec<String>,
     #[serde(default)]
     pub(crate) env: BTreeMap<String, String>,
+    /// `false`: CFLAGS, CXXFLAGS and LDFLAGS are those of `env` alone, without CentOS 7's own.
+    pub(crate) hardening: Option<bool>,
     #[serde(default)]
     pub(crate) switches: BTreeMap<String, bool>,
     /// Staged files that are deliberately in no package.

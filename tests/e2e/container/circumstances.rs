@@ -10,13 +10,17 @@ const LOOK: &str = "mkdir -p $STAGE/usr/share/tiny; cd $STAGE/usr/share/tiny\n\
     env | sort > $BUILD/env; cd $BUILD; pwd > pwd; id > id; umask > umask; hostname > hostname\n\
     ls /sys/class/net > net; ulimit -Sn > limits; ulimit -Hn >> limits";
 
+/// What redhat-rpm-config of CentOS 7.9 has.
+const FLAGS: &str = "-O2 -g -pipe -Wall -Wp,-D_FORTIFY_SOURCE=2 -fexceptions -fstack-protector-strong \
+    --param=ssp-buffer-size=4 -grecord-gcc-switches -m64 -mtune=generic";
+
 #[test]
 fn the_environment_is_exactly_what_is_promised() {
     if !have("builder's environment", &[]) {
         return;
     }
     let yard = Yard::new(&[]);
-    let build = "switches = { java = false, optimize = true }\nenv = { CXXFLAGS = \"-O2 -g\" }";
+    let build = "switches = { java = false, optimize = true }\nenv = { CXXFLAGS = \"-O1\" }";
     yard.spec("tiny", build, &[("look", LOOK)]);
     let mut run = yard.xtask(&["rpm", "--compile-jobs", "3"]);
     // None of this may get in, nor matter.
@@ -27,10 +31,12 @@ fn the_environment_is_exactly_what_is_promised() {
         "CCACHE_COMPILERCHECK=content",
         "CCACHE_DIR=/ccache",
         "CCACHE_MAXSIZE=10G",
-        "CXXFLAGS=-O2 -g",
+        &format!("CFLAGS={FLAGS}"),
+        &format!("CXXFLAGS={FLAGS} -O1"),
         "HOME=/tmp/home",
         "JOBS=3",
         "LC_ALL=C",
+        "LDFLAGS=-Wl,-z,relro",
         "LOGNAME=builder",
         "NAME=tiny",
         "OLDPWD=/build/tiny", // the script's own `cd`
@@ -54,6 +60,34 @@ fn the_environment_is_exactly_what_is_promised() {
         let meta = fs_err::symlink_metadata(yard.result(path)).unwrap();
         assert_eq!((meta.uid(), meta.gid()), (0, 0), "{path}");
     }
+}
+
+#[test]
+fn a_compile_has_the_flags_of_centos_7_unless_it_says_otherwise() {
+    if !have("hardening flags", &[]) {
+        return;
+    }
+    let yard = Yard::new(&[]);
+    yard.checkout.write(
+        "specs/tiny/src/main.c",
+        "#include <stdio.h>\n#include <string.h>\n\
+         int main(int n, char **v) { char a[8]; strcpy(a, v[n - 1]); return puts(a) < 0; }\n",
+    );
+    let look = "make -f /dev/null VPATH=$SRC main; install -D main $STAGE/usr/share/tiny/main\n\
+                readelf -W --dyn-syms main | grep -o '__[a-z_]*chk[a-z_]*' | sort -u > found || :\n\
+                readelf -W --segments main | grep -o GNU_RELRO | head -n 1 >> found || :";
+    let found = |build: &str| {
+        yard.spec("tiny", build, &[("make", look)]);
+        yard.ok(&["rpm"]);
+        yard.text("build/found")
+    };
+    assert_eq!(found(""), "__stack_chk_fail\n__strcpy_chk\nGNU_RELRO\n");
+    // gcc of Debian has -z relro by itself.
+    let off = found("hardening = false\nenv = { LDFLAGS = \"-Wl,-z,norelro\" }");
+    assert_eq!(off, "");
+    // A description's flags come last.
+    let own = found("env = { CFLAGS = \"-fno-stack-protector\" }");
+    assert_eq!(own, "__strcpy_chk\nGNU_RELRO\n");
 }
 
 #[test]
@@ -121,9 +155,9 @@ fn a_build_sees_the_sources_and_both_trees_of_what_it_needs() {
     yard.checkout.write("specs/more/src/own", "own\n");
     yard.ok(&["rpm"]);
     let seen = yard.text("stage/usr/share/more/seen");
-    assert_eq!(seen, "int main() {}\nint main() {}\nown\nlib/made\n");
+    assert_eq!(seen, "int main() {}\nint main() {}\nown\ntiny\nlib/made\n");
     let refused = yard.text("build/refused");
-    assert_eq!(refused.matches("Read-only file system").count(), 2, "{refused}");
+    assert_eq!(refused.matches("Read-only file system").count(), 3, "{refused}");
 }
 
 #[test]
