@@ -179,7 +179,7 @@ pub(crate) struct RpmArgs {
     pub(crate) silence: Option<u64>,
     /// Hold nothing back: build everything from pinned sources and sign it with a given key, or
     /// fail and publish nothing.
-    #[arg(long, conflicts_with_all = ["local", "distcc"])]
+    #[arg(long, conflicts_with_all = ["local", "distcc", "no_check"])]
     pub(crate) release: bool,
     /// Build everything a second time under other circumstances, and compare.
     #[arg(long)]
@@ -219,6 +219,9 @@ pub(crate) struct BuilderArgs {
     /// Share compiling with these machines, which run distccd; in distcc's own notation.
     #[arg(long, value_name = "HOSTS")]
     pub(crate) distcc: Option<Farm>,
+    /// Leave out the phases called `check`.
+    #[arg(long)]
+    pub(crate) no_check: bool,
     /// If a compile fails, open a shell where it did.
     #[arg(long)]
     pub(crate) shell_on_failure: bool,

@@ -165,9 +165,12 @@ fn a_package_is_compiled_in_the_root_of_the_lock() {
                 "CCACHE_COMPILERCHECK",
                 "CCACHE_DIR",
                 "CCACHE_MAXSIZE",
+                "CFLAGS",
+                "CXXFLAGS",
                 "HOME",
                 "JOBS",
                 "LC_ALL",
+                "LDFLAGS",
                 "LOGNAME",
                 "NAME",
                 "OLDPWD",
@@ -287,6 +290,74 @@ fn a_link_among_the_builders_commands_is_a_part_of_the_root() {
             yard.ok(&["rpm", "--builder", "sandbox"]);
             assert_eq!(yard.text("chosen"), format!("{target}\n"));
         }
+    }
+}
+
+#[test]
+fn a_build_in_the_sandbox_sees_the_staged_tree_of_what_it_needs() {
+    for yard in yards("needs in the sandbox") {
+        yard.ok(&["lock", "made"]);
+        // What its packages ship may be closed to others.
+        yard.spec(&format!("umask 077; {TINY}"));
+        let path = yard.checkout.path("specs/tiny/package.toml");
+        let tiny = fs_err::read_to_string(path).unwrap();
+        let look = "mkdir -p $STAGE/usr/share/more; cd /needs/tiny\n\
+                    cat usr/share/tiny/text > $STAGE/usr/share/more/text\n\
+                    ls /needs > $BUILD/text; cat usr/share/tiny/text >> $BUILD/text\n\
+                    touch new usr/share/tiny/text 2> $BUILD/refused || :";
+        let more = tiny.replace("tiny", "more");
+        let image = "image = \"made\"";
+        let more = more.replace(image, &format!("{image}\nneeds = [\"tiny\"]"));
+        let (head, rest) = more.split_once("run = '''\n").unwrap();
+        let (_, tail) = rest.split_once("\n'''").unwrap();
+        yard.checkout
+            .write("specs/more/package.toml", format!("{head}run = '''\n{look}\n'''{tail}"));
+        yard.checkout.write("specs/more/src/own", "own\n");
+        yard.events();
+        assert_eq!(yard.text("text"), "tiny\ntext\n");
+        assert!(yard.text("refused").contains("Read-only file system"));
+        // What is shipped keeps its mode.
+        let mut query = Command::new("rpm");
+        query.args(["-qp", "--queryformat", "[%{FILEMODES:perms} %{FILENAMES}\n]"]);
+        query.arg(yard.checkout.path("dist/el7/tiny-1.0-1.el7.x86_64.rpm"));
+        if support::have("modes in the sandbox", &["rpm"]) {
+            let modes = support::ok(&mut query);
+            assert!(modes.contains("-rw------- /usr/share/tiny/text"), "{modes}");
+        }
+    }
+}
+
+#[test]
+fn checks_can_be_left_out_and_such_a_result_is_never_taken_for_checked() {
+    for yard in yards("--no-check") {
+        yard.ok(&["lock", "made"]);
+        let phases = |check: &str| {
+            yard.spec(TINY);
+            let path = yard.checkout.path("specs/tiny/package.toml");
+            let text = fs_err::read_to_string(path).unwrap();
+            let check = format!("[[build.phase]]\nname = \"check\"\nrun = '''\n{check}\n'''\n");
+            let text = text.replace("[package.tiny]", &format!("{check}[package.tiny]"));
+            yard.checkout.write("specs/tiny/package.toml", text);
+        };
+        phases("echo FAIL: sum; exit 1");
+        let (code, text) = yard.fails(&RPM[1..]);
+        assert!(code == 6 && text.contains("phase check failed"), "{text}");
+        let without = [&RPM[..], &["--no-check"]].concat();
+        let text = yard.ok(&without);
+        assert!(text.contains("the checks of tiny are left out (--no-check)"), "{text}");
+        assert!(!text.contains("\"phase\":\"check\""), "{text}");
+        assert!(yard.checkout.path("dist/el7/tiny-1.0-1.el7.x86_64.rpm").exists());
+        // The result is there, and counts for runs of its kind alone.
+        let again = yard.ok(&without);
+        assert!(!again.contains("\"phase\":"), "{again}");
+        let (code, text) = yard.fails(&RPM[1..]);
+        assert!(code == 6 && text.contains("phase check failed"), "{text}");
+        phases("echo PASS: sum");
+        assert!(yard.ok(&RPM).contains("\"phase\":\"check\""));
+        let key = support::key_file("b");
+        let release = [&RPM[1..], &["--release", "--no-check", "--key", key.to_str().unwrap()][..]];
+        let (code, text) = yard.fails(&release.concat());
+        assert!(code == 2 && text.contains("--no-check"), "{text}");
     }
 }
 

@@ -112,6 +112,9 @@ fn hand_on(command: &mut Program, args: &RpmArgs) -> Result<()> {
     for arg in &args.builder.image_args {
         command.arg("--image-arg").arg(arg);
     }
+    if args.builder.no_check {
+        command.arg("--no-check");
+    }
     if let Some(builder) = args.builder.builder {
         command.arg("--builder").arg(builder.name());
     }

@@ -53,7 +53,10 @@ pub(super) fn run(
         process::set_silence(Duration::from_secs(seconds));
     }
     let _lock = Lock::take(workspace, reporter)?;
-    let specs = inputs::specs(workspace, &args.sources)?;
+    let mut specs = inputs::specs(workspace, &args.sources)?;
+    if args.builder.no_check {
+        leave_out_checks(&mut specs);
+    }
     inputs::report_notes(&specs, reporter);
     let toolchain = before_the_work(args, &specs, workspace)?;
     // Checked before the work, so that no work is lost.
@@ -106,6 +109,17 @@ pub(super) fn run(
         terminal::text(&terminal::report::text(&report));
     }
     failure.map_or(Ok(()), Err)
+}
+
+/// Takes the phases called `check` out of all builds, with a note for each.
+fn leave_out_checks(specs: &mut [Spec]) {
+    for spec in specs {
+        if let Some(Build::Container(build)) = &mut spec.build
+            && build.leave_out_checks()
+        {
+            spec.notes.push(format!("the checks of {} are left out (--no-check)", spec.name));
+        }
+    }
 }
 
 /// Checks what would otherwise end the run later: paths that programs cannot handle, and the Rust of a release.
