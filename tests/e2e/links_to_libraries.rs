@@ -84,7 +84,7 @@ fn a_library_by_the_name_of_a_link_is_one_only_if_a_package_provides_it() {
 }
 
 #[test]
-fn a_library_that_only_its_soname_knows_is_one_where_ldconfig_makes_the_link() {
+fn a_library_known_by_its_soname_alone_counts_where_ldconfig_makes_the_link() {
     if !support::have("libraries without a link", &["gcc", "git", "sh"]) {
         return;
     }

@@ -150,7 +150,7 @@ fn a_waiver_names_check_and_file_and_must_be_needed() {
         [fault.to_owned(), unused("/usr/*", "rpath")]
     );
     // An RPATH that check-rpaths takes is waived in the same way.
-    let private = "rpath: /usr/lib64/x.so has the RPATH `/usr/lib64/x`, which only those with private libraries need";
+    let private = "rpath: /usr/lib64/x.so has the RPATH `/usr/lib64/x`, which only packages with private libraries need";
     assert_eq!(said("", "/usr/lib64/x"), [private]);
     assert!(said(&waiver("rpath", "/usr/lib64/x.so"), "/usr/lib64/x").is_empty());
     // A path into the build tree breaks both rules, and each is waived by itself.

@@ -42,8 +42,9 @@ pub(super) fn faults(list: &str) -> Vec<String> {
         only_origin_so_far &= is_origin;
     }
     if faults.is_empty() {
-        faults
-            .push(format!("has the RPATH `{list}`, which only those with private libraries need"));
+        faults.push(format!(
+            "has the RPATH `{list}`, which only packages with private libraries need"
+        ));
     }
     faults
 }
@@ -118,7 +119,7 @@ mod tests {
             (false, "/usr/lib64/x:$ORIGIN"),
         ] {
             let general =
-                format!("has the RPATH `{list}`, which only those with private libraries need");
+                format!("has the RPATH `{list}`, which only packages with private libraries need");
             assert_eq!(faults(list) == [general], good, "{list} {:?}", faults(list));
             assert!(!faults(list).is_empty(), "{list}");
         }
