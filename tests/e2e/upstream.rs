@@ -181,13 +181,17 @@ fn assert_same(out: &Path, other: &Path) {
 fn root_and_an_ordinary_user_get_the_same_bytes_of_mesos_and_net_modules() {
     let test = "stand-in upstreams in the sandbox";
     let Some(distribution) = Distribution::get(test) else { return };
-    if !users(test).contains(&Who::User) || !support::have(test, &["git"]) {
+    let users = users(test);
+    if users.is_empty() || !support::have(test, &["git"]) {
         return;
     }
     let own = Compiled::own(distribution);
-    let other = Compiled::new(distribution, Who::User);
-    assert_same(&own.out(), &other.out());
-    assert_eq!(own.site.root_digest(), other.site.root_digest());
+    // An ordinary user who runs the tests cannot become another one.
+    if users.contains(&Who::User) {
+        let other = Compiled::new(distribution, Who::User);
+        assert_same(&own.out(), &other.out());
+        assert_eq!(own.site.root_digest(), other.site.root_digest());
+    }
 }
 
 #[test]
