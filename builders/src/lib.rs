@@ -9,6 +9,7 @@
 //! A builder gets a [`site::Site`] (the checkout, the toolchain, the reporter) and fills a folder. The pipeline
 //! decides which builds there are, in which order they run, and whether a result is cached.
 
+mod archive;
 pub mod container;
 pub mod host_builder;
 pub mod mount;

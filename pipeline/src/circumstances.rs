@@ -7,7 +7,10 @@ use base::{
     key::{Key, KeyBuilder},
     workspace::Workspace,
 };
-use builders::toolchain::{self, Toolchain};
+use builders::{
+    root::Mirror,
+    toolchain::{self, Toolchain},
+};
 use sources::Fetcher;
 
 /// Everything that a plan depends on, apart from the descriptions.
@@ -24,10 +27,8 @@ pub struct Circumstances<'a> {
     pub toolchain: &'a Toolchain,
     /// Whether other machines take part in compiles; their compilers are not pinned.
     pub farm: bool,
-    /// Whether compiles run in the sandbox, whose images are roots.
-    pub sandbox: bool,
-    /// Build arguments of images.
-    pub image_args: &'a [String],
+    /// Base addresses of repositories that are tried before those of image.toml.
+    pub mirrors: &'a [Mirror],
     /// The key of the xtask program, which writes the packages.
     pub xtask: Key,
     /// How packages are written.
@@ -54,8 +55,7 @@ impl<'a> Circumstances<'a> {
             release: false,
             toolchain: &toolchain::PRESENT,
             farm: false,
-            sandbox: false,
-            image_args: &[],
+            mirrors: &[],
             xtask: own_code()?,
             write_options: write_options()?,
             fetcher,

@@ -18,7 +18,7 @@ use base::{
     key::{Key, KeyBuilder},
     workspace::Workspace,
 };
-use builders::{container::Options, toolchain};
+use builders::{container::Options, root::Description, toolchain};
 use sources::{Fetcher, Store};
 
 /// A secret key without a passphrase, of the year 2020.
@@ -89,8 +89,8 @@ impl TempCheckout {
     /// The description of a package NAME that is compiled from the folder specs/NAME/src in the image `test`. `build`
     /// is added to its table `[build]`.
     pub(crate) fn compiled(&self, name: &str, build: &str) {
-        self.write("containers/test/Containerfile", "FROM scratch\n");
-        self.write("containers/test/image.lock", "gcc 4.8.5\n");
+        self.image("gcc");
+        self.write("containers/test/setup.sh", "ldconfig\n");
         let toml = format!(
             "[source.{name}]\npath = \"src\"\n\n[build]\nimage = \"test\"\n{build}\n\n\
              [[build.phase]]\nname = \"make\"\nrun = \"make\"\n\n\
@@ -99,6 +99,20 @@ impl TempCheckout {
         );
         self.write(&format!("specs/{name}/package.toml"), &toml);
         self.write(&format!("specs/{name}/src/main.c"), "int main() { return 0; }\n");
+    }
+
+    /// The description of the image `test`, and a lock with this package.
+    pub(crate) fn image(&self, package: &str) {
+        self.write("containers/test/image.toml", IMAGE);
+        let digest = Description::load(&self.workspace, "test", &[]).unwrap().sha256;
+        let zeros = "0".repeat(64);
+        let lock = format!(
+            "format = 1\ndescription = \"{digest}\"\n\
+             [[key]]\nname = \"k\"\nsize = 1\nsha256 = \"{zeros}\"\n\
+             [[package]]\nname = \"{package}\"\nevr = \"4.8.5-44.el7\"\narch = \"x86_64\"\n\
+             repository = \"base\"\npath = \"p.rpm\"\nsize = 1\nsha256 = \"{zeros}\"\n"
+        );
+        self.write("containers/test/root.lock", &lock);
     }
 
     /// Replaces a part of a file, which has it once.
@@ -140,8 +154,7 @@ impl TempCheckout {
             release: false,
             toolchain: &toolchain::PRESENT,
             farm: false,
-            image_args: &[],
-            sandbox: false,
+            mirrors: &[],
             xtask: key_of("xtask"),
             write_options: WriteOptions::default(),
             fetcher,
@@ -163,7 +176,7 @@ impl TempCheckout {
             threads: Threads::new(1),
             fetcher: &Fetcher::new(&store, &self.workspace, &SILENT),
             fetched: &FetchedSources::default(),
-            images: &Images::new(BuilderChoice::Engine(None)),
+            images: &Images::new(BuilderChoice::default()),
             compile_options: &Options::default(),
         }
         .run(step)
@@ -181,6 +194,21 @@ impl TempCheckout {
         LastInputs::of(&self.workspace).note(step.work.kind(), name, &step.made_of, &SILENT);
     }
 }
+
+const IMAGE: &str = r#"
+[key.k]
+fingerprint = "0123456789012345678901234567890123456789"
+urls = ["file:///key"]
+
+[repository.base]
+urls = ["file:///repository"]
+key = "k"
+signed-metadata = true
+
+[[want]]
+packages = ["gcc"]
+why = "the compiler"
+"#;
 
 const CHANGELOG: &str =
     "[[changelog]]\ndate = 2026-11-22\nauthor = \"A <a@localhost> - 1-1\"\ntext = [\"First\"]\n";

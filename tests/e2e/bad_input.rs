@@ -213,7 +213,7 @@ fn arguments() {
 #[test]
 fn an_archive_without_a_pin_can_be_planned_and_not_built() {
     let checkout = Checkout::new();
-    checkout.copy(&crate::checkout::repository().join("containers/test"), "containers/test");
+    crate::stand_in::pinned_image(&checkout, "test");
     checkout.write(
         "specs/loose/package.toml",
         format!(

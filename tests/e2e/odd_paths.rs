@@ -60,6 +60,9 @@ fn a_checkout_with_an_odd_path_is_built_twice() {
     checkout.ok(&["verify"]);
 }
 
+/// An engine mounts folders by its command line; the sandbox takes any path.
+const BOXED: [&str; 4] = ["rpm", "boxed", "--builder", "podman"];
+
 #[test]
 fn a_path_that_cargo_or_an_engine_cannot_work_with_is_refused_before_the_work() {
     let tools = Tools::new();
@@ -70,7 +73,11 @@ fn a_path_that_cargo_or_an_engine_cannot_work_with_is_refused_before_the_work() 
     for (package, table) in tables {
         for (name, what) in table {
             let odd = copy(&checkout, name);
-            refused(&support::run(&mut tools.xtask(&odd, &["rpm", package])), what, help);
+            refused(
+                &support::run(&mut tools.xtask(&odd, &["rpm", package, "--builder", "podman"])),
+                what,
+                help,
+            );
             assert!(!odd.path("dist").exists());
             // What neither compiles is made, and a second time.
             let args = ["rpm", "notes", "--check-reproducible"];
@@ -79,7 +86,7 @@ fn a_path_that_cargo_or_an_engine_cannot_work_with_is_refused_before_the_work() 
     }
     // An engine may have what cargo may not.
     for name in [&b"a%b"[..], b"a*b", b"a\x1fb"] {
-        support::ok(&mut tools.xtask(&copy(&checkout, name), &["rpm", "boxed"]));
+        support::ok(&mut tools.xtask(&copy(&checkout, name), &BOXED));
     }
     let calls = tools.calls();
     assert!(!calls.contains("cargo") && !calls.contains("rustc"), "{calls}");
@@ -91,15 +98,14 @@ fn a_colon_is_good_where_files_are_copied_to_the_engine() {
     let checkout = with_crate("fn main() {}");
     compiled(&checkout, "boxed", "");
     let odd = copy(&checkout, b"a:b");
-    let args = ["rpm", "boxed"];
     for is_remote in [false, true] {
         let tools = Tools::new();
         let script = format!(
             "case $1 in\n--version) echo podman version 4.3.1 ;;\ninfo) echo 2 8000000000 {is_remote} false ;;\n\
-             image) echo 0123456789 ;;\nrun) case $* in *libexec/builder/packages*) echo gcc 4.8.5 ;; esac ;;\nesac"
+             image) echo 0123456789 ;;\nesac"
         );
         tools.add("podman", &script);
-        let output = support::run(&mut tools.xtask(&odd, &args));
+        let output = support::run(&mut tools.xtask(&odd, &BOXED));
         let said = String::from_utf8_lossy(&output.stderr);
         assert_eq!(said.contains("cannot work with the path"), !is_remote, "{said}");
         assert_eq!(tools.calls().contains("podman create"), is_remote, "{}", tools.calls());
@@ -120,7 +126,7 @@ fn a_folder_outside_of_the_checkout_is_named_with_its_variable() {
         ("MESOS_CALICO_CACHE", b"a\xffb", "boxed", "is not UTF-8"),
     ];
     for (variable, name, package, what) in table {
-        let mut command = tools.xtask(&checkout, &["rpm", package]);
+        let mut command = tools.xtask(&checkout, &["rpm", package, "--builder", "podman"]);
         command.env(variable, place.path().join(OsStr::from_bytes(name)));
         let help = format!("help: {variable} names another ");
         refused(&support::run(&mut command), what, &help);

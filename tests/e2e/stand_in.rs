@@ -9,7 +9,9 @@ use el7rpm::{
     stage::{Roots, StagedRoot},
 };
 
-use crate::support;
+use sha2::{Digest, Sha256};
+
+use crate::{checkout::Checkout, support};
 
 /// The name that it is installed by.
 pub const NAME: &str = "stand-in-for-centos-7";
@@ -67,4 +69,22 @@ pub fn write_repo(base: &Path, repos: &Path) {
         format!("[base]\nname=stand-in\nbaseurl=file://{base}\ngpgcheck=0\nrepo_gpgcheck=0\n"),
     )
     .unwrap();
+}
+
+/// Writes the description of an image, and a lock that pins a package which is nowhere: enough for a plan.
+pub fn pinned_image(checkout: &Checkout, name: &str) {
+    let description = "[key.k]\nfingerprint = \"0123456789012345678901234567890123456789\"\nurls = [\"file:///key\"]\n\
+        [repository.base]\nurls = [\"file:///nowhere\"]\nkey = \"k\"\nsigned-metadata = true\n\
+        [[want]]\npackages = [\"gcc\"]\nwhy = \"a test\"\n";
+    let digest: String = Sha256::digest(description).iter().map(|b| format!("{b:02x}")).collect();
+    let zeros = "0".repeat(64);
+    let lock = format!(
+        "format = 1\ndescription = \"{digest}\"\n\
+         [[key]]\nname = \"k\"\nsize = 1\nsha256 = \"{zeros}\"\n\
+         [[package]]\nname = \"gcc\"\nevr = \"4.8.5-44.el7\"\narch = \"x86_64\"\n\
+         repository = \"base\"\npath = \"gcc.rpm\"\nsize = 1\nsha256 = \"{zeros}\"\n"
+    );
+    checkout.write(&format!("containers/{name}/image.toml"), description);
+    checkout.write(&format!("containers/{name}/root.lock"), lock);
+    checkout.write(&format!("containers/{name}/setup.sh"), "true\n");
 }

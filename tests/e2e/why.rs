@@ -87,9 +87,9 @@ fn the_input_that_changed_is_named_and_what_follows_from_it() {
     );
     checkout.write("specs/boxed/src/main.c", "int main() { return 1; }\n");
     assert_eq!(reason("compile boxed"), "specs/boxed/src/main.c changed");
-    checkout.write("containers/test/Containerfile", "FROM scratch\n# other\n");
-    assert_eq!(reason("image test"), "containers/test/Containerfile changed");
-    let both = "containers/test/Containerfile changed, specs/boxed/src/main.c changed";
+    checkout.write("containers/test/setup.sh", "# other\n");
+    assert_eq!(reason("image test"), "containers/test/setup.sh changed");
+    let both = "containers/test/setup.sh changed, specs/boxed/src/main.c changed";
     assert_eq!(reason("compile boxed"), both);
     for i in 0..5 {
         checkout.write(&format!("specs/boxed/src/{i}.c"), "");

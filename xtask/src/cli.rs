@@ -204,15 +204,14 @@ pub(crate) struct SourceArgs {
 }
 
 #[derive(Clone, Debug, Default, Args)]
-#[command(next_help_heading = "Compiling in containers")]
+#[command(next_help_heading = "Compiling C and C++")]
 pub(crate) struct BuilderArgs {
-    /// The sandbox of this program, or a container engine [default: the engine that is there].
+    /// The sandbox of this program, or a container engine [default: the sandbox, or else the engine that is there].
     #[arg(long, value_name = "BUILDER", value_parser = builder())]
     pub(crate) builder: Option<BuilderKind>,
-    /// An argument for the builder image, such as a mirror: VAULT=https://mirror.example.org/...
-    #[allow(rustdoc::bare_urls, reason = "--help shows it as it is")]
-    #[arg(long = "image-arg", value_name = "NAME=VALUE", value_parser = image_arg)]
-    pub(crate) image_args: Vec<String>,
+    /// Try this base address of a repository of the builder image before those of image.toml.
+    #[arg(long = "mirror", value_name = "NAME=URL", value_parser = pair::<String>)]
+    pub(crate) mirrors: Vec<(String, String)>,
     /// Jobs of one compile [default: as many as cores and memory allow].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(crate) compile_jobs: Option<u16>,
@@ -234,16 +233,6 @@ fn builder() -> impl TypedValueParser<Value = BuilderKind> {
     let names = PossibleValuesParser::new(BuilderKind::ALL.map(BuilderKind::name));
     let named = |name: String| BuilderKind::ALL.into_iter().find(|kind| kind.name() == name);
     names.try_map(move |name| named(name).ok_or("there is no such builder"))
-}
-
-fn image_arg(text: &str) -> Result<String, String> {
-    let named = |(name, _): (&str, &str)| {
-        !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
-    };
-    match text.split_once('=').is_some_and(named) {
-        true => Ok(text.to_owned()),
-        false => Err("write it as NAME=VALUE".into()),
-    }
 }
 
 fn pair<T: From<String>>(text: &str) -> Result<(String, T), String> {

@@ -143,7 +143,26 @@ impl Program {
         patience: Duration,
         late: &dyn Fn(Duration),
     ) -> io::Result<Option<Output>> {
-        let (handle, running) = self.start(self.captured().stdin_null())?;
+        self.end_of(self.start(self.captured().stdin_null())?, patience, late)
+    }
+
+    /// Runs it with `input`, and returns its output. `late` is as for [`Program::output_within`].
+    pub fn output_reading(
+        &self,
+        input: io::PipeReader,
+        late: &dyn Fn(Duration),
+    ) -> io::Result<Output> {
+        let started = self.start(self.captured().stdin_file(input))?;
+        let output = self.end_of(started, Duration::MAX, late)?;
+        output.ok_or_else(|| io::ErrorKind::TimedOut.into())
+    }
+
+    fn end_of(
+        &self,
+        (handle, running): (duct::Handle, Running),
+        patience: Duration,
+        late: &dyn Fn(Duration),
+    ) -> io::Result<Option<Output>> {
         let (mut waited, mut next) = (Duration::ZERO, quiet::first());
         while waited < patience {
             let more = next.min(patience.saturating_sub(waited));

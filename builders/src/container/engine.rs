@@ -159,16 +159,21 @@ impl Engine {
         self.answer(self.command(args), PATIENCE, &|_| ())
     }
 
-    /// The output of a command in a container; `reporter` gets an event if it takes long.
+    /// Whether it has the image.
+    pub fn has_image(&self, reference: &str) -> bool {
+        self.output_of(["image", "inspect", "--format", "{{.Id}}", reference]).is_ok()
+    }
+
+    /// The output of a command that may take minutes; `reporter` gets an event if it takes long.
     pub(super) fn output_inside(
         &self,
         args: Vec<OsString>,
         step: &str,
         reporter: &dyn Reporter,
     ) -> Result<String> {
-        let name = format!("{} run", self.kind.name());
+        let name = self.kind.name();
         self.answer(self.command(args), PATIENCE_TO_RUN, &|time| {
-            process::report_silence(reporter, step, &name, time, Some(&self.probe()));
+            process::report_silence(reporter, step, name, time, Some(&self.probe()));
         })
     }
 

@@ -18,6 +18,10 @@ pub(super) const PATH: &str = "/usr/libexec/builder/bin:/usr/local/sbin:/usr/loc
 /// The home folder of the container's user.
 pub(super) const HOME: &str = "/tmp/home";
 
+/// All variables of setup.sh, the last step of making an image.
+pub(super) const SETUP_ENV: [(&str, &str); 4] =
+    [("HOME", HOME), ("LC_ALL", "C"), ("PATH", "/usr/sbin:/usr/bin:/sbin:/bin"), ("TZ", "UTC")];
+
 /// Sets the umask, which differs between engines, makes the home folder, and runs the command with the given
 /// variables alone, since engines and images add others. It stays the first process of the container, which cannot be
 /// killed from inside and has to reap orphans: a build's own shell is not made for that.

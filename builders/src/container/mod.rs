@@ -1,6 +1,6 @@
 //! The container builder: compiles sources in an image of the target system, so that the results run on that system.
 //!
-//! [`Engine`] is podman or docker. [`Image`] is a folder under containers/, built by the engine. [`Compile`] runs the
+//! [`Engine`] is podman or docker. [`Image`] is a folder under containers/, a root of pinned packages. [`Compile`] runs the
 //! phases of a build in the image, one container after the other, with the same user, paths, variables and time zone
 //! on every machine.
 
@@ -11,6 +11,7 @@ mod distcc;
 mod engine;
 mod failed_tests;
 mod image;
+mod imported;
 mod invocation;
 mod jobs;
 mod lease;

@@ -1,6 +1,9 @@
 //! root.lock: the packages of an image, sorted by name, one table each, so that a diff of the file shows what changed.
 
-use std::{collections::BTreeMap, fmt::Write, path::Path};
+use std::{
+    collections::BTreeMap, fmt::Write as _, fs::Permissions, io::Write as _,
+    os::unix::fs::PermissionsExt, path::Path,
+};
 
 use el7rpm::{input, metadata::check_path};
 use serde::Deserialize;
@@ -154,6 +157,25 @@ impl Lock {
             let _ = writeln!(text, "size = {}\nsha256 = {sha256}", package.size);
         }
         text
+    }
+
+    /// Writes it into an image's folder: to a new file, which replaces the old one, with the permissions that new files have.
+    ///
+    /// # Errors
+    /// [`Class::Output`] if it cannot be written.
+    pub fn write(&self, dir: &Path) -> Result<()> {
+        // Not in the folder of the image: a file that is left there by a killed run would be in the way.
+        let containers = dir.parent().unwrap_or(dir);
+        let mode = Permissions::from_mode(0o666);
+        let file = tempfile::Builder::new().permissions(mode).tempfile_in(containers);
+        let mut file = file.class(Class::Output)?;
+        file.write_all(self.text().as_bytes()).class(Class::Output)?;
+        file.as_file().sync_all().class(Class::Output)?;
+        let lock = dir.join(LOCK);
+        file.persist(&lock).map(|_| ()).map_err(|e| {
+            let message = format!("{} cannot be written: {}", lock.display(), e.error);
+            Failure::new(Class::Output, message).help("remove what is in its place, and run again")
+        })
     }
 
     /// The differences from `before`, sorted by name.

@@ -205,11 +205,8 @@ impl<'a> Builder<'a> {
     }
 
     fn compile_in_container(&mut self, spec: &Spec, build: &ContainerBuild) -> Result<Staged> {
-        let Circumstances { workspace, image_args, sandbox, .. } = *self.circumstances;
-        let image = match sandbox {
-            true => Image::of_root(workspace, &build.image),
-            false => Image::load(workspace, &build.image, image_args),
-        };
+        let Circumstances { workspace, mirrors, .. } = *self.circumstances;
+        let image = Image::load(workspace, &build.image, mirrors);
         let image = image.map_err(|f| f.in_step(&format!("image {}", build.image), None))?;
         let fetch = |source: &Source| self.fetch(source);
         let sources: Vec<_> = spec.sources.iter().map(fetch).collect::<Result<_>>()?;

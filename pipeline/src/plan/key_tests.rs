@@ -170,14 +170,17 @@ fn a_changed_source_changes_its_fetch_and_all_that_is_compiled_with_it() {
 
 #[test]
 fn a_changed_image_changes_all_that_is_compiled_in_it() {
-    let change =
-        |checkout: &TempCheckout| checkout.write("containers/test/Containerfile", "FROM x\n");
-    assert_eq!(after(&tool(), change), [&["image test"][..], &COMPILES].concat());
+    for file in ["setup.sh", "builder/bin/date"] {
+        let change = |checkout: &TempCheckout| {
+            checkout.write(&format!("containers/test/{file}"), "other\n");
+        };
+        assert_eq!(after(&tool(), change), [&["image test"][..], &COMPILES].concat(), "{file}");
+    }
 }
 
 #[test]
-fn other_packages_in_image_lock_change_the_compiles_but_not_the_image() {
-    let change = |checkout: &TempCheckout| checkout.write("containers/test/image.lock", "gcc 5\n");
+fn other_packages_in_root_lock_change_the_compiles_but_not_the_image() {
+    let change = |checkout: &TempCheckout| checkout.image("clang");
     assert_eq!(after(&tool(), change), COMPILES);
 }
 
@@ -188,22 +191,20 @@ fn a_line_in_abi_toml_changes_packages_and_compiles_nothing_again() {
 }
 
 #[test]
-fn the_description_and_the_lock_of_a_root_keep_all_keys() {
-    let change = |checkout: &TempCheckout| {
-        checkout.write("containers/test/image.toml", "");
-        checkout.write("containers/test/root.lock", "");
-    };
+fn other_addresses_in_root_lock_keep_all_keys() {
+    let change =
+        |checkout: &TempCheckout| checkout.replace("containers/test/root.lock", "p.rpm", "q.rpm");
     assert!(after(&tool(), change).is_empty());
 }
 
 #[test]
-fn image_arguments_keep_all_keys() {
-    let args = ["BASE=elsewhere".to_owned()];
+fn mirrors_keep_all_keys() {
+    let mirrors = [("base".to_owned(), "file:///elsewhere".to_owned())];
     let checkout = tool();
     let store = Store::at(checkout.workspace.root.join("store")).unwrap();
     let fetcher = Fetcher::new(&store, &checkout.workspace, &SILENT);
     let circumstances =
-        Circumstances { image_args: &args, ..checkout.circumstances(&[], &fetcher) };
+        Circumstances { mirrors: &mirrors, ..checkout.circumstances(&[], &fetcher) };
     let specs = checkout.workspace.specs(&BTreeSet::new()).unwrap();
     let with_args = Plan::of(&specs, &circumstances).unwrap();
     assert!(differing(&checkout.plan(&[]), &with_args).is_empty());

@@ -74,7 +74,7 @@ impl Plan {
     }
 
     /// The steps whose results change the keys of other steps: Rust's library for musl, and images without
-    /// image.lock. The fetches that an image waits for are included.
+    /// root.lock. The fetches that an image waits for are included.
     pub fn before_the_keys(&self) -> Vec<StepId> {
         let mut steps: BTreeSet<StepId> = BTreeSet::new();
         for (id, step) in self.steps.with_ids() {

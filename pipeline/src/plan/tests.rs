@@ -225,7 +225,7 @@ fn a_step_that_is_to_do_says_which_input_changed() {
 fn an_image_without_lock_comes_before_the_keys_with_the_fetches_of_its_compiles() {
     let checkout = mixed();
     assert!(checkout.plan(&[]).before_the_keys().is_empty());
-    fs_err::remove_file(checkout.workspace.root.join("containers/test/image.lock")).unwrap();
+    fs_err::remove_file(checkout.workspace.root.join("containers/test/root.lock")).unwrap();
     let plan = checkout.plan(&[]);
     assert_eq!(names(&plan, plan.before_the_keys()), ["fetch tool", "image test"]);
     // Where nothing is to be compiled, no image is made.

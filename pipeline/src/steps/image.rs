@@ -1,5 +1,5 @@
-//! `image NAME`: makes a builder image: one that a container engine keeps ([`Image::load`] makes the key), or a root for
-//! the sandbox ([`Image::of_root`]). The result is the builder with the image; each is looked for once in a run.
+//! `image NAME`: makes a builder image: a root for the sandbox, or the same root imported into a container engine. The result is
+//! the builder with the image; each is looked for once in a run.
 
 use std::{
     collections::BTreeMap,
@@ -7,15 +7,18 @@ use std::{
 };
 
 use super::{Context, Draft, Prerequisite, Step};
-use base::failure::Trouble;
+use base::{
+    events::{Event, Reporter},
+    failure::{Failure, Result, Trouble},
+};
 use builders::{
-    container::{Builder, Engine, EngineKind, Image},
+    container::{Builder, BuilderKind, Engine, Image},
     sandbox::Sandbox,
     site::Site,
 };
 use sources::Fetcher;
 
-/// Builds a builder image.
+/// Makes a builder image.
 #[derive(Debug)]
 pub struct BuildImage {
     /// The image.
@@ -42,16 +45,16 @@ impl Prerequisite<BuildImage> {
     }
 }
 
-/// The builder of the run.
-#[derive(Clone, Copy, Debug)]
-pub enum BuilderChoice {
-    /// The sandbox.
-    Sandbox(Sandbox),
-    /// This engine, or whichever answers.
-    Engine(Option<EngineKind>),
+/// What the user asks of the builder.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct BuilderChoice {
+    /// The builder of `--builder`. Without one it is the sandbox, where this machine allows it, or else an engine.
+    pub asked: Option<BuilderKind>,
+    /// Whether compiles need a network, which the sandbox does not have.
+    pub network: bool,
 }
 
-/// The engine and the images that were looked for so far. A failure is kept as well: nothing is tried twice.
+/// The builder and the images that were looked for so far. A failure is kept as well: nothing is tried twice.
 pub struct Images {
     choice: BuilderChoice,
     found: Mutex<Known>,
@@ -59,8 +62,14 @@ pub struct Images {
 
 #[derive(Default)]
 struct Known {
-    engine: Option<Result<Engine, Trouble>>,
+    builder: Option<Result<Found, Trouble>>,
     images: BTreeMap<String, Result<Builder, Trouble>>,
+}
+
+#[derive(Clone)]
+enum Found {
+    Sandbox(Sandbox),
+    Engine(Engine),
 }
 
 impl Images {
@@ -70,16 +79,15 @@ impl Images {
     }
 
     /// Whether there is a builder to compile with.
-    pub fn has_builder(&self) -> bool {
-        let BuilderChoice::Engine(kind) = self.choice else { return true };
+    pub fn has_builder(&self, reporter: &dyn Reporter) -> bool {
         let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
-        found.engine.get_or_insert_with(|| Engine::find(kind)).is_ok()
+        found.builder.get_or_insert_with(|| find(self.choice, reporter)).is_ok()
     }
 
     /// The builder with the image, which is made if it is not there.
     ///
     /// # Errors
-    /// [`Trouble::Unavailable`] without an engine, or if what the image consists of cannot be reached.
+    /// [`Trouble::Unavailable`] without a builder, or if the image's packages cannot be reached.
     fn get(
         &self,
         image: &Image,
@@ -89,18 +97,46 @@ impl Images {
     ) -> Result<Builder, Trouble> {
         // Locked while an image is made: a second image would need the same network and disk.
         let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
-        let Known { engine, images } = &mut *found;
-        let make = || match self.choice {
-            BuilderChoice::Sandbox(sandbox) => {
-                let root = image.make_root(fetcher, site, step)?;
-                Ok(Builder::Sandbox(sandbox, root))
-            }
-            BuilderChoice::Engine(kind) => {
-                let engine = engine.get_or_insert_with(|| Engine::find(kind)).clone()?;
-                let built = image.ensure(&engine, site, step)?;
-                Ok(Builder::Container(engine, built))
-            }
+        let Known { builder, images } = &mut *found;
+        let make = || {
+            let builder = builder.get_or_insert_with(|| find(self.choice, site.reporter));
+            Ok(match builder.clone()? {
+                Found::Sandbox(sandbox) => {
+                    Builder::Sandbox(sandbox, image.make_root(fetcher, site, step)?)
+                }
+                Found::Engine(engine) => {
+                    let imported = image.import(&engine, fetcher, site, step)?;
+                    Builder::Container(engine, imported)
+                }
+            })
         };
         images.entry(image.name.clone()).or_insert_with(make).clone()
     }
+}
+
+/// Finds the builder. Where this machine allows no sandbox, the run goes on with an engine, and says why.
+fn find(choice: BuilderChoice, reporter: &dyn Reporter) -> Result<Found, Trouble> {
+    let refused = match choice.asked {
+        Some(BuilderKind::Engine(kind)) => return Engine::find(Some(kind)).map(Found::Engine),
+        None if choice.network => return Engine::find(None).map(Found::Engine),
+        None | Some(BuilderKind::Sandbox) => match Sandbox::find() {
+            Ok(sandbox) => return Ok(Found::Sandbox(sandbox)),
+            Err(refused) => refused,
+        },
+    };
+    let engine = Engine::find(None).map_err(|trouble| neither(&refused, trouble))?;
+    let switch = refused.help.as_deref().unwrap_or_default();
+    let message =
+        format!("{} ({switch}); {} compiles instead", refused.message, engine.kind.name());
+    reporter.event(&Event::Note { message: &message });
+    Ok(Found::Engine(engine))
+}
+
+/// The trouble if there is neither a sandbox nor an engine.
+fn neither(sandbox: &Failure, engine: Trouble) -> Trouble {
+    let (Trouble::Unavailable(mut engine) | Trouble::Failed(mut engine)) = engine;
+    let help = |failure: &Failure| failure.help.clone().unwrap_or_default();
+    let help = format!("{}; or {}", help(sandbox), help(&engine));
+    engine.message = format!("{}; and {}", sandbox.message, engine.message);
+    Trouble::Unavailable(engine.help(help))
 }

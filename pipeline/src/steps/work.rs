@@ -76,7 +76,7 @@ impl Work {
         match self {
             Self::Tools(work) => work.is_there(),
             Self::Fetch(work) => fetcher.is_there(&work.source),
-            // Only the engine knows whether it has the image; it is asked when a compile needs it. Only rustup knows
+            // Only the builder knows whether it has the image; it is asked when a compile needs it. Only rustup knows
             // the library.
             Self::Image(_) | Self::Library(_) => false,
             Self::Crate(_) | Self::Container(_) | Self::Package(_) | Self::Sign(_) => {
@@ -119,7 +119,7 @@ impl Work {
     pub(crate) fn changes_keys(&self) -> bool {
         match self {
             Self::Library(_) => true,
-            Self::Image(work) => work.image.lock().is_none(),
+            Self::Image(work) => !work.image.is_locked(),
             Self::Tools(_)
             | Self::Crate(_)
             | Self::Fetch(_)
@@ -161,7 +161,7 @@ impl Work {
     pub fn needs_network(&self) -> bool {
         match self {
             Self::Tools(_) | Self::Library(_) | Self::Fetch(_) => true,
-            // An image may be built from local files, and a crate's dependencies may be there already. If not, the
+            // The packages of an image may be in the store, and a crate's dependencies may be there already. If not, the
             // step itself reports it.
             Self::Image(_)
             | Self::Crate(_)

@@ -1,161 +1,179 @@
-//! Builder images: built once, listed, compared, and told apart from what cannot be had.
+//! Builder images of an engine: the root of a lock is imported once, setup.sh runs in it, and what is compiled in it is the same
+//! as in the sandbox.
 
-use super::yard::{MAKE, Yard, have, notes, podman, units};
-use crate::{checkout::built, support};
+use std::process::Command;
 
-const CONTAINERFILE: &str = "containers/test/Containerfile";
+use super::{
+    stopped::until,
+    yard::{have, podman, with_engine},
+};
+use crate::{
+    checkout::built,
+    sandbox::made::{SETUP, Yard, yards},
+    support,
+};
 
-pub fn containerfile(yard: &Yard, change: impl Fn(String) -> String) {
-    let text = fs_err::read_to_string(yard.checkout.path(CONTAINERFILE)).unwrap();
-    yard.checkout.write(CONTAINERFILE, change(text));
+const PODMAN: [&str; 4] = ["--json", "rpm", "--builder", "podman"];
+
+/// A checkout with the image `made`, if podman can be tried here.
+fn yard(test: &str) -> Option<Yard> {
+    let can = have(test, &["busybox"]) && !yards(test).is_empty();
+    can.then(|| Yard::new(false))
 }
 
-#[test]
-fn the_list_of_packages_is_written_and_compared() {
-    if !have("image.lock", &[]) {
-        return;
-    }
-    let yard = Yard::new(&MAKE);
-    units(&yard, 1);
-    let events = yard.events(&[]);
-    let lock = "containers/test/image.lock";
-    let written = format!("{lock} now lists the image's packages: commit it");
-    assert!(notes(&events).contains(&written.as_str()), "{:?}", notes(&events));
-    // A release takes only what somebody could look at before.
-    let key = support::key_file("b");
-    let release = ["rpm", "--release", "--key", key.to_str().unwrap()];
-    fs_err::remove_file(yard.checkout.path(lock)).unwrap();
-    yard.checkout.write("specs/tiny/src/main.cpp", "int main() { return 1; }\n");
-    let (code, message) = yard.fails(&release);
-    assert!(code == 5 && message.contains("image.lock was missing"), "{code}: {message}");
-    yard.ok(&release);
-    let text = fs_err::read_to_string(yard.checkout.path(lock)).unwrap();
-    let lines: Vec<_> = text.lines().collect();
-    assert!(lines.is_sorted() && lines.iter().any(|l| l.starts_with("g++ 4:12.")), "{text}");
-    // The same list: nothing is said of it.
-    assert!(!notes(&yard.events(&[])).contains(&written.as_str()));
-    // Another version than the one that was committed, and a package too many.
-    let gcc = lines.iter().find(|l| l.starts_with("g++ 4:12.")).unwrap();
-    let other = text.replace(gcc, "g++ 4:4.8.5 amd64") + "zz-more 1 amd64\n";
-    yard.checkout.write(lock, other);
-    yard.checkout.write("specs/tiny/src/main.cpp", "int main() { return 0; }\n");
-    let (code, message) = yard.fails(&["rpm"]);
-    assert_eq!(code, 5, "{message}");
-    for part in [
-        "has other packages than containers/test/image.lock says",
-        "\n    - g++ 4:4.8.5 amd64\n    + g++ 4:12.",
-        "\n    - zz-more 1 amd64\n",
-        "remove containers/test/image.lock",
-    ] {
-        assert!(message.contains(part), "{part} is not in\n{message}");
-    }
-    fs_err::remove_file(yard.checkout.path(lock)).unwrap();
-    yard.ok(&["rpm"]);
+fn xtask(yard: &Yard, args: &[&str]) -> Command {
+    let mut command = yard.xtask(args);
+    with_engine(&mut command);
+    command
 }
 
+fn ok(yard: &Yard, args: &[&str]) -> String {
+    support::ok(&mut xtask(yard, args))
+}
+
+fn fails(yard: &Yard, args: &[&str]) -> (i32, String) {
+    yard.checkout.code_and_text(&support::run(&mut xtask(yard, args)))
+}
+
+/// The image that the last compile ran in, by the call of the engine in its log.
+fn reference(yard: &Yard) -> String {
+    let log = yard.checkout.path("target/xtask/logs/compile-tiny.log");
+    let log = fs_err::read_to_string(log).unwrap();
+    let is_image = |word: &&str| word.starts_with("localhost/mesos-calico-builder-made:");
+    log.split_whitespace().find(is_image).unwrap().to_owned()
+}
+
+/// Whether the engine has the container in which setup.sh runs.
+fn is_left(yard: &Yard) -> bool {
+    let id = fs_err::read_to_string(yard.checkout.path("target/xtask/id")).unwrap();
+    let all = support::ok(&mut podman(&["ps", "--all", "--format", "{{.Names}}"]));
+    all.lines().any(|name| name == format!("mesos-calico-{id}-image-made"))
+}
+
+fn package(yard: &Yard) -> Vec<u8> {
+    fs_err::read(yard.checkout.path("dist/el7/tiny-1.0-1.el7.x86_64.rpm")).unwrap()
+}
+
+/// What a compile tells of the image: modes and sizes of files, where links lead, and the content of small ones.
+const LOOK: &str = "mkdir -p $STAGE/usr/share/tiny; out=$STAGE/usr/share/tiny/text\n\
+    ls -l /bin/* /usr/libexec/accounts /usr/libexec/builder/bin/tool | sed 's/  */ /g' | cut -d ' ' -f 1,5,9- > $out\n\
+    cat /usr/libexec/accounts >> $out; tool >> $out; [ ! -e /src/image ]; [ -s /etc/set-up ]";
+
 #[test]
-fn an_image_is_built_once_and_again_when_its_folder_changes() {
-    if !have("image identity", &[]) {
-        return;
-    }
-    let yard = Yard::new(&MAKE);
-    units(&yard, 1);
-    // One of its own, so that no other test has built it.
-    let stamp = std::process::id();
-    containerfile(&yard, |text| {
-        format!("{text}ARG GREETING=none\nRUN echo $GREETING {stamp} > /greeting\n")
-    });
-    yard.ok(&["rpm", "--image-arg", "GREETING=hello"]);
-    let log = yard.checkout.path("target/xtask/logs/image-test.log");
-    assert!(fs_err::read_to_string(&log).unwrap().contains("--build-arg GREETING=hello"));
-    let reference = || {
-        let log = fs_err::read_to_string(&log).unwrap();
-        log.split_whitespace()
-            .find(|w| w.starts_with("localhost/mesos-calico-b"))
-            .unwrap()
-            .to_owned()
-    };
-    let first = reference();
-    let mut cat = podman(&[
-        "run",
-        "--rm",
-        "--network=none",
-        "--ulimit=nofile=700:700",
-        "--ulimit=nproc=900:900",
-        &first,
-        "cat",
-        "/greeting",
-    ]);
-    assert_eq!(support::ok(&mut cat), format!("hello {stamp}\n"));
+fn an_engine_imports_the_root_once_and_gives_the_same_bytes_as_the_sandbox() {
+    let Some(yard) = yard("import") else { return };
+    yard.ok(&["lock", "made"]);
+    yard.spec(LOOK);
+    yard.ok(&["rpm", "--builder", "sandbox"]);
+    let of_the_sandbox = package(&yard);
+    // The result has the same key, so that nothing would be compiled.
+    assert_eq!(built(&events(&yard)), Vec::<String>::new());
+    fs_err::remove_dir_all(yard.checkout.path("target/xtask/cache")).unwrap();
+    fs_err::remove_dir_all(yard.checkout.path("dist")).unwrap();
+    // With an image of its own, which no other test has imported.
+    let setup = format!("{SETUP}# {}\n", std::process::id());
+    yard.checkout.write("containers/made/setup.sh", setup);
+    assert!(built(&events(&yard)).contains(&"compile tiny".to_owned()));
+    assert!(package(&yard) == of_the_sandbox, "{}", yard.text_of_stage());
+    let log = yard.checkout.path("target/xtask/logs/image-made.log");
+    assert!(fs_err::read_to_string(&log).unwrap().contains("set up for the sandbox"));
+    let first = reference(&yard);
+
+    // It is there now.
     fs_err::remove_file(&log).unwrap();
-    yard.checkout.write("specs/tiny/src/main.cpp", "int main() { return 0; }\n");
-    yard.ok(&["rpm"]);
-    assert!(!log.exists(), "it was not built again");
-    // Another folder is another image, and what was built in the old one is built again.
-    containerfile(&yard, |text| text + "RUN true\n");
-    assert!(built(&yard.events(&[])).contains(&"compile tiny".to_owned()));
-    let second = reference();
-    assert_ne!(first, second);
-    // Layers stay: the build of another test may stand on one.
-    support::ok(&mut podman(&["untag", &first]));
-    support::ok(&mut podman(&["untag", &second]));
-    assert_eq!(yard.xtask(&["rpm", "--image-arg", "x"]).output().unwrap().status.code(), Some(2));
+    yard.spec(&format!("{LOOK}\necho again"));
+    assert!(built(&events(&yard)).contains(&"compile tiny".to_owned()));
+    assert!(!log.exists(), "it was set up again");
+    assert_eq!(reference(&yard), first);
+    // Other commands are another image, and what was compiled in the old one is compiled again.
+    yard.checkout.write("containers/made/builder/bin/more", "#!/bin/sh\n");
+    assert!(built(&events(&yard)).contains(&"compile tiny".to_owned()));
+    assert_ne!(reference(&yard), first);
+    for image in [first, reference(&yard)] {
+        support::ok(&mut podman(&["rmi", "--force", &image]));
+    }
+    assert!(!is_left(&yard));
+}
+
+fn events(yard: &Yard) -> Vec<serde_json::Value> {
+    let text = ok(yard, &PODMAN);
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
 #[test]
-fn an_instruction_that_fails_fails_the_run() {
-    if !have("image failure", &[]) {
-        return;
+fn setup_sh_that_fails_in_an_engine_leaves_no_image() {
+    let Some(yard) = yard("failing import") else { return };
+    yard.ok(&["lock", "made"]);
+    let mark = format!("no such luck {}", std::process::id());
+    yard.checkout.write("containers/made/setup.sh", format!("echo {mark} >&2\nexit 3\n"));
+    for _ in 0..2 {
+        let (code, text) = fails(&yard, &["rpm", "--builder", "podman"]);
+        assert_eq!(code, 5, "{text}");
+        for part in [
+            "containers/made/setup.sh failed in the new root",
+            "step: image made",
+            &mark,
+            "log: [ROOT]/target/xtask/logs/image-made.log",
+        ] {
+            assert!(text.contains(part), "{part} is not in\n{text}");
+        }
     }
-    let yard = Yard::new(&MAKE);
-    containerfile(&yard, |text| text + "RUN echo about to fail && false\n");
-    let (code, message) = yard.fails(&["rpm"]);
-    assert_eq!(code, 5, "{message}");
-    for part in [
-        "the builder image test cannot be built",
-        "step: image test",
-        "    about to fail\n",
-        "log: [ROOT]/target/xtask/logs/image-test.log",
-        "mend containers/test/Containerfile",
-    ] {
-        assert!(message.contains(part), "{part} is not in\n{message}");
-    }
-    fs_err::remove_file(yard.checkout.path(CONTAINERFILE)).unwrap();
-    let (code, message) = yard.fails(&["rpm"]);
-    assert_eq!(code, 3, "{message}");
-    assert!(message.contains("there is no containers/test/Containerfile"), "{message}");
+    assert!(!is_left(&yard));
 }
 
 #[test]
-fn an_unreachable_registry_holds_packages_back() {
-    if !have("image out of reach", &[]) {
-        return;
-    }
-    let yard = Yard::new(&MAKE);
-    yard.checkout.write("specs/notes/README", "Notes\n");
-    yard.checkout.write("specs/notes/package.toml", crate::checkout::NOTES);
-    let held_back = |why: &str| {
-        let text = yard.ok(&["rpm"]);
-        assert!(text.contains(why), "{why} is not in\n{text}");
-        assert!(text.contains("to get it: ") && text.contains("--image-arg BASE="), "{text}");
-        assert!(yard.checkout.path("dist/el7/notes-1-1.el7.noarch.rpm").exists());
+fn making_an_image_ends_with_the_run() {
+    let Some(yard) = yard("stopped import") else { return };
+    yard.ok(&["lock", "made"]);
+    let mark = format!("forever-{}", std::process::id());
+    let setup = format!("echo set up begins; mkfifo /etc/{mark}; cat /etc/{mark}\n");
+    yard.checkout.write("containers/made/setup.sh", setup);
+    let run = until(&mut xtask(&yard, &PODMAN), "set up begins");
+    let going = || {
+        let processes = fs_err::read_dir("/proc").unwrap().map(|e| e.unwrap().path());
+        let line =
+            |p: std::path::PathBuf| fs_err::read_to_string(p.join("cmdline")).unwrap_or_default();
+        processes.map(line).filter(|line| line.contains(&mark)).count()
     };
-    // No registry answers at this address; nor would a mirror, from inside an image that is here.
-    containerfile(&yard, |text| text.replace("localhost/", "127.0.0.1:1/"));
-    held_back(
-        "held back:  tiny: the builder image test cannot be made: something that it needs cannot be reached",
-    );
-    let offline = yard.xtask(&["rpm", "--offline"]).output().unwrap();
-    let said = String::from_utf8_lossy(&offline.stdout).into_owned();
-    assert!(said.contains("is not here, and --offline forbids to make it"), "{said}");
-    containerfile(&yard, |text| {
-        text.replace("127.0.0.1:1/", "localhost/")
-            + "RUN echo 'Could not resolve host: vault' && false\n"
-    });
-    held_back("cannot be reached: Could not resolve host: vault");
-    let key = support::key_file("b");
-    let (code, message) = yard.fails(&["rpm", "--release", "--key", key.to_str().unwrap()]);
-    assert_eq!(code, 11, "{message}");
+    assert_ne!(going(), 0);
+    support::ok(Command::new("kill").args(["-TERM", &run.id().to_string()]));
+    assert_eq!(run.wait_with_output().unwrap().status.code(), Some(143));
+    assert_eq!(going(), 0);
+    assert!(!is_left(&yard));
+    yard.checkout.write("containers/made/setup.sh", SETUP);
+    ok(&yard, &PODMAN);
+}
+
+#[test]
+fn an_engine_that_cannot_import_says_so() {
+    let Some(yard) = yard("import into a full engine") else { return };
+    yard.ok(&["lock", "made"]);
+    let engine = "#!/bin/sh\ncase $1 in\n--version) echo podman ;;\ninfo) echo 1 1000 false false ;;\n\
+                  import) echo 'no space left on device' >&2; exit 125 ;;\n*) exit 1 ;;\nesac\n";
+    yard.checkout.write("path/podman", engine);
+    let program = yard.checkout.path("path/podman");
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    fs_err::set_permissions(&program, mode).unwrap();
+    let rest = std::env::var_os("PATH").unwrap();
+    let path = [program.parent().unwrap().to_owned()].into_iter();
+    let path = std::env::join_paths(path.chain(std::env::split_paths(&rest))).unwrap();
+    let output = support::run(xtask(&yard, &["rpm", "--builder", "podman"]).env("PATH", path));
+    let (code, text) = yard.checkout.code_and_text(&output);
+    assert_eq!(code, 5, "{text}");
+    for part in ["podman cannot import the builder image made", "no space left on device"] {
+        assert!(text.contains(part), "{part} is not in\n{text}");
+    }
+}
+
+#[test]
+fn an_image_without_a_description_is_named() {
+    let Some(yard) = yard("image without a description") else { return };
+    fs_err::remove_file(yard.checkout.path("containers/made/image.toml")).unwrap();
+    for builder in ["podman", "sandbox"] {
+        let (code, text) = fails(&yard, &["rpm", "--builder", builder]);
+        assert_eq!(code, 3, "{text}");
+        assert!(text.contains("there is no containers/made/image.toml"), "{text}");
+    }
 }
 
 /// Both images have the same file, of which each needs a copy in its folder.
@@ -185,76 +203,4 @@ fn date_prints_the_source_date_unless_it_is_given_one() {
     let file = tempfile::NamedTempFile::new().unwrap();
     file.as_file().set_modified(std::time::SystemTime::UNIX_EPOCH).unwrap();
     assert_eq!(told(&["-r", file.path().to_str().unwrap(), "+%s"]), "0");
-}
-
-/// Stands in for CentOS 7: a package manager that writes down what it is asked for.
-const STAND_IN: &str = r#"FROM localhost/mesos-calico-test-base
-RUN rm -f /etc/yum.repos.d/* && mkdir -p /etc/yum/vars /etc/yum.repos.d /etc/pki/rpm-gpg \
-    && touch /etc/yum.repos.d/CentOS-Base.repo /etc/pki/rpm-gpg/RPM-GPG-KEY-CentOS-7 /etc/yum.conf
-COPY yum rpm /usr/bin/
-RUN chmod 755 /usr/bin/yum /usr/bin/rpm && rm /usr/bin/gcc \
-    && printf '#!/bin/sh\necho 4.8.5\n' >/usr/bin/gcc && chmod 755 /usr/bin/gcc
-"#;
-
-const YUM: &str = r#"#!/bin/sh
-echo "$@" >>/asked
-case "$*" in
-*epel-release)
-    touch /etc/yum.repos.d/epel.repo /etc/yum.repos.d/epel-testing.repo \
-        /etc/pki/rpm-gpg/RPM-GPG-KEY-EPEL-7 ;;
-esac
-"#;
-
-const RPM: &str = r#"#!/bin/sh
-case "$1" in
---import) cat "$2" ;;
--q) echo "$@" >>/asked ;;
--qa) echo 'zlib 1.2.7-21.el7_9 x86_64'; echo 'gcc 4.8.5-44.el7 x86_64' ;;
-*) exit 1 ;;
-esac
-"#;
-
-/// All of the description of CentOS 7's image that can be tried without CentOS.
-#[test]
-fn the_description_of_centos_7s_builder_holds_together() {
-    if !have("containers/el7", &[]) {
-        return;
-    }
-    let yard = Yard::new(&MAKE);
-    for (name, text) in [("Containerfile", STAND_IN), ("yum", YUM), ("rpm", RPM)] {
-        yard.checkout.write(&format!("stand-in/{name}"), text);
-    }
-    let base = format!("localhost/mesos-calico-test-stand-in-{}", std::process::id());
-    let stand_in = yard.checkout.path("stand-in");
-    support::ok(&mut podman(&["build", "--tag", &base, stand_in.to_str().unwrap()]));
-    let el7 = crate::checkout::repository().join("containers/el7");
-    let builder = format!("{base}-builder");
-    let arg = format!("BASE={base}");
-    let args = ["build", "--build-arg", &arg, "--build-arg", "VAULT=http://mirror/centos"];
-    let args = [&args[..], &["--tag", &builder, el7.to_str().unwrap()]].concat();
-    support::ok(&mut podman(&args));
-    let look = "cat /etc/yum/vars/vault /etc/yum/vars/epel /etc/yum.conf; ls /etc/yum.repos.d; \
-                id -u builder; /usr/libexec/builder/packages; SOURCE_DATE_EPOCH=0 \
-                /usr/libexec/builder/bin/date +%Y; readlink /usr/libexec/builder/bin/c++; cat /asked";
-    let limits = ["--ulimit=nofile=700:700", "--ulimit=nproc=900:900"];
-    let run = [&["run", "--rm", "--network=none"], &limits[..], &[&builder, "sh", "-euc", look]];
-    let seen = support::ok(&mut podman(&run.concat()));
-    support::ok(&mut podman(&["rmi", "--force", &builder, &base]));
-    let expected = "http://mirror/centos\n\
-        https://archives.fedoraproject.org/pub/archive/epel/7\n\
-        skip_missing_names_on_install=0\ntsflags=nodocs\nlocalpkg_gpgcheck=1\n\
-        epel.repo\nvault.repo\n1000\n\
-        gcc 4.8.5-44.el7 x86_64\nzlib 1.2.7-21.el7_9 x86_64\n1970\n/usr/bin/ccache\n\
-        -y install epel-release\n-y install gcc-c++ make patch ";
-    assert!(seen.starts_with(expected), "{seen}");
-    assert!(seen.contains("\n-q gcc-c++ make patch "), "what was installed is asked for: {seen}");
-    // Every repository checks signatures, and no package comes from elsewhere.
-    for repo in ["vault.repo", "epel.repo"] {
-        let text = fs_err::read_to_string(el7.join(repo)).unwrap();
-        let sections = text.matches("\n[").count() + usize::from(text.starts_with('['));
-        assert_eq!(text.matches("\ngpgcheck=1\n").count(), sections, "{repo}");
-        assert!(
-            text.lines().filter(|l| l.starts_with("baseurl=")).all(|l| l[8..].starts_with('$'))
-        );
-    }
 }

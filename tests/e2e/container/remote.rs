@@ -9,7 +9,6 @@ use std::{
 };
 
 use super::{
-    image::containerfile,
     stopped::started,
     yard::{MAKE, Yard, have, podman, units},
 };
@@ -81,9 +80,8 @@ fn a_remote_podman_gives_the_same_and_keeps_only_its_ccache() {
     }
     let (here, there) = (yard(), yard());
     // An image of its own has a ccache of its own, which no other test counts in.
-    let stamp = format!("\n# {}\n", std::process::id());
     for yard in [&here, &there] {
-        containerfile(yard, |text| text + &stamp);
+        yard.own_image();
     }
     here.ok(&["rpm"]);
     let service = Service::podman();
@@ -177,16 +175,6 @@ fn docker_gives_the_same_here_and_behind_an_address() {
     dockerd.args(["--host", &socket, "--host", &format!("tcp://127.0.0.1:{port}")]);
     let service = Service::start(&mut dockerd, port);
 
-    let base = "localhost/mesos-calico-test-base";
-    let mut docker = Command::new("docker");
-    docker.args(["image", "inspect", base]).env("PATH", &path).env("DOCKER_HOST", &socket);
-    if !support::run(&mut docker).status.success() {
-        let archive = run.path().join("base.tar");
-        support::ok(&mut podman(&["save", "--quiet", "--output", archive.to_str().unwrap(), base]));
-        let mut load = Command::new("docker");
-        load.args(["load", "--quiet", "--input"]).arg(&archive);
-        support::ok(load.env("PATH", &path).env("DOCKER_HOST", &socket));
-    }
     for host in [&socket, &service.address] {
         let there = yard();
         let mut rpm = there.xtask(&["rpm", "--builder", "docker"]);

@@ -121,30 +121,6 @@ fn a_container_that_somebody_removes_is_a_failure_like_any_other() {
     goes_on(&yard);
 }
 
-/// podman carries out the instructions of a Containerfile in children of its own.
-#[test]
-fn the_building_of_an_image_ends_with_the_run() {
-    if !have("stopped image", &["kill"]) {
-        return;
-    }
-    let yard = Yard::new(&MAKE);
-    let mark = format!("forever-{}", std::process::id());
-    let more = format!("RUN mkfifo /{mark} && echo standing && cat /{mark}\n");
-    let path = yard.checkout.path("containers/test/Containerfile");
-    let text = fs_err::read_to_string(&path).unwrap();
-    fs_err::write(&path, text + &more).unwrap();
-    let run = started(&yard, &[], "standing");
-    let going = || {
-        let processes = fs_err::read_dir("/proc").unwrap().map(|e| e.unwrap().path());
-        let line = |p: PathBuf| fs_err::read_to_string(p.join("cmdline")).unwrap_or_default();
-        processes.map(line).filter(|line| line.contains(&mark)).count()
-    };
-    assert_ne!(going(), 0);
-    support::ok(Command::new("kill").args(["-TERM", &run.id().to_string()]));
-    assert_eq!(run.wait_with_output().unwrap().status.code(), Some(143));
-    assert_eq!(going(), 0);
-}
-
 /// The folder of the second build of `--check-reproducible`, and the containers that it leaves.
 const AGAIN: &str = "target/xtask/again";
 

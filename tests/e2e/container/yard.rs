@@ -14,8 +14,8 @@ use crate::{
     support,
 };
 
-/// Programs that podman and the base of the image need.
-const TOOLS: [&str; 5] = ["podman", "runc", "debootstrap", "apt-get", "sha256sum"];
+/// Programs that podman needs.
+const TOOLS: [&str; 2] = ["podman", "runc"];
 
 pub struct Yard {
     pub checkout: Checkout,
@@ -46,23 +46,22 @@ fn engine() -> &'static Path {
         fs_err::write(dir.join("containers.conf"), containers).unwrap();
         // Remains of stopped image builds. A container in use is not removed by this.
         let mut left = Command::new("podman");
-        let left = with_engine(left.args(["ps", "--all", "--external", "--quiet"]), &dir).output();
+        let left = with_settings(left.args(["ps", "--all", "--external", "--quiet"]), &dir).output();
         let left = String::from_utf8(left.unwrap().stdout).unwrap();
         for id in left.split_whitespace() {
             let mut remove = Command::new("podman");
-            support::run(with_engine(remove.args(["rm", id]), &dir));
+            support::run(with_settings(remove.args(["rm", id]), &dir));
         }
-        // One at a time makes the base, also of several test programs.
-        let lock = fs_err::File::create(dir.join("lock")).unwrap();
-        lock.file().lock().unwrap();
-        let script = repository().join("containers/test/base.sh");
-        let mut command = Command::new("sh");
-        support::ok(with_engine(command.arg(script), &dir));
         dir
     })
 }
 
-fn with_engine<'a>(command: &'a mut Command, dir: &Path) -> &'a mut Command {
+/// Makes a command use the tests' podman.
+pub fn with_engine(command: &mut Command) -> &mut Command {
+    with_settings(command, engine())
+}
+
+fn with_settings<'a>(command: &'a mut Command, dir: &Path) -> &'a mut Command {
     command
         .env("CONTAINERS_CONF", dir.join("containers.conf"))
         .env("CONTAINERS_STORAGE_CONF", dir.join("storage.conf"))
@@ -71,7 +70,7 @@ fn with_engine<'a>(command: &'a mut Command, dir: &Path) -> &'a mut Command {
 /// A call of the tests' podman.
 pub fn podman(args: &[&str]) -> Command {
     let mut command = Command::new("podman");
-    with_engine(command.args(args), engine());
+    with_engine(command.args(args));
     command
 }
 
@@ -103,6 +102,13 @@ impl Yard {
         let _ = fs_err::remove_file(self.checkout.path(&format!("{folder}/image.lock")));
     }
 
+    /// Makes the image one of this test alone, which no other test has imported or compiled in.
+    pub fn own_image(&self) {
+        let path = self.checkout.path("containers/test/setup.sh");
+        let text = fs_err::read_to_string(&path).unwrap();
+        fs_err::write(path, format!("{text}# {}\n", std::process::id())).unwrap();
+    }
+
     /// Writes specs/NAME/package.toml: a package with all of the staged folder /usr/share/NAME.
     pub fn spec(&self, name: &str, build: &str, phases: &[(&str, &str)]) {
         let phase = |(name, run): &(&str, &str)| {
@@ -121,7 +127,10 @@ impl Yard {
 
     pub fn xtask(&self, args: &[&str]) -> Command {
         let mut command = self.checkout.xtask(args);
-        with_engine(&mut command, engine())
+        if args.contains(&"rpm") && !args.contains(&"--builder") {
+            command.args(["--builder", "podman"]);
+        }
+        with_engine(&mut command)
             .env("MESOS_CALICO_CACHE", self.checkout.path("shared"))
             .env_remove("CONTAINER_HOST")
             .env_remove("DOCKER_HOST");

@@ -5,140 +5,12 @@ use std::{
     process::Command,
 };
 
-use serde_json::Value;
-
-use super::room::{Who, users};
+use super::made::{RPM, SETUP, TINY, yards};
 use crate::{
-    checkout::{Checkout, built},
+    checkout::{NOTES, built},
     container::{stopped::until, terminal::conversation},
     support,
 };
-
-/// The packages of the root: busybox, and accounts.
-const SYSTEM: &str = r#"
-[package.system]
-version = "1.0"
-release = "1"
-license = "x"
-arch = "x86_64"
-summary = "Made for a test"
-assets = [
-  { source = "busybox", dest = "/bin/busybox", mode = "0755" },
-  LINKS
-  { source = "accounts", dest = "/etc/passwd" },
-  { source = "accounts", dest = "/etc/group" },
-  { source = "accounts", dest = "/etc/hosts" },
-  { source = "accounts", dest = "/usr/libexec/accounts" },
-]
-[[changelog]]
-date = 2026-11-22
-author = "A <a@localhost> - 1-1"
-text = ["First"]
-"#;
-
-const SETUP: &str = "cp -R /src/image/builder /usr/libexec/builder\n\
-    chmod -R 755 /usr/libexec/builder; date > /etc/set-up; echo set up for the sandbox\n";
-
-/// The script of the package `tiny`.
-const TINY: &str = "mkdir -p $STAGE/usr/share/tiny; cat $SRC/text > $STAGE/usr/share/tiny/text";
-
-const RPM: [&str; 4] = ["--json", "rpm", "--builder", "sandbox"];
-
-struct Yard {
-    checkout: Checkout,
-    is_user: bool,
-}
-
-fn yards(test: &str) -> Vec<Yard> {
-    users(test).into_iter().map(|who| Yard::new(who == Who::User)).collect()
-}
-
-impl Yard {
-    /// A root of busybox, and the package `tiny` that is compiled in it.
-    fn new(is_user: bool) -> Self {
-        let checkout = Checkout::empty();
-        let busybox = support::ok(Command::new("sh").args(["-c", "command -v busybox"]));
-        checkout.write("specs/system/busybox", fs_err::read(busybox.trim()).unwrap());
-        let text = SYSTEM.to_owned();
-        let applets = [
-            "sh", "env", "grep", "mkdir", "cp", "cat", "chmod", "date", "id", "ls", "sort",
-            "touch", "hostname", "sleep", "kill", "nc",
-        ];
-        let links: String = applets
-            .map(|name| format!("  {{ dest = \"/bin/{name}\", link = \"busybox\" }},\n"))
-            .concat();
-        let text = text.replace("  LINKS\n", &links);
-        checkout.write("specs/system/package.toml", text);
-        checkout.write("specs/system/accounts", "\n");
-        checkout.ok(&["rpm"]);
-        fs_err::rename(checkout.path("dist/el7"), checkout.path("repository")).unwrap();
-        fs_err::remove_dir_all(checkout.path("specs/system")).unwrap();
-        let repository = checkout.path("repository");
-        let (key, urls) = (repository.join("RPM-GPG-KEY-mesos-calico"), repository.display());
-        let description = format!(
-            "[key.ours]\nfingerprint = '{}'\nurls = ['file://{}']\n\
-             [repository.made]\nurls = ['file://{urls}']\nkey = 'ours'\nsigned-metadata = true\n\
-             [[want]]\npackages = ['system']\nwhy = 'a test'\n",
-            fingerprint(),
-            key.display(),
-        );
-        checkout.write("containers/made/image.toml", description);
-        checkout.write("containers/made/setup.sh", SETUP);
-        checkout
-            .write("containers/made/builder/bin/tool", "#!/bin/sh\necho a tool of the builder\n");
-        let own = Self { checkout, is_user };
-        own.spec(TINY);
-        own.checkout.write("specs/tiny/src/text", "text\n");
-        own
-    }
-
-    fn spec(&self, script: &str) {
-        let text = format!(
-            "[source.tiny]\npath = \"src\"\n[build]\nimage = \"made\"\n\
-             [[build.phase]]\nname = \"make\"\nrun = '''\n{script}\n'''\n\
-             [package.tiny]\nversion = \"1.0\"\nsummary = \"Tiny\"\nlicense = \"MIT\"\n\
-             assets = [{{ staged = \"/usr/share/tiny\" }}]\n\
-             [[changelog]]\ndate = 2026-11-22\nauthor = \"A <a@localhost> - 1-1\"\ntext = [\"t\"]\n"
-        );
-        self.checkout.write("specs/tiny/package.toml", text);
-    }
-
-    fn xtask(&self, args: &[&str]) -> Command {
-        if !self.is_user {
-            return self.checkout.xtask(args);
-        }
-        self.checkout.for_everybody();
-        self.checkout.as_user(args)
-    }
-
-    fn ok(&self, args: &[&str]) -> String {
-        support::ok(&mut self.xtask(args))
-    }
-
-    fn fails(&self, args: &[&str]) -> (i32, String) {
-        self.checkout.code_and_text(&support::run(&mut self.xtask(args)))
-    }
-
-    fn events(&self) -> Vec<Value> {
-        let text = self.ok(&RPM);
-        text.lines().map(|l| serde_json::from_str(l).unwrap()).collect()
-    }
-
-    /// A file of the last compile's build folder.
-    fn text(&self, name: &str) -> String {
-        let compiles = self.checkout.path("target/xtask/cache/compile");
-        let paths =
-            fs_err::read_dir(compiles).unwrap().map(|e| e.unwrap().path().join("build").join(name));
-        let mut found: Vec<_> = paths.filter(|path| path.exists()).collect();
-        found.sort_by_key(|p| fs_err::metadata(p).unwrap().modified().unwrap());
-        fs_err::read_to_string(found.pop().unwrap()).unwrap()
-    }
-}
-
-fn fingerprint() -> String {
-    use el7rpm::openpgp::Signer;
-    support::key("a").certificate().fingerprint()
-}
 
 #[test]
 fn a_package_is_compiled_in_the_root_of_the_lock() {
@@ -205,12 +77,52 @@ fn own_uid() -> u32 {
 }
 
 #[test]
-fn without_a_lock_the_packages_are_held_back() {
-    for yard in yards("--builder sandbox without a lock") {
-        let (code, text) = yard.fails(&["rpm", "--builder", "sandbox"]);
-        assert_eq!(code, 11, "{text}");
-        assert!(text.contains("containers/made/root.lock is not there"), "{text}");
-        assert!(text.contains("cargo xtask lock made"), "{text}");
+fn the_first_run_writes_the_lock_and_a_release_wants_it_beforehand() {
+    for yard in yards("a first run") {
+        let lock = yard.checkout.path("containers/made/root.lock");
+        let key = support::key_file("b");
+        let release = ["rpm", "--release", "--key", key.to_str().unwrap()];
+        let (code, text) = yard.fails(&release);
+        assert!(code == 5 && text.contains("root.lock was missing"), "{code}: {text}");
+        let first = fs_err::read(&lock).unwrap();
+        fs_err::remove_file(&lock).unwrap();
+        // The sandbox is the default.
+        let text = yard.ok(&["--json", "rpm"]);
+        assert!(text.contains("root.lock now pins the image's 1 packages: commit it"), "{text}");
+        assert_eq!(fs_err::read(&lock).unwrap(), first);
+        // The lock that the run has written is in the key: a second one has nothing to do.
+        let text = yard.ok(&["--json", "rpm"]);
+        assert!(!text.contains("now pins") && !text.contains("compile tiny\",\"state"), "{text}");
+        assert_eq!(built(&yard.events()), Vec::<String>::new());
+        yard.ok(&release);
+    }
+}
+
+#[test]
+fn without_a_lock_and_a_repository_the_packages_are_held_back() {
+    for yard in yards("no lock, no repository") {
+        let repository = yard.checkout.path("repository");
+        fs_err::rename(&repository, yard.checkout.path("elsewhere")).unwrap();
+        yard.checkout.write("specs/notes/README", "Notes\n");
+        yard.checkout.write("specs/notes/package.toml", NOTES);
+        let text = yard.ok(&["rpm"]);
+        for part in [
+            "held back:  tiny: containers/made/root.lock is not there, and cannot be written: ",
+            "to get it: run it where the repositories can be reached, or name mirrors: --mirror NAME=URL",
+        ] {
+            assert!(text.contains(part), "{part} is not in\n{text}");
+        }
+        assert!(yard.checkout.path("dist/el7/notes-1-1.el7.noarch.rpm").exists());
+        let mirror = format!("made=file://{}", yard.checkout.path("elsewhere").display());
+        let (code, text) = yard.fails(&["rpm", "--mirror", "other=file:///nowhere"]);
+        assert!(code == 2 && text.contains("there is no such repository"), "{code}: {text}");
+        // The key is fetched as well, and has no mirror.
+        let key = "RPM-GPG-KEY-mesos-calico";
+        fs_err::create_dir(&repository).unwrap();
+        fs_err::copy(yard.checkout.path("elsewhere").join(key), repository.join(key)).unwrap();
+        let text = yard.ok(&["--json", "rpm", "--mirror", &mirror]);
+        assert!(text.contains("now pins"), "{text}");
+        assert!(yard.checkout.path("dist/el7/tiny-1.0-1.el7.x86_64.rpm").exists());
     }
 }
 
@@ -479,6 +391,7 @@ fn a_machine_that_forbids_it_is_told_which_switch() {
     let doctor = run(&["doctor"]);
     assert!(doctor.contains("sysctl -w user.max_user_namespaces=15000"), "{doctor}");
     let rpm = run(&["rpm", "--builder", "sandbox"]);
-    assert!(rpm.contains("podman or docker compiles instead"), "{rpm}");
+    // Neither does podman work there.
+    assert!(rpm.contains("this machine allows no sandbox"), "{rpm}");
     assert!(rpm.contains("user.max_user_namespaces"), "{rpm}");
 }

@@ -3,6 +3,7 @@
 mod builds;
 mod ends;
 mod holds;
+pub mod made;
 mod room;
 mod works;
 

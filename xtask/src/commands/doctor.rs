@@ -16,6 +16,7 @@ use base::{
 use builders::{
     container::{Engine, Image},
     pinned_rust,
+    root::LOCK,
     rust::{self, Rust},
     sandbox::Sandbox,
     target::Target,
@@ -35,7 +36,6 @@ pub(super) fn run(workspace: &Workspace, json: bool) -> Result<()> {
         key(workspace),
         gpg(),
         git(workspace),
-        sandbox(),
     ];
     checks.extend(builder(workspace));
     let all = checks.len();
@@ -161,33 +161,36 @@ fn gpg() -> CheckObject {
     }
 }
 
-/// Whether `--builder sandbox` can be used.
-fn sandbox() -> CheckObject {
-    match Sandbox::find() {
-        Ok(_) => check("sandbox", State::Ok, "--builder sandbox: this machine allows it"),
+/// What can compile C and C++, and the images that the descriptions name.
+fn builder(workspace: &Workspace) -> Vec<CheckObject> {
+    let specs = workspace.specs(&BTreeSet::new()).unwrap_or_default();
+    let images: BTreeSet<_> = specs.iter().filter_map(|spec| image_of(spec)).collect();
+    let sandbox = Sandbox::find();
+    let engine = engine(sandbox.is_ok() || images.is_empty());
+    let sandbox = match sandbox {
+        Ok(_) => {
+            check("sandbox", State::Ok, "this machine allows it; C and C++ are compiled in it")
+        }
         Err(failure) => {
             let help = failure.help.as_deref().unwrap_or_default();
             check("sandbox", State::Note, format!("{}: {help}", failure.message))
         }
-    }
+    };
+    let images = images.into_iter().map(|name| image(workspace, name));
+    [sandbox, engine].into_iter().chain(images).collect()
 }
 
-/// The container engine, and the images that the descriptions name.
-fn builder(workspace: &Workspace) -> Vec<CheckObject> {
+/// The container engine; `optional` if there is another builder, or nothing to compile.
+fn engine(optional: bool) -> CheckObject {
     const ENGINE: &str = "container engine";
-    let specs = workspace.specs(&BTreeSet::new()).unwrap_or_default();
-    let images: BTreeSet<_> = specs.iter().filter_map(|spec| image_of(spec)).collect();
-    let engine = match Engine::find(None) {
-        Ok(engine) => engine,
+    match Engine::find(None) {
+        Ok(engine) => check(ENGINE, State::Ok, engine.description()),
         Err(Trouble::Unavailable(failure) | Trouble::Failed(failure)) => {
-            let state = if images.is_empty() { State::Note } else { State::Missing };
+            let state = if optional { State::Note } else { State::Missing };
             let help = failure.help.as_deref().unwrap_or_default();
-            return vec![check(ENGINE, state, format!("{}: {help}", failure.message))];
+            check(ENGINE, state, format!("{}: {help}", failure.message))
         }
-    };
-    let own = check(ENGINE, State::Ok, engine.description());
-    let images = images.into_iter().map(|name| image(workspace, &engine, name));
-    std::iter::once(own).chain(images).collect()
+    }
 }
 
 fn image_of(spec: &Spec) -> Option<&str> {
@@ -197,12 +200,19 @@ fn image_of(spec: &Spec) -> Option<&str> {
     }
 }
 
-fn image(workspace: &Workspace, engine: &Engine, name: &str) -> CheckObject {
+fn image(workspace: &Workspace, name: &str) -> CheckObject {
     let what = format!("builder image {name}");
     match Image::load(workspace, name, &[]) {
         Err(failure) => check(what, State::Missing, failure.message.as_str()),
-        Ok(image) if image.is_there(engine) => check(what, State::Ok, image.reference()),
-        Ok(_) => check(what, State::Note, "will be built when needed, from the network"),
+        Ok(image) if image.is_locked() => {
+            check(what, State::Ok, format!("containers/{name}/{LOCK} pins its packages"))
+        }
+        Ok(_) => {
+            let detail = format!(
+                "containers/{name}/{LOCK} is not there; a run that reaches the repositories writes it"
+            );
+            check(what, State::Note, detail)
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! `lock`: chooses the packages of an image and writes them to its root.lock.
 
-use std::{fs::Permissions, io::Write, os::unix::fs::PermissionsExt, time::Duration};
+use std::time::Duration;
 
 use crate::{
     cli::{ImageArgs, LockArgs},
@@ -9,7 +9,7 @@ use crate::{
 };
 use base::{
     events::Reporter,
-    failure::{Class, Classify, Failure, Result, Trouble},
+    failure::{Class, Failure, Result, Trouble},
     process,
     workspace::Workspace,
 };
@@ -35,7 +35,7 @@ pub(super) fn run(
         (true, _) => LockState::Unchanged,
         (false, true) => LockState::Differs,
         (false, false) => {
-            write(&description, &lock)?;
+            lock.write(&description.dir)?;
             LockState::Written
         }
     };
@@ -73,22 +73,6 @@ pub(super) fn fetcher<'a>(
 pub(super) fn failure(trouble: Trouble) -> Failure {
     let (Trouble::Unavailable(failure) | Trouble::Failed(failure)) = trouble;
     failure
-}
-
-/// Writes the lock to a new file, which replaces the old one, with the permissions that new files have.
-fn write(description: &Description, lock: &Lock) -> Result<()> {
-    let mode = Permissions::from_mode(0o666);
-    // Not in the folder of the image: a file that is left there by a killed run would change the image's key.
-    let containers = description.dir.parent().unwrap_or(&description.dir);
-    let file = tempfile::Builder::new().permissions(mode).tempfile_in(containers);
-    let mut file = file.class(Class::Output)?;
-    file.write_all(lock.text().as_bytes()).class(Class::Output)?;
-    file.as_file().sync_all().class(Class::Output)?;
-    let lock = description.dir.join(LOCK);
-    file.persist(&lock).map(|_| ()).map_err(|e| {
-        let message = format!("{} cannot be written: {}", lock.display(), e.error);
-        Failure::new(Class::Output, message).help("remove what is in its place, and run again")
-    })
 }
 
 fn show(description: &Description, lock: &Lock, changes: &[Change], state: LockState, json: bool) {

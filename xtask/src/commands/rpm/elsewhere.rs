@@ -109,8 +109,8 @@ fn hand_on(command: &mut Program, args: &RpmArgs) -> Result<()> {
             command.arg(option).arg(format!("{name}={}", path.display()));
         }
     }
-    for arg in &args.builder.image_args {
-        command.arg("--image-arg").arg(arg);
+    for (name, url) in &args.builder.mirrors {
+        command.arg("--mirror").arg(format!("{name}={url}"));
     }
     if args.builder.no_check {
         command.arg("--no-check");

@@ -26,6 +26,7 @@ use base::{
 use builders::{
     container::{BuilderKind, Engine, EngineKind},
     odd_paths, pinned_rust,
+    sandbox::Sandbox,
     toolchain::{self, Toolchain},
 };
 use pipeline::{
@@ -130,11 +131,11 @@ fn before_the_work(args: &RpmArgs, specs: &[Spec], workspace: &Workspace) -> Res
     let builds: Vec<_> = wanted.filter_map(|spec| spec.build.as_ref()).collect();
     let crates = builds.iter().any(|build| matches!(build, Build::Crate(_)));
     let containers = builds.iter().any(|build| matches!(build, Build::Container(_)));
-    // Without an engine nothing is compiled, with whatever path.
     let shares = || match args.builder.builder {
-        Some(BuilderKind::Sandbox) => true,
         Some(BuilderKind::Engine(kind)) => shares_folders(Some(kind)),
-        None => shares_folders(None),
+        // The sandbox mounts folders with any path.
+        None if args.builder.distcc.is_some() => shares_folders(None),
+        None | Some(BuilderKind::Sandbox) => Sandbox::find().is_err() && shares_folders(None),
     };
     if args.builder.distcc.is_some() && args.builder.builder == Some(BuilderKind::Sandbox) {
         return Err(Failure::new(Class::Usage, "the sandbox has no network, which --distcc needs")
@@ -147,6 +148,7 @@ fn before_the_work(args: &RpmArgs, specs: &[Spec], workspace: &Workspace) -> Res
     }
 }
 
+/// Without an engine nothing is compiled, with whatever path.
 fn shares_folders(kind: Option<EngineKind>) -> bool {
     Engine::find(kind).map_or(true, |engine| engine.shares_folders)
 }

@@ -18,8 +18,7 @@ use base::{
     workspace::Workspace,
 };
 use builders::{
-    container::{self, BuilderKind, Options},
-    sandbox::Sandbox,
+    container::{self, Options},
     toolchain::Toolchain,
 };
 use pipeline::{
@@ -43,8 +42,6 @@ pub(super) struct Session<'a> {
     pub(super) cache: Cache,
     store: Store,
     images: Images,
-    /// Whether compiles run in the sandbox.
-    sandbox: bool,
     fetched: FetchedSources,
     compile_options: Options,
     durations: Durations,
@@ -77,7 +74,7 @@ impl<'a> Session<'a> {
         // Programs of a killed run could still write into the folders of this run.
         container::sweep(workspace);
         process::record_programs_in(workspace);
-        let choice = choice(builder.builder, reporter);
+        let choice = BuilderChoice { asked: builder.builder, network: builder.distcc.is_some() };
         Ok(Self {
             args,
             workspace,
@@ -87,7 +84,6 @@ impl<'a> Session<'a> {
             cache: Cache::open(workspace)?,
             store: Store::open(workspace)?,
             images: Images::new(choice),
-            sandbox: matches!(choice, BuilderChoice::Sandbox(_)),
             fetched: FetchedSources::default(),
             compile_options: Options {
                 jobs: builder.compile_jobs,
@@ -114,8 +110,7 @@ impl<'a> Session<'a> {
             release: self.args.release,
             toolchain: self.toolchain,
             farm: self.args.builder.distcc.is_some(),
-            sandbox: self.sandbox,
-            image_args: &self.args.builder.image_args,
+            mirrors: &self.args.builder.mirrors,
             ..Circumstances::plain(self.workspace, &self.args.packages, &fingerprint, &fetcher)?
         };
         let mut plan = Plan::of(specs, &circumstances)?;
@@ -204,7 +199,7 @@ impl<'a> Session<'a> {
         };
         let can_begin = |step: &&Step| !step.needs.iter().any(|n| is_out_of_reach(&plan.steps[*n]));
         let rest: Vec<_> = plan.steps.iter().filter(|s| s.is_long()).filter(can_begin).collect();
-        if rest.is_empty() || !self.images.has_builder() { Vec::new() } else { rest }
+        if rest.is_empty() || !self.images.has_builder(self.reporter) { Vec::new() } else { rest }
     }
 
     fn ready<'p>(&self, plan: &'p Plan, earlier: &Earlier, rest: &[&'p Step]) -> Ready<'p> {
@@ -298,28 +293,9 @@ impl<'a> Session<'a> {
     }
 }
 
-/// The failure for a release whose image had no image.lock: nobody has checked the image's packages.
-/// The builder that was asked for. If this machine allows no sandbox, the run goes on with an engine.
-fn choice(asked: Option<BuilderKind>, reporter: &dyn Reporter) -> BuilderChoice {
-    match asked {
-        None => BuilderChoice::Engine(None),
-        Some(BuilderKind::Engine(kind)) => BuilderChoice::Engine(Some(kind)),
-        Some(BuilderKind::Sandbox) => match Sandbox::find() {
-            Ok(sandbox) => BuilderChoice::Sandbox(sandbox),
-            Err(failure) => {
-                let help = failure.help.as_deref().unwrap_or_default();
-                let message =
-                    format!("{} ({help}); podman or docker compiles instead", failure.message);
-                reporter.event(&Event::Note { message: &message });
-                BuilderChoice::Engine(None)
-            }
-        },
-    }
-}
-
+/// The failure for a release whose image had no root.lock: nobody has looked at its packages.
 fn no_lock(image: &str) -> Failure {
-    let message =
-        format!("containers/{image}/image.lock was missing: nobody has seen what is in it");
+    let message = format!("containers/{image}/root.lock was missing: nobody has seen what it pins");
     Failure::new(Class::Tool, message)
         .help("it has been written now: look at it, commit it, run again")
 }
