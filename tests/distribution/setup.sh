@@ -15,6 +15,12 @@ ln -s which.debianutils /usr/bin/which                  # debianutils: alternati
 # CentOS 7's linker looks there by itself; Debian has nothing in there.
 echo /usr/lib64 >/etc/ld.so.conf.d/lib64.conf
 ldconfig                                                # libc-bin
+mkdir -p /usr/lib/distcc                                # distcc: update-distcc-symlinks
+for compiler in cc c++ gcc g++; do
+    ln -s ../../bin/distcc "/usr/lib/distcc/$compiler"
+done
+echo builder:x:1000:1000:builder:/tmp/home:/bin/sh >>/etc/passwd
+echo builder:x:1000: >>/etc/group
 cp -R /src/image/builder /usr/libexec/builder           # the builder's own from here on
 for compiler in cc c++ gcc g++; do
     ln -s /usr/bin/ccache "/usr/libexec/builder/bin/$compiler"

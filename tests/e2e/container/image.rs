@@ -180,16 +180,16 @@ fn an_image_without_a_description_is_named() {
 #[test]
 fn the_images_have_the_same_date() {
     let read = |image: &str| {
-        let folder = crate::checkout::repository().join("containers").join(image);
+        let folder = crate::checkout::repository().join(image);
         fs_err::read_to_string(folder.join("builder/bin/date")).unwrap()
     };
-    assert_eq!(read("el7"), read("test"));
+    assert_eq!(read("containers/el7"), read("tests/distribution"));
 }
 
 /// The clock is out of reach only where nothing else was asked for.
 #[test]
 fn date_prints_the_source_date_unless_it_is_given_one() {
-    let date = crate::checkout::repository().join("containers/test/builder/bin/date");
+    let date = crate::checkout::repository().join("tests/distribution/builder/bin/date");
     let told = |args: &[&str]| {
         let mut command = std::process::Command::new("sh");
         command.arg(&date).args(args).env("SOURCE_DATE_EPOCH", "86400").env("TZ", "UTC");

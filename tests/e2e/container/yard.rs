@@ -1,7 +1,8 @@
-//! A checkout with something to compile, and an engine whose images and containers are the tests'
-//! own.
+//! A checkout with something to compile in the stand-in distribution, and an engine whose images and containers are the
+//! tests' own.
 
 use std::{
+    os::unix::fs::symlink,
     path::{Path, PathBuf},
     process::Command,
     sync::OnceLock,
@@ -10,7 +11,8 @@ use std::{
 use serde_json::Value;
 
 use crate::{
-    checkout::{Checkout, repository},
+    checkout::Checkout,
+    distribution::{self, Distribution},
     support,
 };
 
@@ -23,7 +25,7 @@ pub struct Yard {
 
 /// Whether a test of this ring can run here.
 pub fn have(test: &str, more: &[&str]) -> bool {
-    support::have_as_root(test, &[&TOOLS, more].concat())
+    support::have_as_root(test, &[&TOOLS[..], &distribution::TOOLS, more].concat())
 }
 
 /// podman's own folder of the tests, with settings that suit a machine inside a machine: nothing
@@ -95,11 +97,18 @@ impl Yard {
         own
     }
 
-    /// A copy of containers/test under this name, without a lock file that a run in the checkout may have left.
+    /// The stand-in distribution as the image of this name, with its lock. The packages and roots of all yards are in one
+    /// place; what ccache keeps is not.
     fn add_image(&self, name: &str) {
-        let folder = format!("containers/{name}");
-        self.checkout.copy(&repository().join("containers/test"), &folder);
-        let _ = fs_err::remove_file(self.checkout.path(&format!("{folder}/image.lock")));
+        let distribution = Distribution::get("the image of a yard").unwrap();
+        distribution.add_locked(&self.checkout, name);
+        let shared = self.checkout.path("shared");
+        fs_err::create_dir_all(&shared).unwrap();
+        for folder in ["roots", "sources"] {
+            let place = distribution::cache().join(folder);
+            fs_err::create_dir_all(&place).unwrap();
+            symlink(place, shared.join(folder)).unwrap();
+        }
     }
 
     /// Makes the image one of this test alone, which no other test has imported or compiled in.

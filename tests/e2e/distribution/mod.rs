@@ -6,7 +6,7 @@ mod repack;
 mod site;
 mod works;
 
-pub use site::Site;
+pub use site::{Site, cache};
 
 use std::{
     path::{Path, PathBuf},
@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// Programs that make it.
-const TOOLS: [&str; 5] = ["apt-get", "awk", "dpkg-deb", "rpmbuild", "createrepo_c"];
+pub const TOOLS: [&str; 5] = ["apt-get", "awk", "dpkg-deb", "rpmbuild", "createrepo_c"];
 
 /// The repository.
 pub struct Distribution {
@@ -39,6 +39,18 @@ impl Distribution {
         }
         let made = MADE.get_or_init(|| kept().map(|folder| Self { folder })).as_ref();
         made.map_err(|why| support::skip(test, why)).ok()
+    }
+
+    /// Adds it as the image `name`, with the lock of its packages.
+    pub fn add_locked(&self, checkout: &Checkout, name: &str) {
+        static LOCK: OnceLock<String> = OnceLock::new();
+        add_image(checkout, name, &format!("file://{}", self.folder.display()));
+        let path = format!("containers/{name}/root.lock");
+        let lock = LOCK.get_or_init(|| {
+            checkout.ok(&["lock", name]);
+            read(&checkout.path(&path))
+        });
+        checkout.write(&path, lock);
     }
 
     /// A web server for it.
@@ -60,9 +72,8 @@ pub fn add_image(checkout: &Checkout, name: &str, url: &str) {
     let to = format!("containers/{name}");
     checkout.write(&format!("{to}/image.toml"), text);
     checkout.write(&format!("{to}/setup.sh"), read(&from.join("setup.sh")));
-    let builder = repository().join("containers/test");
-    checkout.copy(&builder.join("builder/bin"), &format!("{to}/builder/bin"));
-    checkout.write(&format!("{to}/abi.toml"), read(&builder.join("abi.toml")));
+    checkout.copy(&from.join("builder"), &format!("{to}/builder"));
+    checkout.write(&format!("{to}/abi.toml"), read(&from.join("abi.toml")));
 }
 
 /// Makes it, unless it is there. Another test program may do so meanwhile.

@@ -85,7 +85,7 @@ impl Site {
 }
 
 /// The cache of all sites of the user who runs the tests. It is kept as long as the program and the image are the same.
-fn cache() -> &'static Path {
+pub fn cache() -> &'static Path {
     static CACHE: OnceLock<PathBuf> = OnceLock::new();
     CACHE.get_or_init(|| {
         let place = support::scratch_root().join("distribution-cache");
@@ -94,10 +94,8 @@ fn cache() -> &'static Path {
         lock.file().lock().unwrap();
         let program = fs_err::metadata(env!("CARGO_BIN_EXE_xtask")).unwrap();
         let mut inputs = format!("{:?} {}", program.modified().unwrap(), program.len());
-        let [image, builder] = ["tests/distribution", "containers/test/builder"];
-        for folder in [image, builder].map(|folder| repository().join(folder)) {
-            inputs.extend(walk(&folder).iter().map(|file| read(&folder.join(file))));
-        }
+        let image = repository().join("tests/distribution");
+        inputs.extend(walk(&image).iter().map(|file| read(&image.join(file))));
         let empty = |folder: &Path| fs_err::create_dir(folder).map_err(|e| e.to_string());
         super::kept_under(&place, &inputs, empty).unwrap()
     })
