@@ -3,6 +3,8 @@
 //! Every library that a file asks for, and every version of its symbols, must be CentOS 7's own
 //! (data/el7-abi.toml) or come with the same release.
 
+mod root;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
@@ -20,11 +22,14 @@ use crate::{
     stage::{Entry, EntryKind, StagedRoot},
 };
 
+/// Most bytes of a table: those of a root's libraries have some hundred kilobytes.
+const MAX_TABLE: u64 = 16 << 20;
+
 /// The x86_64 ABI's dynamic linker.
 const INTERPRETER: &str = "/lib64/ld-linux-x86-64.so.2";
 
 /// The libraries of a target system, and the versions of their symbols.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AbiTable {
     /// `true`: this table replaces CentOS 7's, because it describes another target. `false`: it adds to CentOS 7's.
@@ -256,11 +261,19 @@ impl AbiTable {
     /// # Errors
     /// An I/O error, or [`crate::Error::Spec`] with the place in the file.
     pub fn load(path: &Path) -> Result<Self> {
-        let own: Self = from_str(&input::read_text(path, input::MAX_TEXT)?, path)?;
+        Self::el7()?.and(path)
+    }
+
+    /// This table with the entries of the file `path` added; or the file's entries alone, if it has `replaces = true`.
+    ///
+    /// # Errors
+    /// As for [`AbiTable::load`].
+    pub fn and(self, path: &Path) -> Result<Self> {
+        let own: Self = from_str(&input::read_text(path, MAX_TABLE)?, path)?;
         if own.replaces {
             return Ok(own);
         }
-        let mut all = Self::el7()?;
+        let mut all = self;
         let join = |all: &mut BTreeMap<String, BTreeSet<String>>, own| {
             for (name, more) in own {
                 all.entry(name).or_default().extend(more);

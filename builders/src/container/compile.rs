@@ -10,10 +10,13 @@ use std::{
     time::Instant,
 };
 
-use el7rpm::spec::{ContainerBuild, Phase};
+use el7rpm::{
+    abi::AbiTable,
+    spec::{ContainerBuild, Phase},
+};
 
 use super::{
-    BUILD_ROOT, Builder, Farm, NEEDS_ROOT, SOURCE_ROOT, STAGE_ROOT, ccache,
+    ABI, BUILD_ROOT, Builder, Farm, NEEDS_ROOT, ROOT, SOURCE_ROOT, STAGE_ROOT, ccache,
     ccache::{Counts, Trust},
     diagnosis::{self, PhaseEnd, Signs},
     invocation::{HOME, PATH},
@@ -76,7 +79,8 @@ pub struct Options {
 }
 
 impl Compile<'_> {
-    /// Runs all phases; leaves the build tree in `out/build` and the staged root in `out/stage`. It takes all cores,
+    /// Runs all phases; leaves the build tree in `out/build`, the staged root in `out/stage` and what its system's libraries
+    /// define in `out/abi.toml`. It takes all cores,
     /// and all the memory that compilers on them need: the caller runs one compile at a time.
     pub fn run(
         &self,
@@ -120,6 +124,11 @@ impl Compile<'_> {
         runner.collect()?;
         user::take_back(&stage, false)?;
         user::take_back(&build, true)?;
+        if let Some(root) = builder.root() {
+            let table = AbiTable::of_root(&root.tree).class(Class::Tool)?;
+            fs_err::write(out.join(ABI), table.text()).class(Class::Output)?;
+            fs_err::write(out.join(ROOT), &root.summary.digest).class(Class::Output)?;
+        }
         Ok(())
     }
 

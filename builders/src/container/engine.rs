@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use crate::root::Root;
 use base::{
     events::Reporter,
     failure::{Class, Failure, Result, Trouble},
@@ -50,8 +51,10 @@ const PATIENCE_TO_RUN: Duration = Duration::from_secs(600);
 pub struct BuiltImage {
     /// The image's name in the engine.
     pub reference: String,
-    /// Identity of the image's description.
+    /// Identity of what it is made from.
     pub key: Key,
+    /// The root that it was imported from, if this machine has it.
+    pub root: Option<Root>,
 }
 
 impl EngineKind {

@@ -43,13 +43,18 @@ impl Image {
     ) -> Result<BuiltImage, Trouble> {
         let locked = self.locked(fetcher, site, step)?;
         let reference = self.reference(&locked);
-        if !engine.has_image(&reference) {
-            let roots = site.workspace.shared().join("roots");
-            let root = root::make(&locked.description, &locked.lock, fetcher, &roots, step, None)?;
-            let import = Import { image: self, engine, site, step, tree: &root.tree };
-            import.run(&reference)?;
-        }
-        Ok(BuiltImage { reference, key: self.key_with(&locked) })
+        let (description, lock) = (&locked.description, &locked.lock);
+        let roots = site.workspace.shared().join("roots");
+        let root = match engine.has_image(&reference) {
+            true => root::find(description, lock, &roots)?,
+            false => {
+                let root = root::make(description, lock, fetcher, &roots, step, None)?;
+                let import = Import { image: self, engine, site, step, tree: &root.tree };
+                import.run(&reference)?;
+                Some(root)
+            }
+        };
+        Ok(BuiltImage { reference, key: self.key_with(&locked), root })
     }
 }
 

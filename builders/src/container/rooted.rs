@@ -40,7 +40,7 @@ impl Image {
         let (description, lock) = (&locked.description, &locked.lock);
         let root = root::make(description, lock, fetcher, &roots, step, Some(&last))?;
         let key = self.key_with(&locked);
-        Ok(BuiltRoot { name: format!("containers/{}", self.name), tree: root.tree, key })
+        Ok(BuiltRoot { name: format!("containers/{}", self.name), root, key })
     }
 
     /// Runs setup.sh in the root.

@@ -1,10 +1,6 @@
 //! Runs the commands of one compile: in containers of an engine, or in the sandbox.
 
-use std::{
-    ffi::OsString,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{ffi::OsString, path::Path, time::Duration};
 
 use super::{
     BuiltImage, Engine, EngineKind,
@@ -17,6 +13,7 @@ use super::{
 };
 use crate::{
     mount::Mount,
+    root::Root,
     sandbox::{As, Limits, Request, Sandbox},
 };
 use base::{
@@ -64,8 +61,8 @@ pub enum Builder {
 pub struct BuiltRoot {
     /// Its name, for messages.
     pub name: String,
-    /// The folder.
-    pub tree: PathBuf,
+    /// The folder, and what its packages are.
+    pub root: Root,
     /// Identity of what it is made from.
     pub key: Key,
 }
@@ -84,6 +81,14 @@ impl Builder {
         match self {
             Self::Container(_, image) => &image.key,
             Self::Sandbox(_, root) => &root.key,
+        }
+    }
+
+    /// The root of its system, if this machine has it.
+    pub(super) fn root(&self) -> Option<&Root> {
+        match self {
+            Self::Container(_, image) => image.root.as_ref(),
+            Self::Sandbox(_, root) => Some(&root.root),
         }
     }
 
@@ -284,7 +289,7 @@ impl Sandboxes<'_> {
             env.push(("TERM".into(), term));
         }
         let request = Request {
-            root: fs_err::canonicalize(&self.root.tree).class(Class::Tool)?,
+            root: fs_err::canonicalize(&self.root.root.tree).class(Class::Tool)?,
             place: fs_err::canonicalize(place).class(Class::Output)?,
             mounts: self.mounts.clone(),
             user: As::Builder,

@@ -64,6 +64,16 @@ pub struct LastStep<'a> {
     pub run: &'a dyn Fn(&Path) -> Result<()>,
 }
 
+/// The root of a lock in the folder `roots`, if it is there.
+///
+/// # Errors
+/// As for [`key_of`], and if the root cannot be read.
+pub fn find(description: &Description, lock: &Lock, roots: &Path) -> Result<Option<Root>> {
+    let place = roots.join(key_of(description, lock)?.to_string());
+    let summary = read_summary(&place)?;
+    Ok(summary.map(|summary| Root { tree: place.join(TREE), was_there: true, summary }))
+}
+
 /// Makes the root of a lock in the folder `roots`, unless it is there.
 ///
 /// # Errors

@@ -145,6 +145,12 @@ impl Prerequisite<CompileInContainer> {
         result.ok_or_else(|| context.gone(&self.name))
     }
 
+    /// The ABI table of the system in which it was compiled, if it is known.
+    pub(super) fn abi(&self, cache: &Cache) -> Option<PathBuf> {
+        let path = cache.get(Kind::Compile, &self.identity.key)?.join(container::ABI);
+        path.is_file().then_some(path)
+    }
+
     /// The staged root.
     pub(super) fn staged_root(&self, cache: &Cache) -> Option<PathBuf> {
         CompileInContainer::staged_root(&self.identity.key, cache)

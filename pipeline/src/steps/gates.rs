@@ -57,10 +57,7 @@ pub(super) fn check_abi(
     prepared: &Prepared<'_>,
     context: &Context<'_>,
 ) -> Result<()> {
-    let table = match staged.and_then(|s| s.abi.as_deref()) {
-        Some(path) => AbiTable::load(path)?,
-        None => AbiTable::el7()?,
-    };
+    let table = table(staged, context)?;
     let mut rest = Offered::default();
     for Shared { compile, packages } in staged.iter().flat_map(|s| &s.release) {
         let root = compile.staged_root(context.cache);
@@ -76,6 +73,20 @@ pub(super) fn check_abi(
                 (docs/package-toml.md, The ABI gate)";
     let lines = violations.iter().map(ToString::to_string).collect();
     Err(refused(format!("ABI gate: {first}"), help, lines))
+}
+
+/// What the target offers: the libraries of the root in which the package was compiled, or else of CentOS 7; and those of the
+/// image's abi.toml.
+fn table(staged: Option<&Staged>, context: &Context<'_>) -> Result<AbiTable> {
+    let own = staged.and_then(|staged| staged.release.last());
+    let table = match own.and_then(|own| own.compile.abi(context.cache)) {
+        Some(of_root) => AbiTable::load(&of_root)?,
+        None => AbiTable::el7()?,
+    };
+    match staged.and_then(|staged| staged.abi.as_deref()) {
+        Some(more) => Ok(table.and(more)?),
+        None => Ok(table),
+    }
 }
 
 /// The failure of a gate, with the first of `lines` and the number of the rest.

@@ -1,0 +1,129 @@
+//! The ABI table of a root that was unpacked: its libraries, and the versions of symbols that they define.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::{Path, PathBuf},
+};
+
+use super::AbiTable;
+use crate::{Result, deps, input};
+
+/// Folders in which the dynamic linker of CentOS 7 looks by itself.
+const FOLDERS: [&str; 4] = ["lib64", "usr/lib64", "lib", "usr/lib"];
+/// More folders are named in files of this one.
+const MORE: &str = "etc/ld.so.conf.d";
+
+impl AbiTable {
+    /// The libraries of the root `tree`, in folders where its dynamic linker looks. No link of the root is followed, since a link
+    /// may lead out of it.
+    ///
+    /// # Errors
+    /// An I/O error that names the file.
+    pub fn of_root(tree: &Path) -> Result<Self> {
+        let mut table = Self { replaces: true, ..Self::default() };
+        for folder in folders(tree)? {
+            for entry in fs_err::read_dir(folder)? {
+                let entry = entry?;
+                let name = entry.file_name().to_string_lossy().into_owned();
+                if name.contains(".so") && entry.file_type()?.is_file() {
+                    table.add(&entry.path(), &name)?;
+                }
+            }
+        }
+        Ok(table)
+    }
+
+    /// The table as a file in the form of `rpm/data/el7-abi.toml`.
+    pub fn text(&self) -> String {
+        let quoted = |text: &str| toml::Value::String(text.to_owned()).to_string();
+        let lines = |map: &BTreeMap<String, BTreeSet<String>>| -> String {
+            let line = |(name, words): (&String, &BTreeSet<String>)| {
+                let words: Vec<_> = words.iter().map(|word| quoted(word)).collect();
+                format!("{} = [{}]\n", quoted(name), words.join(", "))
+            };
+            map.iter().map(line).collect()
+        };
+        let (versions, libraries) = (lines(&self.versions), lines(&self.libraries));
+        format!("replaces = {}\n\n[versions]\n{versions}\n[libraries]\n{libraries}", self.replaces)
+    }
+
+    fn add(&mut self, path: &Path, name: &str) -> Result<()> {
+        let Some(elf) = deps::read_library(path)? else { return Ok(()) };
+        if let Some(name) = elf.name(name) {
+            let versions = self.libraries.entry(name.to_owned()).or_default();
+            versions.extend(elf.versions_defined.iter().cloned());
+        }
+        Ok(())
+    }
+}
+
+/// The folders of libraries that exist in the tree.
+fn folders(tree: &Path) -> Result<BTreeSet<PathBuf>> {
+    let mut all: BTreeSet<PathBuf> = FOLDERS.iter().map(PathBuf::from).collect();
+    let more = tree.join(MORE);
+    if is_folder_of(tree, Path::new(MORE)) {
+        for entry in fs_err::read_dir(more)? {
+            let entry = entry?;
+            if entry.file_type()?.is_file() {
+                let text = input::read_text(&entry.path(), input::MAX_TEXT)?;
+                let lines = text.lines().map(str::trim).filter(|line| line.starts_with('/'));
+                all.extend(lines.map(|line| PathBuf::from(line.trim_matches('/'))));
+            }
+        }
+    }
+    let all = all.into_iter().filter(|folder| is_folder_of(tree, folder));
+    Ok(all.map(|folder| tree.join(folder)).collect())
+}
+
+/// Whether the path is a folder of the tree, and no part of it a link.
+fn is_folder_of(tree: &Path, path: &Path) -> bool {
+    let mut at = tree.to_owned();
+    path.components().all(|part| {
+        at.push(part);
+        matches!(part, std::path::Component::Normal(_)) && at.is_dir() && !at.is_symlink()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+    use crate::deps::Needed;
+
+    /// A library of this machine with versions of its own.
+    fn library() -> Option<PathBuf> {
+        let dirs = ["/lib/x86_64-linux-gnu", "/usr/lib64", "/lib64"];
+        dirs.iter().map(|dir| Path::new(dir).join("libz.so.1")).find(|path| path.exists())
+    }
+
+    #[test]
+    fn a_root_has_the_libraries_of_its_folders_with_their_versions() {
+        let Some(library) = library() else { return };
+        let dir = tempfile::tempdir().unwrap();
+        let tree = dir.path().join("tree");
+        for folder in ["usr/lib64", "opt/own", "opt/other", "etc/ld.so.conf.d"] {
+            fs_err::create_dir_all(tree.join(folder)).unwrap();
+        }
+        symlink("usr/lib64", tree.join("lib64")).unwrap();
+        fs_err::write(tree.join("etc/ld.so.conf.d/own.conf"), "# own\n/opt/own\n/../out\n")
+            .unwrap();
+        let has = |tree: &Path, version: &str| {
+            let table = AbiTable::of_root(tree).unwrap();
+            table.has(&Needed { library: "libz.so.1".into(), version: version.into() })
+        };
+        fs_err::copy(&library, tree.join("opt/other/libz.so.1")).unwrap();
+        assert_eq!(has(&tree, "ZLIB_1.2.0"), None);
+        fs_err::copy(&library, tree.join("opt/own/libz.so.1.2.11")).unwrap();
+        assert_eq!(has(&tree, "ZLIB_1.2.0"), Some(true));
+        assert_eq!(has(&tree, "ZLIB_9"), Some(false));
+        fs_err::write(tree.join("usr/lib64/libtext.so"), "INPUT(libz.so.1)\n").unwrap();
+        // As a file it says the same.
+        let table = AbiTable::of_root(&tree).unwrap();
+        assert_eq!(table.libraries.len(), 1);
+        let file = dir.path().join("abi.toml");
+        fs_err::write(&file, table.text()).unwrap();
+        let read = AbiTable::load(&file).unwrap();
+        assert_eq!((read.replaces, read.libraries), (true, table.libraries));
+    }
+}
