@@ -57,8 +57,7 @@ impl ImageRoot {
             let how = if path.ends_with("usr") { "-al" } else { "-a" };
             support::ok(Command::new("cp").arg(how).arg(path).arg(own.root()));
         }
-        let table = repository().join("tests/distribution/abi.toml");
-        stand_in::write(&own.path("base"), &table, more, "");
+        stand_in::write(&own.path("base"), &site.abi_table(), more, "");
         stand_in::write_repo(&own.path("base"), &own.path("repos"));
         own
     }

@@ -3,11 +3,11 @@
 use std::{os::unix::fs::PermissionsExt, path::PathBuf, process::Command};
 
 use super::yard::{MAKE, Yard, have};
-use crate::{sandbox::made, support};
+use crate::{checkout::Checkout, sandbox::made, support, tools::compiled};
 
 /// A folder that holds these programs, as scripts, and nothing else but the shell.
-fn path_with(yard: &Yard, programs: &[(&str, &str)]) -> PathBuf {
-    let dir = yard.checkout.path("path");
+fn path_with(checkout: &Checkout, programs: &[(&str, &str)]) -> PathBuf {
+    let dir = checkout.path("path");
     fs_err::create_dir_all(&dir).unwrap();
     let shell = support::on_path("sh").unwrap();
     let _ = fs_err::os::unix::fs::symlink(shell, dir.join("sh"));
@@ -19,10 +19,17 @@ fn path_with(yard: &Yard, programs: &[(&str, &str)]) -> PathBuf {
     dir
 }
 
+/// A checkout with a package that is to be compiled.
+fn checkout() -> Checkout {
+    let checkout = Checkout::empty();
+    compiled(&checkout, "tiny", "");
+    checkout
+}
+
 /// The only package is held back, for this reason and with this remedy.
-fn held_back(yard: &Yard, path: &std::path::Path, args: &[&str], parts: &[&str]) {
-    let mut run = yard.xtask(&[&["rpm"], args].concat());
-    let (code, message) = yard.checkout.code_and_text(&support::run(run.env("PATH", path)));
+fn held_back(checkout: &Checkout, path: &std::path::Path, args: &[&str], parts: &[&str]) {
+    let mut run = checkout.xtask(&[&["rpm"], args].concat());
+    let (code, message) = checkout.code_and_text(&support::run(run.env("PATH", path)));
     assert_eq!(code, 11, "{message}");
     for part in parts {
         assert!(message.contains(part), "{part} is not in\n{message}");
@@ -33,41 +40,46 @@ const DOCKER: [&str; 2] = ["--builder", "docker"];
 
 #[test]
 fn without_an_engine_nothing_is_compiled_and_the_remedy_is_named() {
-    let yard = Yard::new(&MAKE);
-    let path = path_with(&yard, &[]);
+    let checkout = checkout();
+    let path = path_with(&checkout, &[]);
     let podman = ["podman is not on PATH", "apt-get install podman", "dnf install podman"];
-    held_back(&yard, &path, &["--builder", "podman"], &podman);
-    held_back(&yard, &path, &["--builder", "docker"], &["docker is not on PATH"]);
+    held_back(&checkout, &path, &["--builder", "podman"], &podman);
+    held_back(&checkout, &path, &["--builder", "docker"], &["docker is not on PATH"]);
     // The machines of a farm are reached by a network, which the sandbox does not have.
     let neither = "there is neither podman nor docker to compile in";
-    let mut run = yard.checkout.xtask(&["rpm", "--distcc", "127.0.0.1/1"]);
+    let mut run = checkout.xtask(&["rpm", "--distcc", "127.0.0.1/1"]);
     let output = support::run(run.env("PATH", &path));
-    let (code, message) = yard.checkout.code_and_text(&output);
+    let (code, message) = checkout.code_and_text(&output);
     assert!(code == 11 && message.contains(neither), "{code}: {message}");
 }
 
 #[test]
 fn an_engine_that_refuses_is_named_with_its_words() {
-    let yard = Yard::new(&MAKE);
+    let checkout = checkout();
     let version = "[ \"$1\" != --version ] || { echo Docker version 28; exit; }";
     let refuses = |said: &str| format!("{version}; echo '{said}' >&2; exit 1");
     let denied = "permission denied while trying to connect to the Docker daemon socket";
-    let path = path_with(&yard, &[("docker", &refuses(denied))]);
+    let path = path_with(&checkout, &[("docker", &refuses(denied))]);
     held_back(
-        &yard,
+        &checkout,
         &path,
         &DOCKER,
         &["docker is installed, but cannot be used", denied, "group docker"],
     );
     let down = "Cannot connect to the Docker daemon at unix:///var/run/docker.sock.";
-    let path = path_with(&yard, &[("docker", &refuses(down))]);
-    held_back(&yard, &path, &DOCKER, &[down, "systemctl start docker"]);
+    let path = path_with(&checkout, &[("docker", &refuses(down))]);
+    held_back(&checkout, &path, &DOCKER, &[down, "systemctl start docker"]);
     // Some versions end well and know nothing.
-    let path = path_with(&yard, &[("docker", &format!("{version}; echo '0 0 []'"))]);
-    held_back(&yard, &path, &DOCKER, &["no answer from its service"]);
+    let path = path_with(&checkout, &[("docker", &format!("{version}; echo '0 0 []'"))]);
+    held_back(&checkout, &path, &DOCKER, &["no answer from its service"]);
     let ids = "echo 'no subuid ranges found for user' >&2; exit 125";
-    let path = path_with(&yard, &[("podman", &format!("[ $1 = --version ] || {{ {ids}; }}"))]);
-    held_back(&yard, &path, &[], &["podman is installed, but cannot be used", "--add-subuids"]);
+    let path = path_with(&checkout, &[("podman", &format!("[ $1 = --version ] || {{ {ids}; }}"))]);
+    held_back(
+        &checkout,
+        &path,
+        &["--builder", "podman"],
+        &["podman is installed, but cannot be used", "--add-subuids"],
+    );
 }
 
 #[test]
@@ -75,30 +87,30 @@ fn an_engine_that_does_not_answer_gives_way_to_one_that_does() {
     if !have("second engine", &[]) {
         return;
     }
-    let yard = Yard::new(&MAKE);
+    let checkout = checkout();
     // The script that Debian and EL install as `docker`.
     let podman = support::on_path("podman").unwrap();
     let docker = format!("exec {} \"$@\"", podman.display());
-    let path = path_with(&yard, &[("podman", "exit 1"), ("docker", &docker)]);
+    let path = path_with(&checkout, &[("podman", "exit 1"), ("docker", &docker)]);
     let rest = std::env::var_os("PATH").unwrap();
     let path = std::env::join_paths([path].into_iter().chain(std::env::split_paths(&rest)));
-    let output = support::run(yard.xtask(&["doctor"]).env("PATH", path.unwrap()));
+    let output = support::run(checkout.xtask(&["doctor"]).env("PATH", path.unwrap()));
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(text.contains("ok      container engine          podman ("), "{text}");
 }
 
 #[test]
 fn no_engine_sees_the_passphrase() {
-    let yard = Yard::new(&MAKE);
+    let checkout = checkout();
     let tell = "[ -z \"$PASS\" ] || echo \"it is $PASS\" >&2; exit 1";
-    let path = path_with(&yard, &[("podman", tell), ("docker", tell)]);
-    let key = crate::keys::protected_key(yard.checkout.dir.path(), "geheim");
+    let path = path_with(&checkout, &[("podman", tell), ("docker", tell)]);
+    let key = crate::keys::protected_key(checkout.dir.path(), "geheim");
     for builder in ["podman", "docker"] {
         let key = key.to_str().unwrap();
         let rpm = ["rpm", "--builder", builder, "--key", key, "--passphrase-env", "PASS"];
-        let mut run = yard.xtask(&rpm);
+        let mut run = checkout.xtask(&rpm);
         let run = run.env("PATH", &path).env("PASS", "geheim");
-        let (code, message) = yard.checkout.code_and_text(&support::run(run));
+        let (code, message) = checkout.code_and_text(&support::run(run));
         assert_eq!(code, 11, "{message}");
         assert!(!message.contains("geheim"), "{message}");
     }
@@ -117,7 +129,7 @@ fn doctor_says_what_is_there() {
     let text = said(&mut yard.xtask(&["doctor"]));
     assert!(text.contains("ok      container engine          podman"), "{text}");
     assert!(text.contains("builder image test"), "{text}");
-    let path = path_with(&yard, &[]);
+    let path = path_with(&yard.checkout, &[]);
     let text = said(yard.xtask(&["doctor"]).env("PATH", path));
     // The sandbox compiles, so no engine is needed.
     let state = if text.contains("ok      sandbox") { "note    " } else { "MISSING " };

@@ -73,7 +73,6 @@ pub fn add_image(checkout: &Checkout, name: &str, url: &str) {
     checkout.write(&format!("{to}/image.toml"), text);
     checkout.write(&format!("{to}/setup.sh"), read(&from.join("setup.sh")));
     checkout.copy(&from.join("builder"), &format!("{to}/builder"));
-    checkout.write(&format!("{to}/abi.toml"), read(&from.join("abi.toml")));
 }
 
 /// Makes it, unless it is there. Another test program may do so meanwhile.

@@ -77,6 +77,13 @@ impl Site {
         ready.next().unwrap()
     }
 
+    /// What its compiles have found that the root offers.
+    pub fn abi_table(&self) -> PathBuf {
+        let results = fs_err::read_dir(self.checkout.path("target/xtask/cache/compile")).unwrap();
+        let tables = results.map(|entry| entry.unwrap().path().join("abi.toml"));
+        tables.into_iter().find(|path| path.is_file()).unwrap()
+    }
+
     /// The digest of its packages' files.
     pub fn root_digest(&self) -> Value {
         let summary = read(&self.root().parent().unwrap().join("summary.json"));
