@@ -14,10 +14,7 @@ pub struct GpgHome {
 
 impl GpgHome {
     pub fn new() -> Self {
-        let own = Self { home: tempfile::tempdir().unwrap() };
-        use std::os::unix::fs::PermissionsExt;
-        fs_err::set_permissions(own.home.path(), std::fs::Permissions::from_mode(0o700)).unwrap();
-        own
+        Self { home: support::gpg_home() }
     }
 
     pub fn command(&self) -> Command {

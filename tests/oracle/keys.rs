@@ -11,10 +11,7 @@ pub struct Gpg(tempfile::TempDir);
 
 impl Gpg {
     pub fn new() -> Self {
-        use std::os::unix::fs::PermissionsExt;
-        let own = Self(tempfile::tempdir().unwrap());
-        fs_err::set_permissions(own.0.path(), std::fs::Permissions::from_mode(0o700)).unwrap();
-        own
+        Self(support::gpg_home())
     }
 
     /// What it prints.

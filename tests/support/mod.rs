@@ -50,6 +50,18 @@ pub fn public_key_file(name: &str) -> PathBuf {
 /// Runs a command to its end.
 pub fn run(command: &mut Command) -> Output {
     command.output().unwrap_or_else(|e| panic!("{command:?}: {e}"))
+/// A folder for a gpg of a test's own. Its agent makes keys of passphrases in milliseconds: measuring how much work the
+/// machine can do in a tenth of a second, and that work for each use of a key, takes seconds.
+pub fn gpg_home() -> tempfile::TempDir {
+    use std::os::unix::fs::PermissionsExt;
+    let home = tempfile::tempdir().unwrap();
+    fs_err::set_permissions(home.path(), std::fs::Permissions::from_mode(0o700)).unwrap();
+    // gpg of EL 8 does not know the option.
+    let settings = "ignore-invalid-option s2k-count\ns2k-count 65536\n";
+    fs_err::write(home.path().join("gpg-agent.conf"), settings).unwrap();
+    home
+}
+
 }
 
 /// Runs a command that must succeed, and returns what it printed.
