@@ -64,7 +64,7 @@ enum Verdict {
 /// A version of rpm that has the test key.
 struct Oracle<'a> {
     version: &'static str,
-    rpm: &'a dyn Fn() -> Command,
+    rpm: &'a (dyn Fn() -> Command + Sync),
     /// The folder that the files lie in, as that rpm sees it.
     folder: PathBuf,
 }
@@ -72,20 +72,21 @@ struct Oracle<'a> {
 impl Oracle<'_> {
     /// What `rpm -Kv` says of each file, by name.
     fn ask(&self, names: &[String]) -> BTreeMap<String, Vec<String>> {
-        let mut answers = BTreeMap::new();
-        for some in names.chunks(400) {
+        let said = support::threads::on_all(&names.chunks(400).collect::<Vec<_>>(), |some| {
             let files = some.iter().map(|name| self.folder.join(name));
             let output = support::run((self.rpm)().arg("-Kv").args(files));
-            let mut current = None;
-            for line in String::from_utf8_lossy(&output.stdout).lines() {
-                match line.strip_suffix(':').filter(|_| !line.starts_with(' ')) {
-                    Some(file) => current = file.rsplit('/').next().map(str::to_owned),
-                    None => {
-                        // What follows the verdict is the digest's value.
-                        let check = line.trim().split(" (").next().unwrap_or_default();
-                        let of = answers.entry(current.clone().unwrap_or_default());
-                        of.or_insert_with(Vec::new).push(check.to_owned());
-                    }
+            String::from_utf8_lossy(&output.stdout).into_owned()
+        });
+        let mut answers = BTreeMap::new();
+        let mut current = None;
+        for line in said.iter().flat_map(|said| said.lines()) {
+            match line.strip_suffix(':').filter(|_| !line.starts_with(' ')) {
+                Some(file) => current = file.rsplit('/').next().map(str::to_owned),
+                None => {
+                    // What follows the verdict is the digest's value.
+                    let check = line.trim().split(" (").next().unwrap_or_default();
+                    let of = answers.entry(current.clone().unwrap_or_default());
+                    of.or_insert_with(Vec::new).push(check.to_owned());
                 }
             }
         }
@@ -251,22 +252,23 @@ struct Copy {
 
 fn flipped(whole: &Whole, folder: &Path) -> Vec<Copy> {
     let key = support::key("a");
-    let mut copies = Vec::new();
-    for (range, place) in &whole.places {
-        for (at, flip) in range.clone().flat_map(|at| FLIPS.map(|flip| (at, flip))) {
-            let mut bytes = whole.bytes.clone();
-            bytes[at] ^= flip;
-            let name = format!("{at}-{flip:02x}.rpm");
-            let path = folder.join(&name);
-            fs_err::write(&path, bytes).unwrap();
-            let fault = match verify::verify(&path, key.certificate(), Required::AsWritten) {
-                Err(e) => Some(e.to_string()),
-                Ok(report) => {
-                    report.failures().next().map(|(check, outcome)| format!("{check} {outcome}"))
-                }
-            };
-            copies.push(Copy { name, place: place.clone(), fault });
-        }
-    }
-    copies
+    let flips = |(range, place): &(Range<usize>, String)| {
+        let all = range.clone().flat_map(|at| FLIPS.map(|flip| (at, flip)));
+        all.map(|(at, flip)| (at, flip, place.clone())).collect::<Vec<_>>()
+    };
+    let flips: Vec<_> = whole.places.iter().flat_map(flips).collect();
+    support::threads::on_all(&flips, |(at, flip, place)| {
+        let mut bytes = whole.bytes.clone();
+        bytes[*at] ^= flip;
+        let name = format!("{at}-{flip:02x}.rpm");
+        let path = folder.join(&name);
+        fs_err::write(&path, bytes).unwrap();
+        let fault = match verify::verify(&path, key.certificate(), Required::AsWritten) {
+            Err(e) => Some(e.to_string()),
+            Ok(report) => {
+                report.failures().next().map(|(check, outcome)| format!("{check} {outcome}"))
+            }
+        };
+        Copy { name, place: place.clone(), fault }
+    })
 }

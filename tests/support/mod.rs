@@ -7,6 +7,7 @@ pub mod el7;
 pub mod libsolv;
 pub mod numbers;
 mod skip;
+pub mod threads;
 
 use std::{
     path::PathBuf,

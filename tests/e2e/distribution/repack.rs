@@ -5,7 +5,6 @@ use std::{
     os::unix::fs::MetadataExt,
     path::{Component, Path, PathBuf},
     process::Command,
-    sync::atomic::{AtomicUsize, Ordering},
 };
 
 use el7rpm::{
@@ -55,17 +54,7 @@ pub(super) fn make(
     make_filesystem(scratch.path(), dir, filesystem, key);
     let debs = debian::fetch(scratch.path(), wanted)?;
     let known = debian::names(&debs);
-    let next = AtomicUsize::new(0);
-    let work = || {
-        while let Some(deb) = debs.get(next.fetch_add(1, Ordering::Relaxed)) {
-            repack(deb, &deb.description(&known), dir, key);
-        }
-    };
-    std::thread::scope(|scope| {
-        for _ in 0..std::thread::available_parallelism().map_or(2, usize::from) {
-            scope.spawn(work);
-        }
-    });
+    support::threads::on_all(&debs, |deb| repack(deb, &deb.description(&known), dir, key));
     support::ok(Command::new("createrepo_c").args(["--quiet", "--no-database"]).arg(dir));
     let repomd = fs_err::read(dir.join("repodata/repomd.xml")).unwrap();
     let packet = key.sign(&mut &repomd[..], 0).unwrap();

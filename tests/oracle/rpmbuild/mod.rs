@@ -17,33 +17,18 @@ mod words;
 use std::{
     collections::BTreeSet,
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::Mutex,
 };
 
 use crate::support;
 
-/// Runs `job` on every case, on as many threads as there are cores, and gathers what it finds;
-/// `None` where it panicked.
+/// Runs `job` on every case, and gathers what it finds; `None` where it panicked.
 fn on_all<T: Send>(
     cases: &[case::Case],
     job: impl Fn(&case::Case) -> T + Sync,
 ) -> Vec<(&case::Case, Option<T>)> {
-    let next = std::sync::atomic::AtomicUsize::new(0);
-    let found = Mutex::new(Vec::new());
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    std::thread::scope(|scope| {
-        for _ in 0..threads {
-            scope.spawn(|| {
-                while let Some(case) =
-                    cases.get(next.fetch_add(1, std::sync::atomic::Ordering::Relaxed))
-                {
-                    let one = catch_unwind(AssertUnwindSafe(|| job(case))).ok();
-                    found.lock().unwrap().push((case, one));
-                }
-            });
-        }
-    });
-    found.into_inner().unwrap()
+    let found =
+        support::threads::on_all(cases, |case| catch_unwind(AssertUnwindSafe(|| job(case))).ok());
+    cases.iter().zip(found).collect()
 }
 
 #[test]
