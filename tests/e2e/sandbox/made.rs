@@ -1,11 +1,14 @@
 //! A checkout with an image `made`, whose only package is busybox, and a package `tiny` that is compiled in it.
 
-use std::process::Command;
+use std::{process::Command, sync::OnceLock};
 
 use serde_json::Value;
 
 use super::room::{Who, users};
-use crate::{checkout::Checkout, support};
+use crate::{
+    checkout::{Checkout, walk},
+    support,
+};
 
 /// The packages of the root: busybox, and accounts.
 const SYSTEM: &str = r#"
@@ -50,22 +53,9 @@ impl Yard {
     /// A root of busybox, and the package `tiny` that is compiled in it.
     pub fn new(is_user: bool) -> Self {
         let checkout = Checkout::empty();
-        let busybox = support::ok(Command::new("sh").args(["-c", "command -v busybox"]));
-        checkout.write("specs/system/busybox", fs_err::read(busybox.trim()).unwrap());
-        let text = SYSTEM.to_owned();
-        let applets = [
-            "sh", "grep", "mkdir", "cp", "cat", "chmod", "date", "id", "ls", "sort", "touch",
-            "hostname", "sleep", "kill", "nc", "rm", "sed", "cut", "mkfifo", "env",
-        ];
-        let links: String = applets
-            .map(|name| format!("  {{ dest = \"/bin/{name}\", link = \"busybox\" }},\n"))
-            .concat();
-        let text = text.replace("  LINKS\n", &links);
-        checkout.write("specs/system/package.toml", text);
-        checkout.write("specs/system/accounts", "\n");
-        checkout.ok(&["rpm"]);
-        fs_err::rename(checkout.path("dist/el7"), checkout.path("repository")).unwrap();
-        fs_err::remove_dir_all(checkout.path("specs/system")).unwrap();
+        for (name, content) in packages() {
+            checkout.write(&format!("repository/{name}"), content);
+        }
         let repository = checkout.path("repository");
         let (key, urls) = (repository.join("RPM-GPG-KEY-mesos-calico"), repository.display());
         let description = format!(
@@ -136,6 +126,30 @@ impl Yard {
         let texts = results.map(|path| path.join("stage/usr/share/tiny/text"));
         texts.filter_map(|path| fs_err::read_to_string(path).ok()).collect()
     }
+}
+
+/// The files of the repository of the package `system`, which is made once for all yards.
+fn packages() -> &'static [(String, Vec<u8>)] {
+    static FILES: OnceLock<Vec<(String, Vec<u8>)>> = OnceLock::new();
+    FILES.get_or_init(|| {
+        let checkout = Checkout::empty();
+        let busybox = support::ok(Command::new("sh").args(["-c", "command -v busybox"]));
+        checkout.write("specs/system/busybox", fs_err::read(busybox.trim()).unwrap());
+        let applets = [
+            "sh", "grep", "mkdir", "cp", "cat", "chmod", "date", "id", "ls", "sort", "touch",
+            "hostname", "sleep", "kill", "nc", "rm", "sed", "cut", "mkfifo", "env",
+        ];
+        let links: String = applets
+            .map(|name| format!("  {{ dest = \"/bin/{name}\", link = \"busybox\" }},\n"))
+            .concat();
+        let text = SYSTEM.replace("  LINKS\n", &links);
+        checkout.write("specs/system/package.toml", text);
+        checkout.write("specs/system/accounts", "\n");
+        checkout.ok(&["rpm"]);
+        let made = checkout.path("dist/el7");
+        let file = |name: String| (name.clone(), fs_err::read(made.join(name)).unwrap());
+        walk(&made).into_iter().map(file).collect()
+    })
 }
 
 fn fingerprint() -> String {
