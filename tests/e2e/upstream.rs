@@ -221,6 +221,9 @@ fn the_real_descriptions_of_mesos_and_net_modules_up_to_running_daemons() {
     let mut rpms = walk(&own.out());
     rpms.retain(|name| name.ends_with(".rpm"));
     assert_eq!(rpms, RPMS);
+    let release = fs_err::read(own.out().join("release.json")).unwrap();
+    let release: serde_json::Value = serde_json::from_slice(&release).unwrap();
+    assert_eq!(release["roots"]["el7"], own.site.root_digest());
 
     let host = ImageRoot::new(&own.site, &SYSTEM);
     host.add(&own.out(), "stand-ins");

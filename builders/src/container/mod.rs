@@ -26,10 +26,6 @@ mod user;
 pub const BUILD: &str = "build";
 /// The staged root in it.
 pub const STAGE: &str = "stage";
-/// The file in it with the ABI table of the system in which it was compiled. It is not there if the system's root was not.
-pub const ABI: &str = "abi.toml";
-/// The file in it with the digest of that root.
-pub const ROOT: &str = "root";
 
 /// All four: none of these paths exists on a host.
 pub const ROOTS: [&str; 4] = [BUILD_ROOT, SOURCE_ROOT, STAGE_ROOT, NEEDS_ROOT];
@@ -40,5 +36,5 @@ pub use distcc::Farm;
 pub use engine::{BuiltImage, Engine, EngineKind};
 pub use image::Image;
 pub use lease::sweep;
-pub use roots::{BUILD_ROOT, NEEDS_ROOT, SOURCE_ROOT, STAGE_ROOT};
+pub use roots::{ABI, BUILD_ROOT, NEEDS_ROOT, ROOT, SOURCE_ROOT, STAGE_ROOT};
 pub use runner::{Builder, BuilderKind, BuiltRoot};

@@ -1,4 +1,4 @@
-//! Folders inside of a container.
+//! Folders inside of a container, and files in the folder of a result.
 
 /// The folder of the build trees.
 pub const BUILD_ROOT: &str = "/build";
@@ -8,3 +8,8 @@ pub const SOURCE_ROOT: &str = "/src";
 pub const STAGE_ROOT: &str = "/stage";
 /// The folder of the staged roots of what a build needs.
 pub const NEEDS_ROOT: &str = "/needs";
+
+/// The file in a result with the ABI table of the system in which it was compiled. It is not there if the system's root was not.
+pub const ABI: &str = "abi.toml";
+/// The file in a result with the digest of that root.
+pub const ROOT: &str = "root";

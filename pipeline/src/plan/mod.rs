@@ -7,7 +7,7 @@ mod build;
 mod relations;
 mod render;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use el7rpm::{signature::SignedRpm, spec::Spec};
 
@@ -16,6 +16,7 @@ pub use relations::{Offers, Planned};
 pub use render::{dot, text};
 
 use crate::{
+    cache::Cache,
     circumstances::Circumstances,
     steps::{PerStep, SignPackage, Step, StepId, Work},
 };
@@ -124,6 +125,17 @@ impl Plan {
         let is_compile = |id: &StepId| matches!(self.steps[*id].work, Work::Crate(_));
         let compiler = self.compiler.as_deref()?;
         self.needed_by(is_signed).iter().any(is_compile).then_some(compiler)
+    }
+
+    /// The roots in which files of these packages were compiled: the digest of each root's tree, by the name of its image.
+    /// A root that was not there when it was asked for is left out.
+    pub fn roots_of(&self, signed: &[(Key, SignedRpm)], cache: &Cache) -> BTreeMap<String, String> {
+        let is_signed = |id: StepId| signed.iter().any(|(key, _)| *key == self.steps[id].key);
+        let needed = self.needed_by(is_signed);
+        needed
+            .into_iter()
+            .filter_map(|id| self.steps[id].work.root(&self.steps[id].key, cache))
+            .collect()
     }
 
     /// The name of the image that a step makes.

@@ -12,6 +12,7 @@ mod repo_file;
 mod whole;
 
 use std::{
+    collections::BTreeMap,
     os::unix::fs::{MetadataExt, PermissionsExt},
     path::Path,
 };
@@ -61,6 +62,8 @@ pub struct Publication<'a> {
     pub rpms: &'a [(Key, SignedRpm)],
     /// The version line of the compiler, if a package contains a program that was compiled from a crate.
     pub compiler: Option<&'a str>,
+    /// The digests of the roots in which files were compiled, by the name of the image.
+    pub roots: BTreeMap<String, String>,
 }
 
 impl Publication<'_> {
@@ -164,6 +167,7 @@ impl Publication<'_> {
             signed_by: certificate.fingerprint(),
             development: self.keys.development,
             compiler: self.compiler.map(str::to_owned),
+            roots: self.roots.clone(),
             packages: repository.packages().iter().map(Published::from).collect(),
             files: Vec::new(),
         };

@@ -1,6 +1,6 @@
 //! `release.json`: the content of a repository, its key and its compiler.
 
-use std::path::Path;
+use std::{collections::BTreeMap, path::Path};
 
 use el7rpm::{input, repodata::IndexedRpm};
 use serde::{Deserialize, Serialize};
@@ -28,6 +28,9 @@ pub struct Release {
     /// compiled by the compiler of their image.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) compiler: Option<String>,
+    /// The roots in which sources were compiled: the digest of each root's tree, by the name of its image.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(super) roots: BTreeMap<String, String>,
     /// The RPMs.
     pub packages: Vec<Published>,
     /// Every other file.

@@ -43,6 +43,7 @@ fn publish(checkout: &TempCheckout, rpms: &[(Key, SignedRpm)], url: &str) -> Res
         keys: &keys,
         rpms,
         compiler: Some("rustc 1.0"),
+        roots: Default::default(),
     };
     publication.write_if_new(&SILENT)
 }
@@ -240,6 +241,7 @@ fn a_repository_with_less_than_the_one_in_place_is_recognised() {
         keys: &keys,
         rpms,
         compiler: None,
+        roots: Default::default(),
     };
     assert!(of(&all).has_all_of_the_present().unwrap());
     assert!(!of(&all[..1]).has_all_of_the_present().unwrap());

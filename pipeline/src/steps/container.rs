@@ -133,6 +133,13 @@ impl CompileInContainer {
         Ok(())
     }
 
+    /// The name of the image, and the digest of the root that it was compiled in.
+    pub(super) fn root(&self, key: &Key, cache: &Cache) -> Option<(String, String)> {
+        let path = cache.get(Kind::Compile, key)?.join(container::ROOT);
+        let digest = fs_err::read_to_string(path).ok()?;
+        Some((self.image.work.image.name.clone(), digest))
+    }
+
     /// The staged root of the build with this key.
     pub(super) fn staged_root(key: &Key, cache: &Cache) -> Option<PathBuf> {
         Some(cache.get(Kind::Compile, key)?.join(container::STAGE))

@@ -101,6 +101,20 @@ impl Work {
         }
     }
 
+    /// The image in which this step has compiled, and the digest of its root, if both are known.
+    pub(crate) fn root(&self, key: &Key, cache: &Cache) -> Option<(String, String)> {
+        match self {
+            Self::Container(work) => work.root(key, cache),
+            Self::Tools(_)
+            | Self::Library(_)
+            | Self::Crate(_)
+            | Self::Fetch(_)
+            | Self::Image(_)
+            | Self::Package(_)
+            | Self::Sign(_) => None,
+        }
+    }
+
     /// Whether the result is a result of the run, even if no other step needs it.
     pub(crate) fn is_asked_for(&self) -> bool {
         match self {

@@ -6,7 +6,11 @@ use std::{
 };
 
 use super::AbiTable;
-use crate::{Result, deps, input};
+use crate::{
+    Result,
+    deps::{self, EM_X86_64},
+    input,
+};
 
 /// Folders in which the dynamic linker of CentOS 7 looks by itself.
 const FOLDERS: [&str; 4] = ["lib64", "usr/lib64", "lib", "usr/lib"];
@@ -48,7 +52,10 @@ impl AbiTable {
     }
 
     fn add(&mut self, path: &Path, name: &str) -> Result<()> {
-        let Some(elf) = deps::read_library(path)? else { return Ok(()) };
+        let elf = deps::read_file(path)?;
+        let Some(elf) = elf.filter(|elf| elf.is_64 && elf.machine == EM_X86_64) else {
+            return Ok(());
+        };
         if let Some(name) = elf.name(name) {
             let versions = self.libraries.entry(name.to_owned()).or_default();
             versions.extend(elf.versions_defined.iter().cloned());

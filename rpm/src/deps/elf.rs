@@ -207,18 +207,17 @@ fn text(bytes: &[u8]) -> Option<String> {
 /// # Errors
 /// An I/O error that names the file.
 pub(crate) fn name_of(path: &Path) -> std::io::Result<Option<String>> {
-    let elf = read(fs_err::File::open(path)?);
+    let elf = read_file(path)?;
     let path = path.to_string_lossy();
     Ok(elf.and_then(|elf| elf.name(&path).map(str::to_owned)))
 }
 
-/// A 64 bit library for x86_64; `None` if the file is something else.
+/// An ELF file; `None` if the file is something else.
 ///
 /// # Errors
 /// An I/O error that names the file.
-pub(crate) fn read_library(path: &Path) -> std::io::Result<Option<Elf>> {
-    let elf = read(fs_err::File::open(path)?);
-    Ok(elf.filter(|elf| elf.is_dynamic_object && elf.is_64 && elf.machine == super::EM_X86_64))
+pub(crate) fn read_file(path: &Path) -> std::io::Result<Option<Elf>> {
+    Ok(read(fs_err::File::open(path)?))
 }
 
 /// Names of the symbols that a 64 bit ELF file needs in this version, in the table's order.

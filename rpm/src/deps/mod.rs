@@ -19,7 +19,7 @@ use rpm::DependencyFlags;
 
 pub(crate) use class::EM_X86_64;
 pub use elf::Needed;
-pub(crate) use elf::{Elf, is_debug_file, name_of, read_library, symbols_of};
+pub(crate) use elf::{Elf, is_debug_file, name_of, read_file, symbols_of};
 
 use exclude::Filter;
 pub(crate) use names::basename;

@@ -11,6 +11,7 @@ use base::{
     workspace::Workspace,
 };
 use pipeline::{
+    cache::Cache,
     keys::Keys,
     plan::Plan,
     publish::{Destination, Publication},
@@ -33,7 +34,7 @@ impl Publisher<'_> {
         ready::leave_out(plan, &mut ended, self.workspace, &session.cache)?;
         let certificate = self.keys.signer.certificate();
         let rpms = ready::signed_rpms(plan, &ended, &session.cache, certificate)?;
-        let publication = self.of(plan, &rpms);
+        let publication = self.of(plan, &rpms, &session.cache);
         if rpms.is_empty() || !publication.has_all_of_the_present()? {
             return Ok(false);
         }
@@ -43,9 +44,15 @@ impl Publisher<'_> {
     }
 
     /// The repository of these RPMs.
-    pub(super) fn of<'a>(&'a self, plan: &'a Plan, rpms: &'a ready::Signed) -> Publication<'a> {
+    pub(super) fn of<'a>(
+        &'a self,
+        plan: &'a Plan,
+        rpms: &'a ready::Signed,
+        cache: &Cache,
+    ) -> Publication<'a> {
         let Self { workspace, destination, base_url, keys, .. } = *self;
         let compiler = plan.compiler_of(rpms);
-        Publication { workspace, destination, base_url, keys, rpms, compiler }
+        let roots = plan.roots_of(rpms, cache);
+        Publication { workspace, destination, base_url, keys, rpms, compiler, roots }
     }
 }

@@ -92,7 +92,7 @@ pub(super) fn run(
         true => Some(check_reproducible(&session, &plan, &ended)?),
         false => None,
     };
-    let publication = publisher.of(&plan, &rpms);
+    let publication = publisher.of(&plan, &rpms, &session.cache);
     let kept_for = publication.present_of(&ready::failed(&plan, &ended))?;
     let written = early | (kept_for.is_empty() && publication.write_if_new(reporter)?);
     let report = RunReport {
