@@ -49,7 +49,7 @@ impl Store {
     }
 
     /// The path for the archive with this SHA-256, whether it exists or not.
-    pub(super) fn archive(&self, sha256: &str) -> PathBuf {
+    pub fn archive(&self, sha256: &str) -> PathBuf {
         self.dir.join("archives").join(sha256)
     }
 

@@ -345,6 +345,9 @@ pub(crate) struct BenchArgs {
     /// How often each thing is measured; the fastest counts [default: 5, or 2 of large ones].
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=100))]
     pub(crate) runs: Option<u16>,
+    /// For `builder`: the folder of containers/ with the image.
+    #[arg(long, default_value = "el7")]
+    pub(crate) image: String,
 }
 
 /// The benchmarks.
@@ -356,6 +359,8 @@ pub(crate) enum Benchmark {
     Package,
     /// The network plugin against a bare client of etcd; needs root and etcd.
     Plugin,
+    /// Making the root of a builder image, and starting a phase in it; needs its root.lock, and its packages in the store.
+    Builder,
 }
 
 /// The hidden command that `bench package` times.

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, os::unix::fs::MetadataExt, path::Path, process:
 
 use super::{Distribution, Site, read};
 use crate::{
-    sandbox::Who,
+    sandbox::{Who, users},
     support::{self, libsolv, numbers::Numbers},
 };
 
@@ -103,4 +103,27 @@ fn the_choice_of_real_packages_is_that_of_libsolv() {
         assert!(ours.is_some(), "{wish:?}");
         assert_eq!(ours, theirs, "{wish:?}");
     }
+}
+
+#[test]
+fn the_builder_is_measured() {
+    let test = "bench builder";
+    let Some(distribution) = Distribution::get(test) else { return };
+    if users(test).is_empty() {
+        return;
+    }
+    let site = Site::new(distribution, Who::Same, &[]);
+    let (code, said) = site.fails(&["bench", "builder"]);
+    assert!(code == 4 && said.contains("there is no containers/el7/root.lock"), "{code}: {said}");
+    site.ok(&["lock", "el7"]);
+    site.ok(&["root", "el7"]);
+    let mut bench = site.xtask(&["--json", "bench", "builder", "--image", "el7", "--runs", "1"]);
+    // With podman it would import the root, as another test does.
+    let json = support::ok(bench.env("PATH", "/nowhere"));
+    let json: serde_json::Value = serde_json::from_str(json.lines().last().unwrap()).unwrap();
+    let rows = json["rows"].as_array().unwrap();
+    let all: Vec<_> = rows.iter().map(|row| row["what"].as_str().unwrap()).collect();
+    let phase = "a phase, started in the sandbox";
+    assert_eq!(all, ["the root from the store", phase, phase]);
+    assert!(rows.iter().all(|row| row["seconds"].as_f64().unwrap() > 0.0), "{json}");
 }

@@ -54,7 +54,7 @@ fn show(image: &str, root: &Root, json: bool) {
     terminal::text(&format!(
         "the root of {image} {done}: {} packages, {} files ({:.1} MB) in {folder}\n\
          digest of the tree: {}\n\
-         `cargo xtask rpm --builder sandbox` compiles in a root of these packages\n",
+         `cargo xtask rpm` compiles in a root of these packages\n",
         summary.packages,
         summary.files,
         summary.bytes as f64 / 1e6,

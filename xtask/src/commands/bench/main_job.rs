@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::{
-    BenchFolder, Row,
+    BenchFolder, Row, copy_development_key, copy_folder,
     clock::{fastest, time},
 };
 use base::{
@@ -11,7 +11,6 @@ use base::{
     process::{Program, on_path},
     workspace::Workspace,
 };
-use pipeline::keys;
 
 /// A copy of the checkout's data packages, so that the checkout is not changed.
 struct DataCheckout {
@@ -68,23 +67,8 @@ pub(super) fn measure(workspace: &Workspace, runs: u16) -> Result<Vec<Row>> {
 impl DataCheckout {
     fn new(workspace: &Workspace) -> Result<Self> {
         let own = Self { scratch: BenchFolder::new(workspace)? };
-        let from = workspace.root.join("specs").join(PACKAGE);
-        for entry in walkdir::WalkDir::new(&from) {
-            let entry = entry.map_err(std::io::Error::from).class(Class::Source)?;
-            let to = own.spec().join(entry.path().strip_prefix(&from).unwrap_or(entry.path()));
-            if entry.file_type().is_dir() {
-                fs_err::create_dir_all(to).class(Class::Output)?;
-            } else {
-                fs_err::copy(entry.path(), to).class(Class::Output)?;
-            }
-        }
-        // The development key, if there is one: making another would take longer than everything else.
-        let key = keys::development_path(workspace);
-        if key.exists() {
-            let to = own.scratch.dir.join("target/xtask/keys");
-            fs_err::create_dir_all(&to).class(Class::Output)?;
-            fs_err::copy(key, to.join("development.asc")).class(Class::Output)?;
-        }
+        copy_folder(&workspace.root.join("specs").join(PACKAGE), &own.spec())?;
+        copy_development_key(workspace, &own.scratch.dir)?;
         Ok(own)
     }
 

@@ -1,12 +1,13 @@
 //! `bench`: compares the speed with other programs on this machine, all measured in one run. Seconds differ between
 //! machines; ratios stay the same.
 
+mod builder;
 mod clock;
 mod main_job;
 mod package;
 mod plugin;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::{
     cli::{BenchArgs, BenchWriteArgs, Benchmark},
@@ -18,6 +19,7 @@ use base::{
     failure::{Class, Classify, Result},
     workspace::Workspace,
 };
+use pipeline::keys;
 
 pub(super) fn run(
     args: &BenchArgs,
@@ -28,6 +30,7 @@ pub(super) fn run(
     let rows = match args.what {
         Benchmark::Main => main_job::measure(workspace, args.runs.unwrap_or(5))?,
         Benchmark::Package => package::measure(workspace, reporter, args.runs.unwrap_or(2))?,
+        Benchmark::Builder => builder::measure(workspace, &args.image, args.runs.unwrap_or(3))?,
         Benchmark::Plugin => return plugin::measure(workspace, reporter, json),
     };
     if json {
@@ -61,6 +64,30 @@ impl Row {
         };
         format!("{:<44}{:>8.3} s  {peer}{}\n", self.what, self.seconds, self.note)
     }
+}
+
+/// Copies a folder with all files.
+fn copy_folder(from: &Path, to: &Path) -> Result<()> {
+    for entry in walkdir::WalkDir::new(from) {
+        let entry = entry.map_err(std::io::Error::from).class(Class::Source)?;
+        let to = to.join(entry.path().strip_prefix(from).unwrap_or(entry.path()));
+        match entry.file_type().is_dir() {
+            true => fs_err::create_dir_all(to).class(Class::Output)?,
+            false => drop(fs_err::copy(entry.path(), to).class(Class::Output)?),
+        }
+    }
+    Ok(())
+}
+
+/// Copies the development key, if there is one, into another checkout: making one takes longer than what is measured.
+fn copy_development_key(workspace: &Workspace, checkout: &Path) -> Result<()> {
+    let key = keys::development_path(workspace);
+    if key.exists() {
+        let to = checkout.join("target/xtask/keys");
+        fs_err::create_dir_all(&to).class(Class::Output)?;
+        fs_err::copy(key, to.join("development.asc")).class(Class::Output)?;
+    }
+    Ok(())
 }
 
 /// A temporary folder.

@@ -5,10 +5,8 @@
 //! symbols. Each program runs as a separate process, so that its time and memory can be measured.
 
 use std::{
-    ffi::OsStr,
     os::unix::fs::{MetadataExt as _, PermissionsExt},
     path::{Path, PathBuf},
-    time::Duration,
 };
 
 use el7rpm::{
@@ -22,7 +20,7 @@ use el7rpm::{
 
 use super::{
     BenchFolder, Row,
-    clock::{fastest, time},
+    clock::{fastest, time, time_and_memory},
 };
 use crate::cli::BenchWriteArgs;
 use base::{
@@ -322,20 +320,6 @@ impl PackageBench {
         });
         Ok(())
     }
-}
-
-/// Runs a command under GNU time, if it is installed, for its peak memory.
-fn time_and_memory(report: &Path, command: Program) -> Result<(Duration, u64)> {
-    let Some(gnu_time) = on_path("time") else {
-        let mut command = command;
-        return Ok((time(&mut command)?, 0));
-    };
-    let words = ["-f", "%M", "-o"].map(OsStr::new);
-    let words: Vec<_> = words.into_iter().chain([report.as_os_str()]).collect();
-    let took = time(&mut command.wrapped_by(gnu_time, &words))?;
-    let text = fs_err::read_to_string(report).class(Class::Tool)?;
-    let kilobytes: u64 = text.trim().parse().unwrap_or(0);
-    Ok((took, kilobytes * 1024))
 }
 
 fn shell(script: &str) -> Result<()> {
