@@ -4,14 +4,14 @@
 set -eu
 
 tools='rpm rpmbuild dnf createrepo_c firewall-offline-cmd gpg busybox cpio readelf gcc setcap
-    pkg-config etcd ip hostname unshare mount python3 faketime git tar podman runc debootstrap
+    pkg-config etcd ip hostname unshare mount python3 faketime git tar podman runc
     newuidmap setpriv prlimit strace jsonschema'
 debian='rpm dnf createrepo-c firewalld gnupg busybox-static cpio binutils gcc libc6-dev libcap2-bin
     pkgconf gdb etcd-server iproute2 hostname mount util-linux python3-pip faketime git tar podman
-    runc debootstrap debian-archive-keyring uidmap netavark iptables catatonit strace python3-jsonschema'
+    runc debian-archive-keyring uidmap netavark iptables catatonit strace python3-jsonschema'
 el='rpm-build dnf createrepo_c firewalld gnupg2 busybox cpio binutils gcc glibc-devel libcap
     pkgconf gdb etcd iproute hostname util-linux python3-pip libfaketime git tar podman runc
-    debootstrap shadow-utils strace python3-jsonschema'
+    shadow-utils strace python3-jsonschema'
 # The tests call these by hand; nobody's machine is to get a firewall or a database by running tests.
 services='firewalld etcd'
 

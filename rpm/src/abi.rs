@@ -213,7 +213,7 @@ impl fmt::Display for Violation {
                 write!(f, "{file} needs the dynamic linker {path}, which CentOS 7 does not have")
             }
             AbiFault::Library(library) => {
-                write!(f, "{file} needs {library}, which neither CentOS 7 nor this release has")
+                write!(f, "{file} needs {library}, which neither the target nor this release has")
             }
             AbiFault::OnlyLink(library) => write!(
                 f,
@@ -231,7 +231,7 @@ impl fmt::Display for Violation {
             AbiFault::Version { needed: Needed { library, version }, symbols } => {
                 write!(
                     f,
-                    "{file} needs version {version} of {library}, which CentOS 7 does not have"
+                    "{file} needs version {version} of {library}, which the target does not have"
                 )?;
                 match symbols.as_slice() {
                     [] => Ok(()),

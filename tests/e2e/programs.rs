@@ -54,7 +54,7 @@ const PROGRAMS: [(&str, &str); 11] = [
     ("podman", "--version"),
     ("podman", "info"),
     ("podman", "image inspect"),
-    ("podman", "build"),
+    ("podman", "import"),
     ("podman", "run"),
 ];
 
@@ -67,7 +67,7 @@ fn a_signal_to_the_run_alone_ends_every_program_with_all_that_it_has_started() {
     for (program, (signal, code)) in PROGRAMS.iter().zip(signals.iter().cycle()) {
         let tools = Tools::new();
         let checkout = of_all_kinds(&tools);
-        if program.1 == "build" {
+        if program.1 == "import" {
             tools.write("no-image", "");
         }
         let run = standing_still(&tools, &checkout, *program);

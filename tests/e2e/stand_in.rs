@@ -7,8 +7,11 @@ use el7rpm::{
     repodata, signature,
     spec::Spec,
     stage::{Roots, StagedRoot},
+    unpack::TreeSummary,
 };
 
+use base::workspace::Workspace;
+use builders::root::{Description, Lock, key_of};
 use sha2::{Digest, Sha256};
 
 use crate::{checkout::Checkout, support};
@@ -71,7 +74,8 @@ pub fn write_repo(base: &Path, repos: &Path) {
     .unwrap();
 }
 
-/// Writes the description of an image, and a lock that pins a package which is nowhere: enough for a plan.
+/// Writes the description of an image, a lock that pins a package which is nowhere, and an empty root for it: enough for a plan,
+/// and for engines that only pretend.
 pub fn pinned_image(checkout: &Checkout, name: &str) {
     let description = "[key.k]\nfingerprint = \"0123456789012345678901234567890123456789\"\nurls = [\"file:///key\"]\n\
         [repository.base]\nurls = [\"file:///nowhere\"]\nkey = \"k\"\nsigned-metadata = true\n\
@@ -87,4 +91,14 @@ pub fn pinned_image(checkout: &Checkout, name: &str) {
     checkout.write(&format!("containers/{name}/image.toml"), description);
     checkout.write(&format!("containers/{name}/root.lock"), lock);
     checkout.write(&format!("containers/{name}/setup.sh"), "true\n");
+    let root = checkout.dir.path().to_owned();
+    let workspace = Workspace { state: root.join("target/xtask"), root };
+    let description = Description::load(&workspace, name, &[]).unwrap();
+    let lock = Lock::load(&description.dir).unwrap().unwrap();
+    let place = format!("cache/roots/{}", key_of(&description, &lock).unwrap());
+    checkout.write(&format!("{place}/tree/etc/hosts"), "");
+    let summary = serde_json::to_string(&TreeSummary::default()).unwrap();
+    checkout.write(&format!("{place}/summary.json"), summary);
+    // That of CentOS 7.
+    checkout.write(&format!("{place}/abi.toml"), "");
 }

@@ -10,10 +10,7 @@ use std::{
     time::Instant,
 };
 
-use el7rpm::{
-    abi::AbiTable,
-    spec::{ContainerBuild, Phase},
-};
+use el7rpm::spec::{ContainerBuild, Phase};
 
 use super::{
     ABI, BUILD_ROOT, Builder, Farm, NEEDS_ROOT, ROOT, SOURCE_ROOT, STAGE_ROOT, ccache,
@@ -100,7 +97,7 @@ impl Compile<'_> {
         let mut mounts = self.mounts(&build, &stage)?;
         for need in &self.needs {
             let copy = scratch.path().join(NEEDS_ROOT.trim_start_matches('/')).join(&need.name);
-            let outside = needs::readable_by(user, &need.stage, &copy)?;
+            let outside = needs::readable_by_all(&need.stage, &copy)?;
             let inside = format!("{NEEDS_ROOT}/{}", need.name);
             mounts.push(Mount { inside, outside, writable: false });
         }
@@ -124,11 +121,8 @@ impl Compile<'_> {
         runner.collect()?;
         user::take_back(&stage, false)?;
         user::take_back(&build, true)?;
-        if let Some(root) = builder.root() {
-            let table = AbiTable::of_root(&root.tree).class(Class::Tool)?;
-            fs_err::write(out.join(ABI), table.text()).class(Class::Output)?;
-            fs_err::write(out.join(ROOT), &root.summary.digest).class(Class::Output)?;
-        }
+        fs_err::copy(&builder.root().abi, out.join(ABI)).class(Class::Output)?;
+        fs_err::write(out.join(ROOT), &builder.root().summary.digest).class(Class::Output)?;
         Ok(())
     }
 

@@ -53,8 +53,8 @@ pub struct BuiltImage {
     pub reference: String,
     /// Identity of what it is made from.
     pub key: Key,
-    /// The root that it was imported from, if this machine has it.
-    pub root: Option<Root>,
+    /// The root that it was imported from.
+    pub root: Root,
 }
 
 impl EngineKind {

@@ -4,10 +4,14 @@
 //! The sandbox enters the root of these packages (rooted.rs); podman and docker import it (imported.rs). Its key is the
 //! content of setup.sh and builder/. The packages are a second input of compiles.
 
-use std::path::{Path, PathBuf};
+use std::{
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+};
 
 use el7rpm::input;
 
+use super::runner::Builder;
 use crate::{
     root::{self, Description, LOCK, Lock, Mirror},
     site::Site,
@@ -62,13 +66,27 @@ impl Image {
             return Err(Failure::new(Class::Spec, message)
                 .help("`image` in [build] names a folder of containers/ that has one"));
         }
-        let description = Description::load(workspace, name, mirrors)?;
+        let description = Description::load(workspace, name, &[])?;
+        // Another image may have the other repositories.
+        let is_own = |(name, _): &&Mirror| description.repositories.contains_key(name);
+        let mirrors: Vec<_> = mirrors.iter().filter(is_own).cloned().collect();
+        let description = Description::load(workspace, name, &mirrors)?;
         let mut key = KeyBuilder::new("image of a root", 1);
         if input::is_there(&dir.join(SETUP)).class(Class::Source)? {
             key = key.file(SETUP, &dir.join(SETUP))?;
         }
         if input::is_there(&dir.join(TOOLS)).class(Class::Source)? {
-            key = add_folder(key, &dir.join(TOOLS), &dir)?;
+            let tools = fs_err::canonicalize(dir.join(TOOLS)).class(Class::Source)?;
+            for (path, name) in files_below(&tools)? {
+                let name = Path::new(TOOLS).join(name).to_string_lossy().into_owned();
+                key = match path.is_symlink() {
+                    false => key.file(&name, &path)?,
+                    true => {
+                        let target = fs_err::read_link(&path).class(Class::Source)?;
+                        key.text_of(&name, &target.to_string_lossy(), &path)
+                    }
+                };
+            }
         }
         let lock = root::lock_of(&description)?;
         let lock = lock.map(|lock| root::key_of(&description, &lock)).transpose()?;
@@ -76,7 +94,7 @@ impl Image {
             name: name.to_owned(),
             identity: key.identify(),
             lock: lock.map(|key| key.to_string()),
-            mirrors: mirrors.to_vec(),
+            mirrors,
             dir,
         })
     }
@@ -95,6 +113,11 @@ impl Image {
     pub fn add_to(&self, key: KeyBuilder) -> KeyBuilder {
         let packages = self.lock.as_deref().unwrap_or_default();
         key.identity("image", &self.identity).text_of(LOCK, packages, &self.dir.join(LOCK))
+    }
+
+    /// Whether a mirror of the run is one of its repositories.
+    pub fn has_mirror(&self, name: &str) -> bool {
+        self.mirrors.iter().any(|(own, _)| own == name)
     }
 
     /// Whether it has a lock.
@@ -142,13 +165,15 @@ impl Image {
         let name = &self.name;
         let lock = root::lock(description, fetcher, step).map_err(|trouble| match trouble {
             Trouble::Unavailable(mut failure) => {
+                let reason = failure.last_lines.first().map(|line| format!(" ({line})"));
                 failure.message = format!(
-                    "containers/{name}/{LOCK} is not there, and cannot be written: {}",
-                    failure.message
+                    "containers/{name}/{LOCK} is not there, and cannot be written: {}{}",
+                    failure.message,
+                    reason.unwrap_or_default()
                 );
                 Trouble::Unavailable(failure.help(format!(
-                    "run it where the repositories can be reached, or name mirrors: --mirror NAME=URL; or bring {LOCK} \
-                     from there (`cargo xtask lock {name}` writes it)"
+                    "run it where the repositories and keys of image.toml can be reached (--mirror NAME=URL names another \
+                     address of a repository), or bring {LOCK} from there (`cargo xtask lock {name}` writes it)"
                 )))
             }
             failed @ Trouble::Failed(_) => failed,
@@ -163,9 +188,19 @@ impl Image {
     }
 
     /// The identity of the image with these packages.
-    pub(super) fn key_with(&self, locked: &Locked) -> Key {
-        let key = KeyBuilder::new("image with its packages", 1).text("packages", &locked.packages);
+    pub(super) fn key_with(&self, packages: &str) -> Key {
+        let key = KeyBuilder::new("image with its packages", 1).text("packages", packages);
         key.identity("image", self.identity()).finish()
+    }
+
+    /// Whether the builder has this very image. Until the packages are locked, nobody has another one.
+    pub fn is_the_image_of(&self, builder: &Builder) -> bool {
+        self.lock.as_deref().is_none_or(|packages| self.key_with(packages) == *builder.key())
+    }
+
+    /// The failure if the builder has another one.
+    pub fn was_changed_since(&self) -> Failure {
+        self.was_changed("setup.sh, builder/ or root.lock")
     }
 
     /// Checks that setup.sh and builder/ are what the run was planned with: while packages are fetched, there is time to
@@ -184,16 +219,23 @@ impl Image {
         Failure::new(Class::Source, message).help("run again; nothing was kept of this step")
     }
 
-    /// The files of the folder that setup.sh sees, each with its path inside.
-    pub(super) fn set_up_files(&self) -> Result<Vec<(PathBuf, String)>> {
-        let mut files = Vec::new();
-        for name in [SETUP, TOOLS] {
-            let outside = self.dir.join(name);
-            if input::is_there(&outside).class(Class::Source)? {
-                files.push((outside, format!("{INSIDE}/{name}")));
+    /// Copies what setup.sh sees, itself and the commands, into the folder `to`: with modes that do not depend on the umask of the
+    /// checkout. Returns whether there is a setup.sh.
+    pub(super) fn copy_set_up(&self, to: &Path) -> Result<bool> {
+        let setup = self.dir.join(SETUP);
+        if !input::is_there(&setup).class(Class::Source)? {
+            return Ok(false);
+        }
+        fs_err::create_dir_all(to).class(Class::Output)?;
+        copy_even(&setup, &to.join(SETUP))?;
+        let tools = self.dir.join(TOOLS);
+        if input::is_there(&tools).class(Class::Source)? {
+            let tools = fs_err::canonicalize(tools).class(Class::Source)?;
+            for (path, name) in files_below(&tools)? {
+                copy_even(&path, &to.join(TOOLS).join(name))?;
             }
         }
-        Ok(files)
+        Ok(true)
     }
 
     /// Makes a failure of setup.sh say what it is.
@@ -203,18 +245,32 @@ impl Image {
     }
 }
 
-/// Adds the files and links below `folder`, by their paths from `top`.
-fn add_folder(mut key: KeyBuilder, folder: &Path, top: &Path) -> Result<KeyBuilder> {
+/// The files and links below a folder, with their names in it; sorted. Folders are made for what they hold.
+fn files_below(folder: &Path) -> Result<Vec<(PathBuf, PathBuf)>> {
+    let mut files = Vec::new();
     for entry in walkdir::WalkDir::new(folder).sort_by_file_name() {
         let entry = entry.map_err(std::io::Error::from).class(Class::Source)?;
         let path = entry.path();
-        let name = path.strip_prefix(top).unwrap_or(path).to_string_lossy().into_owned();
-        if entry.file_type().is_file() {
-            key = key.file(&name, path)?;
-        } else if entry.path_is_symlink() {
-            let target = fs_err::read_link(path).class(Class::Source)?;
-            key = key.text_of(&name, &target.to_string_lossy(), path);
+        let kind = entry.file_type();
+        if kind.is_file() || kind.is_symlink() {
+            files.push((path.to_owned(), path.strip_prefix(folder).unwrap_or(path).to_owned()));
+        } else if !kind.is_dir() {
+            let message = format!("{} is neither file, folder nor link", path.display());
+            return Err(Failure::new(Class::Source, message).help("remove it"));
         }
     }
-    Ok(key)
+    Ok(files)
+}
+
+/// Copies a file, or a link below builder/ as it is. The mode is 755 if the owner may execute the file, or else 644.
+fn copy_even(from: &Path, to: &Path) -> Result<()> {
+    fs_err::create_dir_all(to.parent().unwrap_or(to)).class(Class::Output)?;
+    if from.is_symlink() && from.file_name() != Some(SETUP.as_ref()) {
+        let target = fs_err::read_link(from).class(Class::Source)?;
+        return fs_err::os::unix::fs::symlink(target, to).class(Class::Output);
+    }
+    let mode = fs_err::metadata(from).class(Class::Source)?.permissions().mode();
+    fs_err::copy(from, to).class(Class::Output)?;
+    let mode = if mode & 0o100 == 0 { 0o644 } else { 0o755 };
+    fs_err::set_permissions(to, PermissionsExt::from_mode(mode)).class(Class::Output)
 }

@@ -27,7 +27,9 @@ const ENTRY: &str = "umask 022; mkdir -p /tmp/home; env -i \"$@\" && rm -rf /src
 impl Image {
     /// The image's name in an engine.
     fn reference(&self, locked: &Locked) -> String {
-        format!("localhost/mesos-calico-builder-{}:{}", self.name, self.key_with(locked).short())
+        // Engines take small letters only; the key tells images apart.
+        let name = self.name.to_ascii_lowercase();
+        format!("localhost/mesos-calico-builder-{name}:{}", self.key_with(&locked.packages).short())
     }
 
     /// Imports the image, unless the engine has it.
@@ -45,16 +47,17 @@ impl Image {
         let reference = self.reference(&locked);
         let (description, lock) = (&locked.description, &locked.lock);
         let roots = site.workspace.shared().join("roots");
-        let root = match engine.has_image(&reference) {
-            true => root::find(description, lock, &roots)?,
-            false => {
-                let root = root::make(description, lock, fetcher, &roots, step, None)?;
-                let import = Import { image: self, engine, site, step, tree: &root.tree };
-                import.run(&reference)?;
-                Some(root)
-            }
-        };
-        Ok(BuiltImage { reference, key: self.key_with(&locked), root })
+        // Also where the engine has the image: the ABI gate asks the root.
+        let root = root::make(description, lock, fetcher, &roots, step, None)?;
+        // Two runs at once import it once.
+        let turn = roots.join(format!("import-{}.lock", self.key_with(&locked.packages).short()));
+        let turn = fs_err::File::create(turn).class(Class::Output)?;
+        turn.file().lock().class(Class::Output)?;
+        if !engine.has_image(&reference) {
+            let import = Import { image: self, engine, site, step, tree: &root.tree };
+            import.run(&reference)?;
+        }
+        Ok(BuiltImage { reference, key: self.key_with(&locked.packages), root })
     }
 }
 
@@ -70,20 +73,26 @@ struct Import<'a> {
 
 impl Import<'_> {
     fn run(&self, reference: &str) -> Result<()> {
-        let files = self.image.set_up_files()?;
+        let what = format!("image-{}", self.image.name);
+        let mut lease = Lease::take(self.engine, self.site.workspace, &what)?;
+        let scratch = tempfile::tempdir_in(self.site.workspace.tmp()).class(Class::Output)?;
+        let files = scratch.path().join("image");
+        let has_setup = self.image.copy_set_up(&files)?;
         let name = self.engine.kind.name();
         let line = format!("{name} imports the root of {} packages", self.image.name);
         self.site.reporter.event(&Event::StepOutput { step: self.step, line: &line });
-        let base = self.import(&files)?;
-        let made = self.set_up(&base, &files, reference);
-        if made.is_err() {
-            let _ = self.engine.output_of(["rmi", "--force", &base]);
+        let more = [(files, INSIDE.to_owned())];
+        let base = self.import(if has_setup { &more } else { &[] }, &mut lease)?;
+        match has_setup {
+            true => self.set_up(&base, &lease, reference)?,
+            false => drop(self.engine.output_of(["tag", &base, reference])?),
         }
-        made
+        lease.keep_images();
+        Ok(())
     }
 
     /// Streams the root into the engine; returns the id of the image.
-    fn import(&self, files: &[(PathBuf, String)]) -> Result<String> {
+    fn import(&self, files: &[(PathBuf, String)], lease: &mut Lease) -> Result<String> {
         let mut program = self.engine.command(["import"]);
         if self.engine.kind == EngineKind::Podman {
             program.arg("--quiet");
@@ -102,12 +111,14 @@ impl Import<'_> {
         });
         let output = output.class(Class::Tool)?;
         if output.status.success() {
+            let text = String::from_utf8_lossy(&output.stdout);
+            let id = text.lines().last().unwrap_or_default().trim().to_owned();
+            lease.add_image(&id)?;
             match written {
                 Ok(written) => written.class(Class::Output)?,
                 Err(panic) => std::panic::resume_unwind(panic),
             }
-            let text = String::from_utf8_lossy(&output.stdout);
-            return Ok(text.lines().last().unwrap_or_default().trim().to_owned());
+            return Ok(id);
         }
         let mut failure = Failure::new(
             Class::Tool,
@@ -121,16 +132,11 @@ impl Import<'_> {
     }
 
     /// Runs setup.sh in a container of the image `base`, and makes the container the image `reference`.
-    fn set_up(&self, base: &str, files: &[(PathBuf, String)], reference: &str) -> Result<()> {
+    fn set_up(&self, base: &str, lease: &Lease, reference: &str) -> Result<()> {
         let script = format!("{INSIDE}/{SETUP}");
-        if files.iter().all(|(_, inside)| *inside != script) {
-            return self.engine.output_of(["tag", base, reference]).map(drop);
-        }
-        let what = format!("image-{}", self.image.name);
-        let lease = Lease::take(self.engine, self.site.workspace, &what)?;
         let program = self.engine.command(self.set_up_args(&lease.container, base, &script));
         let probe = || self.engine.probe();
-        let log = format!("{what}.log");
+        let log = format!("image-{}.log", self.image.name);
         let process = Process {
             probe: Some(&probe),
             ..self.site.process(program, log, Class::Tool, self.step)
@@ -159,6 +165,10 @@ impl Import<'_> {
             "--workdir=/",
             "--hostname=builder",
             "--tmpfs=/tmp:rw,exec,nosuid,nodev,mode=1777",
+            // What the last step of a root for the sandbox may do.
+            "--cap-drop=all",
+            "--cap-add=DAC_OVERRIDE",
+            "--cap-add=FOWNER",
             "--security-opt=no-new-privileges",
             "--log-driver=none",
             "--stop-timeout=0",

@@ -19,12 +19,15 @@ use base::{
     workspace::Workspace,
 };
 
-/// Names of containers and volumes that are in use.
+/// Names of containers, volumes and images that are in use.
 #[derive(Debug, Serialize, Deserialize)]
 struct Names {
     program: PathBuf,
     container: String,
     volumes: Vec<String>,
+    /// Ids of images that nothing needs if the work ends before its end.
+    #[serde(default)]
+    images: Vec<String>,
 }
 
 /// The container and the volumes of one build. Dropping it removes them from the engine.
@@ -53,6 +56,7 @@ impl Lease {
             program: engine.program.clone(),
             container: container.clone(),
             volumes: Vec::new(),
+            images: Vec::new(),
         };
         let held = Arc::new(Held {
             engine: engine.clone(),
@@ -76,6 +80,18 @@ impl Lease {
         Ok(name)
     }
 
+    /// Notes an image, which is removed unless [`Lease::keep_images`] is called.
+    pub(super) fn add_image(&mut self, id: &str) -> Result<()> {
+        let held = &self.held;
+        held.names.lock().unwrap_or_else(PoisonError::into_inner).images.push(id.to_owned());
+        held.write()
+    }
+
+    /// Keeps the images.
+    pub(super) fn keep_images(&mut self) {
+        self.held.names.lock().unwrap_or_else(PoisonError::into_inner).images.clear();
+    }
+
     pub(super) fn remove_container(&self) {
         self.held.remove_container();
     }
@@ -93,6 +109,9 @@ impl Held {
         let names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
         for volume in &names.volumes {
             self.quietly(&["volume", "rm", "--force", volume]);
+        }
+        for image in &names.images {
+            self.quietly(&["rmi", "--force", image]);
         }
         let _ = fs_err::remove_file(&self.note);
     }
@@ -161,6 +180,9 @@ fn sweep_one(note: &Path) {
         quietly(&engine, &["rm", "--force", &names.container]);
         for volume in &names.volumes {
             quietly(&engine, &["volume", "rm", "--force", volume]);
+        }
+        for image in &names.images {
+            quietly(&engine, &["rmi", "--force", image]);
         }
     }
     let _ = fs_err::remove_file(note);

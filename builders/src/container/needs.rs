@@ -1,29 +1,30 @@
 //! The staged roots of other builds, as a build sees them.
 //!
-//! Their files have the modes that packages ship. If the build is another user than the one who runs xtask, it could not read
-//! all of them: then it gets a copy that it can read.
+//! Their files have the modes that packages ship. Builds are different users: the owner of the files, another one, or root of an
+//! engine elsewhere. If not all of them could read and execute the same, every one gets a copy with modes that are the same for all.
 
 use std::{
-    os::unix::fs::PermissionsExt,
+    collections::BTreeMap,
+    os::unix::fs::{MetadataExt, PermissionsExt},
     path::{Path, PathBuf},
 };
 
-use rustix::process::geteuid;
 use walkdir::WalkDir;
 
-use super::user::User;
 use base::failure::{Class, Classify, Result};
 
-/// The bits that a file needs for others to read it.
-const FILE: u32 = 0o444;
-/// The bits that a folder needs for others to look into it.
-const FOLDER: u32 = 0o555;
+/// The mode with which everybody may do what the owner may, but write.
+fn even(mode: u32, is_dir: bool) -> u32 {
+    let own = if is_dir { mode | 0o700 } else { mode | 0o400 };
+    (own | (own & 0o500) >> 3 | (own & 0o500) >> 6) & 0o1777
+}
 
-/// A folder with the content of `stage` that `user` can read: `stage` itself, or a copy at the path `copy`.
-pub(super) fn readable_by(user: User, stage: &Path, copy: &Path) -> Result<PathBuf> {
-    if user.uid == geteuid().as_raw() || is_readable(stage)? {
+/// A folder with the content of `stage` that all users read in the same way: `stage` itself, or a copy at the path `copy`.
+pub(super) fn readable_by_all(stage: &Path, copy: &Path) -> Result<PathBuf> {
+    if is_even(stage)? {
         return Ok(stage.to_owned());
     }
+    let mut first: BTreeMap<(u64, u64), PathBuf> = BTreeMap::new();
     for entry in WalkDir::new(stage) {
         let entry = entry.map_err(std::io::Error::from).class(Class::Output)?;
         let below = entry.path().strip_prefix(stage).unwrap_or(entry.path());
@@ -31,42 +32,50 @@ pub(super) fn readable_by(user: User, stage: &Path, copy: &Path) -> Result<PathB
         let kind = entry.file_type();
         if kind.is_dir() {
             fs_err::create_dir_all(&to).class(Class::Output)?;
-            allow(&to, 0o755)?;
+            set_even(&to, entry.path(), true)?;
         } else if kind.is_symlink() {
             let target = fs_err::read_link(entry.path()).class(Class::Output)?;
             fs_err::os::unix::fs::symlink(target, &to).class(Class::Output)?;
         } else if kind.is_file() {
-            fs_err::copy(entry.path(), &to).class(Class::Output)?;
-            allow(&to, FILE)?;
-            keep_time(entry.path(), &to)?;
+            let meta = fs_err::metadata(entry.path()).class(Class::Output)?;
+            match first.get(&(meta.dev(), meta.ino())) {
+                Some(other) => fs_err::hard_link(other, &to).class(Class::Output)?,
+                None => {
+                    fs_err::copy(entry.path(), &to).class(Class::Output)?;
+                    keep_time(entry.path(), &to)?;
+                    set_even(&to, entry.path(), false)?;
+                    first.insert((meta.dev(), meta.ino()), to);
+                }
+            }
         }
     }
     Ok(copy.to_owned())
 }
 
-fn is_readable(stage: &Path) -> Result<bool> {
+fn is_even(stage: &Path) -> Result<bool> {
     for entry in WalkDir::new(stage) {
         let entry = entry.map_err(std::io::Error::from).class(Class::Output)?;
-        let mode = entry.metadata().map_err(std::io::Error::from).class(Class::Output)?;
-        let mode = mode.permissions().mode();
-        let wanted = if entry.file_type().is_dir() { FOLDER } else { FILE };
-        if !entry.file_type().is_symlink() && mode & wanted != wanted {
+        let meta = entry.metadata().map_err(std::io::Error::from).class(Class::Output)?;
+        let mode = meta.permissions().mode() & 0o7777;
+        if !entry.file_type().is_symlink() && even(mode, entry.file_type().is_dir()) != mode {
             return Ok(false);
         }
     }
     Ok(true)
 }
 
-/// Adds these bits to the mode, and takes those away that change a program's user.
-fn allow(path: &Path, bits: u32) -> Result<()> {
-    let mode = fs_err::metadata(path).class(Class::Output)?.permissions().mode();
-    let mode = PermissionsExt::from_mode((mode & 0o1777) | bits);
+fn set_even(path: &Path, of: &Path, is_dir: bool) -> Result<()> {
+    let mode = fs_err::metadata(of).class(Class::Output)?.permissions().mode();
+    let mode = PermissionsExt::from_mode(even(mode & 0o7777, is_dir));
     fs_err::set_permissions(path, mode).class(Class::Output)
 }
 
 /// make compares the times of files.
 fn keep_time(from: &Path, to: &Path) -> Result<()> {
     let time = fs_err::metadata(from).and_then(|meta| meta.modified()).class(Class::Output)?;
+    // The copy may be a file that nobody may write to.
+    let writable = PermissionsExt::from_mode(0o600);
+    fs_err::set_permissions(to, writable).class(Class::Output)?;
     let file = fs_err::OpenOptions::new().append(true).open(to).class(Class::Output)?;
     file.file().set_modified(time).class(Class::Output)
 }
@@ -76,34 +85,45 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_staged_root_is_copied_only_for_a_user_who_cannot_read_it() {
+    fn a_staged_root_is_copied_if_users_would_see_it_differently() {
         let dir = tempfile::tempdir().unwrap();
         let (stage, copy) = (dir.path().join("stage"), dir.path().join("copy"));
         fs_err::create_dir_all(stage.join("etc")).unwrap();
         fs_err::write(stage.join("etc/x"), "x").unwrap();
+        fs_err::hard_link(stage.join("etc/x"), stage.join("etc/y")).unwrap();
         fs_err::os::unix::fs::symlink("/no/where", stage.join("link")).unwrap();
         let set = |path: &str, mode| {
             fs_err::set_permissions(stage.join(path), PermissionsExt::from_mode(mode)).unwrap();
         };
+        let mode = |path: &Path| fs_err::metadata(path).unwrap().permissions().mode() & 0o7777;
         set("", 0o755);
         set("etc", 0o755);
-        set("etc/x", 0o644);
-        let own = geteuid().as_raw();
-        let as_user = |uid| readable_by(User { uid, gid: uid }, &stage, &copy).unwrap();
-        assert_eq!(as_user(own + 1), stage);
-        set("etc/x", 0o600);
-        assert_eq!(as_user(own), stage);
-        assert_eq!(as_user(own + 1), copy);
-        let mode = |path: &Path| fs_err::metadata(path).unwrap().permissions().mode() & 0o7777;
-        assert_eq!((mode(&copy.join("etc/x")), mode(&stage.join("etc/x"))), (0o644, 0o600));
+        for plain in [0o644, 0o755, 0o555] {
+            set("etc/x", plain);
+            assert_eq!(readable_by_all(&stage, &copy).unwrap(), stage);
+        }
+        for (odd, even) in
+            [(0o600, 0o644), (0o750, 0o755), (0o744, 0o755), (0o4755, 0o755), (0, 0o444)]
+        {
+            set("etc/x", odd);
+            let seen = readable_by_all(&stage, &copy);
+            // Root reads what has no mode; others cannot copy it.
+            if odd == 0 && seen.is_err() {
+                continue;
+            }
+            assert_eq!(seen.unwrap(), copy);
+            assert_eq!((mode(&copy.join("etc/x")), mode(&stage.join("etc/x"))), (even, odd));
+            let links = fs_err::metadata(copy.join("etc/y")).unwrap().nlink();
+            assert_eq!(links, 2);
+            set("etc/x", 0o644);
+            fs_err::remove_dir_all(&copy).unwrap();
+        }
+        // A folder alone is a reason, too.
+        set("etc", 0o700);
+        assert_eq!(readable_by_all(&stage, &copy).unwrap(), copy);
+        assert_eq!(mode(&copy.join("etc")), 0o755);
         assert_eq!(fs_err::read_link(copy.join("link")).unwrap(), Path::new("/no/where"));
         let time = |path: PathBuf| fs_err::metadata(path).unwrap().modified().unwrap();
         assert_eq!(time(copy.join("etc/x")), time(stage.join("etc/x")));
-        // A folder alone is a reason, too.
-        fs_err::remove_dir_all(&copy).unwrap();
-        set("etc/x", 0o755);
-        set("etc", 0o700);
-        assert_eq!(as_user(own + 1), copy);
-        assert_eq!(mode(&copy.join("etc")), 0o755);
     }
 }

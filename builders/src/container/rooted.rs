@@ -39,25 +39,22 @@ impl Image {
         let roots = site.workspace.shared().join("roots");
         let (description, lock) = (&locked.description, &locked.lock);
         let root = root::make(description, lock, fetcher, &roots, step, Some(&last))?;
-        let key = self.key_with(&locked);
+        let key = self.key_with(&locked.packages);
         Ok(BuiltRoot { name: format!("containers/{}", self.name), root, key })
     }
 
     /// Runs setup.sh in the root.
     fn set_up(&self, tree: &Path, site: &Site<'_>, step: &str) -> Result<()> {
-        let files = self.set_up_files()?;
-        let script = format!("{INSIDE}/{SETUP}");
-        if files.iter().all(|(_, inside)| *inside != script) {
+        let scratch = tempfile::tempdir_in(site.workspace.tmp()).class(Class::Output)?;
+        let files = scratch.path().join("image");
+        if !self.copy_set_up(&files)? {
             return Ok(());
         }
-        let scratch = tempfile::tempdir_in(site.workspace.tmp()).class(Class::Output)?;
         let place = scratch.path().join("root");
         fs_err::create_dir(&place).class(Class::Output)?;
         let absolute = |path: &Path| fs_err::canonicalize(path).class(Class::Output);
-        let mut mounts = Vec::new();
-        for (outside, inside) in files {
-            mounts.push(Mount { inside, outside: absolute(&outside)?, writable: false });
-        }
+        let mounts =
+            vec![Mount { inside: INSIDE.into(), outside: absolute(&files)?, writable: false }];
         let env = SETUP_ENV.map(|(name, value)| (name.to_owned(), value.to_owned()));
         let request = Request {
             root: absolute(tree)?,
@@ -67,7 +64,7 @@ impl Image {
             dir: "/".into(),
             home: HOME.into(),
             env: env.to_vec(),
-            command: ["/bin/sh", "-eu", &script].map(str::to_owned).to_vec(),
+            command: ["/bin/sh", "-eu", &format!("{INSIDE}/{SETUP}")].map(str::to_owned).to_vec(),
             limits: Limits::default(),
             terminal: false,
         };

@@ -9,7 +9,7 @@ pub const STAGE_ROOT: &str = "/stage";
 /// The folder of the staged roots of what a build needs.
 pub const NEEDS_ROOT: &str = "/needs";
 
-/// The file in a result with the ABI table of the system in which it was compiled. It is not there if the system's root was not.
+/// The file in a result with the ABI table of the system in which it was compiled.
 pub const ABI: &str = "abi.toml";
 /// The file in a result with the digest of that root.
 pub const ROOT: &str = "root";

@@ -77,18 +77,18 @@ impl Builder {
     }
 
     /// The identity of the system in which it compiles.
-    pub(super) fn key(&self) -> &Key {
+    pub fn key(&self) -> &Key {
         match self {
             Self::Container(_, image) => &image.key,
             Self::Sandbox(_, root) => &root.key,
         }
     }
 
-    /// The root of its system, if this machine has it.
-    pub(super) fn root(&self) -> Option<&Root> {
+    /// The root of its system.
+    pub(super) fn root(&self) -> &Root {
         match self {
-            Self::Container(_, image) => image.root.as_ref(),
-            Self::Sandbox(_, root) => Some(&root.root),
+            Self::Container(_, image) => &image.root,
+            Self::Sandbox(_, root) => &root.root,
         }
     }
 

@@ -7,6 +7,7 @@ use std::{
 };
 
 use el7rpm::{
+    abi::AbiTable,
     input,
     read::Rpm,
     unpack::{Tree, TreeSummary, in_order},
@@ -34,11 +35,14 @@ pub struct Root {
     pub was_there: bool,
     /// What it holds.
     pub summary: TreeSummary,
+    /// The file with the ABI table of its packages' libraries.
+    pub abi: PathBuf,
 }
 
 /// The bits of set-id programs.
 const SET_ID: u32 = 0o6000;
 const SUMMARY: &str = "summary.json";
+const ABI: &str = "abi.toml";
 const TREE: &str = "tree";
 
 /// The lock of an image, if it exists.
@@ -64,16 +68,6 @@ pub struct LastStep<'a> {
     pub run: &'a dyn Fn(&Path) -> Result<()>,
 }
 
-/// The root of a lock in the folder `roots`, if it is there.
-///
-/// # Errors
-/// As for [`key_of`], and if the root cannot be read.
-pub fn find(description: &Description, lock: &Lock, roots: &Path) -> Result<Option<Root>> {
-    let place = roots.join(key_of(description, lock)?.to_string());
-    let summary = read_summary(&place)?;
-    Ok(summary.map(|summary| Root { tree: place.join(TREE), was_there: true, summary }))
-}
-
 /// Makes the root of a lock in the folder `roots`, unless it is there.
 ///
 /// # Errors
@@ -93,15 +87,14 @@ pub fn make(
         key = both.step("last step", "the last step", last.key).finish();
     }
     let place = roots.join(key.to_string());
-    let existing = |summary| Root { tree: place.join(TREE), was_there: true, summary };
     if let Some(summary) = read_summary(&place)? {
-        return Ok(existing(summary));
+        return Ok(root_at(&place, true, summary));
     }
     make_private(roots)?;
     let _turn = Turn::take(roots.join(format!("{key}.lock")), fetcher.reporter)?;
     // Another run may have made it meanwhile.
     if let Some(summary) = read_summary(&place)? {
-        return Ok(existing(summary));
+        return Ok(root_at(&place, true, summary));
     }
     remove_unfinished(roots)?;
     let rpms = packages::fetch(description, lock, fetcher, step)?;
@@ -113,7 +106,7 @@ pub fn make(
     let made = unpack(&rpms, &unfinished).and_then(|summary| {
         if let Some(last) = last {
             (last.run)(&unfinished.join(TREE))?;
-            restrict_modes(&unfinished.join(TREE))?;
+            even_modes(&unfinished.join(TREE))?;
         }
         Ok(summary)
     });
@@ -123,7 +116,11 @@ pub fn make(
     sync_all(&unfinished)?;
     fs_err::rename(&unfinished, &place).class(Class::Output)?;
     sync(roots)?;
-    Ok(Root { tree: place.join(TREE), was_there: false, summary })
+    Ok(root_at(&place, false, summary))
+}
+
+fn root_at(place: &Path, was_there: bool, summary: TreeSummary) -> Root {
+    Root { tree: place.join(TREE), was_there, summary, abi: place.join(ABI) }
 }
 
 /// Removes what runs have left that were killed, unless another one is at work there.
@@ -157,7 +154,8 @@ pub fn key_of(description: &Description, lock: &Lock) -> Result<Key> {
 /// What a finished root holds. A summary that cannot be read, or has no tree beside it, counts as none: the root is made again.
 fn read_summary(place: &Path) -> Result<Option<TreeSummary>> {
     let path = place.join(SUMMARY);
-    if !input::is_there(&path).class(Class::Output)? || !place.join(TREE).is_dir() {
+    let is_there = |path: &Path| input::is_there(path).class(Class::Output);
+    if !is_there(&path)? || !is_there(&place.join(ABI))? || !place.join(TREE).is_dir() {
         return Ok(None);
     }
     let text = input::read_text(&path, input::MAX_TEXT).ok();
@@ -170,19 +168,21 @@ fn make_private(folder: &Path) -> Result<()> {
     fs_err::set_permissions(folder, PermissionsExt::from_mode(0o700)).class(Class::Output)
 }
 
-/// Takes set-id bits from files that the last step has made, and lets the owner into all folders, who could not remove them
-/// otherwise.
-fn restrict_modes(tree: &Path) -> Result<()> {
+/// Lets everybody read, and execute, what the owner may, and takes set-id bits away. In a root, the builders are different users:
+/// the sandbox of an ordinary user is the owner of the files, that of root is not, and an engine's files are those of root. The
+/// owner also gets into all folders, who could not remove them otherwise.
+fn even_modes(tree: &Path) -> Result<()> {
+    let even = |mode: u32| (mode | (mode & 0o500) >> 3 | (mode & 0o500) >> 6) & !SET_ID;
     let mut folders = vec![tree.to_owned()];
     while let Some(folder) = folders.pop() {
-        set_mode(&folder, |mode| (mode | 0o700) & !SET_ID)?;
+        set_mode(&folder, |mode| even(mode | 0o700))?;
         for entry in fs_err::read_dir(&folder).class(Class::Output)? {
             let entry = entry.class(Class::Output)?;
             let kind = entry.file_type().class(Class::Output)?;
             if kind.is_dir() {
                 folders.push(entry.path());
             } else if kind.is_file() {
-                set_mode(&entry.path(), |mode| mode & !SET_ID)?;
+                set_mode(&entry.path(), |mode| even(mode | 0o400))?;
             }
         }
     }
@@ -207,6 +207,10 @@ fn unpack(rpms: &[PathBuf], folder: &Path) -> Result<TreeSummary> {
     let summary = tree.finish().class(Class::Output)?;
     let text = serde_json::to_string_pretty(&summary).map_err(std::io::Error::from);
     fs_err::write(folder.join(SUMMARY), text.class(Class::Output)?).class(Class::Output)?;
+    // Of the packages alone: what the last step adds is not what hosts have.
+    let table = AbiTable::of_root(&folder.join(TREE)).class(Class::Output)?;
+    fs_err::write(folder.join(ABI), table.text()).class(Class::Output)?;
+    even_modes(&folder.join(TREE))?;
     Ok(summary)
 }
 

@@ -14,4 +14,4 @@ mod packages;
 pub use description::{Description, Mirror};
 pub use lock::lock;
 pub use lockfile::{Change, LOCK, Lock, LockedKey, LockedPackage};
-pub use make::{LastStep, Root, find, key_of, lock_of, make};
+pub use make::{LastStep, Root, key_of, lock_of, make};

@@ -22,6 +22,8 @@ use base::{
 /// [`Class::Tool`] if something cannot be mounted, or a right cannot be given up.
 pub fn init(file: &Path, parent: u32) -> Result<u8> {
     let mut parent = Parent::bind(parent)?;
+    // Of folders that are made here, too: root's umask may keep the build from them.
+    stat::umask(stat::Mode::from_bits_truncate(0o022));
     let request = Request::read(file)?;
     if !request.terminal {
         // A build would read what is typed on the terminal of its run, and write to it past the run.
@@ -34,7 +36,6 @@ pub fn init(file: &Path, parent: u32) -> Result<u8> {
         rights::become_builder()?;
     }
     limits::set(request.limits)?;
-    stat::umask(stat::Mode::from_bits_truncate(0o022));
     fs_err::create_dir_all(&request.home).class(Class::Tool)?;
     rights::give_up_all_but(request.user.keeps())?;
     parent.bind_again()?;

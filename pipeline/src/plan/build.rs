@@ -91,9 +91,26 @@ impl<'a> Builder<'a> {
                 self.add(SignPackage::draft(unsigned, self.circumstances.signing_key));
             }
         }
+        self.check_mirrors()?;
         self.plan.mark_needless();
         self.say_why();
         Ok(self.plan)
+    }
+
+    /// Fails if a mirror is of no repository of any image.
+    fn check_mirrors(&self) -> Result<()> {
+        let is_known =
+            |name: &str| self.images.values().any(|image| image.work.image.has_mirror(name));
+        let mut names = self.circumstances.mirrors.iter().map(|(name, _)| name);
+        match names.find(|name| !self.images.is_empty() && !is_known(name)) {
+            None => Ok(()),
+            Some(name) => {
+                let message = format!("--mirror {name}=…: there is no such repository");
+                let images: Vec<_> = self.images.keys().map(String::as_str).collect();
+                let help = format!("images of this run are: {}", images.join(", "));
+                Err(Failure::new(Class::Usage, message).help(help))
+            }
+        }
     }
 
     /// Compares the inputs of each step that is to do with the inputs of its last result.

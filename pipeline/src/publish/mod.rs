@@ -64,6 +64,8 @@ pub struct Publication<'a> {
     pub compiler: Option<&'a str>,
     /// The digests of the roots in which files were compiled, by the name of the image.
     pub roots: BTreeMap<String, String>,
+    /// Whether checks of builds were left out.
+    pub unchecked: bool,
 }
 
 impl Publication<'_> {
@@ -72,6 +74,7 @@ impl Publication<'_> {
         let mut key = KeyBuilder::new("publish", 3)
             .text("version", env!("CARGO_PKG_VERSION"))
             .text("base url", self.base_url)
+            .text("checks", if self.unchecked { "left out" } else { "all" })
             .text("signing key", &self.keys.signer.certificate().fingerprint());
         for (rpm, _) in self.rpms {
             key = key.key("rpm", rpm);
@@ -168,6 +171,7 @@ impl Publication<'_> {
             development: self.keys.development,
             compiler: self.compiler.map(str::to_owned),
             roots: self.roots.clone(),
+            unchecked: self.unchecked,
             packages: repository.packages().iter().map(Published::from).collect(),
             files: Vec::new(),
         };

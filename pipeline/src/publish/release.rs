@@ -31,6 +31,9 @@ pub struct Release {
     /// The roots in which sources were compiled: the digest of each root's tree, by the name of its image.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(super) roots: BTreeMap<String, String>,
+    /// Whether checks of builds were left out (`--no-check`).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) unchecked: bool,
     /// The RPMs.
     pub packages: Vec<Published>,
     /// Every other file.

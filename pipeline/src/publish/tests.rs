@@ -44,6 +44,7 @@ fn publish(checkout: &TempCheckout, rpms: &[(Key, SignedRpm)], url: &str) -> Res
         rpms,
         compiler: Some("rustc 1.0"),
         roots: Default::default(),
+        unchecked: false,
     };
     publication.write_if_new(&SILENT)
 }
@@ -242,6 +243,7 @@ fn a_repository_with_less_than_the_one_in_place_is_recognised() {
         rpms,
         compiler: None,
         roots: Default::default(),
+        unchecked: false,
     };
     assert!(of(&all).has_all_of_the_present().unwrap());
     assert!(!of(&all[..1]).has_all_of_the_present().unwrap());

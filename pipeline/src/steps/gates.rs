@@ -68,9 +68,16 @@ pub(super) fn check_abi(
     }
     let violations = table.check(package, root, prepared.facts(), &rest)?;
     let Some(first) = violations.first() else { return Ok(()) };
-    let help = "build the file for CentOS 7 (glibc 2.17, gcc 4.8), or ship the library in this release, or, if the \
-                host has it, add it to rpm/data/el7-abi.toml or to abi.toml of the builder image \
-                (docs/package-toml.md, The ABI gate)";
+    let help = match staged {
+        None => {
+            "build the file for CentOS 7 (glibc 2.17, gcc 4.8), or ship the library in this release, or, if hosts \
+             have it, add it to rpm/data/el7-abi.toml (docs/package-toml.md, The ABI gate)"
+        }
+        Some(_) => {
+            "ship the library in this release, or, if hosts have it, add its package to image.toml of the builder \
+             image, or a line to abi.toml beside that (docs/package-toml.md, The ABI gate)"
+        }
+    };
     let lines = violations.iter().map(ToString::to_string).collect();
     Err(refused(format!("ABI gate: {first}"), help, lines))
 }

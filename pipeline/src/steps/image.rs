@@ -110,7 +110,12 @@ impl Images {
                 }
             })
         };
-        images.entry(image.name.clone()).or_insert_with(make).clone()
+        let built = images.entry(image.name.clone()).or_insert_with(make).clone()?;
+        // A later plan of the run may have read another setup.sh or lock.
+        match image.is_the_image_of(&built) {
+            true => Ok(built),
+            false => Err(image.was_changed_since().into()),
+        }
     }
 }
 

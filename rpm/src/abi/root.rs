@@ -24,7 +24,9 @@ impl AbiTable {
     /// # Errors
     /// An I/O error that names the file.
     pub fn of_root(tree: &Path) -> Result<Self> {
-        let mut table = Self { replaces: true, ..Self::default() };
+        // abi.toml of an image may name families of CentOS 7.
+        let versions = Self::el7()?.versions;
+        let mut table = Self { replaces: true, versions, ..Self::default() };
         for folder in folders(tree)? {
             for entry in fs_err::read_dir(folder)? {
                 let entry = entry?;
@@ -72,7 +74,8 @@ fn folders(tree: &Path) -> Result<BTreeSet<PathBuf>> {
         for entry in fs_err::read_dir(more)? {
             let entry = entry?;
             if entry.file_type()?.is_file() {
-                let text = input::read_text(&entry.path(), input::MAX_TEXT)?;
+                let bytes = input::read(&entry.path(), input::MAX_TEXT)?;
+                let text = String::from_utf8_lossy(&bytes);
                 let lines = text.lines().map(str::trim).filter(|line| line.starts_with('/'));
                 all.extend(lines.map(|line| PathBuf::from(line.trim_matches('/'))));
             }

@@ -199,9 +199,12 @@ impl<'a> Finder<'a> {
                 "name a folder that holds sources, or leave it out with `exclude`",
             ));
         }
-        let is_inside = |dir: &Path| path.starts_with(dir);
-        if is_inside(&self.base) || self.checkout.as_deref().is_some_and(is_inside) {
-            return Ok(());
+        let inside = |dir: &Path| path.strip_prefix(dir).ok().map(Path::to_owned);
+        if let Some(below) =
+            inside(&self.base).or_else(|| self.checkout.as_deref().and_then(inside))
+        {
+            // A link may lead there, too.
+            return self.is_no_version_control(&below, &below);
         }
         let outside = match &self.checkout {
             Some(checkout) => format!("the checkout ({})", checkout.display()),

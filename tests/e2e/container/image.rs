@@ -54,10 +54,11 @@ fn package(yard: &Yard) -> Vec<u8> {
     fs_err::read(yard.checkout.path("dist/el7/tiny-1.0-1.el7.x86_64.rpm")).unwrap()
 }
 
-/// What a compile tells of the image: modes and sizes of files, where links lead, and the content of small ones.
+/// What a compile tells of the image: modes and sizes of files, where links lead, and the content of small ones; /etc/private is one
+/// that its package gives to root alone.
 const LOOK: &str = "mkdir -p $STAGE/usr/share/tiny; out=$STAGE/usr/share/tiny/text\n\
     ls -l /bin/* /usr/libexec/accounts /usr/libexec/builder/bin/tool | sed 's/  */ /g' | cut -d ' ' -f 1,5,9- > $out\n\
-    cat /usr/libexec/accounts >> $out; tool >> $out; [ ! -e /src/image ]; [ -s /etc/set-up ]";
+    cat /usr/libexec/accounts /etc/private >> $out; tool >> $out; [ ! -e /src/image ]; [ -s /etc/set-up ]";
 
 #[test]
 fn an_engine_imports_the_root_once_and_gives_the_same_bytes_as_the_sandbox() {
@@ -66,6 +67,10 @@ fn an_engine_imports_the_root_once_and_gives_the_same_bytes_as_the_sandbox() {
     yard.spec(LOOK);
     yard.ok(&["rpm", "--builder", "sandbox"]);
     let of_the_sandbox = package(&yard);
+    let of_a_user = Yard::new(true);
+    of_a_user.spec(LOOK);
+    of_a_user.ok(&["rpm", "--builder", "sandbox"]);
+    assert!(package(&of_a_user) == of_the_sandbox, "{}", of_a_user.text_of_stage());
     // The result has the same key, so that nothing would be compiled.
     assert_eq!(built(&events(&yard)), Vec::<String>::new());
     fs_err::remove_dir_all(yard.checkout.path("target/xtask/cache")).unwrap();

@@ -5,7 +5,7 @@ use std::{
     process::Command,
 };
 
-use super::made::{RPM, SETUP, TINY, yards};
+use super::made::{RPM, SETUP, TINY, Yard, yards};
 use crate::{
     checkout::{NOTES, built},
     container::{stopped::until, terminal::conversation},
@@ -72,6 +72,67 @@ fn a_package_is_compiled_in_the_root_of_the_lock() {
     }
 }
 
+#[test]
+fn a_narrow_umask_changes_nothing() {
+    for yard in yards("a umask in the sandbox") {
+        let run = |umask: &str, args: &[&str]| {
+            let xtask = yard.xtask(args);
+            let mut command = Command::new("sh");
+            command.arg("-c").arg(format!("umask {umask}; exec \"$@\"")).arg("sh");
+            command.arg(xtask.get_program()).args(xtask.get_args());
+            command.envs(xtask.get_envs().filter_map(|(k, v)| Some((k, v?))));
+            support::ok(command.current_dir(yard.checkout.dir.path()))
+        };
+        run("077", &["rpm"]);
+        let rpm = yard.checkout.path("dist/el7/tiny-1.0-1.el7.x86_64.rpm");
+        let first = fs_err::read(&rpm).unwrap();
+        yard.checkout.write("containers/made/setup.sh", format!("{SETUP}# more\n"));
+        run("022", &["rpm"]);
+        assert!(fs_err::read(&rpm).unwrap() == first);
+        // Its second build has the narrowest of them.
+        let text = run("022", &["rpm", "--check-reproducible"]);
+        assert!(text.contains("reproducible"), "{text}");
+    }
+}
+
+#[test]
+fn an_image_that_is_edited_between_two_plans_of_a_run_is_not_kept() {
+    for yard in yards("an image that changes between plans") {
+        // Two images without a lock: the second one gives time to edit the first, and the run plans again after both.
+        for file in ["image.toml", "builder/bin/tool"] {
+            let content = fs_err::read(yard.checkout.path(&format!("containers/made/{file}")));
+            yard.checkout.write(&format!("containers/waits/{file}"), content.unwrap());
+        }
+        yard.checkout.write("containers/waits/setup.sh", WAIT);
+        let spec = fs_err::read_to_string(yard.checkout.path("specs/tiny/package.toml")).unwrap();
+        let spec = spec.replace("tiny", "waits").replace("image = \"made\"", "image = \"waits\"");
+        yard.checkout.write("specs/waits/package.toml", spec);
+        yard.checkout.write("specs/waits/src/text", "text\n");
+        let run = until(&mut yard.xtask(&["--json", "rpm", "--jobs", "1"]), "set up begins");
+        yard.checkout.write("containers/made/setup.sh", format!("{SETUP}# edited\n"));
+        go_on(&yard);
+        let output = run.wait_with_output().unwrap();
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert_eq!(output.status.code(), Some(4), "{text}");
+        assert!(
+            text.contains("containers/made/setup.sh, builder/ or root.lock was changed"),
+            "{text}"
+        );
+        yard.ok(&["rpm"]);
+    }
+}
+
+/// A last step that waits for [`go_on`].
+const WAIT: &str = "echo set up begins; until [ -e /etc/go ]; do :; done\n";
+
+/// Lets it end, by a file in the root that is being made.
+fn go_on(yard: &Yard) {
+    let roots = fs_err::read_dir(yard.checkout.path("cache/roots")).unwrap();
+    let mut roots = roots.map(|entry| entry.unwrap().path());
+    let root = roots.find(|path| path.extension().is_some_and(|end| end == "tmp")).unwrap();
+    fs_err::write(root.join("tree/etc/go"), "").unwrap();
+}
+
 fn own_uid() -> u32 {
     fs_err::metadata("/proc/self").unwrap().uid()
 }
@@ -108,7 +169,7 @@ fn without_a_lock_and_a_repository_the_packages_are_held_back() {
         let text = yard.ok(&["rpm"]);
         for part in [
             "held back:  tiny: containers/made/root.lock is not there, and cannot be written: ",
-            "to get it: run it where the repositories can be reached, or name mirrors: --mirror NAME=URL",
+            "to get it: run it where the repositories and keys of image.toml can be reached (--mirror NAME=URL",
         ] {
             assert!(text.contains(part), "{part} is not in\n{text}");
         }
@@ -147,15 +208,15 @@ fn a_last_step_that_fails_leaves_no_root() {
 fn a_last_step_that_is_edited_while_it_runs_is_not_kept() {
     for yard in yards("setup.sh that changes") {
         yard.ok(&["lock", "made"]);
-        let waiting =
-            format!("echo set up begins; until [ -e /src/image/builder/go ]; do :; done\n{SETUP}");
-        yard.checkout.write("containers/made/setup.sh", waiting);
+        yard.checkout.write("containers/made/setup.sh", format!("{WAIT}{SETUP}"));
         let run = until(&mut yard.xtask(&RPM), "set up begins");
-        yard.checkout.write("containers/made/builder/go", "");
+        yard.checkout.write("containers/made/builder/more", "");
+        go_on(&yard);
         let output = run.wait_with_output().unwrap();
         let text = String::from_utf8_lossy(&output.stdout);
         assert_eq!(output.status.code(), Some(4), "{text}");
         assert!(text.contains("containers/made/builder was changed while it was being"), "{text}");
+        yard.checkout.write("containers/made/setup.sh", SETUP);
         yard.ok(&["rpm", "--builder", "sandbox"]);
     }
 }
@@ -178,7 +239,7 @@ fn a_last_step_leaves_nothing_that_is_dangerous_or_cannot_be_removed() {
         assert_eq!(mode(&roots), 0o700);
         let made: Vec<_> = walkdir::WalkDir::new(&roots).into_iter().map(|e| e.unwrap()).collect();
         let named = |name: &str| made.iter().find(|e| e.file_name() == name).unwrap().path();
-        assert_eq!((mode(named("mine")), mode(named("closed"))), (0o755, 0o700));
+        assert_eq!((mode(named("mine")), mode(named("closed"))), (0o755, 0o755));
         // A root that somebody has half removed is made again.
         fs_err::remove_dir_all(named("tree")).unwrap();
         yard.spec(&format!("{TINY}; echo again"));

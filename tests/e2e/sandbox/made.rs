@@ -25,6 +25,7 @@ assets = [
   { source = "accounts", dest = "/etc/group" },
   { source = "accounts", dest = "/etc/hosts" },
   { source = "accounts", dest = "/usr/libexec/accounts" },
+  { source = "accounts", dest = "/etc/private", mode = "0600" },
 ]
 [[changelog]]
 date = 2026-11-22

@@ -6,8 +6,9 @@
 use std::{cell::Cell, os::unix::fs::symlink, path::PathBuf};
 
 use super::{
-    BenchFolder, Row, copy_development_key, copy_folder,
+    BenchFolder, Row,
     clock::{fastest, time, time_and_memory},
+    copies::{copy_development_key, copy_folder},
 };
 use base::{
     failure::{Class, Classify, Failure, Result},
@@ -27,7 +28,12 @@ const PHASES: u32 = 20;
 pub(super) fn measure(workspace: &Workspace, image: &str, runs: u16) -> Result<Vec<Row>> {
     let description = Description::load(workspace, image, &[])?;
     let lock = Lock::load(&description.dir)?.ok_or_else(|| no_lock(image))?;
-    let bench = BuilderBench { workspace, image, scratch: BenchFolder::new(workspace)?, turn: Cell::new(0) };
+    let bench = BuilderBench {
+        workspace,
+        image,
+        scratch: BenchFolder::new(workspace)?,
+        turn: Cell::new(0),
+    };
     bench.prepare(&description)?;
     let mut rows = vec![bench.root(&lock, runs)?];
     rows.extend(bench.phases(runs)?);
@@ -111,7 +117,11 @@ impl BuilderBench<'_> {
     fn phases(&self, runs: u16) -> Result<Vec<Row>> {
         let shell = fastest(runs, || time(Program::new("sh").args(["-c", ":"])))?;
         if Sandbox::find().is_err() {
-            return Ok(vec![Row::alone("a phase without a sandbox", shell, "no sandbox here".into())]);
+            return Ok(vec![Row::alone(
+                "a phase without a sandbox",
+                shell,
+                "no sandbox here".into(),
+            )]);
         }
         let sandbox = self.phase("sandbox", runs)?;
         let what = "a phase, started in the sandbox";

@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use super::{
-    BenchFolder, Row, copy_development_key, copy_folder,
+    BenchFolder, Row,
     clock::{fastest, time},
+    copies::{copy_development_key, copy_folder},
 };
 use base::{
     failure::{Class, Classify, Result},

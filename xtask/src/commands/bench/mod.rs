@@ -3,11 +3,12 @@
 
 mod builder;
 mod clock;
+mod copies;
 mod main_job;
 mod package;
 mod plugin;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use crate::{
     cli::{BenchArgs, BenchWriteArgs, Benchmark},
@@ -19,7 +20,6 @@ use base::{
     failure::{Class, Classify, Result},
     workspace::Workspace,
 };
-use pipeline::keys;
 
 pub(super) fn run(
     args: &BenchArgs,
@@ -64,30 +64,6 @@ impl Row {
         };
         format!("{:<44}{:>8.3} s  {peer}{}\n", self.what, self.seconds, self.note)
     }
-}
-
-/// Copies a folder with all files.
-fn copy_folder(from: &Path, to: &Path) -> Result<()> {
-    for entry in walkdir::WalkDir::new(from) {
-        let entry = entry.map_err(std::io::Error::from).class(Class::Source)?;
-        let to = to.join(entry.path().strip_prefix(from).unwrap_or(entry.path()));
-        match entry.file_type().is_dir() {
-            true => fs_err::create_dir_all(to).class(Class::Output)?,
-            false => drop(fs_err::copy(entry.path(), to).class(Class::Output)?),
-        }
-    }
-    Ok(())
-}
-
-/// Copies the development key, if there is one, into another checkout: making one takes longer than what is measured.
-fn copy_development_key(workspace: &Workspace, checkout: &Path) -> Result<()> {
-    let key = keys::development_path(workspace);
-    if key.exists() {
-        let to = checkout.join("target/xtask/keys");
-        fs_err::create_dir_all(&to).class(Class::Output)?;
-        fs_err::copy(key, to.join("development.asc")).class(Class::Output)?;
-    }
-    Ok(())
 }
 
 /// A temporary folder.

@@ -23,6 +23,8 @@ pub(super) struct Publisher<'a> {
     pub(super) destination: &'a Destination,
     pub(super) base_url: &'a str,
     pub(super) keys: &'a Keys,
+    /// Whether checks of builds are left out.
+    pub(super) unchecked: bool,
     pub(super) reporter: &'a dyn Reporter,
 }
 
@@ -50,9 +52,9 @@ impl Publisher<'_> {
         rpms: &'a ready::Signed,
         cache: &Cache,
     ) -> Publication<'a> {
-        let Self { workspace, destination, base_url, keys, .. } = *self;
+        let Self { workspace, destination, base_url, keys, unchecked, .. } = *self;
         let compiler = plan.compiler_of(rpms);
         let roots = plan.roots_of(rpms, cache);
-        Publication { workspace, destination, base_url, keys, rpms, compiler, roots }
+        Publication { workspace, destination, base_url, keys, rpms, compiler, roots, unchecked }
     }
 }

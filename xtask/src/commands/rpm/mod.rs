@@ -69,8 +69,14 @@ pub(super) fn run(
     }
     let session = Session::open(args, workspace, reporter, &keys, &toolchain)?;
     let base_url = args.base_url.as_deref().unwrap_or(DEFAULT_BASE_URL);
-    let publisher =
-        Publisher { workspace, destination: &destination, base_url, keys: &keys, reporter };
+    let publisher = Publisher {
+        workspace,
+        destination: &destination,
+        base_url,
+        keys: &keys,
+        unchecked: args.builder.no_check,
+        reporter,
+    };
     let mut early = false;
     let (plan, mut ended) = session.build(&specs, &mut |now| {
         early = publisher.early(&session, now)?;
