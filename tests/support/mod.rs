@@ -20,9 +20,10 @@ pub use skip::*;
 
 /// An armored secret key, made once per checkout: RSA keys of 4096 bits take seconds.
 pub fn key_file(name: &str) -> PathBuf {
-    static MAKING: std::sync::Mutex<()> = std::sync::Mutex::new(());
-    let _guard = MAKING.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     let path = scratch_root().join(format!("{name}.asc"));
+    // The rings run at the same time.
+    let lock = fs_err::File::create(path.with_extension("lock")).unwrap();
+    lock.file().lock().unwrap();
     if !path.exists() {
         let key = SecretKey::generate(&format!("{name} TEST KEY <test@localhost>")).unwrap();
         let tmp = path.with_extension(format!("tmp-{}", std::process::id()));
@@ -42,15 +43,13 @@ pub fn key(name: &str) -> SecretKey {
 pub fn public_key_file(name: &str) -> PathBuf {
     let path = scratch_root().join(format!("{name}.pub.asc"));
     let text = key(name).certificate().to_armored().unwrap();
-    let tmp = path.with_extension(format!("tmp-{:?}", std::thread::current().id()));
+    let tmp = (std::process::id(), std::thread::current().id());
+    let tmp = path.with_extension(format!("tmp-{tmp:?}"));
     fs_err::write(&tmp, text).unwrap();
     fs_err::rename(&tmp, &path).unwrap();
     path
 }
 
-/// Runs a command to its end.
-pub fn run(command: &mut Command) -> Output {
-    command.output().unwrap_or_else(|e| panic!("{command:?}: {e}"))
 /// A folder for a gpg of a test's own. Its agent makes keys of passphrases in milliseconds: measuring how much work the
 /// machine can do in a tenth of a second, and that work for each use of a key, takes seconds.
 pub fn gpg_home() -> tempfile::TempDir {
@@ -63,6 +62,9 @@ pub fn gpg_home() -> tempfile::TempDir {
     home
 }
 
+/// Runs a command to its end.
+pub fn run(command: &mut Command) -> Output {
+    command.output().unwrap_or_else(|e| panic!("{command:?}: {e}"))
 }
 
 /// Runs a command that must succeed, and returns what it printed.
