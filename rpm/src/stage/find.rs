@@ -183,12 +183,17 @@ impl<'a> Finder<'a> {
             }
             Err(e) => return Err(e.into()),
         };
-        self.stays_inside(&real)?;
+        let below = self.stays_inside(&real)?;
+        if real != path {
+            // A link leads there.
+            self.is_no_version_control(&below, &below)?;
+        }
         let meta = fs_err::metadata(&real)?;
         Ok((real, meta))
     }
 
-    fn stays_inside(&self, path: &Path) -> Result<()> {
+    /// The path below the folder, or below the checkout.
+    fn stays_inside(&self, path: &Path) -> Result<PathBuf> {
         if let Some(checkout) = &self.checkout
             && let Ok(below) = path.strip_prefix(checkout)
             && let Some(first) = below.components().next()
@@ -203,8 +208,7 @@ impl<'a> Finder<'a> {
         if let Some(below) =
             inside(&self.base).or_else(|| self.checkout.as_deref().and_then(inside))
         {
-            // A link may lead there, too.
-            return self.is_no_version_control(&below, &below);
+            return Ok(below);
         }
         let outside = match &self.checkout {
             Some(checkout) => format!("the checkout ({})", checkout.display()),
@@ -439,6 +443,19 @@ mod tests {
                 asset(dir.path(), r#"source = "t/*.txt", dest = "/o/""#).unwrap(),
                 ["/o/a.txt"]
             );
+        }
+        // Neither a link to a file in it nor one to the folder gets around that.
+        let dir = checkout();
+        let tree = dir.path().join("specs/p/t");
+        fs_err::create_dir(dir.path().join("specs/p/.git")).unwrap();
+        fs_err::write(dir.path().join("specs/p/.git/config"), "password").unwrap();
+        for (link, target, source) in
+            [("one", "../.git/config", "t/one"), ("all", "../.git", "t/all/config")]
+        {
+            std::os::unix::fs::symlink(target, tree.join(link)).unwrap();
+            let text = format!("source = \"{source}\", dest = \"/o\"");
+            let error = asset(dir.path(), &text).unwrap_err();
+            assert!(error.to_string().contains("git or Mercurial keeps"), "{error}");
         }
         // A submodule has a file.
         let dir = checkout();
