@@ -79,7 +79,7 @@ fn a_library_by_the_name_of_a_link_is_one_only_if_a_package_provides_it() {
     // The library's own name needs no word, and a link to nothing is none.
     assert_eq!(run("libreal.so.1", "libreal.so.1.2", "").0, 0);
     let (code, message, _) = run("libreal.so.1.2", "libgone.so", provides);
-    let says = "libuser.so needs libreal.so.1, which neither CentOS 7 nor this release has";
+    let says = "libuser.so needs libreal.so.1, which neither the target nor this release has";
     assert!(code == 7 && message.contains(says), "{code} {message}");
 }
 
