@@ -12,6 +12,7 @@
 mod archive;
 pub mod container;
 pub mod host_builder;
+mod modes;
 pub mod mount;
 pub mod odd_paths;
 pub mod pinned_rust;

@@ -4,6 +4,7 @@
 //! release. What the target has, its table says: that of the root in which a file was compiled (root.rs), or that of CentOS 7
 //! (data/el7-abi.toml).
 
+mod ld_conf;
 mod root;
 mod violation;
 
@@ -45,9 +46,6 @@ pub struct AbiTable {
     #[serde(default)]
     libraries: BTreeMap<String, BTreeSet<String>>,
 }
-
-/// Folders in which ldconfig always makes links with the SONAMEs of libraries.
-const LINKED: [&str; 4] = ["/lib", "/lib64", "/usr/lib", "/usr/lib64"];
 
 /// What the packages of a release offer to programs.
 #[derive(Clone, Debug, Default)]
@@ -94,15 +92,13 @@ impl Offered {
 
     /// Adds the folders that the file `source` names, if its path in the package is one of ldconfig's.
     fn add_folders(&mut self, path: &str, source: &Path) -> Result<()> {
-        let is_own = path.starts_with("/etc/ld.so.conf.d/") && path.ends_with(".conf");
+        let is_own = path.rsplit_once('/').is_some_and(|(folder, _)| folder == ld_conf::FILES)
+            && path.ends_with(".conf");
         if !is_own || !source.is_file() {
             return Ok(());
         }
         let text = input::read_text(source, input::MAX_TEXT)?;
-        let lines = text.lines().map(|line| line.split('#').next().unwrap_or_default());
-        let folders = lines.flat_map(|line| line.split([' ', '\t', ':', ',']));
-        let folders = folders.filter(|folder| folder.starts_with('/'));
-        self.folders.extend(folders.map(|folder| folder.trim_end_matches('/').to_owned()));
+        self.folders.extend(ld_conf::folders(&text).map(str::to_owned));
         Ok(())
     }
 
@@ -111,7 +107,7 @@ impl Offered {
     fn is_found(&self, name: &str, paths: &BTreeSet<String>) -> bool {
         let is_linked = |path: &str| {
             let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
-            LINKED.contains(&folder) || self.folders.contains(folder)
+            ld_conf::ALWAYS.contains(&folder) || self.folders.contains(folder)
         };
         self.links.contains(name)
             || paths.iter().any(|path| basename(path) == name || is_linked(path))

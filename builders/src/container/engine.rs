@@ -3,6 +3,7 @@
 use std::{
     ffi::OsString,
     path::{Path, PathBuf},
+    process::Output,
     time::Duration,
 };
 
@@ -235,6 +236,16 @@ impl Engine {
         own.message = format!("{name} is installed, but cannot be used{set}: {}", own.message);
         own.help(help)
     }
+}
+
+/// The failure of a call that has ended with this output.
+pub(super) fn failed(program: &Program, output: &Output, message: String) -> Failure {
+    let mut failure = Failure::new(Class::Tool, message);
+    failure.command = Some(program.shown());
+    failure.status = Some(output.status.to_string());
+    let said = String::from_utf8_lossy(&output.stderr);
+    failure.last_lines = said.lines().take(8).map(str::to_owned).collect();
+    failure
 }
 
 /// The variable with the address of the engine's service, and its value: messages of the client rarely name the

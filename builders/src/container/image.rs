@@ -66,11 +66,11 @@ impl Image {
             return Err(Failure::new(Class::Spec, message)
                 .help("`image` in [build] names a folder of containers/ that has one"));
         }
-        let description = Description::load(workspace, name, &[])?;
+        let mut description = Description::load(workspace, name, &[])?;
         // Another image may have the other repositories.
         let is_own = |(name, _): &&Mirror| description.repositories.contains_key(name);
         let mirrors: Vec<_> = mirrors.iter().filter(is_own).cloned().collect();
-        let description = Description::load(workspace, name, &mirrors)?;
+        description.add_mirrors(&mirrors)?;
         let mut key = KeyBuilder::new("image of a root", 1);
         if input::is_there(&dir.join(SETUP)).class(Class::Source)? {
             key = key.file(SETUP, &dir.join(SETUP))?;

@@ -8,15 +8,19 @@ use std::{
 };
 
 use super::{
-    engine::{BuiltImage, Engine, EngineKind},
+    engine::{BuiltImage, Engine, EngineKind, failed},
     image::{INSIDE, Image, Locked, SETUP},
     invocation::{SETUP_ENV, limits},
     lease::Lease,
 };
-use crate::{archive, root, site::Site};
+use crate::{
+    archive,
+    root::{self, Turn},
+    site::Site,
+};
 use base::{
     events::Event,
-    failure::{Class, Classify, Failure, Result, Trouble},
+    failure::{Class, Classify, Result, Trouble},
     process::{Decision, Process, report_silence},
 };
 use sources::Fetcher;
@@ -51,8 +55,7 @@ impl Image {
         let root = root::make(description, lock, fetcher, &roots, step, None)?;
         // Two runs at once import it once.
         let turn = roots.join(format!("import-{}.lock", self.key_with(&locked.packages).short()));
-        let turn = fs_err::File::create(turn).class(Class::Output)?;
-        turn.file().lock().class(Class::Output)?;
+        let _turn = Turn::take(turn, site.reporter)?;
         if !engine.has_image(&reference) {
             let import = Import { image: self, engine, site, step, tree: &root.tree };
             import.run(&reference)?;
@@ -120,14 +123,8 @@ impl Import<'_> {
             }
             return Ok(id);
         }
-        let mut failure = Failure::new(
-            Class::Tool,
-            format!("{name} cannot import the builder image {}", self.image.name),
-        );
-        failure.command = Some(program.shown());
-        failure.status = Some(output.status.to_string());
-        let said = String::from_utf8_lossy(&output.stderr);
-        failure.last_lines = said.lines().take(8).map(str::to_owned).collect();
+        let message = format!("{name} cannot import the builder image {}", self.image.name);
+        let failure = failed(&program, &output, message);
         Err(failure.help(format!("`{name} info` shows where it keeps images; is there space?")))
     }
 

@@ -4,7 +4,11 @@
 use std::{ffi::OsString, path::Path};
 
 use super::{
-    ccache::Trust, engine::BuiltImage, engine::Engine, invocation::limits, lease::Lease, user::User,
+    ccache::Trust,
+    engine::{BuiltImage, Engine, failed},
+    invocation::limits,
+    lease::Lease,
+    user::User,
 };
 use crate::mount::Mount;
 use base::failure::{Class, Classify, Failure, Result};
@@ -155,11 +159,6 @@ fn transfer(engine: &Engine, args: Vec<OsString>) -> Result<()> {
     if output.status.success() {
         return Ok(());
     }
-    let mut failure =
-        Failure::new(Class::Tool, "files cannot be brought to the engine's machine, or back");
-    failure.command = Some(command.shown());
-    failure.status = Some(output.status.to_string());
-    let said = String::from_utf8_lossy(&output.stderr);
-    failure.last_lines = said.lines().take(8).map(str::to_owned).collect();
-    Err(failure)
+    let message = "files cannot be brought to the engine's machine, or back";
+    Err(failed(&command, &output, message.into()))
 }

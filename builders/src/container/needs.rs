@@ -5,19 +5,15 @@
 
 use std::{
     collections::BTreeMap,
+    fs::Metadata,
     os::unix::fs::{MetadataExt, PermissionsExt},
     path::{Path, PathBuf},
 };
 
 use walkdir::WalkDir;
 
+use crate::modes::{is_for_all, set_for_all};
 use base::failure::{Class, Classify, Result};
-
-/// The mode with which everybody may do what the owner may, but write.
-fn even(mode: u32, is_dir: bool) -> u32 {
-    let own = if is_dir { mode | 0o700 } else { mode | 0o400 };
-    (own | (own & 0o500) >> 3 | (own & 0o500) >> 6) & 0o1777
-}
 
 /// A folder with the content of `stage` that all users read in the same way: `stage` itself, or a copy at the path `copy`.
 pub(super) fn readable_by_all(stage: &Path, copy: &Path) -> Result<PathBuf> {
@@ -29,24 +25,20 @@ pub(super) fn readable_by_all(stage: &Path, copy: &Path) -> Result<PathBuf> {
         let entry = entry.map_err(std::io::Error::from).class(Class::Output)?;
         let below = entry.path().strip_prefix(stage).unwrap_or(entry.path());
         let to = copy.join(below);
-        let kind = entry.file_type();
-        if kind.is_dir() {
+        let meta = fs_err::symlink_metadata(entry.path()).class(Class::Output)?;
+        if meta.is_dir() {
             fs_err::create_dir_all(&to).class(Class::Output)?;
-            set_even(&to, entry.path(), true)?;
-        } else if kind.is_symlink() {
+            set_for_all(&to, &meta)?;
+        } else if meta.is_symlink() {
             let target = fs_err::read_link(entry.path()).class(Class::Output)?;
             fs_err::os::unix::fs::symlink(target, &to).class(Class::Output)?;
-        } else if kind.is_file() {
-            let meta = fs_err::metadata(entry.path()).class(Class::Output)?;
-            match first.get(&(meta.dev(), meta.ino())) {
-                Some(other) => fs_err::hard_link(other, &to).class(Class::Output)?,
-                None => {
-                    fs_err::copy(entry.path(), &to).class(Class::Output)?;
-                    keep_time(entry.path(), &to)?;
-                    set_even(&to, entry.path(), false)?;
-                    first.insert((meta.dev(), meta.ino()), to);
-                }
-            }
+        } else if let Some(other) = first.get(&(meta.dev(), meta.ino())) {
+            fs_err::hard_link(other, &to).class(Class::Output)?;
+        } else if meta.is_file() {
+            fs_err::copy(entry.path(), &to).class(Class::Output)?;
+            keep_time(&meta, &to)?;
+            set_for_all(&to, &meta)?;
+            first.insert((meta.dev(), meta.ino()), to);
         }
     }
     Ok(copy.to_owned())
@@ -56,28 +48,20 @@ fn is_even(stage: &Path) -> Result<bool> {
     for entry in WalkDir::new(stage) {
         let entry = entry.map_err(std::io::Error::from).class(Class::Output)?;
         let meta = entry.metadata().map_err(std::io::Error::from).class(Class::Output)?;
-        let mode = meta.permissions().mode() & 0o7777;
-        if !entry.file_type().is_symlink() && even(mode, entry.file_type().is_dir()) != mode {
+        if !meta.is_symlink() && !is_for_all(&meta) {
             return Ok(false);
         }
     }
     Ok(true)
 }
 
-fn set_even(path: &Path, of: &Path, is_dir: bool) -> Result<()> {
-    let mode = fs_err::metadata(of).class(Class::Output)?.permissions().mode();
-    let mode = PermissionsExt::from_mode(even(mode & 0o7777, is_dir));
-    fs_err::set_permissions(path, mode).class(Class::Output)
-}
-
 /// make compares the times of files.
-fn keep_time(from: &Path, to: &Path) -> Result<()> {
-    let time = fs_err::metadata(from).and_then(|meta| meta.modified()).class(Class::Output)?;
+fn keep_time(from: &Metadata, to: &Path) -> Result<()> {
     // The copy may be a file that nobody may write to.
     let writable = PermissionsExt::from_mode(0o600);
     fs_err::set_permissions(to, writable).class(Class::Output)?;
     let file = fs_err::OpenOptions::new().append(true).open(to).class(Class::Output)?;
-    file.file().set_modified(time).class(Class::Output)
+    file.file().set_modified(from.modified().class(Class::Output)?).class(Class::Output)
 }
 
 #[cfg(test)]

@@ -172,7 +172,11 @@ impl Description {
         }
     }
 
-    fn add_mirrors(&mut self, mirrors: &[Mirror]) -> Result<()> {
+    /// Adds addresses that are tried before those of image.toml.
+    ///
+    /// # Errors
+    /// [`Class::Usage`] for a repository that it does not have, or an odd address.
+    pub(crate) fn add_mirrors(&mut self, mirrors: &[Mirror]) -> Result<()> {
         for (name, url) in mirrors.iter().rev() {
             let Some(repository) = self.repositories.get_mut(name) else {
                 let names: Vec<_> = self.repositories.keys().map(String::as_str).collect();

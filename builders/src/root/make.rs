@@ -2,7 +2,7 @@
 //! key of the root, so the same packages are unpacked once.
 
 use std::{
-    os::unix::fs::{MetadataExt, PermissionsExt},
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
 };
 
@@ -17,10 +17,11 @@ use super::{
     description::Description,
     lockfile::{LOCK, Lock},
     packages,
+    turn::Turn,
 };
+use crate::modes::{is_for_all, set_for_all};
 use base::{
     disk::{remove_folder, sync, sync_all},
-    events::{Event, Reporter},
     failure::{Class, Classify, Failure, Result, Trouble},
     key::{Key, KeyBuilder},
 };
@@ -39,8 +40,6 @@ pub struct Root {
     pub abi: PathBuf,
 }
 
-/// The bits of set-id programs.
-const SET_ID: u32 = 0o6000;
 const SUMMARY: &str = "summary.json";
 const ABI: &str = "abi.toml";
 const TREE: &str = "tree";
@@ -168,35 +167,27 @@ fn make_private(folder: &Path) -> Result<()> {
     fs_err::set_permissions(folder, PermissionsExt::from_mode(0o700)).class(Class::Output)
 }
 
-/// Lets everybody read, and execute, what the owner may, and takes set-id bits away. In a root, the builders are different users:
-/// the sandbox of an ordinary user is the owner of the files, that of root is not, and an engine's files are those of root. The
-/// owner also gets into all folders, who could not remove them otherwise.
+/// Gives all files and folders modes with which all builders see the same. The owner could not remove some folders otherwise.
 fn even_modes(tree: &Path) -> Result<()> {
-    let even = |mode: u32| (mode | (mode & 0o500) >> 3 | (mode & 0o500) >> 6) & !SET_ID;
+    let even = |path: &Path| {
+        let meta = fs_err::symlink_metadata(path).class(Class::Output)?;
+        match meta.is_symlink() || is_for_all(&meta) {
+            true => Ok(meta.is_dir()),
+            false => set_for_all(path, &meta).map(|()| meta.is_dir()),
+        }
+    };
+    even(tree)?;
+    // A folder can be read once its mode is set.
     let mut folders = vec![tree.to_owned()];
     while let Some(folder) = folders.pop() {
-        set_mode(&folder, |mode| even(mode | 0o700))?;
         for entry in fs_err::read_dir(&folder).class(Class::Output)? {
-            let entry = entry.class(Class::Output)?;
-            let kind = entry.file_type().class(Class::Output)?;
-            if kind.is_dir() {
-                folders.push(entry.path());
-            } else if kind.is_file() {
-                set_mode(&entry.path(), |mode| even(mode | 0o400))?;
+            let path = entry.class(Class::Output)?.path();
+            if even(&path)? {
+                folders.push(path);
             }
         }
     }
     Ok(())
-}
-
-fn set_mode(path: &Path, change: impl Fn(u32) -> u32) -> Result<()> {
-    let mode = fs_err::symlink_metadata(path).class(Class::Output)?.mode() & 0o7777;
-    match change(mode) {
-        same if same == mode => Ok(()),
-        other => {
-            fs_err::set_permissions(path, PermissionsExt::from_mode(other)).class(Class::Output)
-        }
-    }
 }
 
 fn unpack(rpms: &[PathBuf], folder: &Path) -> Result<TreeSummary> {
@@ -212,31 +203,4 @@ fn unpack(rpms: &[PathBuf], folder: &Path) -> Result<TreeSummary> {
     fs_err::write(folder.join(ABI), table.text()).class(Class::Output)?;
     even_modes(&folder.join(TREE))?;
     Ok(summary)
-}
-
-/// The right to make one root. The kernel releases it when the process ends.
-struct Turn {
-    _file: fs_err::File,
-}
-
-impl Turn {
-    fn take(path: PathBuf, reporter: &dyn Reporter) -> Result<Self> {
-        if let Some(own) = Self::now(&path)? {
-            return Ok(own);
-        }
-        let file = Self::open(&path)?;
-        reporter.event(&Event::Waiting { path });
-        file.file().lock().class(Class::Output)?;
-        Ok(Self { _file: file })
-    }
-
-    /// `None` if another run has it.
-    fn now(path: &Path) -> Result<Option<Self>> {
-        let file = Self::open(path)?;
-        Ok(file.file().try_lock().is_ok().then_some(Self { _file: file }))
-    }
-
-    fn open(path: &Path) -> Result<fs_err::File> {
-        fs_err::OpenOptions::new().create(true).append(true).open(path).class(Class::Output)
-    }
 }

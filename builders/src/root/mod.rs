@@ -10,8 +10,10 @@ mod lock;
 mod lockfile;
 mod make;
 mod packages;
+mod turn;
 
 pub use description::{Description, Mirror};
 pub use lock::lock;
 pub use lockfile::{Change, LOCK, Lock, LockedKey, LockedPackage};
 pub use make::{LastStep, Root, key_of, lock_of, make};
+pub(crate) use turn::Turn;

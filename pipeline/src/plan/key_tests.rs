@@ -211,6 +211,25 @@ fn mirrors_keep_all_keys() {
 }
 
 #[test]
+fn a_mirror_is_for_each_image_that_has_the_repository_and_for_one_at_least() {
+    let checkout = tool();
+    let file = |name: &str| checkout.workspace.root.join("containers").join(name);
+    let text = fs_err::read_to_string(file("test/image.toml")).unwrap();
+    let other = text.replace("repository.base", "repository.other");
+    checkout.write("containers/second/image.toml", &other);
+    checkout.replace("specs/plugin/package.toml", "image = \"test\"", "image = \"second\"");
+    let mirrors = |name: &str| [(name.to_owned(), "file:///elsewhere".to_owned())];
+    for name in ["base", "other"] {
+        let mirrors: &'static _ = Box::leak(Box::new(mirrors(name)));
+        checkout.plan_in(&[], |c| c.mirrors = mirrors).unwrap();
+    }
+    let mirrors: &'static _ = Box::leak(Box::new(mirrors("none")));
+    let failure = checkout.plan_in(&[], |c| c.mirrors = mirrors).unwrap_err();
+    assert!(failure.message.contains("--mirror none=…: there is no such repository"), "{failure}");
+    assert!(failure.help.as_deref().unwrap().contains("second, test"), "{failure}");
+}
+
+#[test]
 fn machines_that_compile_along_change_the_compiles() {
     assert_eq!(within(&tool(), |c| c.farm = true), COMPILES);
 }

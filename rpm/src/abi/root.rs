@@ -2,20 +2,15 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    path::{Path, PathBuf},
+    path::{Component, Path, PathBuf},
 };
 
-use super::AbiTable;
+use super::{AbiTable, ld_conf};
 use crate::{
     Result,
     deps::{self, EM_X86_64},
     input,
 };
-
-/// Folders in which the dynamic linker of CentOS 7 looks by itself.
-const FOLDERS: [&str; 4] = ["lib64", "usr/lib64", "lib", "usr/lib"];
-/// More folders are named in files of this one.
-const MORE: &str = "etc/ld.so.conf.d";
 
 impl AbiTable {
     /// The libraries of the root `tree`, in folders where its dynamic linker looks. No link of the root is followed, since a link
@@ -68,30 +63,30 @@ impl AbiTable {
 
 /// The folders of libraries that exist in the tree.
 fn folders(tree: &Path) -> Result<BTreeSet<PathBuf>> {
-    let mut all: BTreeSet<PathBuf> = FOLDERS.iter().map(PathBuf::from).collect();
-    let more = tree.join(MORE);
-    if is_folder_of(tree, Path::new(MORE)) {
-        for entry in fs_err::read_dir(more)? {
+    let mut all: BTreeSet<String> = ld_conf::ALWAYS.iter().map(|&folder| folder.into()).collect();
+    if let Some(files) = folder_of(tree, ld_conf::FILES) {
+        for entry in fs_err::read_dir(files)? {
             let entry = entry?;
             if entry.file_type()?.is_file() {
                 let bytes = input::read(&entry.path(), input::MAX_TEXT)?;
                 let text = String::from_utf8_lossy(&bytes);
-                let lines = text.lines().map(str::trim).filter(|line| line.starts_with('/'));
-                all.extend(lines.map(|line| PathBuf::from(line.trim_matches('/'))));
+                all.extend(ld_conf::folders(&text).map(str::to_owned));
             }
         }
     }
-    let all = all.into_iter().filter(|folder| is_folder_of(tree, folder));
-    Ok(all.map(|folder| tree.join(folder)).collect())
+    Ok(all.iter().filter_map(|folder| folder_of(tree, folder)).collect())
 }
 
-/// Whether the path is a folder of the tree, and no part of it a link.
-fn is_folder_of(tree: &Path, path: &Path) -> bool {
+/// The folder of the tree at this absolute path, if there is one, and no part of the path is a link.
+fn folder_of(tree: &Path, path: &str) -> Option<PathBuf> {
     let mut at = tree.to_owned();
-    path.components().all(|part| {
+    for part in Path::new(path.trim_start_matches('/')).components() {
         at.push(part);
-        matches!(part, std::path::Component::Normal(_)) && at.is_dir() && !at.is_symlink()
-    })
+        if !matches!(part, Component::Normal(_)) || at.is_symlink() || !at.is_dir() {
+            return None;
+        }
+    }
+    Some(at)
 }
 
 #[cfg(test)]

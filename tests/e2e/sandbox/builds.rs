@@ -319,7 +319,12 @@ fn checks_can_be_left_out_and_such_a_result_is_never_taken_for_checked() {
         let text = yard.ok(&without);
         assert!(text.contains("the checks of tiny are left out (--no-check)"), "{text}");
         assert!(!text.contains("\"phase\":\"check\""), "{text}");
-        assert!(yard.checkout.path("dist/el7/tiny-1.0-1.el7.x86_64.rpm").exists());
+        let release = || {
+            let text = fs_err::read(yard.checkout.path("dist/el7/release.json")).unwrap();
+            serde_json::from_slice::<serde_json::Value>(&text).unwrap()
+        };
+        let names = |release: &serde_json::Value| release["packages"][0]["name"] == "tiny";
+        assert!(names(&release()) && release()["unchecked"] == true, "{}", release());
         // The result is there, and counts for runs of its kind alone.
         let again = yard.ok(&without);
         assert!(!again.contains("\"phase\":"), "{again}");
@@ -327,6 +332,7 @@ fn checks_can_be_left_out_and_such_a_result_is_never_taken_for_checked() {
         assert!(code == 6 && text.contains("phase check failed"), "{text}");
         phases("echo PASS: sum");
         assert!(yard.ok(&RPM).contains("\"phase\":\"check\""));
+        assert!(release().get("unchecked").is_none(), "{}", release());
         let key = support::key_file("b");
         let release = [&RPM[1..], &["--release", "--no-check", "--key", key.to_str().unwrap()][..]];
         let (code, text) = yard.fails(&release.concat());
