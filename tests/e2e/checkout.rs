@@ -87,7 +87,7 @@ impl Checkout {
         // Its folders may be closed to the user; an open program is not.
         let program = self.path("xtask");
         if !program.exists() {
-            fs_err::copy(xtask.get_program(), &program).unwrap();
+            support::copy_program(xtask.get_program(), &program);
         }
         command.arg(program).args(xtask.get_args()).current_dir(self.dir.path());
         for (name, value) in xtask.get_envs() {

@@ -18,7 +18,7 @@ fn with_program() -> Checkout {
     // As fuzz/ has: a workspace, but no checkout.
     checkout.write("host/tool/fuzz/Cargo.toml", "[workspace]\n");
     fs_err::create_dir_all(checkout.path("target/debug")).unwrap();
-    fs_err::copy(env!("CARGO_BIN_EXE_xtask"), checkout.path("target/debug/xtask")).unwrap();
+    support::copy_program(env!("CARGO_BIN_EXE_xtask"), checkout.path("target/debug/xtask"));
     checkout
 }
 

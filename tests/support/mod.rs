@@ -10,7 +10,7 @@ mod skip;
 pub mod threads;
 
 use std::{
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Command, Output},
 };
 
@@ -65,6 +65,12 @@ pub fn gpg_home() -> tempfile::TempDir {
 /// Runs a command to its end.
 pub fn run(command: &mut Command) -> Output {
     command.output().unwrap_or_else(|e| panic!("{command:?}: {e}"))
+}
+
+/// Copies a program that is then run. Another process does it: as long as a file is open for writing, also in a child that another
+/// thread has just forked, nobody can run it.
+pub fn copy_program(from: impl AsRef<Path>, to: impl AsRef<Path>) {
+    ok(Command::new("cp").arg(from.as_ref()).arg(to.as_ref()));
 }
 
 /// Runs a command that must succeed, and returns what it printed.

@@ -175,7 +175,7 @@ fn an_ordinary_user_compiles_with_a_rootless_podman() {
     yard.checkout.write("home/.config/containers/containers.conf", settings);
     fs_err::create_dir_all(dir.join("run")).unwrap();
     let program = dir.join("xtask");
-    fs_err::copy(env!("CARGO_BIN_EXE_xtask"), &program).unwrap();
+    support::copy_program(env!("CARGO_BIN_EXE_xtask"), &program);
     let mut run = Command::new("unshare");
     // The process that podman leaves to hold its namespace goes with this one.
     run.args(["--mount", "--propagation", "private", "--pid", "--fork", "--mount-proc"]);

@@ -69,7 +69,7 @@ impl Room {
         }
         let bin = dir.path().join("root/bin");
         let busybox = support::ok(Command::new("sh").args(["-c", "command -v busybox"]));
-        fs_err::copy(busybox.trim(), bin.join("busybox")).unwrap();
+        support::copy_program(busybox.trim(), bin.join("busybox"));
         let applets = support::ok(Command::new("busybox").arg("--list"));
         for applet in applets.lines().filter(|applet| *applet != "busybox") {
             symlink("busybox", bin.join(applet)).unwrap();
@@ -92,7 +92,7 @@ impl Room {
             "terminal": false,
             "limits": { "files": 1000, "processes": 200, "memory": 500_000_000_u64 },
         });
-        fs_err::copy(env!("CARGO_BIN_EXE_xtask"), dir.path().join("xtask")).unwrap();
+        support::copy_program(env!("CARGO_BIN_EXE_xtask"), dir.path().join("xtask"));
         let own = Self { dir, who, request };
         if who == Who::User {
             fs_err::set_permissions(own.dir.path(), PermissionsExt::from_mode(0o755)).unwrap();
