@@ -66,6 +66,15 @@ fn a_package_is_compiled_in_the_root_of_the_lock() {
         // Nothing is to be done again, and without a network the root is there.
         let again = yard.ok(&["rpm", "--builder", "sandbox", "--offline"]);
         assert!(!again.contains("compile tiny"), "{again}");
+        // What it took is told beforehand of the next one.
+        let doctor = support::run(&mut yard.xtask(&["doctor"]));
+        let doctor = String::from_utf8_lossy(&doctor.stdout).into_owned();
+        let taken = |what: &str| {
+            let line = doctor.lines().find(|line| line.contains(what)).unwrap_or_default();
+            line.contains(" free; ") && !line.contains(" 0 B are taken")
+        };
+        assert!(taken("disk: results of compiles") && taken("disk: roots, sources"), "{doctor}");
+        assert!(doctor.contains("last compiles took        tiny "), "{doctor}");
         // Another last step makes another root.
         yard.checkout.write("containers/made/setup.sh", format!("{SETUP}echo more\n"));
         assert!(built(&yard.events()).contains(&"compile tiny".to_owned()));

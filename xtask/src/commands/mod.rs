@@ -50,7 +50,7 @@ fn carry_out(cli: Cli, passphrase: &Passphrase, reporter: &dyn Reporter) -> Resu
             terminal::text(&format!("{:#}\n", output::schema()));
             Ok(())
         }
-        Command::Doctor => doctor::run(&checkout()?, json),
+        Command::Doctor => doctor::run(&checkout()?, reporter, json),
         Command::Bench(args) => bench::run(&args, &checkout()?, reporter, json),
         Command::BenchWrite(args) => bench::write(&args),
         // main has carried it out.

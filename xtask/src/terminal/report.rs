@@ -123,11 +123,13 @@ fn because(row: &Row) -> Option<String> {
     (!gone.is_empty()).then(|| format!("because the result of {} was gone", gone.join(", ")))
 }
 
-fn size(bytes: u64) -> String {
+/// A size for people.
+pub(crate) fn size(bytes: u64) -> String {
     match bytes {
         0..10_000 => format!("{bytes} B"),
         10_000..10_000_000 => format!("{:.1} kB", bytes as f64 / 1e3),
-        _ => format!("{:.1} MB", bytes as f64 / 1e6),
+        10_000_000..10_000_000_000 => format!("{:.1} MB", bytes as f64 / 1e6),
+        _ => format!("{:.1} GB", bytes as f64 / 1e9),
     }
 }
 
@@ -140,5 +142,6 @@ mod tests {
         assert_eq!(size(9_999), "9999 B");
         assert_eq!(size(12_345), "12.3 kB");
         assert_eq!(size(123_456_789), "123.5 MB");
+        assert_eq!(size(12_345_678_901), "12.3 GB");
     }
 }

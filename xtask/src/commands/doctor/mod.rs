@@ -1,14 +1,20 @@
 //! `doctor`: checks everything that a run needs of this machine, and says how to install what is missing.
 
+mod line;
+mod room;
+
 use std::{collections::BTreeSet, path::Path};
 
 use el7rpm::spec::{Build, Origin, Source, Spec};
+
+use line::check;
 
 use crate::{
     output::{CheckObject, CheckState as State, Output},
     terminal,
 };
 use base::{
+    events::Reporter,
     failure::{Class, Failure, Result, Trouble},
     process::on_path,
     workspace::Workspace,
@@ -25,7 +31,7 @@ use builders::{
 };
 use pipeline::keys;
 
-pub(super) fn run(workspace: &Workspace, json: bool) -> Result<()> {
+pub(super) fn run(workspace: &Workspace, reporter: &dyn Reporter, json: bool) -> Result<()> {
     let mut checks = vec![
         rust(workspace),
         target(workspace),
@@ -37,7 +43,9 @@ pub(super) fn run(workspace: &Workspace, json: bool) -> Result<()> {
         gpg(),
         git(workspace),
     ];
-    checks.extend(builder(workspace));
+    let specs = workspace.specs(&BTreeSet::new()).unwrap_or_default();
+    checks.extend(builder(workspace, &specs));
+    checks.extend(room::checks(workspace, &specs, reporter));
     let all = checks.len();
     let missing = checks.iter().filter(|c| c.state == State::Missing).count();
     if json {
@@ -58,10 +66,6 @@ pub(super) fn run(workspace: &Workspace, json: bool) -> Result<()> {
         n => Err(Failure::new(Class::Tool, format!("{n} of {all} things are missing"))
             .help("the list says how to get each")),
     }
-}
-
-fn check(what: impl Into<String>, state: State, detail: impl Into<String>) -> CheckObject {
-    CheckObject { what: what.into(), state, detail: detail.into() }
 }
 
 fn rust(workspace: &Workspace) -> CheckObject {
@@ -162,9 +166,8 @@ fn gpg() -> CheckObject {
 }
 
 /// What can compile C and C++, and the images that the descriptions name.
-fn builder(workspace: &Workspace) -> Vec<CheckObject> {
-    let specs = workspace.specs(&BTreeSet::new()).unwrap_or_default();
-    let images: BTreeSet<_> = specs.iter().filter_map(|spec| image_of(spec)).collect();
+fn builder(workspace: &Workspace, specs: &[Spec]) -> Vec<CheckObject> {
+    let images: BTreeSet<_> = specs.iter().filter_map(image_of).collect();
     let sandbox = Sandbox::find();
     let engine = engine(sandbox.is_ok() || images.is_empty());
     let sandbox = match sandbox {
